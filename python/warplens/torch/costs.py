@@ -1,0 +1,174 @@
+"""Cost matrices of padded batches in torch operations, differentiable by autograd.
+
+Every cost that has modified targets is an inner product,
+
+    C(n,m) = u(x_n) + phi(y_m) - <v(x_n), w(y_m)>,
+
+with feature weights f and weights p on the positive part:
+
+    mse          u = 1/2 sum f x^2          phi = 1/2 sum f y^2   v = f x                        w = y
+    sqeuclidean  u = sum f x^2              phi = sum f y^2       v = 2 f x                      w = y
+    bce          u = -sum f log(1-x)        phi = 0               v = f (p log x - log(1-x))     w = y
+    bce_logits   u = sum f softplus x       phi = 0               v = f (p x - (p-1) softplus x) w = y
+    ce           u = 0                      phi = 0               v = f log x                    w = y
+    ce_logits    u = 0                      phi = 0               v = f log_softmax x            w = y
+    poisson      u = sum f x                phi = 0               v = f log x                    w = y
+    poisson_log  u = sum f exp x            phi = 0               v = f x                        w = y
+    cosine       u = 1                      phi = 0               v = f x/|x|                    w = y/|y|
+
+with |x|^2 = sum f x^2 under cosine. The squared costs subtract a common mean from both sequences, which leaves C
+unchanged and keeps the form from cancelling. All is computed in float64, whatever the inputs are.
+"""
+
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from warplens.torch.arguments import LocalCost, Pairs, inside
+
+_LEAST_LOG = -100.0
+_LEAST_DENOMINATOR = 1e-12
+
+
+def cost_matrix(pairs: Pairs, cost: LocalCost) -> Tensor:
+    """C (B,N,M); what it holds outside a pair is finite whenever the pair is, and to be ignored."""
+    x, y = _without_padding(pairs.x, pairs.x_lengths), _without_padding(pairs.y, pairs.y_lengths)
+    if callable(cost.kind):
+        return cost.matrix_of(x, y)
+    x, y = x.to(torch.float64), y.to(torch.float64)
+    if cost.kind in ("euclidean", "l1"):
+        return _distance(x, y, cost)
+    if cost.kind in ("mse", "sqeuclidean"):
+        mean = _common_mean(pairs)
+        x, y = x - mean, y - mean
+    u, v = _map_predictions(x, cost)
+    phi, w = _map_targets(y, cost)
+    bias = u.unsqueeze(2) + phi.unsqueeze(1)  # (B,N,1) + (B,1,M)
+    return torch.baddbmm(bias, v, w.mT, alpha=-1.0)  # (B,N,D) @ (B,D,M)
+
+
+def images_of_targets(pairs: Pairs, cost: LocalCost) -> Tensor:
+    """w(y) (B,M,D) float64: H~ w(y) are the modified targets."""
+    y = _without_padding(pairs.y, pairs.y_lengths).to(torch.float64)
+    return _direction(y, cost) if cost.kind == "cosine" else y
+
+
+class _Predictions(NamedTuple):
+    u: Tensor  # (B,N)
+    v: Tensor  # (B,N,D)
+
+
+class _Targets(NamedTuple):
+    phi: Tensor  # (B,M)
+    w: Tensor  # (B,M,D)
+
+
+def _map_predictions(x: Tensor, cost: LocalCost) -> _Predictions:
+    f = x.new_ones(()) if cost.feature_weights is None else cost.feature_weights.to(x.device)
+    p = x.new_ones(()) if cost.pos_weight is None else cost.pos_weight.to(x.device)
+    nothing = x.new_zeros(()).expand(x.shape[:2])
+    match cost.kind:
+        case "mse":
+            return _Predictions(0.5 * (f * x * x).sum(-1), f * x)
+        case "sqeuclidean":
+            return _Predictions((f * x * x).sum(-1), 2.0 * f * x)
+        case "bce":
+            log_x, log_complement = clamped_log(x), clamped_log_complement(x)
+            return _Predictions(-(f * log_complement).sum(-1), f * (p * log_x - log_complement))
+        case "bce_logits":
+            softplus = torch.logaddexp(x, x.new_zeros(()))
+            return _Predictions((f * softplus).sum(-1), f * (p * x - (p - 1.0) * softplus))
+        case "ce":
+            return _Predictions(nothing, f * clamped_log(x))
+        case "ce_logits":
+            return _Predictions(nothing, f * torch.log_softmax(x, dim=-1))
+        case "poisson":
+            return _Predictions((f * x).sum(-1), f * clamped_log(x))
+        case "poisson_log":
+            return _Predictions((f * x.exp()).sum(-1), f * x)
+        case "cosine":
+            return _Predictions(nothing + 1.0, f * _direction(x, cost))
+    raise AssertionError(f"cost {cost.kind!r} has no inner-product form")
+
+
+def _map_targets(y: Tensor, cost: LocalCost) -> _Targets:
+    f = y.new_ones(()) if cost.feature_weights is None else cost.feature_weights.to(y.device)
+    match cost.kind:
+        case "mse":
+            return _Targets(0.5 * (f * y * y).sum(-1), y)
+        case "sqeuclidean":
+            return _Targets((f * y * y).sum(-1), y)
+        case "cosine":
+            return _Targets(y.new_zeros(()).expand(y.shape[:2]), _direction(y, cost))
+    return _Targets(y.new_zeros(()).expand(y.shape[:2]), y)
+
+
+def _direction(z: Tensor, cost: LocalCost) -> Tensor:
+    """z/|z| (...,D), with value and gradient 0 at z = 0."""
+    f = z.new_ones(()) if cost.feature_weights is None else cost.feature_weights.to(z.device)
+    square = (f * z * z).sum(-1, keepdim=True)
+    is_zero = square == 0.0
+    return (z / square.masked_fill(is_zero, 1.0).sqrt()).masked_fill(is_zero, 0.0)
+
+
+def _distance(x: Tensor, y: Tensor, cost: LocalCost) -> Tensor:
+    """Weighted euclidean or l1 distance; at the kink the gradient is 0."""
+    p = 2.0 if cost.kind == "euclidean" else 1.0
+    if cost.feature_weights is not None:
+        scale = cost.feature_weights.to(x.device) ** (1.0 / p)
+        x, y = scale * x, scale * y
+    # The product form of cdist cancels near zero distance.
+    return torch.cdist(x, y, p=p, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _without_padding(frames: Tensor, lengths: Tensor | None) -> Tensor:
+    """The frames, with the first of each sequence in place of its padding, cut off from the padding's gradient.
+
+    A frame of the same sequence puts nothing into the cost's formula that it does not meet anyway.
+    """
+    if lengths is None:
+        return frames
+    return torch.where(inside(frames, lengths).unsqueeze(2), frames, frames[:, :1].detach())
+
+
+def _common_mean(pairs: Pairs) -> Tensor:
+    """Mean frame (B,1,D) of each pair's two sequences, a constant to autograd."""
+    total, count = _sum_inside(pairs.x, pairs.x_lengths)
+    y_total, y_count = _sum_inside(pairs.y, pairs.y_lengths)
+    return (total + y_total) / (count + y_count)
+
+
+def _sum_inside(frames: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | int]:
+    frames = frames.detach().to(torch.float64)
+    if lengths is None:
+        return frames.sum(1, keepdim=True), frames.shape[1]
+    within = frames.masked_fill(~inside(frames, lengths).unsqueeze(2), 0.0)
+    return within.sum(1, keepdim=True), lengths.view(-1, 1, 1)
+
+
+class _ClampedLog(torch.autograd.Function):
+    """max(log z, -100) with derivative 1 / max(z, 1e-12), for z = x or 1-x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, complement: bool) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.complement = complement
+        return (torch.log1p(-x) if complement else torch.log(x)).clamp(min=_LEAST_LOG)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        if ctx.complement:
+            return -upstream / (1.0 - x).clamp(min=_LEAST_DENOMINATOR), None
+        return upstream / x.clamp(min=_LEAST_DENOMINATOR), None
+
+
+def clamped_log(x: Tensor) -> Tensor:
+    """max(log x, -100), with gradient 1 / max(x, 1e-12)."""
+    return cast(Tensor, _ClampedLog.apply(x, False))
+
+
+def clamped_log_complement(x: Tensor) -> Tensor:
+    """max(log(1-x), -100), with gradient -1 / max(1-x, 1e-12)."""
+    return cast(Tensor, _ClampedLog.apply(x, True))

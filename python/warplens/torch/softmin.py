@@ -1,0 +1,42 @@
+"""The softmin of the recursion and its hard limit, in units of -cost/gamma."""
+
+import torch
+from torch import Tensor
+
+
+class SoftMaximum:
+    """log sum exp, or the maximum where gamma is 0: the recursion sees only this difference.
+
+    Costs enter as `-cost / scale`, with scale = gamma, or 1 where gamma = 0. A gamma that is negative or not
+    finite gives scale NaN, so that its pairs become NaN. Where gamma is on the host the choice is made once; on
+    a device both limits are computed and the device chooses, so that nothing waits for it.
+    """
+
+    def __init__(self, gamma: Tensor, device: torch.device) -> None:
+        self._on_host = gamma.device.type == "cpu"
+        self._is_hard = bool(gamma == 0) if self._on_host else False
+        gamma = gamma.to(device)
+        self._soft = gamma > 0
+        proper = (gamma >= 0) & torch.isfinite(gamma)
+        self.scale = torch.where(self._soft, gamma, 1.0).masked_fill(~proper, torch.nan)
+
+    def combine(self, a: Tensor, b: Tensor) -> Tensor:
+        """log(exp a + exp b), or max(a, b)."""
+        if self._on_host:
+            return torch.maximum(a, b) if self._is_hard else torch.logaddexp(a, b)
+        return torch.where(self._soft, torch.logaddexp(a, b), torch.maximum(a, b))
+
+    def probabilities(self, z: Tensor) -> Tensor:
+        """Probability of each step from z (3, ...), summing to 1 over the first axis; 0 where no step leads.
+
+        In the hard limit the first of the greatest has probability 1, so the order of z settles ties.
+        """
+        if self._on_host:
+            p = self._first_greatest(z) if self._is_hard else torch.softmax(z, dim=0)
+        else:
+            p = torch.where(self._soft, torch.softmax(z, dim=0), self._first_greatest(z))
+        return p.masked_fill(z.amax(dim=0) == -torch.inf, 0.0)
+
+    @staticmethod
+    def _first_greatest(z: Tensor) -> Tensor:
+        return torch.zeros_like(z).scatter(0, z.argmax(dim=0, keepdim=True), 1.0)

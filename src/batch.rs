@@ -1,0 +1,158 @@
+//! Many pairs over threads, the longest first.
+//!
+//! The pool is our own and belongs to one process: a child made by `fork()` inherits the memory of its parent's
+//! pool but not the threads, and would wait for them forever. So a pool carries the id of the process that made it,
+//! a child makes its own, and the stale one is leaked (its threads cannot be joined). Nothing here takes a lock that
+//! another thread could have held at the fork.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::error::Error;
+
+/// The greatest number of threads that can be asked for.
+pub const MOST_THREADS: usize = 256;
+
+struct Pool {
+    process: u32,
+    threads: ThreadPool,
+}
+
+/// One slot a thread count, so that callers who alternate between counts do not rebuild.
+static POOLS: [AtomicPtr<Pool>; MOST_THREADS + 1] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST_THREADS + 1];
+
+/// What `set_num_threads` was told; 0 is nothing.
+static CHOSEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Sets the number of threads of later calls that do not name one.
+pub fn set_num_threads(threads: usize) -> Result<(), Error> {
+    CHOSEN.store(checked(threads)?, Ordering::Relaxed);
+    Ok(())
+}
+
+/// `set_num_threads`, then `WARPLENS_NUM_THREADS`, then the cores that the process may use.
+pub fn num_threads() -> Result<usize, Error> {
+    let chosen = CHOSEN.load(Ordering::Relaxed);
+    if chosen > 0 {
+        return Ok(chosen);
+    }
+    match std::env::var("WARPLENS_NUM_THREADS") {
+        Ok(text) if !text.is_empty() => {
+            let number = text.trim().parse().map_err(|_| {
+                Error::argument(
+                    "WARPLENS_NUM_THREADS",
+                    format!("is {text:?}; it takes a number from 1 to {MOST_THREADS}"),
+                )
+            })?;
+            checked(number).map_err(|_| {
+                Error::argument(
+                    "WARPLENS_NUM_THREADS",
+                    format!("is {number}; it takes a number from 1 to {MOST_THREADS}"),
+                )
+            })
+        }
+        _ => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)),
+    }
+}
+
+fn checked(threads: usize) -> Result<usize, Error> {
+    if (1..=MOST_THREADS).contains(&threads) {
+        Ok(threads)
+    } else {
+        Err(Error::argument("threads", format!("is {threads}; a number of threads is from 1 to {MOST_THREADS}")))
+    }
+}
+
+fn pool(threads: usize) -> Result<&'static ThreadPool, Error> {
+    let slot = &POOLS[threads];
+    let process = std::process::id();
+    let found = slot.load(Ordering::Acquire);
+    // SAFETY: a pointer in a slot comes from `Box::into_raw` below and is never freed once published.
+    if let Some(pool) = unsafe { found.as_ref() }
+        && pool.process == process
+    {
+        return Ok(&pool.threads);
+    }
+    let threads = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("warplens-{index}"))
+        .build()
+        .map_err(|error| Error::argument("threads", format!("the thread pool cannot be started: {error}")))?;
+    let made = Box::into_raw(Box::new(Pool { process, threads }));
+    let published = match slot.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => made,
+        Err(winner) => {
+            // SAFETY: `made` was never published; its threads are ours and end when it is dropped.
+            drop(unsafe { Box::from_raw(made) });
+            winner
+        }
+    };
+    // SAFETY: published pointers stay valid for the life of the process, see above.
+    Ok(unsafe { &(*published).threads })
+}
+
+/// Runs `work` on every job and returns the results in the order of the jobs.
+///
+/// Jobs are handed out by falling `size`, each to the next free thread; a thread keeps its scratch `S` from job to
+/// job. Which thread runs a job changes nothing in its result.
+pub fn run<J: Send, S: Default, T: Send>(
+    jobs: Vec<J>,
+    size: impl Fn(&J) -> usize,
+    threads: Option<usize>,
+    work: impl Fn(J, &mut S) -> T + Sync,
+) -> Result<Vec<T>, Error> {
+    let threads = threads.map_or_else(num_threads, checked)?.min(jobs.len());
+    if threads <= 1 {
+        let mut scratch = S::default();
+        return Ok(jobs.into_iter().map(|job| work(job, &mut scratch)).collect());
+    }
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(size(&jobs[index])));
+    // A slot holds the job until it is taken, then its result.
+    let waiting: Vec<Mutex<Option<J>>> = jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
+    let results: Vec<Mutex<Option<T>>> = waiting.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut scratch = S::default();
+        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let job = waiting[index].lock().ok().and_then(|mut slot| slot.take());
+            if let Some(job) = job {
+                let result = work(job, &mut scratch);
+                if let Ok(mut slot) = results[index].lock() {
+                    *slot = Some(result);
+                }
+            }
+        }
+    };
+    pool(threads)?.scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|_| worker());
+        }
+    });
+    Ok(results
+        .into_iter()
+        .map(|slot| slot.into_inner().ok().flatten().expect("the scope ends after every job has left its result"))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_the_order_of_the_jobs() {
+        let jobs: Vec<usize> = (0..100).collect();
+        for threads in [1, 2, 5] {
+            let got = run(jobs.clone(), |&job| job % 7, Some(threads), |job, (): &mut ()| job * job).unwrap();
+            assert_eq!(got, jobs.iter().map(|job| job * job).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_number_of_threads_out_of_range_is_an_error() {
+        assert!(run(vec![1, 2], |_| 1, Some(0), |_, (): &mut ()| ()).is_err());
+        assert!(run(vec![1, 2], |_| 1, Some(MOST_THREADS + 1), |_, (): &mut ()| ()).is_err());
+    }
+}

@@ -1,0 +1,286 @@
+//! Costs of the form `C(n,m) = u(x_n) + phi(y_m) - <v(x_n), w(y_m)>`.
+//!
+//! | cost | u | phi | v | w |
+//! |---|---|---|---|---|
+//! | mse | 1/2 sum f x^2 | 1/2 sum f y^2 | f x | y |
+//! | sqeuclidean | sum f x^2 | sum f y^2 | 2 f x | y |
+//! | bce | -sum f log(1-x) | 0 | f (p log x - log(1-x)) | y |
+//! | bce_logits | sum f softplus(x) | 0 | f (p x - (p-1) softplus(x)) | y |
+//! | ce | 0 | 0 | f log x | y |
+//! | ce_logits | 0 | 0 | f log_softmax(x) | y |
+//! | poisson | sum f x | 0 | f log x | y |
+//! | poisson_log | sum f exp(x) | 0 | f x | y |
+//! | cosine | 1 | 0 | f x/|x| | y/|y| |
+//!
+//! with feature weights f, weights p on the positive part, and |x|^2 = sum f x^2 under cosine. The squared costs
+//! first subtract from both sequences their common mean, which leaves C unchanged and keeps the form from
+//! cancelling. Logs are clamped at -100, and 1/x in gradients is 1/max(x, 1e-12), so all is finite.
+//!
+//! The gradients follow from h(n) = sum_m H, (H W)(n) and, for the targets, from sum_n H and (H^T V)(m):
+//! `dL/dx = h u'(x) - v'(x)^T (H W)`, `dL/dy = phi'(y) sum_n H - w'(y)^T (H^T V)`.
+
+use std::ops::Range;
+
+use super::{Cost, CostRows, WeightedCost};
+use crate::real::Real;
+
+const LEAST_LOG: f64 = -100.0;
+const LEAST_DENOMINATOR: f64 = 1e-12;
+
+/// u, phi, v and w of one pair.
+pub struct InnerProduct<F> {
+    d: usize,
+    u: Vec<f64>,
+    phi: Vec<f64>,
+    v: Vec<F>,
+    w: Vec<F>,
+    mean: Vec<f64>,
+}
+
+impl<F: Real> InnerProduct<F> {
+    /// Brings x (N,D) and y (M,D) into the form; `cost` is one that has it.
+    pub fn new(cost: &WeightedCost, x: &[F], y: &[F], d: usize) -> Self {
+        let mean = match cost.cost {
+            Cost::Mse | Cost::SquaredEuclidean => common_mean(x, y, d),
+            _ => vec![0.0; d],
+        };
+        let mut form = Self {
+            d,
+            u: Vec::with_capacity(x.len() / d),
+            phi: Vec::with_capacity(y.len() / d),
+            v: vec![F::default(); x.len()],
+            w: vec![F::default(); y.len()],
+            mean,
+        };
+        let mut frame = vec![0.0; d];
+        let mut image = vec![0.0; d];
+        for (from, to) in x.chunks_exact(d).zip(form.v.chunks_exact_mut(d)) {
+            centred(from, &form.mean, &mut frame);
+            form.u.push(map_prediction(cost, &frame, &mut image));
+            narrow(&image, to);
+        }
+        for (from, to) in y.chunks_exact(d).zip(form.w.chunks_exact_mut(d)) {
+            centred(from, &form.mean, &mut frame);
+            form.phi.push(map_target(cost, &frame, &mut image));
+            narrow(&image, to);
+        }
+        form
+    }
+
+    /// v(x_n).
+    pub fn v(&self, n: usize) -> &[F] {
+        &self.v[n * self.d..][..self.d]
+    }
+
+    /// w(y_m), less the common mean.
+    pub fn w(&self, m: usize) -> &[F] {
+        &self.w[m * self.d..][..self.d]
+    }
+
+    /// dL/dx_n from h(n) and (H W)(n).
+    pub fn x_gradient(&self, cost: &WeightedCost, x: &[F], n: usize, h: f64, hw: &[f64], out: &mut [F]) {
+        let mut frame = vec![0.0; self.d];
+        centred(&x[n * self.d..][..self.d], &self.mean, &mut frame);
+        prediction_gradient(cost, &mut frame, h, hw);
+        narrow(&frame, out);
+    }
+
+    /// dL/dy_m from sum_n H(n,m) and (H^T V)(m).
+    pub fn y_gradient(&self, cost: &WeightedCost, y: &[F], m: usize, column_sum: f64, hv: &[f64], out: &mut [F]) {
+        let mut frame = vec![0.0; self.d];
+        centred(&y[m * self.d..][..self.d], &self.mean, &mut frame);
+        target_gradient(cost, &mut frame, column_sum, hv);
+        narrow(&frame, out);
+    }
+
+    /// The modified target of one frame from (H W)(n) and h(n): the mean is put back.
+    pub fn modified_target(&self, h: f64, hw: &[f64], out: &mut [F]) {
+        for ((to, hw), mean) in out.iter_mut().zip(hw).zip(&self.mean) {
+            *to = F::from_f64(hw / h + mean);
+        }
+    }
+}
+
+impl<F: Real> CostRows for InnerProduct<F> {
+    fn write_row(&self, n: usize, columns: Range<usize>, row: &mut [f64]) {
+        let v = self.v(n);
+        for m in columns {
+            let product: f64 = v.iter().zip(self.w(m)).map(|(v, w)| v.to_f64() * w.to_f64()).sum();
+            row[m] = self.u[n] + self.phi[m] - product;
+        }
+    }
+}
+
+fn common_mean<F: Real>(x: &[F], y: &[F], d: usize) -> Vec<f64> {
+    let mut mean = vec![0.0; d];
+    for frame in x.chunks_exact(d).chain(y.chunks_exact(d)) {
+        for (sum, value) in mean.iter_mut().zip(frame) {
+            *sum += value.to_f64();
+        }
+    }
+    let frames = ((x.len() + y.len()) / d) as f64;
+    for sum in &mut mean {
+        *sum /= frames;
+    }
+    mean
+}
+
+fn centred<F: Real>(frame: &[F], mean: &[f64], out: &mut [f64]) {
+    for ((to, from), mean) in out.iter_mut().zip(frame).zip(mean) {
+        *to = from.to_f64() - mean;
+    }
+}
+
+fn narrow<F: Real>(from: &[f64], to: &mut [F]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = F::from_f64(*from);
+    }
+}
+
+// Comparisons rather than `max`, which would swallow a NaN that must stay in its pair.
+fn clamped(log: f64) -> f64 {
+    if log < LEAST_LOG { LEAST_LOG } else { log }
+}
+
+fn clamped_log(x: f64) -> f64 {
+    clamped(x.ln())
+}
+
+fn clamped_log_complement(x: f64) -> f64 {
+    clamped((-x).ln_1p())
+}
+
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+fn sigmoid(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
+}
+
+fn reciprocal(x: f64) -> f64 {
+    1.0 / if x < LEAST_DENOMINATOR { LEAST_DENOMINATOR } else { x }
+}
+
+/// log sum exp of a frame of logits.
+fn log_partition(x: &[f64]) -> f64 {
+    let top = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    top + x.iter().map(|x| (x - top).exp()).sum::<f64>().ln()
+}
+
+fn weighted_norm(cost: &WeightedCost, x: &[f64]) -> f64 {
+    x.iter().enumerate().map(|(d, x)| cost.feature_weight(d) * x * x).sum::<f64>().sqrt()
+}
+
+/// Writes v(x) and returns u(x).
+fn map_prediction(cost: &WeightedCost, x: &[f64], v: &mut [f64]) -> f64 {
+    let mut u = 0.0;
+    // One pass over the features: `each` gives the share of u and the entry of v before the feature weight.
+    let mut fill = |each: &dyn Fn(f64, f64) -> (f64, f64)| {
+        for (d, (x, v)) in x.iter().zip(v.iter_mut()).enumerate() {
+            let (u_d, v_d) = each(*x, cost.pos_weight(d));
+            u += cost.feature_weight(d) * u_d;
+            *v = cost.feature_weight(d) * v_d;
+        }
+    };
+    match cost.cost {
+        Cost::Mse => fill(&|x, _| (0.5 * x * x, x)),
+        Cost::SquaredEuclidean => fill(&|x, _| (x * x, 2.0 * x)),
+        Cost::Bce => fill(&|x, p| {
+            let complement = clamped_log_complement(x);
+            (-complement, p * clamped_log(x) - complement)
+        }),
+        Cost::BceLogits => fill(&|x, p| (softplus(x), p * x - (p - 1.0) * softplus(x))),
+        Cost::CrossEntropy => fill(&|x, _| (0.0, clamped_log(x))),
+        Cost::CrossEntropyLogits => {
+            let log_z = log_partition(x);
+            fill(&|x, _| (0.0, x - log_z));
+        }
+        Cost::Poisson => fill(&|x, _| (x, clamped_log(x))),
+        Cost::PoissonLog => fill(&|x, _| (x.exp(), x)),
+        Cost::Cosine => {
+            let norm = weighted_norm(cost, x);
+            fill(&|x, _| (0.0, if norm > 0.0 { x / norm } else { norm }));
+            u = 1.0;
+        }
+        Cost::Euclidean | Cost::L1 => unreachable!("distances have no inner-product form"),
+    }
+    u
+}
+
+/// Writes w(y) and returns phi(y).
+fn map_target(cost: &WeightedCost, y: &[f64], w: &mut [f64]) -> f64 {
+    let half = match cost.cost {
+        Cost::Mse => 0.5,
+        Cost::SquaredEuclidean => 1.0,
+        Cost::Cosine => {
+            let norm = weighted_norm(cost, y);
+            for (w, y) in w.iter_mut().zip(y) {
+                *w = if norm > 0.0 { y / norm } else { norm };
+            }
+            return 0.0;
+        }
+        _ => {
+            w.copy_from_slice(y);
+            return 0.0;
+        }
+    };
+    w.copy_from_slice(y);
+    half * y.iter().enumerate().map(|(d, y)| cost.feature_weight(d) * y * y).sum::<f64>()
+}
+
+/// Replaces x by `h u'(x) - v'(x)^T hw`.
+fn prediction_gradient(cost: &WeightedCost, x: &mut [f64], h: f64, hw: &[f64]) {
+    let mut fill = |each: &dyn Fn(f64, f64) -> (f64, f64)| {
+        for (d, (x, hw)) in x.iter_mut().zip(hw).enumerate() {
+            let (du, dv) = each(*x, cost.pos_weight(d));
+            *x = cost.feature_weight(d) * (h * du - dv * hw);
+        }
+    };
+    match cost.cost {
+        Cost::Mse => fill(&|x, _| (x, 1.0)),
+        Cost::SquaredEuclidean => fill(&|x, _| (2.0 * x, 2.0)),
+        Cost::Bce => fill(&|x, p| {
+            let complement = reciprocal(1.0 - x);
+            (complement, p * reciprocal(x) + complement)
+        }),
+        Cost::BceLogits => fill(&|x, p| (sigmoid(x), p - (p - 1.0) * sigmoid(x))),
+        Cost::CrossEntropy => fill(&|x, _| (0.0, reciprocal(x))),
+        Cost::CrossEntropyLogits => {
+            let log_z = log_partition(x);
+            let mass: f64 = hw.iter().enumerate().map(|(d, hw)| cost.feature_weight(d) * hw).sum();
+            for (d, (x, hw)) in x.iter_mut().zip(hw).enumerate() {
+                *x = (*x - log_z).exp() * mass - cost.feature_weight(d) * hw;
+            }
+        }
+        Cost::Poisson => fill(&|x, _| (1.0, reciprocal(x))),
+        Cost::PoissonLog => fill(&|x, _| (x.exp(), 1.0)),
+        Cost::Cosine => direction_gradient(cost, x, hw, true),
+        Cost::Euclidean | Cost::L1 => unreachable!("distances have no inner-product form"),
+    }
+}
+
+/// Replaces y by `phi'(y) column_sum - w'(y)^T hv`.
+fn target_gradient(cost: &WeightedCost, y: &mut [f64], column_sum: f64, hv: &[f64]) {
+    let curvature = match cost.cost {
+        Cost::Mse => 1.0,
+        Cost::SquaredEuclidean => 2.0,
+        Cost::Cosine => return direction_gradient(cost, y, hv, false),
+        _ => 0.0,
+    };
+    for (d, (y, hv)) in y.iter_mut().zip(hv).enumerate() {
+        *y = curvature * cost.feature_weight(d) * *y * column_sum - hv;
+    }
+}
+
+/// Replaces z by the gradient of `-<g, z/|z|>` (with `weighted`: of `-<g, f z/|z|>`), 0 at z = 0.
+fn direction_gradient(cost: &WeightedCost, z: &mut [f64], g: &[f64], weighted: bool) {
+    let norm = weighted_norm(cost, z);
+    let outer = |d: usize| if weighted { cost.feature_weight(d) } else { 1.0 };
+    let along: f64 = z.iter().zip(g).enumerate().map(|(d, (z, g))| outer(d) * z * g).sum();
+    for (d, (z, g)) in z.iter_mut().zip(g).enumerate() {
+        *z =
+            if norm > 0.0 { (cost.feature_weight(d) * *z * along / (norm * norm) - outer(d) * g) / norm } else { norm };
+    }
+}

@@ -1,0 +1,38 @@
+//! What can go wrong, as values: each message names the argument and the remedy.
+
+use std::fmt;
+
+/// An input that cannot be aligned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// An argument has a value or a shape that is not accepted.
+    Argument {
+        /// The argument as the caller knows it.
+        name: &'static str,
+        /// What was wrong and what is accepted.
+        message: String,
+    },
+    /// Masks or bands forbid every warping path.
+    NoPath {
+        /// What forbids the path, and what would allow one.
+        message: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Argument`].
+    pub fn argument(name: &'static str, message: impl Into<String>) -> Self {
+        Self::Argument { name, message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument { name, message } => write!(f, "{name}: {message}"),
+            Self::NoPath { message } => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,21 @@
+//! Sweeps over the cost matrix.
+
+pub mod hard;
+pub mod rowwise;
+
+use std::ops::Range;
+
+/// Takes the rows of the alignment as a backward sweep makes them, from n = N-1 down to 0.
+pub trait RowSink {
+    /// Row n of E (`visits`) and H (`soft_alignment`), both of length M and zero outside `columns`.
+    fn take_row(&mut self, n: usize, columns: Range<usize>, visits: &[f64], soft_alignment: &[f64]);
+}
+
+/// Sums over all cells that a backward sweep yields on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moments {
+    /// S = -sum E (p_h log p_h + p_v log p_v + p_d log p_d), the entropy of the distribution of paths.
+    pub entropy: f64,
+    /// dSDTW/dw = sum C E p for the horizontal, vertical and diagonal step.
+    pub step_weights_grad: [f64; 3],
+}

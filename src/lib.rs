@@ -1,0 +1,29 @@
+//! The numerical core of warplens: soft dynamic time warping (SDTW), its alignments and modified targets.
+//!
+//! n = prediction frame 1..N, m = target frame 1..M, D features; w_h, w_v, w_d step weights, g = gamma:
+//!
+//! ```text
+//! D(n,m) = min_g { w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) }
+//! min_g(S) = -g log sum exp(-s/g),   D(0,0) = 0,  D(n,0) = D(0,m) = inf,   SDTW = D(N,M)
+//! H(n,m) = dSDTW/dC(n,m),   h(n) = sum_m H(n,m),   H~ = H / h(n),   Y_mod = H~ Y
+//! ```
+//!
+//! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel`,
+//! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. The core knows no Python unless the feature
+//! `python` adds the binding.
+
+pub mod band;
+pub mod batch;
+pub mod cost;
+pub mod error;
+pub mod kernel;
+pub mod plan;
+pub mod readout;
+pub mod real;
+pub mod reference;
+pub mod scaled;
+pub mod shape;
+pub mod weights;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,161 @@
+//! One pair from sequences (or a cost matrix) to results: chooses the cost, the band and the sweep.
+
+use crate::band::Band;
+use crate::cost::distance::Distance;
+use crate::cost::inner_product::InnerProduct;
+use crate::cost::{CostMatrix, CostRows, WeightedCost};
+use crate::error::Error;
+use crate::kernel::hard::{self, HardPath};
+use crate::kernel::rowwise::{Scratch, Sweep};
+use crate::kernel::Moments;
+use crate::readout::{Features, Outputs, Readout};
+use crate::real::Real;
+use crate::shape::Shape;
+use crate::weights::StepWeights;
+
+/// What the recursion needs beside the costs.
+#[derive(Clone, Debug)]
+pub struct Recursion {
+    /// 0 is hard DTW.
+    pub gamma: f64,
+    /// Step weights.
+    pub weights: StepWeights,
+    /// A global constraint on the path.
+    pub band: Option<Band>,
+}
+
+impl Recursion {
+    /// Checks gamma.
+    pub fn new(gamma: f64, weights: StepWeights, band: Option<Band>) -> Result<Self, Error> {
+        if gamma.is_finite() && gamma >= 0.0 {
+            Ok(Self { gamma, weights, band })
+        } else {
+            Err(Error::argument("gamma", format!("is {gamma}; gamma is finite and not negative (0 is hard DTW)")))
+        }
+    }
+}
+
+/// Two sequences.
+#[derive(Clone, Copy)]
+pub struct Pair<'a, F> {
+    /// Predictions (N,D), row-major.
+    pub x: &'a [F],
+    /// Targets (M,D), row-major.
+    pub y: &'a [F],
+    /// N and M.
+    pub shape: Shape,
+    /// D.
+    pub d: usize,
+}
+
+impl<'a, F> Pair<'a, F> {
+    /// Checks D against the lengths of the slices.
+    pub fn new(x: &'a [F], y: &'a [F], shape: Shape, d: usize) -> Result<Self, Error> {
+        if d == 0 {
+            return Err(Error::argument("x", "has no features (D = 0); at least one is needed"));
+        }
+        for (name, sequence, frames) in [("x", x, shape.n), ("y", y, shape.m)] {
+            if frames.checked_mul(d) != Some(sequence.len()) {
+                return Err(Error::argument(
+                    name,
+                    format!("has {} entries, which is not {frames} frames of {d} features", sequence.len()),
+                ));
+            }
+        }
+        Ok(Self { x, y, shape, d })
+    }
+}
+
+/// The numbers of one pair; arrays lie in the [`Outputs`].
+pub struct Alignment {
+    /// D(N,M).
+    pub value: f64,
+    /// When asked for.
+    pub moments: Option<Moments>,
+    /// When asked for.
+    pub path: Option<HardPath>,
+}
+
+/// Aligns two sequences.
+pub fn align_pair<F: Real>(
+    pair: Pair<'_, F>,
+    cost: &WeightedCost,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, F>,
+    scratch: &mut Scratch,
+) -> Result<Alignment, Error> {
+    let Pair { x, y, shape, d } = pair;
+    if cost.cost.has_modified_targets() {
+        let form = InnerProduct::new(cost, x, y, d);
+        let features = Features::InnerProduct { form: &form, cost, x, y, d };
+        align(&form, features, shape, recursion, outputs, scratch)
+    } else {
+        let distance = Distance::new(cost, x, y, d);
+        let features = Features::Distance { distance: &distance, d };
+        align(&distance, features, shape, recursion, outputs, scratch)
+    }
+}
+
+/// Aligns by a cost matrix that the caller has.
+pub fn align_costs<F: Real>(
+    costs: CostMatrix<'_, F>,
+    shape: Shape,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, F>,
+    scratch: &mut Scratch,
+) -> Result<Alignment, Error> {
+    align(&costs, Features::None, shape, recursion, outputs, scratch)
+}
+
+fn align<F: Real, C: CostRows>(
+    costs: &C,
+    features: Features<'_, F>,
+    shape: Shape,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, F>,
+    scratch: &mut Scratch,
+) -> Result<Alignment, Error> {
+    let Recursion { gamma, weights, band } = *recursion;
+    let columns = band.map(|band| band.columns(shape)).transpose()?;
+    let band = columns.as_deref();
+    let (needs_rows, needs_moments) = (outputs.needs_alignment(), outputs.moments);
+    let mut path = (gamma == 0.0 || outputs.path).then(|| hard::align(costs, shape, band, weights));
+    let mut moments = Moments::default();
+    let mut readout = Readout::new(features, outputs, shape);
+    let value = match &path {
+        Some(hard) if gamma == 0.0 => {
+            if needs_rows {
+                hard.emit_rows(shape, weights, &mut readout);
+            }
+            moments = hard.moments;
+            hard.value
+        }
+        _ => {
+            let sweep = Sweep { costs, shape, band, gamma, weights };
+            if needs_rows {
+                sweep.align(scratch, &mut readout, needs_moments.then_some(&mut moments))
+            } else {
+                sweep.value(scratch)
+            }
+        }
+    };
+    if value.is_nan() {
+        readout.poison();
+        moments = Moments { entropy: f64::NAN, step_weights_grad: [f64::NAN; 3] };
+    } else if value == f64::INFINITY {
+        return Err(no_path(shape, band.is_some()));
+    } else {
+        readout.finish();
+    }
+    Ok(Alignment { value, moments: needs_moments.then_some(moments), path: path.take() })
+}
+
+fn no_path(Shape { n, m }: Shape, banded: bool) -> Error {
+    let within = if banded { " within the band" } else { "" };
+    Error::NoPath {
+        message: format!(
+            "no path: +inf costs forbid every warping path from the first cell to the last of the {n} x {m} cost matrix{within}; \
+             leave at least one path finite"
+        ),
+    }
+}

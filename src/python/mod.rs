@@ -1,0 +1,43 @@
+//! The module `warplens._core`: declares, converts and releases the interpreter lock; no mathematics.
+
+mod arguments;
+mod padded;
+mod ragged;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::error::Error;
+
+pyo3::create_exception!(_core, NoPathError, PyValueError, "No warping path: masks or bands forbid every one.");
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NoPath { message } => NoPathError::new_err(message),
+            Error::Argument { .. } => PyValueError::new_err(error.to_string()),
+        }
+    }
+}
+
+#[pyfunction]
+fn set_num_threads(n: usize) -> PyResult<()> {
+    Ok(crate::batch::set_num_threads(n)?)
+}
+
+#[pyfunction]
+fn get_num_threads() -> PyResult<usize> {
+    Ok(crate::batch::num_threads()?)
+}
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::NoPathError;
+    #[pymodule_export]
+    use super::padded::{align_padded, costs_padded};
+    #[pymodule_export]
+    use super::ragged::{align_ragged, costs_ragged};
+    #[pymodule_export]
+    use super::{get_num_threads, set_num_threads};
+}

@@ -1,0 +1,237 @@
+//! From rows of E and H to what the caller asked for: h, H W, modified targets and gradients.
+
+use std::ops::Range;
+
+use crate::cost::WeightedCost;
+use crate::cost::distance::Distance;
+use crate::cost::inner_product::InnerProduct;
+use crate::kernel::RowSink;
+use crate::real::Real;
+use crate::shape::Shape;
+
+/// A row of H with a smaller sum is divided by the sum of E instead.
+pub const LEAST_ROW_SUM: f64 = 1e-20;
+
+/// A row-major matrix inside a larger one.
+pub struct MatrixMut<'a, F> {
+    /// At least `(N-1) * stride + M` entries.
+    pub entries: &'a mut [F],
+    /// Entries from one row to the next.
+    pub stride: usize,
+}
+
+impl<F: Real> MatrixMut<'_, F> {
+    fn write_row(&mut self, n: usize, row: &[f64]) {
+        for (to, from) in self.entries[n * self.stride..].iter_mut().zip(row) {
+            *to = F::from_f64(*from);
+        }
+    }
+}
+
+/// Where results go; what is `None` is not computed. Entries need not be zero.
+pub struct Outputs<'a, F> {
+    /// h(n), (N,).
+    pub h: Option<&'a mut [F]>,
+    /// Modified targets, (N,D).
+    pub y_mod: Option<&'a mut [F]>,
+    /// dSDTW/dx, (N,D).
+    pub x_grad: Option<&'a mut [F]>,
+    /// dSDTW/dy, (M,D).
+    pub y_grad: Option<&'a mut [F]>,
+    /// H, (N,M).
+    pub soft_alignment: Option<MatrixMut<'a, F>>,
+    /// E, (N,M).
+    pub visits: Option<MatrixMut<'a, F>>,
+    /// Whether entropy and the gradient of the step weights are computed.
+    pub moments: bool,
+    /// Whether the hard path is computed.
+    pub path: bool,
+}
+
+impl<F> Default for Outputs<'_, F> {
+    fn default() -> Self {
+        Self {
+            h: None,
+            y_mod: None,
+            x_grad: None,
+            y_grad: None,
+            soft_alignment: None,
+            visits: None,
+            moments: false,
+            path: false,
+        }
+    }
+}
+
+impl<F> Outputs<'_, F> {
+    /// Whether rows of E or H are needed at all.
+    pub fn needs_alignment(&self) -> bool {
+        self.h.is_some()
+            || self.y_mod.is_some()
+            || self.x_grad.is_some()
+            || self.y_grad.is_some()
+            || self.soft_alignment.is_some()
+            || self.visits.is_some()
+            || self.moments
+    }
+}
+
+/// What stands behind the costs, for the gradients.
+pub enum Features<'a, F> {
+    /// The costs are all there is.
+    None,
+    /// Costs in inner-product form.
+    InnerProduct {
+        /// The pair in the form.
+        form: &'a InnerProduct<F>,
+        /// Its cost.
+        cost: &'a WeightedCost,
+        /// Predictions.
+        x: &'a [F],
+        /// Targets.
+        y: &'a [F],
+        /// D.
+        d: usize,
+    },
+    /// Distances.
+    Distance {
+        /// The pair under its distance.
+        distance: &'a Distance<'a, F>,
+        /// D.
+        d: usize,
+    },
+}
+
+/// Sums rows into the outputs.
+pub struct Readout<'a, 'o, F> {
+    features: Features<'a, F>,
+    outputs: &'a mut Outputs<'o, F>,
+    shape: Shape,
+    hw: Vec<f64>,
+    column_sums: Vec<f64>,
+    hv: Vec<f64>,
+}
+
+impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
+    /// A readout of one pair.
+    pub fn new(features: Features<'a, F>, outputs: &'a mut Outputs<'o, F>, shape: Shape) -> Self {
+        let d = match features {
+            Features::None => 0,
+            Features::InnerProduct { d, .. } | Features::Distance { d, .. } => d,
+        };
+        let targets = if outputs.y_grad.is_some() { shape.m } else { 0 };
+        Self { features, outputs, shape, hw: vec![0.0; d], column_sums: vec![0.0; targets], hv: vec![0.0; targets * d] }
+    }
+
+    /// Writes what is known only after the last row.
+    pub fn finish(self) {
+        let Some(y_grad) = self.outputs.y_grad.as_deref_mut() else { return };
+        match self.features {
+            Features::None => {}
+            Features::InnerProduct { form, cost, y, d, .. } => {
+                for (m, out) in y_grad.chunks_exact_mut(d).enumerate() {
+                    form.y_gradient(cost, y, m, self.column_sums[m], &self.hv[m * d..][..d], out);
+                }
+            }
+            Features::Distance { .. } => {
+                for (to, from) in y_grad.iter_mut().zip(&self.hv) {
+                    *to = F::from_f64(*from);
+                }
+            }
+        }
+    }
+
+    /// Sets every output to NaN: the value is not a number, and so is all that follows from it.
+    pub fn poison(self) {
+        let nan = F::from_f64(f64::NAN);
+        let Outputs { h, y_mod, x_grad, y_grad, .. } = self.outputs;
+        for output in [h, y_mod, x_grad, y_grad].into_iter().flatten() {
+            output.fill(nan);
+        }
+        let row = vec![f64::NAN; self.shape.m];
+        for matrix in [&mut self.outputs.soft_alignment, &mut self.outputs.visits].into_iter().flatten() {
+            for n in 0..self.shape.n {
+                matrix.write_row(n, &row);
+            }
+        }
+    }
+}
+
+/// `sum_m factors[m] w_m` over the columns.
+fn combine<F: Real>(form: &InnerProduct<F>, factors: &[f64], columns: Range<usize>, out: &mut [f64]) {
+    out.fill(0.0);
+    for m in columns {
+        let factor = factors[m];
+        if factor != 0.0 {
+            for (sum, w) in out.iter_mut().zip(form.w(m)) {
+                *sum += factor * w.to_f64();
+            }
+        }
+    }
+}
+
+impl<F: Real> RowSink for Readout<'_, '_, F> {
+    fn take_row(&mut self, n: usize, columns: Range<usize>, visits: &[f64], soft_alignment: &[f64]) {
+        let outputs = &mut *self.outputs;
+        let h: f64 = soft_alignment[columns.clone()].iter().sum();
+        if let Some(out) = &mut outputs.h {
+            out[n] = F::from_f64(h);
+        }
+        if let Some(matrix) = &mut outputs.soft_alignment {
+            matrix.write_row(n, soft_alignment);
+        }
+        if let Some(matrix) = &mut outputs.visits {
+            matrix.write_row(n, visits);
+        }
+        match &self.features {
+            Features::None => {}
+            Features::InnerProduct { form, cost, x, d, .. } => {
+                let of_frame = n * d..(n + 1) * d;
+                if outputs.x_grad.is_some() || outputs.y_mod.is_some() {
+                    combine(form, soft_alignment, columns.clone(), &mut self.hw);
+                }
+                if let Some(x_grad) = &mut outputs.x_grad {
+                    form.x_gradient(cost, x, n, h, &self.hw, &mut x_grad[of_frame.clone()]);
+                }
+                if let Some(y_mod) = &mut outputs.y_mod {
+                    if h < LEAST_ROW_SUM {
+                        combine(form, visits, columns.clone(), &mut self.hw);
+                        let e: f64 = visits[columns.clone()].iter().sum();
+                        form.modified_target(e, &self.hw, &mut y_mod[of_frame]);
+                    } else {
+                        form.modified_target(h, &self.hw, &mut y_mod[of_frame]);
+                    }
+                }
+                if outputs.y_grad.is_some() {
+                    for m in columns {
+                        let factor = soft_alignment[m];
+                        self.column_sums[m] += factor;
+                        for (sum, v) in self.hv[m * d..][..*d].iter_mut().zip(form.v(n)) {
+                            *sum += factor * v.to_f64();
+                        }
+                    }
+                }
+            }
+            Features::Distance { distance, d } => {
+                self.hw.fill(0.0);
+                for m in columns {
+                    let factor = soft_alignment[m];
+                    if factor == 0.0 {
+                        continue;
+                    }
+                    if outputs.x_grad.is_some() {
+                        distance.add_gradient(n, m, factor, &mut self.hw);
+                    }
+                    if outputs.y_grad.is_some() {
+                        distance.add_gradient(n, m, -factor, &mut self.hv[m * d..][..*d]);
+                    }
+                }
+                if let Some(x_grad) = &mut outputs.x_grad {
+                    for (to, from) in x_grad[n * d..][..*d].iter_mut().zip(&self.hw) {
+                        *to = F::from_f64(*from);
+                    }
+                }
+            }
+        }
+    }
+}

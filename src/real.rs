@@ -1,0 +1,27 @@
+//! The two precisions of inputs and outputs.
+
+/// `f32` or `f64`: what sequences, cost matrices and gradients are made of.
+pub trait Real: Copy + Default + Send + Sync + 'static {
+    /// Widens without loss.
+    fn to_f64(self) -> f64;
+    /// Rounds to nearest.
+    fn from_f64(x: f64) -> Self;
+}
+
+impl Real for f32 {
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+}
+
+impl Real for f64 {
+    fn to_f64(self) -> f64 {
+        self
+    }
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+}
