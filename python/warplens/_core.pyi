@@ -58,7 +58,7 @@ def align_padded(
     threads: int | None,
 ) -> dict[str, NDArray[Any]]: ...
 def costs_padded(
-    C: Floats,
+    costs: Floats,
     *,
     x_lengths: NDArray[np.int64] | None,
     y_lengths: NDArray[np.int64] | None,
@@ -69,7 +69,7 @@ def costs_padded(
     threads: int | None,
 ) -> dict[str, NDArray[Any]]: ...
 def costs_ragged(
-    Cs: Sequence[Floats],
+    costs: Sequence[Floats],
     *,
     gamma: float,
     step_weights: tuple[float, float, float],

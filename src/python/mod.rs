@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use crate::error::Error;
 
-pyo3::create_exception!(_core, NoPathError, PyValueError, "No warping path: masks or bands forbid every one.");
+pyo3::create_exception!(warplens, NoPathError, PyValueError, "No warping path: masks or bands forbid every one.");
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {

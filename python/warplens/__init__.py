@@ -1,0 +1,42 @@
+"""Soft dynamic time warping as a training loss that shows what it teaches.
+
+    import warplens as wl
+    a = wl.align(predictions, weak_targets, cost="bce", gamma=1.0, step_weights=(0.1, 1, 1))
+    a.value, a.h, a.y_mod     # the loss, the weight of each frame, the targets that would teach the same
+
+Every function takes predictions x (N,D) and targets y (M,D). Importing this package needs NumPy alone;
+`warplens.torch`, `warplens.analysis`, `warplens.corpus` and the command `warplens` are extras.
+"""
+
+from importlib.metadata import version as _version
+
+from ._align import align, align_costs, align_many, get_num_threads, hard_dtw, set_num_threads, soft_dtw
+from ._alignment import Alignment, Path
+from ._core import NoPathError
+from ._family import barycenter, cdist, divergence
+from ._settings import Itakura, SakoeChiba, StepWeights
+from ._targets import WeakTargets, collapse_repeats, expand
+
+__version__ = _version("warplens")
+
+__all__ = [
+    "Alignment",
+    "Itakura",
+    "NoPathError",
+    "Path",
+    "SakoeChiba",
+    "StepWeights",
+    "WeakTargets",
+    "align",
+    "align_costs",
+    "align_many",
+    "barycenter",
+    "cdist",
+    "collapse_repeats",
+    "divergence",
+    "expand",
+    "get_num_threads",
+    "hard_dtw",
+    "set_num_threads",
+    "soft_dtw",
+]

@@ -1,0 +1,335 @@
+"""Aligning: one pair, many pairs, a cost matrix, the value alone, the hard path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import _core
+from ._alignment import Alignment, Path, compute
+from ._sequences import as_cost_matrix, as_pair, called_costs
+from ._settings import Band, CostFunction, Settings
+
+_UNIT = (1.0, 1.0, 1.0)
+
+
+def align(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    cost: str | CostFunction = "mse",
+    gamma: float = 1.0,
+    step_weights: Sequence[float] = _UNIT,
+    band: Band | None = None,
+    feature_weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    feature_reduction: str = "sum",
+    dtype: DTypeLike | None = None,
+    threads: int | None = None,
+) -> Alignment:
+    """Aligns predictions x with targets y softly.
+
+    D(n,m) = min_g{ w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
+    min_g(S) = -g log sum exp(-s/g), D(0,0) = 0, D(n,0) = D(0,m) = inf, C(n,m) = c(x_n, y_m),
+    for n = 1..N prediction frames and m = 1..M target frames (Zeitler & Mueller, ISMIR 2025, eqs. 4 to 9).
+
+    Args:
+        x: predictions (N,D) or (N,), float32 or float64; other dtypes are cast to float64.
+        y: targets (M,D) or (M,).
+        cost: "mse" (1/2 ||x-y||^2), "sqeuclidean", "bce" (probabilities, summed over features), "bce_logits", "ce"
+            (probabilities), "ce_logits", "poisson" (rates), "poisson_log", "cosine", "euclidean", "l1", or a callable
+            (x, y) -> C (N,M). Logs are clamped at -100.
+        gamma: softness g, in units of the cost; 0 is hard DTW.
+        step_weights: (w_h, w_v, w_d), see `StepWeights`.
+        band: `SakoeChiba(radius)` or `Itakura(max_slope)`; None allows every cell.
+        feature_weights: (D,), a factor on each feature's share of the cost.
+        pos_weight: (D,), a factor on the positive part y log x of the BCE costs.
+        feature_reduction: "sum" or "mean" over features.
+        dtype: of inputs and results; None is that of `np.result_type(x, y)`.
+        threads: None is `get_num_threads()`.
+
+    Returns:
+        An `Alignment` with value, h, y_mod and x_grad computed (y_mod and x_grad where the cost has them); H, E,
+        y_grad, entropy and the rest are computed on first access.
+
+    Raises:
+        ValueError: an empty sequence, different D, NaN or infinity in x or y, values outside the range of the cost,
+            an unknown cost, negative or non-finite gamma or weights, no path within the band.
+        TypeError: something that is not a number where one is needed.
+    """
+    settings = Settings.of(
+        cost=cost,
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        feature_weights=feature_weights,
+        pos_weight=pos_weight,
+        feature_reduction=feature_reduction,
+    )
+    pair = as_pair(x, y, settings, dtype)
+    return _align_checked(settings, [pair], check_threads(threads))[0].alignment()
+
+
+def align_many(
+    xs: Sequence[ArrayLike],
+    ys: Sequence[ArrayLike],
+    *,
+    cost: str | CostFunction = "mse",
+    gamma: float = 1.0,
+    step_weights: Sequence[float] = _UNIT,
+    band: Band | None = None,
+    feature_weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    feature_reduction: str = "sum",
+    dtype: DTypeLike | None = None,
+    threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    errors: Literal["raise", "return"] = "raise",
+) -> list[Any]:
+    """Aligns pairs of any lengths, over threads, the longest first.
+
+    Args:
+        xs: predictions, each (N_i,D).
+        ys: targets, each (M_i,D), as many.
+        cost: this and the following as in `align`.
+        gamma: see `align`.
+        step_weights: see `align`.
+        band: see `align`.
+        feature_weights: see `align`.
+        pos_weight: see `align`.
+        feature_reduction: see `align`.
+        dtype: see `align`.
+        threads: see `align`.
+        progress: called with (pairs done, pairs in all) now and then, from the calling thread.
+        errors: "raise" raises after all pairs ran and names the indices that failed; "return" puts the exception in
+            the place of the result.
+
+    Returns:
+        A list of `Alignment` in the order of the inputs. Results do not depend on the number of threads.
+    """
+    settings = Settings.of(
+        cost=cost,
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        feature_weights=feature_weights,
+        pos_weight=pos_weight,
+        feature_reduction=feature_reduction,
+    )
+    if errors not in ("raise", "return"):
+        raise ValueError(f'errors: is {errors!r}; accepted are "raise" and "return"')
+    if len(xs) != len(ys):
+        raise ValueError(f"ys: has {len(ys)} sequences, but xs has {len(xs)}; as many are accepted")
+    threads = check_threads(threads)
+    outcomes: list[Any] = [None] * len(xs)
+    pairs: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
+    features: int | None = None
+    for index, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        try:
+            pair = as_pair(x, y, settings, dtype, (f"xs[{index}]", f"ys[{index}]"))
+            features = pair[0].shape[1] if features is None else features
+            if pair[0].shape[1] != features:
+                raise ValueError(f"xs[{index}]: has D = {pair[0].shape[1]}; all pairs need the same D, here {features}")
+        except (TypeError, ValueError) as error:
+            outcomes[index] = error
+        else:
+            pairs[index] = pair
+    failed_before = len(xs) - len(pairs)
+    for chunk in _chunks(list(pairs), None if progress is None else 50):
+        for index, result in zip(
+            chunk, _align_checked(settings, [pairs[index] for index in chunk], threads), strict=True
+        ):
+            outcomes[index] = result.error or result.alignment()
+        if progress is not None:
+            failed_before += len(chunk)
+            progress(failed_before, len(xs))
+    failures = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
+    if failures and errors == "raise":
+        listed = "; ".join(f"pair {index}: {error}" for index, error in failures[:10])
+        more = f"; and {len(failures) - 10} more" if len(failures) > 10 else ""
+        raise ValueError(
+            f"align_many: {len(failures)} of {len(xs)} pairs failed (errors=\"return\" keeps the others): {listed}{more}"
+        ) from failures[0][1]
+    return outcomes
+
+
+def align_costs(
+    C: ArrayLike,
+    *,
+    gamma: float = 1.0,
+    step_weights: Sequence[float] = _UNIT,
+    band: Band | None = None,
+    threads: int | None = None,
+) -> Alignment:
+    """Aligns by a cost matrix that the caller has; the recursion is that of `align`.
+
+    Args:
+        C: (N,M), float32 or float64; +inf forbids a cell.
+        gamma: softness; 0 is hard DTW.
+        step_weights: (w_h, w_v, w_d).
+        band: a global constraint.
+        threads: None is `get_num_threads()`.
+
+    Returns:
+        An `Alignment` without y_mod and gradients for sequences, with value, H and h computed.
+
+    Raises:
+        ValueError: NaN or -inf in C, an empty matrix, no path.
+    """
+    settings = Settings.of(cost="mse", gamma=gamma, step_weights=step_weights, band=band)
+    costs = as_cost_matrix("C", C)
+    threads = check_threads(threads)
+    found = compute(settings, xs=None, ys=None, costs=[costs], outputs=["h", "H"], threads=threads)[0]
+    if isinstance(found, ValueError):
+        raise found
+    return Alignment(settings, costs=costs, results=found, threads=threads)
+
+
+def soft_dtw(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    cost: str | CostFunction = "mse",
+    gamma: float = 1.0,
+    step_weights: Sequence[float] = _UNIT,
+    band: Band | None = None,
+    feature_weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    feature_reduction: str = "sum",
+    dtype: DTypeLike | None = None,
+    threads: int | None = None,
+) -> float:
+    """SDTW = D(N,M) alone, in O(M) memory beside the inputs; arguments and errors as in `align`."""
+    settings = Settings.of(
+        cost=cost,
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        feature_weights=feature_weights,
+        pos_weight=pos_weight,
+        feature_reduction=feature_reduction,
+    )
+    return float(_results(settings, as_pair(x, y, settings, dtype), [], threads)["value"])
+
+
+def hard_dtw(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    cost: str | CostFunction = "mse",
+    step_weights: Sequence[float] = _UNIT,
+    band: Band | None = None,
+    feature_weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    feature_reduction: str = "sum",
+    dtype: DTypeLike | None = None,
+) -> Path:
+    """The path of least accumulated cost: the limit gamma -> 0 of `align`.
+
+    Ties go diagonal, then horizontal, then vertical. Arguments and errors as in `align`.
+
+    Returns:
+        `Path(indices (L,2) int64, value)`, zero-based cells from (0,0) to (N-1,M-1).
+    """
+    settings = Settings.of(
+        cost=cost,
+        gamma=0.0,
+        step_weights=step_weights,
+        band=band,
+        feature_weights=feature_weights,
+        pos_weight=pos_weight,
+        feature_reduction=feature_reduction,
+    )
+    results = _results(settings, as_pair(x, y, settings, dtype), ["path"], None)
+    return Path(results["path"], float(results["path_value"]))
+
+
+def check_threads(threads: int | None) -> int | None:
+    """None or a number of at least 1; the compiled module knows the upper bound."""
+    if threads is None:
+        return None
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
+        raise TypeError(f"threads: is {threads!r}; None or a whole number of at least 1 is accepted")
+    if threads < 1:
+        raise ValueError(f"threads: is {threads}; a whole number of at least 1 is accepted")
+    return int(threads)
+
+
+def set_num_threads(n: int) -> None:
+    """Sets the threads of calls that do not name a number.
+
+    Without it `WARPLENS_NUM_THREADS` counts, then the cores that the process may use.
+    """
+    checked = check_threads(n)
+    if checked is None:
+        raise TypeError("n: is None; a whole number of at least 1 is accepted")
+    _core.set_num_threads(checked)
+
+
+def get_num_threads() -> int:
+    """The threads of calls that do not name a number."""
+    return _core.get_num_threads()
+
+
+class _Outcome:
+    """One pair after its run: an alignment or an error."""
+
+    def __init__(self, settings: Settings, inputs: dict[str, Any], found: Any, threads: int | None) -> None:
+        self.error = found if isinstance(found, Exception) else None
+        self._made = None if self.error else Alignment(settings, **inputs, results=found, threads=threads)
+
+    def alignment(self) -> Alignment:
+        if self._made is None:
+            assert self.error is not None
+            raise self.error
+        return self._made
+
+
+def _align_checked(
+    settings: Settings, pairs: list[tuple[NDArray[Any], NDArray[Any]]], threads: int | None
+) -> list[_Outcome]:
+    outputs = ["h", "x_grad", "y_mod"] if settings.has_modified_targets else ["h", "x_grad"]
+    inputs: list[dict[str, Any]] = [{"x": x, "y": y} for x, y in pairs]
+    if callable(settings.cost):
+        outcomes = []
+        for each in inputs:
+            try:
+                each["costs"] = called_costs(settings.cost, each["x"], each["y"])
+                found = compute(settings, xs=None, ys=None, costs=[each["costs"]], outputs=["h"], threads=threads)[0]
+            except (TypeError, ValueError) as error:
+                found = error
+            outcomes.append(_Outcome(settings, each, found, threads))
+        return outcomes
+    # One call a dtype: the compiled module takes pairs of one precision.
+    outcomes_by_index: dict[int, _Outcome] = {}
+    for precision in (np.float32, np.float64):
+        chosen = [index for index, (x, _) in enumerate(pairs) if x.dtype == precision]
+        xs, ys = [pairs[index][0] for index in chosen], [pairs[index][1] for index in chosen]
+        found_all = compute(settings, xs=xs, ys=ys, costs=None, outputs=outputs, threads=threads)
+        for index, found in zip(chosen, found_all, strict=True):
+            outcomes_by_index[index] = _Outcome(settings, inputs[index], found, threads)
+    return [outcomes_by_index[index] for index in range(len(pairs))]
+
+
+def _results(
+    settings: Settings, pair: tuple[NDArray[Any], NDArray[Any]], outputs: list[str], threads: int | None
+) -> dict[str, Any]:
+    costs = [called_costs(settings.cost, *pair)] if callable(settings.cost) else None
+    found = compute(
+        settings, xs=[pair[0]], ys=[pair[1]], costs=costs, outputs=outputs, threads=check_threads(threads)
+    )[0]
+    if isinstance(found, ValueError):
+        raise found
+    results: dict[str, Any] = found
+    return results
+
+
+def _chunks(indices: list[int], parts: int | None) -> list[list[int]]:
+    if not indices:
+        return []
+    # Not so small that the threads wait for the last pair of each chunk.
+    size = len(indices) if parts is None else max(-(-len(indices) // parts), 4 * get_num_threads())
+    return [indices[start : start + size] for start in range(0, len(indices), size)]

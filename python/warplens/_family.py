@@ -1,0 +1,198 @@
+"""What follows from soft DTW: a divergence, a matrix of pairwise values, a barycenter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._align import _UNIT, align_many, check_threads, soft_dtw
+from ._alignment import compute
+from ._sequences import as_pair, as_sequence
+from ._settings import Band, Settings
+
+SYMMETRIC_COSTS = ("mse", "sqeuclidean", "cosine", "euclidean", "l1")
+"""Costs with c(x,y) = c(y,x), for which a divergence makes sense."""
+
+MEAN_COSTS = ("mse", "sqeuclidean", "bce", "poisson")
+"""Costs for which the x of least sum of weighted costs to given targets is their weighted mean."""
+
+
+def divergence(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    cost: str = "mse",
+    gamma: float = 1.0,
+    step_weights: Sequence[float] = _UNIT,
+    band: Band | None = None,
+    feature_weights: ArrayLike | None = None,
+    feature_reduction: str = "sum",
+    threads: int | None = None,
+) -> float:
+    """The soft-DTW divergence SDTW(x,y) - 1/2 SDTW(x,x) - 1/2 SDTW(y,y).
+
+    0 for equal series, and unlike the bare value not driven below 0 by many paths (Blondel, Mensch & Vert,
+    AISTATS 2021). Lengths may differ. The cost is one with c(x,y) = c(y,x); arguments as in `align`.
+    """
+    if cost not in SYMMETRIC_COSTS:
+        raise ValueError(f"cost: a divergence needs a symmetric cost ({', '.join(SYMMETRIC_COSTS)}), not {cost!r}")
+
+    def value(a: ArrayLike, b: ArrayLike) -> float:
+        return soft_dtw(
+            a,
+            b,
+            cost=cost,
+            gamma=gamma,
+            step_weights=step_weights,
+            band=band,
+            feature_weights=feature_weights,
+            feature_reduction=feature_reduction,
+            dtype=np.float64,
+            threads=threads,
+        )
+
+    return value(x, y) - 0.5 * (value(x, x) + value(y, y))
+
+
+def cdist(
+    xs: Sequence[ArrayLike],
+    ys: Sequence[ArrayLike] | None = None,
+    *,
+    cost: str = "mse",
+    gamma: float = 1.0,
+    step_weights: Sequence[float] = _UNIT,
+    band: Band | None = None,
+    feature_weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    feature_reduction: str = "sum",
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """SDTW of every x with every y, (len(xs), len(ys)); ys None is xs. Arguments as in `align`; lengths may differ."""
+    settings = Settings.of(
+        cost=cost,
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        feature_weights=feature_weights,
+        pos_weight=pos_weight,
+        feature_reduction=feature_reduction,
+    )
+    if callable(cost):
+        raise TypeError("cost: is a callable; cdist takes a named cost")
+    others = xs if ys is None else ys
+    pairs = [
+        as_pair(x, y, settings, np.float64, (f"xs[{i}]", f"ys[{j}]"))
+        for i, x in enumerate(xs)
+        for j, y in enumerate(others)
+    ]
+    found = compute(
+        settings,
+        xs=[x for x, _ in pairs],
+        ys=[y for _, y in pairs],
+        costs=None,
+        outputs=[],
+        threads=check_threads(threads),
+    )
+    for result in found:
+        if isinstance(result, Exception):
+            raise result
+    return np.array([result["value"] for result in found], dtype=np.float64).reshape(len(xs), len(others))
+
+
+def barycenter(
+    xs: Sequence[ArrayLike],
+    weights: ArrayLike | None = None,
+    *,
+    init: ArrayLike | None = None,
+    length: int | None = None,
+    cost: str = "mse",
+    gamma: float = 1.0,
+    step_weights: Sequence[float] = _UNIT,
+    band: Band | None = None,
+    max_iterations: int = 100,
+    tolerance: float = 1e-6,
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """The series z that minimises sum_i weights[i] SDTW(z, x_i).
+
+    SDTW is concave in the costs, so at the alignments H_i of the present z its tangent lies above it, and the z
+    that minimises the tangent is the mean of the modified targets, weighted by weights[i] h_i(n):
+
+        z(n) <- sum_i weights[i] (H_i X_i)(n) / sum_i weights[i] h_i(n)
+
+    Each iteration therefore lowers the objective or leaves it.
+
+    Args:
+        xs: series (L_i,D) of any lengths.
+        weights: one positive number a series; None is 1/len(xs) each. They are normalised to sum 1.
+        init: the first z, (N,D); None takes the mean of all series stretched linearly to `length`.
+        length: N of the default `init`; None is the rounded weighted mean length.
+        cost: "mse", "sqeuclidean", "bce" or "poisson", for which the mean is the minimiser.
+        gamma: as in `align`; z is in the place of the predictions.
+        step_weights: see `align`.
+        band: see `align`.
+        max_iterations: an upper bound on the iterations.
+        tolerance: stops when the objective falls by less than this share of its size.
+        threads: see `align`.
+
+    Returns:
+        z (N,D) float64.
+    """
+    if cost not in MEAN_COSTS:
+        raise ValueError(f"cost: a barycenter takes {', '.join(MEAN_COSTS)}, not {cost!r}")
+    if len(xs) == 0:
+        raise ValueError("xs: is empty; at least one series is needed")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations: is {max_iterations}; at least 1 is accepted")
+    series = [as_sequence(f"xs[{i}]", x, np.dtype(np.float64)) for i, x in enumerate(xs)]
+    for i, each in enumerate(series):
+        if each.shape[1] != series[0].shape[1]:
+            raise ValueError(f"xs[{i}]: has D = {each.shape[1]}, but xs[0] has {series[0].shape[1]}; all need the same")
+    shares = _shares(weights, len(series))
+    if init is None:
+        n = length if length is not None else round(float(np.dot(shares, [len(x) for x in series])))
+        if n < 1:
+            raise ValueError(f"length: is {n}; at least 1 frame is needed")
+        z = np.sum([share * _stretched(x, n) for share, x in zip(shares, series, strict=True)], axis=0)
+    else:
+        z = as_sequence("init", init, np.dtype(np.float64))
+    before = np.inf
+    for _ in range(max_iterations):
+        alignments = align_many(
+            [z] * len(series),
+            series,
+            cost=cost,
+            gamma=gamma,
+            step_weights=step_weights,
+            band=band,
+            threads=threads,
+        )
+        objective = float(sum(share * each.value for share, each in zip(shares, alignments, strict=True)))
+        if before - objective <= tolerance * max(1.0, abs(objective)):
+            break
+        before = objective
+        mass = np.stack([share * each.h for share, each in zip(shares, alignments, strict=True)])  # (I,N)
+        total = mass.sum(axis=0)
+        moved = np.einsum("in,ind->nd", mass, np.stack([each.y_mod for each in alignments]))
+        # A frame on which no cost depends stays where it is.
+        z = np.where(total[:, None] > 0, moved / np.where(total > 0, total, 1)[:, None], z)
+    return z
+
+
+def _shares(weights: ArrayLike | None, count: int) -> NDArray[np.float64]:
+    if weights is None:
+        return np.full(count, 1 / count)
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != (count,):
+        raise ValueError(f"weights: has shape {given.shape}; one number for each of {count} series is accepted")
+    if not (np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0):
+        raise ValueError("weights: finite numbers, none negative and not all 0, are accepted")
+    return given / given.sum()
+
+
+def _stretched(x: NDArray[Any], n: int) -> NDArray[np.float64]:
+    at = np.linspace(0, len(x) - 1, n)
+    return np.stack([np.interp(at, np.arange(len(x)), column) for column in x.T], axis=1)

@@ -1,0 +1,111 @@
+"""Sequences and cost matrices as the compiled module takes them: checked, and copied only when they must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._settings import CostFunction, Settings
+
+# Range of the values of x and of y under a cost, as (lowest, highest) with None for no bound.
+_RANGES: dict[str, tuple[tuple[float | None, float | None], tuple[float | None, float | None]]] = {
+    "bce": ((0, 1), (0, 1)),
+    "bce_logits": ((None, None), (0, 1)),
+    "ce": ((0, None), (None, None)),
+    "poisson": ((0, None), (None, None)),
+}
+
+
+def as_sequence(name: str, values: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
+    """A finite, C-contiguous (L,D) array with L, D >= 1; a series (L,) becomes (L,1).
+
+    float32 and float64 stay what they are, other dtypes become float64, `dtype` overrules both.
+    """
+    array = np.asarray(values)
+    if array.dtype == object or array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: has dtype {array.dtype}; real numbers are accepted")
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2:
+        raise ValueError(f"{name}: has shape {array.shape}; (frames, features) or (frames,) is accepted")
+    if array.shape[0] == 0:
+        raise ValueError(f"{name}: is an empty sequence of shape {array.shape}; at least one frame is needed")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name}: has no features (shape {array.shape}); at least one is needed")
+    if dtype is None:
+        dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    array = np.ascontiguousarray(array, dtype=dtype)
+    _check_finite(name, array)
+    return array
+
+
+def as_pair(
+    x: ArrayLike, y: ArrayLike, settings: Settings, dtype: Any = None, names: tuple[str, str] = ("x", "y")
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """x (N,D) and y (M,D) of one dtype, in the range that the cost asks for."""
+    wanted = None if dtype is None else np.dtype(dtype)
+    if wanted is not None and wanted not in (np.float32, np.float64):
+        raise ValueError(f"dtype: is {wanted}; float32 and float64 are accepted")
+    x, y = as_sequence(names[0], x, wanted), as_sequence(names[1], y, wanted)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"{names[1]}: has D = {y.shape[1]} features (shape {y.shape}), but {names[0]} has {x.shape[1]} "
+            f"(shape {x.shape}); both need the same D"
+        )
+    common = np.result_type(x, y)
+    x, y = x.astype(common, copy=False), y.astype(common, copy=False)
+    if isinstance(settings.cost, str):
+        check_range(names[0], x, settings.cost, 0)
+        check_range(names[1], y, settings.cost, 1)
+    return x, y
+
+
+def check_range(name: str, values: NDArray[Any], cost: str, side: int) -> None:
+    """The range of predictions (`side` 0) or targets (`side` 1) under a cost; NaN passes."""
+    lowest, highest = _RANGES.get(cost, ((None, None), (None, None)))[side]
+    below = lowest is not None and bool(np.any(values < lowest))
+    above = highest is not None and bool(np.any(values > highest))
+    if not (below or above):
+        return
+    outside = np.zeros(values.shape, dtype=bool)
+    if lowest is not None:
+        outside |= values < lowest
+    if highest is not None:
+        outside |= values > highest
+    index = tuple(int(i) for i in np.argwhere(outside)[0])
+    accepted = f"values in [{lowest}, {highest}]" if highest is not None else f"values of at least {lowest}"
+    logits = {"bce": "bce_logits", "ce": "ce_logits", "poisson": "poisson_log"}.get(cost) if side == 0 else None
+    remedy = f' (for raw network outputs use cost="{logits}")' if logits else ""
+    raise ValueError(f'{name}: is {values[index]} at index {index}; cost "{cost}" accepts {accepted}{remedy}')
+
+
+def as_cost_matrix(name: str, costs: ArrayLike, shape: tuple[int, int] | None = None) -> NDArray[Any]:
+    """A C-contiguous (N,M) array, N, M >= 1, finite or +inf."""
+    array = np.asarray(costs)
+    if array.dtype == object or array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: has dtype {array.dtype}; real numbers are accepted")
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name}: has shape {array.shape}; a cost matrix (N,M) with N, M >= 1 is accepted")
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"{name}: returned shape {array.shape}; (N,M) = {shape} is accepted")
+    dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    array = np.ascontiguousarray(array, dtype=dtype)
+    refused = np.isnan(array) | np.isneginf(array)
+    if refused.any():
+        index = tuple(int(i) for i in np.argwhere(refused)[0])
+        raise ValueError(f"{name}: is {array[index]} at index {index}; costs are finite, or +inf to forbid a cell")
+    return array
+
+
+def called_costs(cost: CostFunction, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """The cost matrix of a callable cost, checked."""
+    return as_cost_matrix("cost", cost(x, y), (len(x), len(y)))
+
+
+def _check_finite(name: str, array: NDArray[Any]) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(f"{name}: is {array[index]} at index {index}; finite numbers are accepted")

@@ -1,0 +1,60 @@
+"""Weak targets from strong ones, and back."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class WeakTargets(NamedTuple):
+    """Targets without timing.
+
+    Attributes:
+        y: (M,D), the frames of the strong targets with repetitions removed.
+        durations: (M,) int64, how often each was repeated; sums to N.
+    """
+
+    y: NDArray[Any]
+    durations: NDArray[np.int64]
+
+
+def collapse_repeats(y_strong: ArrayLike) -> WeakTargets:
+    """Removes repetitions of frames: the weak targets of the paper.
+
+    Args:
+        y_strong: (N,D) or (N,) with N >= 1.
+
+    Returns:
+        `WeakTargets(y, durations)` with `expand(y, durations)` equal to y_strong; two frames are a repetition when
+        all their features are equal.
+    """
+    frames = _frames("y_strong", y_strong)
+    changes = np.flatnonzero(np.any(frames[1:] != frames[:-1], axis=tuple(range(1, frames.ndim)))) + 1
+    starts = np.concatenate(([0], changes))
+    durations = np.diff(np.concatenate((starts, [len(frames)])))
+    return WeakTargets(frames[starts], durations.astype(np.int64))
+
+
+def expand(y: ArrayLike, durations: ArrayLike) -> NDArray[Any]:
+    """Repeats frame m of y (M,D) durations[m] times: (N,D) with N = sum of durations, the inverse of `collapse_repeats`."""
+    frames = _frames("y", y)
+    counts = np.asarray(durations)
+    if counts.dtype.kind not in "iu":
+        raise TypeError(f"durations: has dtype {counts.dtype}; whole numbers are accepted")
+    if counts.shape != (len(frames),):
+        raise ValueError(f"durations: has shape {counts.shape}; one number for each of M = {len(frames)} frames is accepted")
+    if (counts < 0).any():
+        index = int(np.flatnonzero(counts < 0)[0])
+        raise ValueError(f"durations: is {counts[index]} at index {index}; 0 or more is accepted")
+    return np.repeat(frames, counts, axis=0)
+
+
+def _frames(name: str, values: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{name}: has shape {array.shape}; (frames, features) or (frames,) is accepted")
+    if len(array) == 0:
+        raise ValueError(f"{name}: is an empty sequence of shape {array.shape}; at least one frame is needed")
+    return array

@@ -1,0 +1,154 @@
+"""One item of a corpus, the predictions and targets of one recording, and the checks it passes on its way in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+
+
+class ItemError(ValueError):
+    """An item cannot be used; the message says which array, what is wrong with it and what is accepted."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is known of one recording.
+
+    Attributes:
+        predictions: network output, (N, D), N frames of D features.
+        weak: weak target, (M, D), without repetitions and without timing.
+        strong: strongly aligned target, (N, D), where known.
+        fps: prediction frames a second, where known.
+        lowest_pitch: MIDI number of feature 0 when the features are semitones, where known.
+        cost: name of the local cost the predictions are meant for, where known.
+        step_weights: (horizontal, vertical, diagonal) the item is meant to be aligned with, where known.
+    """
+
+    predictions: Floats
+    weak: Floats
+    strong: Floats | None = None
+    fps: float | None = None
+    lowest_pitch: int | None = None
+    cost: str | None = None
+    step_weights: tuple[float, float, float] | None = None
+
+
+def make_item(values: Mapping[str, Any]) -> Item:
+    """Check named values and make an `Item` of them; names it does not know are ignored.
+
+    Predictions keep float32 or float64 and are cast to float32 from half precision, to float64 from integers; targets
+    of booleans or integers take the dtype of the predictions.
+
+    Raises:
+        ItemError: a key is missing; an array is not numeric, not two-dimensional, empty or not finite; the feature
+            counts differ; strong and predictions differ in shape; a scalar is not one or is out of range.
+    """
+    for key in ("predictions", "weak"):
+        if key not in values:
+            found = ", ".join(sorted(values)) or "none"
+            raise ItemError(f"missing array '{key}' (keys found: {found}; needed: predictions, weak)")
+    predictions = _sequence("predictions", values["predictions"], np.dtype(np.float64))
+    weak = _sequence("weak", values["weak"], predictions.dtype)
+    if weak.shape[1] != predictions.shape[1]:
+        raise ItemError(
+            f"'weak' has {weak.shape[1]} features and 'predictions' {predictions.shape[1]}: shapes "
+            f"{weak.shape} and {predictions.shape} must be (M, D) and (N, D)"
+        )
+    strong = None
+    if values.get("strong") is not None:
+        strong = _sequence("strong", values["strong"], predictions.dtype)
+        if strong.shape != predictions.shape:
+            raise ItemError(
+                f"'strong' has shape {strong.shape}, it must be that of 'predictions', {predictions.shape}"
+            )
+    return Item(
+        predictions,
+        weak,
+        strong,
+        fps=_fps(values.get("fps")),
+        lowest_pitch=_lowest_pitch(values.get("lowest_pitch")),
+        cost=_cost(values.get("cost")),
+        step_weights=_step_weights(values.get("step_weights")),
+    )
+
+
+def _sequence(key: str, value: Any, dtype_of_integers: np.dtype[Any]) -> Floats:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise ItemError(f"'{key}' has dtype {array.dtype}, it must hold real numbers")
+    if array.ndim != 2:
+        raise ItemError(
+            f"'{key}' has {array.ndim} dimensions (shape {array.shape}), it must have two, (frames, features)"
+        )
+    if array.size == 0:
+        raise ItemError(f"'{key}' is empty: shape {array.shape}")
+    if array.dtype.kind != "f":
+        array = array.astype(dtype_of_integers)
+    elif array.dtype.newbyteorder("=") not in (np.dtype(np.float32), np.dtype(np.float64)):
+        array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    finite = np.isfinite(array)
+    if not finite.all():
+        frame, feature = np.argwhere(~finite)[0]
+        raise ItemError(
+            f"'{key}' holds {array[frame, feature]} at frame {frame}, feature {feature}; values must be finite"
+        )
+    return array
+
+
+def _scalar(key: str, value: Any) -> Any:
+    array = np.asarray(value)
+    if array.size != 1:
+        raise ItemError(f"'{key}' must be a single value, it has shape {array.shape}")
+    return array.item()
+
+
+def _number(key: str, value: Any) -> float:
+    scalar = _scalar(key, value)
+    if isinstance(scalar, bool) or not isinstance(scalar, int | float) or not np.isfinite(scalar):
+        raise ItemError(f"'{key}' is {scalar!r}, it must be a finite number")
+    return float(scalar)
+
+
+def _fps(value: Any) -> float | None:
+    if value is None:
+        return None
+    fps = _number("fps", value)
+    if fps <= 0:
+        raise ItemError(f"'fps' is {fps:g}, it must be positive (frames a second)")
+    return fps
+
+
+def _lowest_pitch(value: Any) -> int | None:
+    if value is None:
+        return None
+    pitch = _number("lowest_pitch", value)
+    if pitch != int(pitch) or not 0 <= pitch <= 127:
+        raise ItemError(f"'lowest_pitch' is {pitch:g}, it must be a MIDI note number, 0 to 127")
+    return int(pitch)
+
+
+def _cost(value: Any) -> str | None:
+    if value is None:
+        return None
+    cost = _scalar("cost", value)
+    if not isinstance(cost, str):
+        raise ItemError(f"'cost' is {cost!r}, it must be the name of a cost")
+    return cost or None
+
+
+def _step_weights(value: Any) -> tuple[float, float, float] | None:
+    if value is None:
+        return None
+    weights = np.asarray(value)
+    if weights.shape != (3,) or weights.dtype.kind not in "iuf":
+        raise ItemError(
+            f"'step_weights' has shape {weights.shape} and dtype {weights.dtype}, it must be three numbers "
+            "(horizontal, vertical, diagonal)"
+        )
+    horizontal, vertical, diagonal = (float(weight) for weight in weights)
+    return horizontal, vertical, diagonal
