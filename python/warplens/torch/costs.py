@@ -16,8 +16,8 @@ with feature weights f and weights p on the positive part:
     poisson_log  u = sum f exp x            phi = 0               v = f x                        w = y
     cosine       u = 1                      phi = 0               v = f x/|x|                    w = y/|y|
 
-with |x|^2 = sum f x^2 under cosine. The squared costs subtract a common mean from both sequences, which leaves C
-unchanged and keeps the form from cancelling. All is computed in float64, whatever the inputs are.
+with |x|^2 = sum f x^2 under cosine. The squared costs subtract a common mean from both sequences, which
+leaves C unchanged and keeps the form from cancelling. All is computed in float64, whatever the inputs are.
 """
 
 from typing import Any, NamedTuple, cast
@@ -25,7 +25,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from warplens.torch.arguments import LocalCost, Pairs, inside
+from warplens.torch.batches import Pairs, inside
+from warplens.torch.settings import CostFunction, LocalCost
 
 _LEAST_LOG = -100.0
 _LEAST_DENOMINATOR = 1e-12
@@ -35,7 +36,7 @@ def cost_matrix(pairs: Pairs, cost: LocalCost) -> Tensor:
     """C (B,N,M); what it holds outside a pair is finite whenever the pair is, and to be ignored."""
     x, y = _without_padding(pairs.x, pairs.x_lengths), _without_padding(pairs.y, pairs.y_lengths)
     if callable(cost.kind):
-        return cost.matrix_of(x, y)
+        return _called(cost.kind, x, y)
     x, y = x.to(torch.float64), y.to(torch.float64)
     if cost.kind in ("euclidean", "l1"):
         return _distance(x, y, cost)
@@ -52,6 +53,18 @@ def images_of_targets(pairs: Pairs, cost: LocalCost) -> Tensor:
     """w(y) (B,M,D) float64: H~ w(y) are the modified targets."""
     y = _without_padding(pairs.y, pairs.y_lengths).to(torch.float64)
     return _direction(y, cost) if cost.kind == "cosine" else y
+
+
+def _called(cost: CostFunction, x: Tensor, y: Tensor) -> Tensor:
+    C = cost(x, y)
+    expected = (*x.shape[:2], y.shape[1])
+    if not isinstance(C, Tensor) or C.shape != expected:
+        got = f"shape {tuple(C.shape)}" if isinstance(C, Tensor) else f"a {type(C).__name__}"
+        raise ValueError(
+            f"cost: returned {got} for x {tuple(x.shape)} and y {tuple(y.shape)}; "
+            f"a tensor of shape (B,N,M) = {expected} is accepted"
+        )
+    return C
 
 
 class _Predictions(NamedTuple):
@@ -123,7 +136,7 @@ def _distance(x: Tensor, y: Tensor, cost: LocalCost) -> Tensor:
 
 
 def _without_padding(frames: Tensor, lengths: Tensor | None) -> Tensor:
-    """The frames, with the first of each sequence in place of its padding, cut off from the padding's gradient.
+    """The frames, with the first of each sequence in place of its padding, which gets no gradient.
 
     A frame of the same sequence puts nothing into the cost's formula that it does not meet anyway.
     """
@@ -166,9 +179,9 @@ class _ClampedLog(torch.autograd.Function):
 
 def clamped_log(x: Tensor) -> Tensor:
     """max(log x, -100), with gradient 1 / max(x, 1e-12)."""
-    return cast(Tensor, _ClampedLog.apply(x, False))
+    return cast(Tensor, _ClampedLog.apply(x, False))  # type: ignore[no-untyped-call]
 
 
 def clamped_log_complement(x: Tensor) -> Tensor:
     """max(log(1-x), -100), with gradient -1 / max(1-x, 1e-12)."""
-    return cast(Tensor, _ClampedLog.apply(x, True))
+    return cast(Tensor, _ClampedLog.apply(x, True))  # type: ignore[no-untyped-call]

@@ -1,9 +1,10 @@
 """The soft-DTW recursion and its derivatives over a padded batch of cost matrices, in torch operations.
 
-An anti-diagonal sweep would need N+M-1 rounds of small operations. Here the shorter axis is looped over and the
-longer one scanned (`warplens.torch.scan`): for one index of the shorter axis, the recursion
+An anti-diagonal sweep would need N+M-1 rounds of small operations. Here the shorter axis is looped over and
+the longer one scanned (`warplens.torch.scan`): for one index of the shorter axis, the recursion
 
-    a(n,m) = k_h(n,m) a(n-1,m) + [k_v(n,m) a(n,m-1) + k_d(n,m) a(n-1,m-1)],   a = exp(-D/g), k_s = exp(-w_s C/g)
+    a(n,m) = k_h(n,m) a(n-1,m) + [k_v(n,m) a(n,m-1) + k_d(n,m) a(n-1,m-1)],   a = exp(-D/g), k_s = exp(-w_s
+    C/g)
 
 is linear and of first order in the longer axis. Forward it is scanned in logs. Backward, the probability E of
 visiting a cell,
@@ -12,9 +13,9 @@ visiting a cell,
 
 is scanned in the linear domain, never through log p, which is -inf as soon as one p underflows.
 
-Letters: B pairs, S the shorter and L the longer padded side. Tensors over cells are (S,B,L) here, so that a round
-works on contiguous memory. Steps are stacked in the order diagonal, horizontal, vertical: the order that settles
-ties at gamma = 0.
+Letters: B pairs, S the shorter and L the longer padded side. Tensors over cells are (S,B,L) here, so that a
+round works on contiguous memory. Steps are stacked in the order diagonal, horizontal, vertical: the order
+that settles ties at gamma = 0.
 """
 
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def solve(
         derivatives: whether the derivatives are wanted too.
 
     Returns:
-        The values (B,), +inf where there is no path, and the derivatives if wanted (0 where there is no path).
+        The values (B,), +inf where there is no path, and the derivatives if wanted (0 where there is no
+        path).
     """
     grid = _turn(C, x_end, y_end)
     weights = step_weights.to(C.device)[[2, 0, 1]]

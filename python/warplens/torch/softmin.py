@@ -8,8 +8,8 @@ class SoftMaximum:
     """log sum exp, or the maximum where gamma is 0: the recursion sees only this difference.
 
     Costs enter as `-cost / scale`, with scale = gamma, or 1 where gamma = 0. A gamma that is negative or not
-    finite gives scale NaN, so that its pairs become NaN. Where gamma is on the host the choice is made once; on
-    a device both limits are computed and the device chooses, so that nothing waits for it.
+    finite gives scale NaN, so that its pairs become NaN. Where gamma is on the host the choice is made once;
+    on a device both limits are computed and the device chooses, so that nothing waits for it.
     """
 
     def __init__(self, gamma: Tensor, device: torch.device) -> None:

@@ -1,0 +1,126 @@
+"""The alignments of a batch, as tensors."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+Compute: TypeAlias = Callable[[Sequence[str]], dict[str, Tensor]]
+"""names among h, y_mod, H, E, moments -> at least these (moments: entropy) and value, batched"""
+
+_LEAST_ROW_SUM = 1e-20
+
+
+def relative_alignment(H: Tensor, E: Tensor) -> Tensor:
+    """H~ = H / h(n); a row with h(n) < 1e-20 takes E(n,.) / sum E(n,.), so rows on a path sum to 1."""
+    h = H.sum(dim=-1, keepdim=True)
+    visits = E.sum(dim=-1, keepdim=True)
+    by_visits = E / visits.masked_fill(visits == 0.0, 1.0)
+    return torch.where(h < _LEAST_ROW_SUM, by_visits, H / h)
+
+
+def _version(tensor: Tensor) -> int:
+    """How often the tensor was changed in place; inference tensors do not count it."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+class BatchAlignment:
+    """What soft DTW does with a batch of pairs, and what a network would learn from it.
+
+    Shapes are those of a batch of B pairs with N prediction frames, M target frames and D features, padded
+    with zeros; an unbatched pair has no leading B. No tensor carries a gradient. `value`, `h`, `y_mod` and
+    `entropy` are there at once; `H`, `E` and `H_tilde` are computed when first read, from the tensors that
+    were given (so these must not have been changed in place by then: a RuntimeError says so).
+
+    A pair without a path has value +inf and is 0 elsewhere; a pair with NaN in it is NaN.
+
+    Attributes:
+        x_lengths: (B,) int64, prediction frames of each pair.
+        y_lengths: (B,) int64, target frames of each pair.
+    """
+
+    x_lengths: Tensor
+    y_lengths: Tensor
+
+    def __init__(
+        self,
+        compute: Compute,
+        inputs: Sequence[Tensor],
+        x_lengths: Tensor,
+        y_lengths: Tensor,
+        *,
+        settings: str,
+        cost: str,
+        has_modified_targets: bool,
+        unbatched: bool,
+    ) -> None:
+        self.x_lengths, self.y_lengths = x_lengths, y_lengths
+        self._compute = compute
+        self._inputs = [(tensor, _version(tensor)) for tensor in inputs]
+        self._settings = settings
+        self._cost = cost
+        self._has_modified_targets = has_modified_targets
+        self._unbatched = unbatched
+        self._found = compute(["h", "moments", *(["y_mod"] if has_modified_targets else [])])
+
+    @property
+    def value(self) -> Tensor:
+        """(B,) soft DTW, in the unit of the cost; +inf where there is no path."""
+        return self._get("value")
+
+    @property
+    def h(self) -> Tensor:
+        """(B,N) row sums of H: the weight that a prediction frame has in the gradient."""
+        return self._get("h")
+
+    @property
+    def y_mod(self) -> Tensor:
+        """(B,N,D) modified targets H~ Y (H~ Y/|Y| under cosine).
+
+        Trained with an element-wise loss against them, weighted by h(n), a network gets the very update that
+        soft DTW gives it (Zeitler & Mueller, ISMIR 2025, eq. 14 and 17).
+
+        Raises:
+            ValueError: under a cost whose gradient is not affine in the targets.
+        """
+        if not self._has_modified_targets:
+            raise ValueError(
+                f"y_mod: cost {self._cost!r} is not affine in the target, so no modified targets give its "
+                'gradient; use "mse", "bce" or another cost of that form (H, h and E are there)'
+            )
+        return self._get("y_mod")
+
+    @property
+    def H(self) -> Tensor:
+        """(B,N,M) soft alignment dSDTW/dC."""
+        return self._get("H")
+
+    @property
+    def E(self) -> Tensor:
+        """(B,N,M) probability that the random path visits a cell."""
+        return self._get("E")
+
+    @property
+    def H_tilde(self) -> Tensor:
+        """(B,N,M) H~ = H / h(n), by rows; where h(n) < 1e-20, E(n,.) / sum E(n,.)."""
+        return relative_alignment(self.H, self.E)
+
+    @property
+    def entropy(self) -> Tensor:
+        """(B,) entropy of the distribution of paths in nats, -dSDTW/dgamma."""
+        return self._get("entropy")
+
+    def __repr__(self) -> str:
+        return f"<BatchAlignment {self._settings}>"
+
+    def _get(self, name: str) -> Tensor:
+        if name not in self._found:
+            if any(_version(tensor) != version for tensor, version in self._inputs):
+                raise RuntimeError(
+                    f"{name}: is computed when first read, but x or y was changed in place since align(); "
+                    "read it before, or give align() a clone"
+                )
+            self._found.update(self._compute(["H", "E"]))
+        found = self._found[name]
+        return found[0] if self._unbatched else found

@@ -1,0 +1,286 @@
+"""Soft DTW of batches as functions: losses and alignments."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from warplens._settings import Band
+from warplens.torch import core_backend, ops_backend
+from warplens.torch.alignment import BatchAlignment, relative_alignment
+from warplens.torch.batches import (
+    CostMatrices,
+    Lengths,
+    Pairs,
+    as_cost_matrices,
+    as_pairs,
+    check_values,
+    lengths_or_all,
+)
+from warplens.torch.costs import cost_matrix, images_of_targets
+from warplens.torch.settings import (
+    Backend,
+    CostFunction,
+    FeatureReduction,
+    LocalCost,
+    Normalize,
+    RecursionSettings,
+    Reduction,
+    Weights,
+    as_local_cost,
+    as_recursion_settings,
+    check_reduction,
+    chosen_backend,
+)
+
+
+def soft_dtw_loss(
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Lengths | None = None,
+    y_lengths: Lengths | None = None,
+    *,
+    cost: str | CostFunction = "mse",
+    gamma: float | Tensor = 1.0,
+    step_weights: Weights = (1.0, 1.0, 1.0),
+    reduction: Reduction = "mean",
+    normalize: Normalize = "none",
+    band: Band | None = None,
+    zero_infinity: bool = False,
+    feature_weights: Weights | None = None,
+    pos_weight: Weights | None = None,
+    feature_reduction: FeatureReduction = "sum",
+    backend: Backend | None = None,
+) -> Tensor:
+    r"""Weighted soft dynamic time warping of predictions x and targets y.
+
+    With the local cost C(n,m) = c(x_n, y_m) and min_g(S) = -g log sum_{s in S} exp(-s/g),
+
+        D(n,m) = min_g { w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
+        D(0,0) = 0, D(n,0) = D(0,m) = inf, and the loss of a pair is D(N,M).
+
+    It is a soft minimum over all alignments, so it can be negative: -g times the logarithm of a sum of many
+    terms. Its gradient in x is that of the element-wise cost against the modified targets, times h(n); see
+    `align`.
+
+    Args:
+        x: (B,N,D) predictions, or (N,D). float64 is computed in float64; float32, float16 and bfloat16 in
+            float32.
+        y: (B,M,D) targets, or (M,D), on the device of x. The two dtypes are promoted; integers become x's
+            dtype.
+        x_lengths: (B,) ints, the prediction frames of each pair, as tensor or sequence; None: all N. What
+            lies behind them is never read, and its gradient is 0.
+        y_lengths: (B,) ints, and the target frames.
+        cost: "mse" 1/2|x-y|^2, "sqeuclidean" |x-y|^2, "bce", "bce_logits", "ce" (probabilities), "ce_logits",
+            "poisson" (rates), "poisson_log" (log-rates), "cosine" 1-cos, "euclidean" |x-y|, "l1"; or a
+            callable that takes x (B,N,D) and y (B,M,D) and gives C (B,N,M). Logs are clamped at -100.
+        gamma: softness, in the unit of the cost; 0 is hard DTW, ties going diagonal, horizontal, vertical.
+        step_weights: (w_h, w_v, w_d): target repeated, target advanced within a frame, both advance.
+        reduction: "none" gives (B,), "mean" the plain mean over pairs, "sum" the sum.
+        normalize: divide each pair first by its "x_length" N, "y_length" M or "both" N+M; "none" does not.
+        band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`, laid into each pair by its
+            lengths.
+        zero_infinity: count a pair without a path as 0 instead of +inf.
+        feature_weights: (D,) weight of each feature in the cost.
+        pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
+        feature_reduction: "sum" over features, or "mean".
+        backend: "core" (the compiled core), "ops" (torch operations), or None: the core on the CPU and on
+            devices without float64 (which copies), torch operations elsewhere.
+
+    Returns:
+        (B,) or (), in float64 if x or y is, else float32. x, y, gamma and step weights get gradients when
+        they require them; a pair without a path is +inf with gradient 0, NaN stays in its own pair.
+
+    Raises:
+        TypeError: An argument is not of an accepted type.
+        ValueError: Shapes do not fit, a sequence is empty, lengths, gamma or weights are out of range, or, on
+            the CPU, probabilities or rates are; the message names the argument and the first offending index.
+        RuntimeError: In backward under `create_graph=True`.
+
+    Source: J. Zeitler and M. Mueller, ISMIR 2025.
+    """
+    check_reduction(reduction, normalize)
+    pairs = as_pairs(x, y, x_lengths, y_lengths)
+    local_cost = as_local_cost(
+        cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
+    )
+    check_values(pairs, cost)
+    settings = as_recursion_settings(gamma, step_weights, band)
+    chosen = chosen_backend(backend, x.device)
+    if chosen == "core" and not callable(local_cost.kind):
+        values = core_backend.values_of_pairs(pairs, local_cost, settings)
+    else:
+        values = _values_of_costs(_cost_matrices(pairs, local_cost), settings, chosen)
+    return _reduce(values, pairs, pairs.x, pairs.y, reduction, normalize, zero_infinity)
+
+
+def soft_dtw_from_costs(
+    C: Tensor,
+    x_lengths: Lengths | None = None,
+    y_lengths: Lengths | None = None,
+    *,
+    gamma: float | Tensor = 1.0,
+    step_weights: Weights = (1.0, 1.0, 1.0),
+    reduction: Reduction = "mean",
+    normalize: Normalize = "none",
+    band: Band | None = None,
+    zero_infinity: bool = False,
+    backend: Backend | None = None,
+) -> Tensor:
+    """Soft DTW of cost matrices that the caller has; the gradient in C is the soft alignment H.
+
+    Args:
+        C: (B,N,M) costs, or (N,M); +inf forbids a cell. dtypes as in `soft_dtw_loss`.
+        x_lengths: (B,) ints, the rows of each pair; None: all N. Cells outside a pair are never read.
+        y_lengths: (B,) ints, and the columns.
+        gamma: As in `soft_dtw_loss`, and so the rest.
+        step_weights: (w_h, w_v, w_d).
+        reduction: "none", "mean" or "sum".
+        normalize: "none", "x_length", "y_length" or "both".
+        band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
+        zero_infinity: count a pair without a path as 0 instead of +inf.
+        backend: "core", "ops" or None.
+
+    Returns:
+        (B,) or (), differentiable in C, gamma and step weights.
+
+    Raises:
+        TypeError: An argument is not of an accepted type.
+        ValueError: A shape does not fit, or lengths, gamma, weights or (on the CPU) costs are out of range.
+        RuntimeError: In backward under `create_graph=True`.
+    """
+    check_reduction(reduction, normalize)
+    matrices = as_cost_matrices(C, x_lengths, y_lengths)
+    settings = as_recursion_settings(gamma, step_weights, band)
+    values = _values_of_costs(matrices, settings, chosen_backend(backend, C.device))
+    return _reduce(values, matrices, matrices.C, matrices.C.mT, reduction, normalize, zero_infinity)
+
+
+@torch.no_grad()
+def align(
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Lengths | None = None,
+    y_lengths: Lengths | None = None,
+    *,
+    cost: str | CostFunction = "mse",
+    gamma: float | Tensor = 1.0,
+    step_weights: Weights = (1.0, 1.0, 1.0),
+    band: Band | None = None,
+    feature_weights: Weights | None = None,
+    pos_weight: Weights | None = None,
+    feature_reduction: FeatureReduction = "sum",
+    backend: Backend | None = None,
+) -> BatchAlignment:
+    """Soft alignment, its row sums and the modified targets of every pair: what the loss teaches.
+
+    With H = dSDTW/dC, h(n) = sum_m H(n,m) and Y_mod = (H / h) Y, the gradient of soft DTW in x_n is h(n)
+    times that of the element-wise cost c(x_n, y_mod_n), for every cost whose gradient is affine in y.
+
+    Args:
+        x: As in `soft_dtw_loss`, and so all others.
+        y: (B,M,D) or (M,D).
+        x_lengths: (B,) ints or None.
+        y_lengths: (B,) ints or None.
+        cost: name or callable; a callable, "euclidean" and "l1" have no modified targets.
+        gamma: softness; 0 gives the hard alignment.
+        step_weights: (w_h, w_v, w_d).
+        band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
+        feature_weights: (D,).
+        pos_weight: (D,).
+        feature_reduction: "sum" or "mean".
+        backend: "core", "ops" or None.
+
+    Returns:
+        A `BatchAlignment`; its tensors carry no gradient and are those of the undivided pairs.
+
+    Raises:
+        TypeError: As in `soft_dtw_loss`.
+        ValueError: As in `soft_dtw_loss`.
+
+    Source: J. Zeitler and M. Mueller, ISMIR 2025, eq. 14 and 17.
+    """
+    pairs = as_pairs(x, y, x_lengths, y_lengths)
+    local_cost = as_local_cost(
+        cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
+    )
+    check_values(pairs, cost)
+    settings = as_recursion_settings(gamma, step_weights, band)
+    # Gamma and weights may be trained between now and the first look at H.
+    settings = replace(settings, gamma=settings.gamma.clone(), step_weights=settings.step_weights.clone())
+    chosen = chosen_backend(backend, x.device)
+
+    def compute(names: Sequence[str]) -> dict[str, Tensor]:
+        with torch.no_grad():
+            found = _results(pairs, local_cost, settings, names, chosen)
+        return {name: result.to(pairs.x.dtype) for name, result in found.items()}
+
+    return BatchAlignment(
+        compute,
+        (x, y),
+        lengths_or_all(pairs.x_lengths, pairs.x),
+        lengths_or_all(pairs.y_lengths, pairs.y),
+        settings=_described(pairs, local_cost, settings),
+        cost=local_cost.name,
+        has_modified_targets=local_cost.has_modified_targets,
+        unbatched=pairs.unbatched,
+    )
+
+
+def _described(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> str:
+    B, N, M = *pairs.x.shape[:2], pairs.y.shape[1]
+    sizes = f"N={N} M={M}" if pairs.unbatched else f"B={B} N={N} M={M}"
+    return f"{sizes} cost={cost.name} gamma={settings.gamma.item():g}"
+
+
+def _cost_matrices(pairs: Pairs, cost: LocalCost) -> CostMatrices:
+    return CostMatrices(cost_matrix(pairs, cost), pairs.x_lengths, pairs.y_lengths, pairs.unbatched)
+
+
+def _values_of_costs(matrices: CostMatrices, settings: RecursionSettings, backend: Backend) -> Tensor:
+    if backend == "core":
+        return core_backend.values_of_costs(matrices, settings)
+    return ops_backend.values_of_costs(matrices, settings)
+
+
+def _results(
+    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Sequence[str], backend: Backend
+) -> dict[str, Tensor]:
+    if backend == "core":
+        if callable(cost.kind):
+            return core_backend.results_of_costs(_cost_matrices(pairs, cost), settings, names)
+        return core_backend.results_of_pairs(pairs, cost, settings, names)
+    found = ops_backend.results_of_costs(_cost_matrices(pairs, cost), settings)
+    if "y_mod" in names:
+        found["y_mod"] = relative_alignment(found["H"], found["E"]) @ images_of_targets(pairs, cost)
+    return found
+
+
+def _reduce(
+    values: Tensor,
+    batch: Pairs | CostMatrices,
+    rows: Tensor,
+    columns: Tensor,
+    reduction: Reduction,
+    normalize: Normalize,
+    zero_infinity: bool,
+) -> Tensor:
+    """From values (B,) float64 to the loss, in the dtype of the batch."""
+    if zero_infinity:
+        values = torch.where(values == torch.inf, 0.0, values)
+    # Lengths below 1 are refused where they can be read; elsewhere the pair has no path and stays +inf.
+    if normalize in ("x_length", "both"):
+        divisor = lengths_or_all(batch.x_lengths, rows).clamp(min=1)
+        if normalize == "both":
+            divisor = divisor + lengths_or_all(batch.y_lengths, columns).clamp(min=1)
+        values = values / divisor
+    elif normalize == "y_length":
+        values = values / lengths_or_all(batch.y_lengths, columns).clamp(min=1)
+    if batch.unbatched:
+        values = values[0]
+    elif reduction == "mean":
+        values = values.mean()
+    elif reduction == "sum":
+        values = values.sum()
+    return values.to(rows.dtype)

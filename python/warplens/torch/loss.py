@@ -1,0 +1,150 @@
+"""Soft DTW as a module."""
+
+from collections.abc import Callable
+from typing import Self
+
+from torch import Tensor, nn
+
+from warplens._settings import Band
+from warplens.torch.batches import Lengths
+from warplens.torch.functional import soft_dtw_loss
+from warplens.torch.settings import (
+    Backend,
+    CostFunction,
+    FeatureReduction,
+    Normalize,
+    Reduction,
+    Weights,
+    as_gamma,
+    as_step_weights,
+    as_weight_vector,
+    check_backend,
+    check_names,
+    check_reduction,
+)
+
+
+class SoftDTWLoss(nn.Module):
+    """Weighted soft dynamic time warping as a loss; `soft_dtw_loss` says what it computes.
+
+    `gamma` and `step_weights` are float64 buffers: they are in the state_dict, and no cast of the module
+    rounds them (0.1 stays 0.1 under `.half()`); a device move takes them along where the device has float64.
+    Given as `nn.Parameter` they are registered as parameters, in the dtype they have, which no cast changes
+    either. Change them in place: `loss.gamma.fill_(0.1)`. `feature_weights` and `pos_weight` are float64
+    buffers likewise.
+
+    Args:
+        cost: name of a cost, or a callable.
+        gamma: softness, in the unit of the cost; 0 is hard DTW.
+        step_weights: (w_h, w_v, w_d): horizontal, vertical, diagonal.
+        reduction: "none", "mean" (plain mean over pairs) or "sum".
+        normalize: divide each pair first by "x_length", "y_length" or "both"; "none" does not.
+        band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
+        zero_infinity: count a pair without a path as 0 instead of +inf.
+        feature_weights: (D,) weight of each feature in the cost.
+        pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
+        feature_reduction: "sum" over features, or "mean".
+        backend: "core", "ops" or None.
+
+    Raises:
+        TypeError: An argument is not of an accepted type.
+        ValueError: An argument is out of range; the message names it.
+
+    Example:
+        >>> loss_fn = SoftDTWLoss("bce_logits", gamma=0.1, step_weights=(0.1, 1.0, 1.0))
+        >>> loss = loss_fn(torch.randn(4, 90, 12, requires_grad=True), torch.rand(4, 20, 12))
+        >>> loss.backward()
+    """
+
+    gamma: Tensor
+    step_weights: Tensor
+    feature_weights: Tensor | None
+    pos_weight: Tensor | None
+
+    def __init__(
+        self,
+        cost: str | CostFunction = "mse",
+        gamma: float | Tensor = 1.0,
+        step_weights: Weights = (1.0, 1.0, 1.0),
+        *,
+        reduction: Reduction = "mean",
+        normalize: Normalize = "none",
+        band: Band | None = None,
+        zero_infinity: bool = False,
+        feature_weights: Weights | None = None,
+        pos_weight: Weights | None = None,
+        feature_reduction: FeatureReduction = "sum",
+        backend: Backend | None = None,
+    ) -> None:
+        super().__init__()
+        check_names(cost, feature_weights, pos_weight, feature_reduction, band)
+        check_reduction(reduction, normalize)
+        check_backend(backend)
+        self.cost = cost
+        self.reduction = reduction
+        self.normalize = normalize
+        self.band = band
+        self.zero_infinity = zero_infinity
+        self.feature_reduction = feature_reduction
+        self.backend = backend
+        self._register("gamma", gamma, as_gamma(gamma))
+        self._register("step_weights", step_weights, as_step_weights(step_weights))
+        for name, given in (("feature_weights", feature_weights), ("pos_weight", pos_weight)):
+            checked = as_weight_vector(name, given)
+            self.register_buffer(name, None if checked is None else checked.clone())
+
+    def forward(
+        self, x: Tensor, y: Tensor, x_lengths: Lengths | None = None, y_lengths: Lengths | None = None
+    ) -> Tensor:
+        """The loss of predictions x (B,N,D) and targets y (B,M,D), or of one pair (N,D) and (M,D)."""
+        return soft_dtw_loss(
+            x,
+            y,
+            x_lengths,
+            y_lengths,
+            cost=self.cost,
+            gamma=self.gamma,
+            step_weights=self.step_weights,
+            reduction=self.reduction,
+            normalize=self.normalize,
+            band=self.band,
+            zero_infinity=self.zero_infinity,
+            feature_weights=self.feature_weights,
+            pos_weight=self.pos_weight,
+            feature_reduction=self.feature_reduction,
+            backend=self.backend,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings, as the constructor takes them."""
+        cost = self.cost if isinstance(self.cost, str) else getattr(self.cost, "__name__", repr(self.cost))
+        settings = [
+            f"cost={cost!r}",
+            f"gamma={self.gamma.item():g}",
+            f"step_weights=({', '.join(f'{weight:g}' for weight in self.step_weights.tolist())})",
+            f"reduction={self.reduction!r}",
+            f"normalize={self.normalize!r}",
+        ]
+        if self.band is not None:
+            settings.append(f"band={self.band!r}")
+        return ", ".join(settings)
+
+    def _register(self, name: str, given: object, checked: Tensor) -> None:
+        if isinstance(given, nn.Parameter):
+            self.register_parameter(name, given)
+        else:
+            self.register_buffer(name, checked.detach().clone())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What `.to()`, `.half()`, `.cuda()` and the like go through: moves follow it, casts do not."""
+
+        def move(tensor: Tensor) -> Tensor:
+            try:
+                moved = fn(tensor)
+                return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+            except TypeError:
+                # A device without float64 refuses; there the loss goes through the CPU anyway.
+                return tensor
+
+        super()._apply(move, recurse)  # type: ignore[no-untyped-call]
+        return self
