@@ -95,7 +95,7 @@ def as_cost_matrices(C: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | 
     _check_tensor("C", C, "(B, N, M) or (N, M) is accepted")
     shapes = f"C has shape {tuple(C.shape)}"
     if 0 in C.shape:
-        raise ValueError(f"C: {shapes}; at least one pair, row and column are needed")
+        raise ValueError(f"C: has shape {tuple(C.shape)}; at least one pair, row and column are needed")
     unbatched = C.ndim == 2
     if unbatched:
         C = C.unsqueeze(0)

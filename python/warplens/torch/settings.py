@@ -136,7 +136,7 @@ def as_weight_vector(name: str, given: Weights | None) -> Tensor | None:
         raise TypeError(f"{name}: is {given!r}; a vector (D,) of numbers is accepted") from None
     if vector.ndim != 1:
         raise ValueError(f"{name}: has shape {tuple(vector.shape)}; a vector (D,) is accepted")
-    if vector.requires_grad:
+    if isinstance(given, Tensor) and given.requires_grad:
         raise ValueError(f"{name}: requires grad; it is a constant of the cost, pass {name}.detach()")
     if values_are_readable(vector):
         bad = (~(vector.isfinite() & (vector >= 0.0))).nonzero()

@@ -1,0 +1,214 @@
+"""The recursion in torch operations, and the core behind it, against every path."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+import warplens as wl
+import warplens.torch as wlt
+from every_path import BACKENDS, soft_dtw
+from warplens.torch.recursion import solve
+from warplens.torch.scan import affine_scan_reversed, log_scan
+from warplens.torch.softmin import SoftMaximum
+
+WEIGHTS = ((1.0, 1.0, 1.0), (0.1, 1.0, 1.3), (0.0, 1.0, 2.0))
+
+
+def costs_of(N, M, seed=0):
+    return np.random.default_rng(seed + 100 * N + M).uniform(-0.5, 2.0, (N, M))
+
+
+def check(C, gamma, weights, backend):
+    truth = soft_dtw(C, gamma, weights)
+    costs = torch.tensor(C, requires_grad=True)
+    gamma = torch.tensor(gamma, dtype=torch.float64, requires_grad=True)
+    w = torch.tensor(weights, dtype=torch.float64, requires_grad=True)
+    value = wlt.soft_dtw_from_costs(costs, gamma=gamma, step_weights=w, backend=backend)
+    value.backward()
+    assert value.item() == pytest.approx(truth.value, abs=1e-12)
+    np.testing.assert_allclose(costs.grad, truth.H, atol=1e-12)
+    assert gamma.grad.item() == pytest.approx(-truth.entropy, abs=1e-11)
+    np.testing.assert_allclose(w.grad, truth.step_weights_grad, atol=1e-11)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("gamma", [0.05, 1.0, 20.0])
+def test_sum_over_every_path(gamma, weights, backend):
+    for N, M in itertools.product(range(1, 5), repeat=2):
+        check(costs_of(N, M), gamma, weights, backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_forbidden_cells(weights, backend):
+    generator = np.random.default_rng(3)
+    for N, M in itertools.product(range(1, 5), repeat=2):
+        C = costs_of(N, M)
+        C[generator.random((N, M)) < 0.3] = np.inf
+        check(C, 0.5, weights, backend)
+
+
+def test_visits_are_probabilities_of_cells():
+    for N, M in itertools.product(range(1, 5), repeat=2):
+        C = costs_of(N, M)
+        end = torch.tensor([N - 1]), torch.tensor([M - 1])
+        weights = torch.tensor(WEIGHTS[1], dtype=torch.float64)
+        _, solution = solve(torch.tensor(C)[None], *end, torch.tensor(0.7), weights, derivatives=True)
+        np.testing.assert_allclose(solution.E[0], soft_dtw(C, 0.7, WEIGHTS[1]).E, atol=1e-12)
+
+
+@pytest.mark.parametrize(("N", "M"), [(300, 40), (40, 300), (128, 128)])
+def test_laws_of_visits(N, M):
+    C = torch.rand(2, N, M, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 100.0
+    ends = torch.tensor([N - 1, N - 9]), torch.tensor([M - 1, M - 5])
+    outside = (torch.arange(N)[:, None] > ends[0][:, None, None]) | (torch.arange(M) > ends[1][:, None, None])
+    ones = torch.ones(3, dtype=torch.float64)
+    _, solution = solve(C.masked_fill(outside, torch.inf), *ends, torch.tensor(0.1), ones, derivatives=True)
+    for E, H, n, m in zip(solution.E, solution.H, *(end + 1 for end in ends), strict=True):
+        assert E[0, 0] == pytest.approx(1.0, abs=1e-12)
+        assert E[n - 1, m - 1] == 1.0
+        assert (E[:n].sum(1) >= 1 - 1e-12).all()
+        assert (E[:, :m].sum(0) >= 1 - 1e-12).all()
+        torch.testing.assert_close(E, H, rtol=0, atol=1e-14)
+        assert not E[n:].any()
+        assert not E[:, m:].any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("scale", [1e3, 1e7])
+def test_huge_costs_stay_finite(scale, backend):
+    C = torch.rand(1, 60, 50, generator=torch.Generator().manual_seed(2), dtype=torch.float64) * scale
+    C.requires_grad_()
+    gamma = torch.ones((), dtype=torch.float64, requires_grad=True)
+    weights = torch.tensor([0.1, 1.0, 1.0], dtype=torch.float64, requires_grad=True)
+    value = wlt.soft_dtw_from_costs(C, gamma=gamma, step_weights=weights, backend=backend)
+    value.backward()
+    hard = wlt.soft_dtw_from_costs(C, gamma=0.0, step_weights=weights, backend=backend)
+    assert value.item() == pytest.approx(hard.item(), rel=1e-3)
+    for grad in (C.grad, gamma.grad, weights.grad):
+        assert grad.isfinite().all()
+    assert gamma.grad <= 0.0  # an entropy is not negative
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gamma_zero_is_the_hard_path(backend):
+    generator = np.random.default_rng(5)
+    for N, M in [(1, 1), (1, 5), (5, 1), (9, 6), (6, 9), (40, 33)]:
+        C = generator.uniform(0.0, 1.0, (N, M))
+        path = wl.align_costs(C, gamma=0.0, step_weights=(0.5, 1.0, 1.5)).path()
+        costs = torch.tensor(C, requires_grad=True)
+        gamma = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        value = wlt.soft_dtw_from_costs(costs, gamma=gamma, step_weights=(0.5, 1.0, 1.5), backend=backend)
+        value.backward()
+        assert value.item() == pytest.approx(path.value, rel=1e-12)
+        on_path = np.zeros((N, M), dtype=bool)
+        on_path[tuple(path.indices.T)] = True
+        np.testing.assert_array_equal(costs.grad.numpy() > 0, on_path)
+        assert gamma.grad == 0.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5)])
+def test_hard_ties_go_diagonal_then_horizontal_then_vertical(shape, backend):
+    N, M = shape
+    # With weights (1,1,2) and constant costs every path of steps has the same cost.
+    C = torch.ones(N, M, dtype=torch.float64, requires_grad=True)
+    wlt.soft_dtw_from_costs(C, gamma=0.0, step_weights=(1.0, 1.0, 2.0), backend=backend).backward()
+    on_path, cell = np.zeros((N, M)), (N - 1, M - 1)
+    while True:  # back from the end: diagonal where there is one, then along what is left
+        n, m = cell
+        is_first_or_diagonal = cell == (0, 0) or (n > 0 and m > 0)
+        on_path[cell] = 2.0 if is_first_or_diagonal else 1.0
+        if cell == (0, 0):
+            break
+        cell = (n - 1, m - 1) if is_first_or_diagonal else (max(n - 1, 0), max(m - 1, 0))
+    np.testing.assert_array_equal(C.grad.numpy(), on_path)
+    # Without a diagonal worth taking, horizontal comes before vertical on the way back.
+    C = torch.ones(N, M, dtype=torch.float64, requires_grad=True)
+    wlt.soft_dtw_from_costs(C, gamma=0.0, step_weights=(1.0, 1.0, 5.0), backend=backend).backward()
+    expected = np.zeros((N, M))
+    expected[:, -1] = 1.0
+    expected[0, :] = 1.0
+    expected[0, 0] = 5.0
+    np.testing.assert_array_equal(C.grad.numpy(), expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_small_gamma_tends_to_the_hard_value(backend):
+    C = torch.tensor(costs_of(12, 9))
+    hard = wlt.soft_dtw_from_costs(C, gamma=0.0, backend=backend)
+    soft = [wlt.soft_dtw_from_costs(C, gamma=g, backend=backend) for g in (1e-1, 1e-2, 1e-3, 1e-6)]
+    gaps = [float(hard - value) for value in soft]
+    assert all(gap >= -1e-12 for gap in gaps)
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[-1] < 1e-4
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_transposition_swaps_horizontal_and_vertical(backend):
+    C = torch.tensor(costs_of(8, 5))
+    value = wlt.soft_dtw_from_costs(C, step_weights=(0.2, 0.9, 1.4), backend=backend)
+    turned = wlt.soft_dtw_from_costs(C.T, step_weights=(0.9, 0.2, 1.4), backend=backend)
+    assert value.item() == pytest.approx(turned.item(), rel=1e-13)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_scaling_costs_and_gamma_scales_the_value(backend):
+    C = torch.tensor(costs_of(8, 5))
+    value = wlt.soft_dtw_from_costs(C, gamma=0.3, backend=backend)
+    scaled = wlt.soft_dtw_from_costs(7.0 * C, gamma=2.1, backend=backend)
+    assert scaled.item() == pytest.approx(7.0 * value.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 8, 13])
+def test_log_scan_is_the_sequential_recursion(length):
+    generator = torch.Generator().manual_seed(length)
+    k = torch.randn(2, length, generator=generator, dtype=torch.float64)
+    b = torch.randn(2, length, generator=generator, dtype=torch.float64)
+    k[0, length // 2] = -torch.inf
+    b[1, : length // 2] = -torch.inf
+    for combine in (torch.logaddexp, torch.maximum):
+        a, expected = torch.full((2,), -torch.inf, dtype=torch.float64), []
+        for n in range(length):
+            a = combine(k[:, n] + a, b[:, n])
+            expected.append(a)
+        torch.testing.assert_close(log_scan(k, b, combine), torch.stack(expected, -1), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 8, 13])
+def test_affine_scan_is_the_sequential_recursion(length):
+    generator = torch.Generator().manual_seed(length)
+    q = torch.rand(2, length, generator=generator, dtype=torch.float64)
+    s = torch.rand(2, length, generator=generator, dtype=torch.float64)
+    q[0, length // 2] = 0.0
+    e, expected = torch.zeros(2, dtype=torch.float64), []
+    for n in reversed(range(length)):
+        e = q[:, n] * e + s[:, n]
+        expected.append(e)
+    torch.testing.assert_close(
+        affine_scan_reversed(q, s), torch.stack(expected[::-1], -1), rtol=1e-13, atol=0
+    )
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.4])
+def test_the_choice_on_a_device_is_that_on_the_host(gamma):
+    device = torch.device("cpu")
+    on_host = SoftMaximum(torch.tensor(gamma, dtype=torch.float64), device)
+    on_device = SoftMaximum(torch.tensor(gamma, dtype=torch.float64), device)
+    on_device._on_host = False
+    z = torch.tensor(
+        [[1.0, -math.inf, 2.0, 0.5], [1.0, -math.inf, 3.0, 0.5], [0.0, -math.inf, 3.0, -math.inf]],
+        dtype=torch.float64,
+    )
+    assert torch.equal(on_host.combine(z[0], z[1]), on_device.combine(z[0], z[1]))
+    assert torch.equal(on_host.probabilities(z), on_device.probabilities(z))
+    expected = torch.tensor([1.0, 0.0, 1.0, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(on_host.probabilities(z).sum(0), expected)
+
+
+@pytest.mark.parametrize("gamma", [-1.0, math.inf, math.nan])
+def test_a_bad_gamma_that_could_not_be_read_gives_nan(gamma):
+    assert SoftMaximum(torch.tensor(gamma), torch.device("cpu")).scale.isnan()
