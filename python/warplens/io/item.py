@@ -1,4 +1,4 @@
-"""One item of a corpus, the predictions and targets of one recording, and the checks it passes on its way in."""
+"""One item of a corpus, the predictions and targets of one recording, and the checks on its way in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,12 +40,13 @@ class Item:
 def make_item(values: Mapping[str, Any]) -> Item:
     """Check named values and make an `Item` of them; names it does not know are ignored.
 
-    Predictions keep float32 or float64 and are cast to float32 from half precision, to float64 from integers; targets
-    of booleans or integers take the dtype of the predictions.
+    Predictions keep float32 or float64 and are cast to float32 from half precision, to float64 from integers;
+    targets of booleans or integers take the dtype of the predictions.
 
     Raises:
-        ItemError: a key is missing; an array is not numeric, not two-dimensional, empty or not finite; the feature
-            counts differ; strong and predictions differ in shape; a scalar is not one or is out of range.
+        ItemError: a key is missing; an array is not numeric, not two-dimensional, empty or not finite; the
+            feature counts differ; strong and predictions differ in shape; a scalar is not one or is out of
+            range.
     """
     for key in ("predictions", "weak"):
         if key not in values:
@@ -95,7 +96,7 @@ def _sequence(key: str, value: Any, dtype_of_integers: np.dtype[Any]) -> Floats:
     if not finite.all():
         frame, feature = np.argwhere(~finite)[0]
         raise ItemError(
-            f"'{key}' holds {array[frame, feature]} at frame {frame}, feature {feature}; values must be finite"
+            f"'{key}' is {array[frame, feature]} at frame {frame}, feature {feature}; values must be finite"
         )
     return array
 

@@ -16,8 +16,8 @@ def read_npz(path: Path) -> Item:
     """Read one item: keys `predictions` and `weak`, and where known the other fields of `Item`.
 
     Raises:
-        ItemError: the file is not an npz file, is damaged, holds Python objects under one of the keys, or its values
-            do not make an item.
+        ItemError: the file is not an npz file, is damaged, holds Python objects under one of the keys, or its
+            values do not make an item.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:

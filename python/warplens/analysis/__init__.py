@@ -1,0 +1,18 @@
+"""What a soft alignment teaches: events of the weak target, how strongly each is taught, and measures of it.
+
+Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs the extra `analysis`.
+"""
+
+from warplens.analysis.events import EventLevels, Events, event_levels, find_events, summarize_levels
+from warplens.analysis.metrics import evaluate, frame_f_measure, share_on_empty_targets
+
+__all__ = [
+    "EventLevels",
+    "Events",
+    "evaluate",
+    "event_levels",
+    "find_events",
+    "frame_f_measure",
+    "share_on_empty_targets",
+    "summarize_levels",
+]

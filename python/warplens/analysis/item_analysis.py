@@ -1,0 +1,115 @@
+"""One item through the lens: aligned at every gamma, with its events and measures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import warplens as wl
+from warplens.analysis.events import EventLevels, Events, find_events, summarize_levels
+from warplens.analysis.metrics import evaluate, share_on_empty_targets
+from warplens.io import Floats, Item
+
+
+@dataclass(frozen=True)
+class ItemAnalysis:
+    """What G alignments of one item taught; arrays lead with the gamma axis.
+
+    Attributes:
+        gammas: ascending, (G,).
+        cost: name of the local cost.
+        step_weights: (horizontal, vertical, diagonal).
+        threshold: level under which an event counts as lost.
+        shape: (N, M, D).
+        measures: by name as `metrics.evaluate` gives them, (G,) each, NaN where one is not defined.
+        h: row sums of the soft alignments, (G, N).
+        y_mod: modified targets, (G, N, D).
+        events: the K events of the weak target.
+        levels: of the events, arrays (G, K).
+        empty_targets: share of the weak target's frames that have no activity.
+        empty_share: share of H~ on those frames, (G,).
+        H: soft alignments, (G, N, M), if they were to be kept.
+    """
+
+    gammas: NDArray[np.float64]
+    cost: str
+    step_weights: tuple[float, float, float]
+    threshold: float
+    shape: tuple[int, int, int]
+    measures: dict[str, NDArray[np.float64]]
+    h: Floats
+    y_mod: Floats
+    events: Events
+    levels: EventLevels
+    empty_targets: float
+    empty_share: NDArray[np.float64]
+    H: Floats | None = None
+
+
+def analyze_item(
+    item: Item,
+    *,
+    gammas: Sequence[float],
+    cost: str,
+    step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    threshold: float = 0.5,
+    keep_alignment: bool = False,
+) -> ItemAnalysis:
+    """Align an item at every gamma and measure what that teaches.
+
+    Args:
+        item: predictions (N, D), weak target (M, D) and, if known, strong target (N, D).
+        gammas: at least one, in any order.
+        cost: a cost that has modified targets.
+        step_weights: (horizontal, vertical, diagonal).
+        threshold: level under which an event counts as lost, and above which Y_mod counts as active.
+        keep_alignment: keep H, (G, N, M).
+
+    Raises:
+        ValueError: as `warplens.align`; the cost has no modified targets; no gamma is given.
+    """
+    if len(gammas) == 0:
+        raise ValueError("gammas: empty, at least one is needed")
+    events = find_events(item.weak)
+    measures: list[dict[str, float | int | None]] = []
+    hs, y_mods, levels, empty_shares, Hs = [], [], [], [], []
+    for gamma in sorted(gammas):
+        # One thread: a corpus runs its items side by side.
+        alignment = wl.align(
+            item.predictions, item.weak, cost=cost, gamma=gamma, step_weights=step_weights, threads=1
+        )
+        levels.append(summarize_levels(alignment.H_tilde, item.weak, events))
+        measures.append(evaluate(alignment, levels[-1], strong=item.strong, threshold=threshold))
+        hs.append(alignment.h)
+        y_mods.append(alignment.y_mod)
+        empty_shares.append(share_on_empty_targets(alignment.H_tilde, item.weak))
+        if keep_alignment:
+            Hs.append(alignment.H)
+    return ItemAnalysis(
+        gammas=np.array(sorted(gammas), np.float64),
+        cost=cost,
+        step_weights=step_weights,
+        threshold=threshold,
+        shape=(len(item.predictions), len(item.weak), item.weak.shape[1]),
+        measures={name: np.array([_or_nan(each[name]) for each in measures]) for name in measures[0]},
+        h=np.stack(hs),
+        y_mod=np.stack(y_mods),
+        events=events,
+        levels=_stack(levels),
+        empty_targets=float(np.mean(~item.weak.any(axis=1))),
+        empty_share=np.array(empty_shares),
+        H=np.stack(Hs) if keep_alignment else None,
+    )
+
+
+def _or_nan(value: float | int | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _stack(levels: Sequence[EventLevels]) -> EventLevels:
+    def stacked(name: str) -> NDArray[Any]:
+        return np.stack([getattr(each, name) for each in levels])
+
+    return EventLevels(stacked("peak"), stacked("peak_frame"), stacked("first"), stacked("last"))

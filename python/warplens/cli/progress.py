@@ -1,0 +1,56 @@
+"""How a run goes, on stderr: a bar on a terminal, a line an item elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from warplens.corpus import Outcome
+
+
+class ProgressReport:
+    """Shows a run (see `warplens.corpus.Progress`) for as long as its `with` block lasts."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._total = self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def started(self, total: int, ignored: int) -> None:
+        """Say how much there is to do."""
+        self._total = total
+        if ignored:
+            click.echo(f"{ignored} other file{'s' if ignored > 1 else ''} ignored", err=True)
+        if sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("items", total=total)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Count one more item."""
+        self._done += 1
+        if self._bar:
+            self._bar.update(self._task, advance=1, description=escape(outcome.id))
+            return
+        width = len(str(self._total))
+        state = "failed" if outcome.error is not None else "already done" if outcome.reused else "done"
+        click.echo(f"{self._done:{width}}/{self._total} {outcome.id}: {state}", err=True)

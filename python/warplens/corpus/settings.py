@@ -1,0 +1,102 @@
+"""What a run is told: checked before the first item is read, and part of the key of every result."""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import warplens as wl
+from warplens.io import Item, ItemError
+
+_FORMAT = 1
+"""Goes up when the same input and settings give another item file: older files are then made anew."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a run; those left None come from each item.
+
+    Attributes:
+        gammas: kept ascending, without repetitions.
+        cost: overrides the cost of every item; without it each item must know its own.
+        step_weights: (horizontal, vertical, diagonal), overrides those of every item; an item that has none
+            gets 1, 1, 1.
+        threshold: level under which an event counts as lost, and above which Y_mod counts as active.
+        fps: overrides the frames a second of every item; it only labels the time axes.
+        keep_alignment: keep H in the item files.
+
+    Raises:
+        ValueError: a setting is out of range; the message names it.
+    """
+
+    gammas: tuple[float, ...] = (0.1, 1.0, 10.0)
+    cost: str | None = None
+    step_weights: tuple[float, float, float] | None = None
+    threshold: float = 0.5
+    fps: float | None = None
+    keep_alignment: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.gammas:
+            raise ValueError("gammas: empty, at least one is needed")
+        if not math.isfinite(self.threshold):
+            raise ValueError(f"threshold: {self.threshold}, it must be a finite number")
+        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
+            raise ValueError(f"fps: {self.fps:g}, it must be a positive number of frames a second")
+        # One cell is enough for the library to refuse what it would refuse of every item.
+        for gamma in self.gammas:
+            trial = wl.align(
+                np.array([[0.5]]),
+                np.array([[1.0]]),
+                cost=self.cost or "mse",
+                gamma=gamma,
+                step_weights=self.step_weights or (1.0, 1.0, 1.0),
+            )
+            assert trial.y_mod.shape == (1, 1)  # raises for a cost without modified targets
+        object.__setattr__(self, "gammas", tuple(sorted({float(gamma) for gamma in self.gammas})))
+
+    def cost_of(self, item: Item) -> str:
+        """The cost an item is aligned with.
+
+        Raises:
+            ItemError: neither the settings nor the item tell it.
+        """
+        cost = self.cost or item.cost
+        if cost is None:
+            raise ItemError("no cost: the file has no key 'cost' and none is given (--cost)")
+        return cost
+
+    def step_weights_of(self, item: Item) -> tuple[float, float, float]:
+        """The step weights an item is aligned with."""
+        return self.step_weights or item.step_weights or (1.0, 1.0, 1.0)
+
+    def key_of(self, item: Item) -> str:
+        """Hash of all that an item's results depend on: its content and the settings it is run under."""
+        told = {
+            "format": _FORMAT,
+            "gammas": self.gammas,
+            "cost": self.cost_of(item),
+            "step_weights": self.step_weights_of(item),
+            "threshold": self.threshold,
+            "keep_alignment": self.keep_alignment,
+        }
+        digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=20)
+        for array in (item.predictions, item.weak, item.strong):
+            digest.update(repr(None if array is None else (array.dtype.str, array.shape)).encode())
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def as_record(self) -> dict[str, Any]:
+        """The settings as JSON holds them."""
+        return {
+            "gammas": list(self.gammas),
+            "cost": self.cost,
+            "step_weights": None if self.step_weights is None else list(self.step_weights),
+            "threshold": self.threshold,
+            "fps": self.fps,
+            "keep_alignment": self.keep_alignment,
+        }

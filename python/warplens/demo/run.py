@@ -1,0 +1,67 @@
+"""The demo: two items it makes itself, run as any corpus is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.corpus import Progress, Run, Settings, analyze, item_path, read_analysis
+from warplens.demo.figure2 import figure_2
+from warplens.demo.piece import Articulation, compose
+from warplens.demo.piece_item import Kept, kept_notes, piece_item
+from warplens.demo.synthesis import SAMPLE_RATE, synthesize, write_wav
+from warplens.io import Item
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made and found.
+
+    Attributes:
+        run: the run over both items.
+        recording: the sound of the piece.
+        seconds: how long it lasts.
+        piece: analysis of the piece.
+        figure_2: analysis of the paper's Figure 2, its events a, b, c in order.
+        kept: at each gamma, how many staccato and sustained notes of the piece stay.
+    """
+
+    run: Run
+    recording: Path
+    seconds: float
+    piece: ItemAnalysis
+    figure_2: ItemAnalysis
+    kept: list[dict[Articulation, Kept]]
+
+
+def run_demo(out: Path, *, threads: int | None = None, progress: Progress | None = None) -> Demo:
+    """Make the items in OUT/input and the sound in OUT/piece.wav, and analyse them into OUT.
+
+    Raises:
+        OSError: something cannot be written.
+    """
+    inputs = out / "input"
+    inputs.mkdir(parents=True, exist_ok=True)
+    piece = compose()
+    samples = synthesize(piece)
+    recording = out / "piece.wav"
+    write_wav(recording, samples)
+    _save_item(inputs / "piece.npz", piece_item(piece, samples))
+    _save_item(inputs / "figure-2.npz", figure_2())
+    run = analyze([inputs], out, Settings(gammas=(0.1, 1.0, 10.0)), threads=threads, progress=progress)
+    analysis = read_analysis(item_path(out, "piece"))
+    return Demo(
+        run,
+        recording,
+        len(samples) / SAMPLE_RATE,
+        analysis,
+        read_analysis(item_path(out, "figure-2")),
+        kept_notes(piece, analysis),
+    )
+
+
+def _save_item(path: Path, item: Item) -> None:
+    known: dict[str, Any] = {key: value for key, value in vars(item).items() if value is not None}
+    np.savez(path, allow_pickle=False, **known)
