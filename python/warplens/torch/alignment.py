@@ -36,8 +36,8 @@ class BatchAlignment:
     A pair without a path has value +inf and is 0 elsewhere; a pair with NaN in it is NaN.
 
     Attributes:
-        x_lengths: (B,) int64, prediction frames of each pair.
-        y_lengths: (B,) int64, target frames of each pair.
+        x_lengths: (B,) int64, the prediction frames of each pair.
+        y_lengths: (B,) int64, and the target frames.
     """
 
     x_lengths: Tensor
@@ -50,15 +50,16 @@ class BatchAlignment:
         x_lengths: Tensor,
         y_lengths: Tensor,
         *,
-        settings: str,
+        describe: Callable[[], str],
         cost: str,
         has_modified_targets: bool,
         unbatched: bool,
     ) -> None:
-        self.x_lengths, self.y_lengths = x_lengths, y_lengths
+        self.x_lengths = x_lengths[0] if unbatched else x_lengths
+        self.y_lengths = y_lengths[0] if unbatched else y_lengths
         self._compute = compute
         self._inputs = [(tensor, _version(tensor)) for tensor in inputs]
-        self._settings = settings
+        self._describe = describe
         self._cost = cost
         self._has_modified_targets = has_modified_targets
         self._unbatched = unbatched
@@ -112,7 +113,7 @@ class BatchAlignment:
         return self._get("entropy")
 
     def __repr__(self) -> str:
-        return f"<BatchAlignment {self._settings}>"
+        return f"<BatchAlignment {self._describe()}>"
 
     def _get(self, name: str) -> Tensor:
         if name not in self._found:

@@ -121,11 +121,13 @@ def check_values(pairs: Pairs, cost: object) -> None:
     """Raises for values outside the range of the cost, where values can be read; NaN passes."""
     if not isinstance(cost, str) or not values_are_readable(pairs.x):
         return
-    for side, (name, frames, lengths) in enumerate(
-        (("x", pairs.x, pairs.x_lengths), ("y", pairs.y, pairs.y_lengths))
-    ):
-        for part, sequence in _parts(name, frames, lengths, pairs.unbatched):
-            check_range(part, sequence.numpy(), cost, side)
+    sides = (("x", pairs.x, pairs.x_lengths), ("y", pairs.y, pairs.y_lengths))
+    for side, (name, frames, lengths) in enumerate(sides):
+        try:
+            check_range(name, frames.detach().numpy(), cost, side)
+        except ValueError:  # perhaps it is only the padding; else say which pair it is
+            for part, sequence in _parts(name, frames, lengths, pairs.unbatched):
+                check_range(part, sequence.numpy(), cost, side)
 
 
 def _parts(

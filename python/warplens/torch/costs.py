@@ -64,7 +64,7 @@ def _called(cost: CostFunction, x: Tensor, y: Tensor) -> Tensor:
             f"cost: returned {got} for x {tuple(x.shape)} and y {tuple(y.shape)}; "
             f"a tensor of shape (B,N,M) = {expected} is accepted"
         )
-    return C
+    return C if C.dtype in (torch.float32, torch.float64) else C.to(x.dtype)
 
 
 class _Predictions(NamedTuple):

@@ -30,6 +30,7 @@ from warplens.torch.settings import (
     Weights,
     as_local_cost,
     as_recursion_settings,
+    check_names,
     check_reduction,
     chosen_backend,
 )
@@ -100,6 +101,7 @@ def soft_dtw_loss(
 
     Source: J. Zeitler and M. Mueller, ISMIR 2025.
     """
+    check_names(cost, feature_weights, pos_weight, feature_reduction, band)
     check_reduction(reduction, normalize)
     pairs = as_pairs(x, y, x_lengths, y_lengths)
     local_cost = as_local_cost(
@@ -150,6 +152,7 @@ def soft_dtw_from_costs(
         ValueError: A shape does not fit, or lengths, gamma, weights or (on the CPU) costs are out of range.
         RuntimeError: In backward under `create_graph=True`.
     """
+    check_names(band=band)
     check_reduction(reduction, normalize)
     matrices = as_cost_matrices(C, x_lengths, y_lengths)
     settings = as_recursion_settings(gamma, step_weights, band)
@@ -201,6 +204,7 @@ def align(
 
     Source: J. Zeitler and M. Mueller, ISMIR 2025, eq. 14 and 17.
     """
+    check_names(cost, feature_weights, pos_weight, feature_reduction, band)
     pairs = as_pairs(x, y, x_lengths, y_lengths)
     local_cost = as_local_cost(
         cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
@@ -221,7 +225,7 @@ def align(
         (x, y),
         lengths_or_all(pairs.x_lengths, pairs.x),
         lengths_or_all(pairs.y_lengths, pairs.y),
-        settings=_described(pairs, local_cost, settings),
+        describe=lambda: _described(pairs, local_cost, settings),
         cost=local_cost.name,
         has_modified_targets=local_cost.has_modified_targets,
         unbatched=pairs.unbatched,

@@ -54,8 +54,7 @@ def as_local_cost(
     feature_reduction: FeatureReduction,
     features: int,
 ) -> LocalCost:
-    """Checks a cost over D features; `feature_reduction="mean"` becomes a feature weight 1/D."""
-    check_names(cost, feature_weights, pos_weight, feature_reduction)
+    """Checks the weights over D features; `feature_reduction="mean"` becomes a feature weight 1/D."""
     vectors = []
     for name, given in (("feature_weights", feature_weights), ("pos_weight", pos_weight)):
         vector = as_weight_vector(name, given)
@@ -74,8 +73,7 @@ def as_local_cost(
 def as_recursion_settings(
     gamma: float | Tensor, step_weights: Weights, band: Band | None
 ) -> RecursionSettings:
-    """Checks gamma, the step weights and the band."""
-    check_names(band=band)
+    """Checks gamma and the step weights."""
     return RecursionSettings(as_gamma(gamma), as_step_weights(step_weights), band)
 
 

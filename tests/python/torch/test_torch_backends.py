@@ -278,3 +278,17 @@ def test_autocast_changes_nothing_inside_the_loss(backend):
         plain = wlt.soft_dtw_loss(x, y, cost=cost, backend=backend)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert torch.equal(plain, wlt.soft_dtw_loss(x, y, cost=cost, backend=backend))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.int64])
+def test_a_callable_cost_may_return_any_dtype(dtype, backend):
+    x, y = batch("mse", dtype=torch.float32)
+
+    def cost(x, y):
+        return (8.0 * torch.cdist(x, y)).to(dtype)
+
+    found = wlt.soft_dtw_loss(x, y, cost=cost, backend=backend)
+    truth = wlt.soft_dtw_from_costs(cost(x, y).double(), backend=backend)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(truth.item(), rel=1e-5)
