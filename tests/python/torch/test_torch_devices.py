@@ -1,4 +1,4 @@
-"""The operations path on another device: meta tensors have no values, so whoever waits for one is an error."""
+"""The operations path on another device: meta tensors have no values, and waiting for one is an error."""
 
 import pytest
 import torch
