@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-import warplens.torch as wlt
 from every_path import BACKENDS, COSTS_WITH_TARGETS, random_batch
+
+import warplens.torch as wlt
 
 FIELDS = ("value", "h", "y_mod", "H", "E", "H_tilde", "entropy")
 

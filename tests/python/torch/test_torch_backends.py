@@ -8,9 +8,10 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from every_path import BACKENDS, COSTS, COSTS_WITH_TARGETS, random_batch
+
 import warplens as wl
 import warplens.torch as wlt
-from every_path import BACKENDS, COSTS, COSTS_WITH_TARGETS, random_batch
 from warplens import _core
 from warplens.torch import core_backend
 

@@ -4,9 +4,10 @@ import re
 
 import pytest
 import torch
-import warplens.torch as wlt
 from every_path import BACKENDS, random_batch
 from torch import nn
+
+import warplens.torch as wlt
 
 X, Y = random_batch("bce", B=2, N=5, M=4, D=3)
 

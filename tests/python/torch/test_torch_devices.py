@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from every_path import COSTS
+
 import warplens as wl
 import warplens.torch as wlt
-from every_path import COSTS
 
 
 @pytest.mark.parametrize(

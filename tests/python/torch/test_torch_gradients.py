@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-import warplens.torch as wlt
 from every_path import BACKENDS, COSTS, COSTS_WITH_TARGETS, random_batch
 from torch.autograd import gradcheck
 from torch.nn import functional
+
+import warplens.torch as wlt
 
 LENGTHS = ([6, 3, 1], [4, 4, 2])
 

@@ -4,10 +4,11 @@ import copy
 
 import pytest
 import torch
-import warplens as wl
-import warplens.torch as wlt
 from every_path import BACKENDS, random_batch
 from torch import nn
+
+import warplens as wl
+import warplens.torch as wlt
 
 LENGTHS = ([6, 3, 1], [4, 4, 2])
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from every_path import BACKENDS, COSTS, COSTS_WITH_TARGETS, random_batch
+
 import warplens as wl
 import warplens.torch as wlt
-from every_path import BACKENDS, COSTS, COSTS_WITH_TARGETS, random_batch
 
 X_LENGTHS, Y_LENGTHS = [6, 3, 1], [4, 1, 2]
 GARBAGE = [0.3, 1e30, -7.0, float("inf"), float("-inf"), float("nan")]

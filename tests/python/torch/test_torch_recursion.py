@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from every_path import BACKENDS, soft_dtw
+
 import warplens as wl
 import warplens.torch as wlt
-from every_path import BACKENDS, soft_dtw
 from warplens.torch.recursion import solve
 from warplens.torch.scan import affine_scan_reversed, log_scan
 from warplens.torch.softmin import SoftMaximum
