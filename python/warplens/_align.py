@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
 from ._alignment import Alignment, Path, compute
-from ._sequences import as_cost_matrix, as_pair, called_costs
+from ._sequences import as_cost_matrix, as_pair, called_costs, check_dtype
 from ._settings import Band, CostFunction, Settings
 
 _UNIT = (1.0, 1.0, 1.0)
+_MOST_THREADS = 256  # as in the compiled module
 
 
 def align(
@@ -39,9 +40,9 @@ def align(
     Args:
         x: predictions (N,D) or (N,), float32 or float64; other dtypes are cast to float64.
         y: targets (M,D) or (M,).
-        cost: "mse" (1/2 ||x-y||^2), "sqeuclidean", "bce" (probabilities, summed over features), "bce_logits", "ce"
-            (probabilities), "ce_logits", "poisson" (rates), "poisson_log", "cosine", "euclidean", "l1", or a callable
-            (x, y) -> C (N,M). Logs are clamped at -100.
+        cost: "mse" (1/2 ||x-y||^2), "sqeuclidean", "bce" (probabilities, summed over features), "bce_logits",
+            "ce" (probabilities), "ce_logits", "poisson" (rates), "poisson_log", "cosine", "euclidean", "l1",
+            or a callable (x, y) -> C (N,M). Logs are clamped at -100.
         gamma: softness g, in units of the cost; 0 is hard DTW.
         step_weights: (w_h, w_v, w_d), see `StepWeights`.
         band: `SakoeChiba(radius)` or `Itakura(max_slope)`; None allows every cell.
@@ -52,12 +53,12 @@ def align(
         threads: None is `get_num_threads()`.
 
     Returns:
-        An `Alignment` with value, h, y_mod and x_grad computed (y_mod and x_grad where the cost has them); H, E,
-        y_grad, entropy and the rest are computed on first access.
+        An `Alignment` with value, h, y_mod and x_grad computed (y_mod and x_grad where the cost has them);
+        H, E, y_grad, entropy and the rest are computed on first access.
 
     Raises:
-        ValueError: an empty sequence, different D, NaN or infinity in x or y, values outside the range of the cost,
-            an unknown cost, negative or non-finite gamma or weights, no path within the band.
+        ValueError: an empty sequence, different D, NaN or infinity in x or y, values outside the range of the
+            cost, an unknown cost, negative or non-finite gamma or weights, no path within the band.
         TypeError: something that is not a number where one is needed.
     """
     settings = Settings.of(
@@ -104,8 +105,8 @@ def align_many(
         dtype: see `align`.
         threads: see `align`.
         progress: called with (pairs done, pairs in all) now and then, from the calling thread.
-        errors: "raise" raises after all pairs ran and names the indices that failed; "return" puts the exception in
-            the place of the result.
+        errors: "raise" raises after all pairs ran and names the indices that failed; "return" puts the
+            exception in the place of the result.
 
     Returns:
         A list of `Alignment` in the order of the inputs. Results do not depend on the number of threads.
@@ -123,7 +124,7 @@ def align_many(
         raise ValueError(f'errors: is {errors!r}; accepted are "raise" and "return"')
     if len(xs) != len(ys):
         raise ValueError(f"ys: has {len(ys)} sequences, but xs has {len(xs)}; as many are accepted")
-    threads = check_threads(threads)
+    dtype, threads = check_dtype(dtype), check_threads(threads)
     outcomes: list[Any] = [None] * len(xs)
     pairs: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
     features: int | None = None
@@ -132,7 +133,9 @@ def align_many(
             pair = as_pair(x, y, settings, dtype, (f"xs[{index}]", f"ys[{index}]"))
             features = pair[0].shape[1] if features is None else features
             if pair[0].shape[1] != features:
-                raise ValueError(f"xs[{index}]: has D = {pair[0].shape[1]}; all pairs need the same D, here {features}")
+                raise ValueError(
+                    f"xs[{index}]: has D = {pair[0].shape[1]}; all pairs need the same D, here {features}"
+                )
         except (TypeError, ValueError) as error:
             outcomes[index] = error
         else:
@@ -151,7 +154,8 @@ def align_many(
         listed = "; ".join(f"pair {index}: {error}" for index, error in failures[:10])
         more = f"; and {len(failures) - 10} more" if len(failures) > 10 else ""
         raise ValueError(
-            f"align_many: {len(failures)} of {len(xs)} pairs failed (errors=\"return\" keeps the others): {listed}{more}"
+            f'align_many: {len(failures)} of {len(xs)} pairs failed (errors="return" keeps the others): '
+            f"{listed}{more}"
         ) from failures[0][1]
     return outcomes
 
@@ -248,13 +252,15 @@ def hard_dtw(
 
 
 def check_threads(threads: int | None) -> int | None:
-    """None or a number of at least 1; the compiled module knows the upper bound."""
+    """None or a whole number in range."""
     if threads is None:
         return None
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
-        raise TypeError(f"threads: is {threads!r}; None or a whole number of at least 1 is accepted")
-    if threads < 1:
-        raise ValueError(f"threads: is {threads}; a whole number of at least 1 is accepted")
+        raise TypeError(
+            f"threads: is {threads!r}; None or a whole number from 1 to {_MOST_THREADS} is accepted"
+        )
+    if not 1 <= threads <= _MOST_THREADS:
+        raise ValueError(f"threads: is {threads}; a whole number from 1 to {_MOST_THREADS} is accepted")
     return int(threads)
 
 
@@ -265,7 +271,7 @@ def set_num_threads(n: int) -> None:
     """
     checked = check_threads(n)
     if checked is None:
-        raise TypeError("n: is None; a whole number of at least 1 is accepted")
+        raise TypeError(f"n: is None; a whole number from 1 to {_MOST_THREADS} is accepted")
     _core.set_num_threads(checked)
 
 
@@ -298,7 +304,9 @@ def _align_checked(
         for each in inputs:
             try:
                 each["costs"] = called_costs(settings.cost, each["x"], each["y"])
-                found = compute(settings, xs=None, ys=None, costs=[each["costs"]], outputs=["h"], threads=threads)[0]
+                found = compute(
+                    settings, xs=None, ys=None, costs=[each["costs"]], outputs=["h"], threads=threads
+                )[0]
             except (TypeError, ValueError) as error:
                 found = error
             outcomes.append(_Outcome(settings, each, found, threads))

@@ -34,8 +34,8 @@ class Alignment:
 
         SDTW = D(N,M),   H = dSDTW/dC,   h(n) = sum_m H(n,m),   H~ = H / h(n),   Y_mod = H~ Y
 
-    (Zeitler & Mueller, ISMIR 2025, eqs. 9 to 17). What `align` did not compute is computed on first access from
-    read-only references to the inputs, which must not be changed in between.
+    (Zeitler & Mueller, ISMIR 2025, eqs. 9 to 17). What `align` did not compute is computed on first access
+    from read-only references to the inputs, which must not be changed in between.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Alignment:
 
     @property
     def value(self) -> float:
-        """SDTW = D(N,M). It can be negative: the soft minimum over many paths lies below the least of them."""
+        """SDTW = D(N,M); can be negative: the soft minimum over many paths lies below the least of them."""
         return float(self._results["value"])
 
     @property
@@ -87,12 +87,12 @@ class Alignment:
     @property
     def H(self) -> NDArray[Any]:
         """H (N,M) = dSDTW/dC, the soft alignment."""
-        return self._result("H")
+        return self._array("H")
 
     @property
     def h(self) -> NDArray[Any]:
         """h (N,), the row sums of H: the weight of each frame in the gradient."""
-        return self._result("h")
+        return self._array("h")
 
     @property
     def H_tilde(self) -> NDArray[Any]:
@@ -106,16 +106,16 @@ class Alignment:
             if empty.size:
                 rows[empty] = self.E[empty] / self.E[empty].sum(axis=1, keepdims=True)
             self._results["H_tilde"] = _frozen(rows)
-        return self._result("H_tilde")
+        return self._array("H_tilde")
 
     @property
     def E(self) -> NDArray[Any]:
         """E (N,M), the probability that the random path visits a cell; equal to H for unit weights."""
-        return self._result("E")
+        return self._array("E")
 
     @property
     def y_mod(self) -> NDArray[Any]:
-        """Y_mod (N,D) = H~ Y, the strongly aligned targets that give the network the same update (eqs. 14, 17).
+        """Y_mod (N,D) = H~ Y, strongly aligned targets that give the network the same update (eqs. 14, 17).
 
         Raises:
             ValueError: the cost is not affine in the target, or only a cost matrix was given.
@@ -127,19 +127,19 @@ class Alignment:
                 f"y_mod: cost {name} is not affine in the target, so no modified targets give its gradient; "
                 'use "mse", "bce" or another cost of that form'
             )
-        return self._result("y_mod")
+        return self._array("y_mod")
 
     @property
     def x_grad(self) -> NDArray[Any]:
         """dSDTW/dx (N,D)."""
         self._needs_gradient("x_grad")
-        return self._result("x_grad")
+        return self._array("x_grad")
 
     @property
     def y_grad(self) -> NDArray[Any]:
         """dSDTW/dy (M,D)."""
         self._needs_gradient("y_grad")
-        return self._result("y_grad")
+        return self._array("y_grad")
 
     @property
     def entropy(self) -> float:
@@ -154,7 +154,7 @@ class Alignment:
     @property
     def step_weights_grad(self) -> NDArray[np.float64]:
         """dSDTW/dw (3,) = sum C E p for the horizontal, vertical and diagonal step."""
-        return self._result("step_weights_grad")
+        return self._array("step_weights_grad")
 
     def path(self) -> Path:
         """The most probable path, which is the hard-DTW path (ties: diagonal, horizontal, vertical)."""
@@ -165,7 +165,12 @@ class Alignment:
         n, m = self.shape
         cost = self.cost if isinstance(self.cost, str) else ("costs" if self.cost is None else "callable")
         weights = ", ".join(f"{weight:g}" for weight in self.step_weights)
-        return f"<Alignment N={n} M={m} cost={cost} gamma={self.gamma:g} weights=({weights}) value={self.value:.6g}>"
+        told = f"N={n} M={m} cost={cost} gamma={self.gamma:g} weights=({weights}) value={self.value:.6g}"
+        return f"<Alignment {told}>"
+
+    def _array(self, name: str) -> NDArray[Any]:
+        array: NDArray[Any] = self._result(name)
+        return array
 
     def _result(self, name: str) -> Any:
         if name not in self._results:
@@ -192,7 +197,9 @@ class Alignment:
     def _needs_gradient(self, name: str) -> None:
         self._needs_sequences(name)
         if callable(self._settings.cost):
-            raise ValueError(f"{name}: the gradient of a callable cost is not known; chain H = dSDTW/dC with your own")
+            raise ValueError(
+                f"{name}: the gradient of a callable cost is not known; chain H = dSDTW/dC with your own"
+            )
 
 
 def compute(
@@ -211,13 +218,27 @@ def compute(
     assert ys is not None
     if not xs:
         return []
-    return _core.align_ragged(
+    found = _core.align_ragged(
         xs,
         ys,
         **settings.cost_arguments(xs[0].shape[1]),
         **settings.recursion_arguments(),
         outputs=outputs,
         threads=threads,
+    )
+    return [_overflow(settings) if _is_overflow(result) else result for result in found]
+
+
+def _is_overflow(result: Any) -> bool:
+    # The sequences are finite, so costs that are not, or their sum, left the range of float64.
+    if isinstance(result, _core.NoPathError):
+        return not str(result).startswith("band")
+    return not isinstance(result, ValueError) and bool(np.isnan(result["value"]))
+
+
+def _overflow(settings: Settings) -> ValueError:
+    return ValueError(
+        f"x, y: their costs {settings.cost!r} overflow float64; sequences of smaller magnitude are accepted"
     )
 
 

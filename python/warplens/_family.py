@@ -38,7 +38,9 @@ def divergence(
     AISTATS 2021). Lengths may differ. The cost is one with c(x,y) = c(y,x); arguments as in `align`.
     """
     if cost not in SYMMETRIC_COSTS:
-        raise ValueError(f"cost: a divergence needs a symmetric cost ({', '.join(SYMMETRIC_COSTS)}), not {cost!r}")
+        raise ValueError(
+            f"cost: a divergence needs a symmetric cost ({', '.join(SYMMETRIC_COSTS)}), not {cost!r}"
+        )
 
     def value(a: ArrayLike, b: ArrayLike) -> float:
         return soft_dtw(
@@ -70,7 +72,23 @@ def cdist(
     feature_reduction: str = "sum",
     threads: int | None = None,
 ) -> NDArray[np.float64]:
-    """SDTW of every x with every y, (len(xs), len(ys)); ys None is xs. Arguments as in `align`; lengths may differ."""
+    """SDTW of every x with every y, (len(xs), len(ys)).
+
+    Args:
+        xs: series in the place of the predictions, of any lengths.
+        ys: series in the place of the targets; None is xs.
+        cost: this and the following as in `align`; callables are not accepted.
+        gamma: see `align`.
+        step_weights: see `align`.
+        band: see `align`.
+        feature_weights: see `align`.
+        pos_weight: see `align`.
+        feature_reduction: see `align`.
+        threads: see `align`.
+
+    Returns:
+        Values (len(xs), len(ys)) float64.
+    """
     settings = Settings.of(
         cost=cost,
         gamma=gamma,
@@ -118,8 +136,8 @@ def barycenter(
 ) -> NDArray[np.float64]:
     """The series z that minimises sum_i weights[i] SDTW(z, x_i).
 
-    SDTW is concave in the costs, so at the alignments H_i of the present z its tangent lies above it, and the z
-    that minimises the tangent is the mean of the modified targets, weighted by weights[i] h_i(n):
+    SDTW is concave in the costs, so at the alignments H_i of the present z its tangent lies above it, and the
+    z that minimises the tangent is the mean of the modified targets, weighted by weights[i] h_i(n):
 
         z(n) <- sum_i weights[i] (H_i X_i)(n) / sum_i weights[i] h_i(n)
 
@@ -147,10 +165,14 @@ def barycenter(
         raise ValueError("xs: is empty; at least one series is needed")
     if max_iterations < 1:
         raise ValueError(f"max_iterations: is {max_iterations}; at least 1 is accepted")
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance: is {tolerance}; 0 or more is accepted")
     series = [as_sequence(f"xs[{i}]", x, np.dtype(np.float64)) for i, x in enumerate(xs)]
     for i, each in enumerate(series):
         if each.shape[1] != series[0].shape[1]:
-            raise ValueError(f"xs[{i}]: has D = {each.shape[1]}, but xs[0] has {series[0].shape[1]}; all need the same")
+            raise ValueError(
+                f"xs[{i}]: has D = {each.shape[1]}, but xs[0] has {series[0].shape[1]}; all need the same"
+            )
     shares = _shares(weights, len(series))
     if init is None:
         n = length if length is not None else round(float(np.dot(shares, [len(x) for x in series])))
@@ -159,6 +181,10 @@ def barycenter(
         z = np.sum([share * _stretched(x, n) for share, x in zip(shares, series, strict=True)], axis=0)
     else:
         z = as_sequence("init", init, np.dtype(np.float64))
+        if z.shape[1] != series[0].shape[1]:
+            raise ValueError(
+                f"init: has D = {z.shape[1]}, but xs[0] has {series[0].shape[1]}; both need the same"
+            )
     before = np.inf
     for _ in range(max_iterations):
         alignments = align_many(
@@ -178,7 +204,8 @@ def barycenter(
         total = mass.sum(axis=0)
         moved = np.einsum("in,ind->nd", mass, np.stack([each.y_mod for each in alignments]))
         # A frame on which no cost depends stays where it is.
-        z = np.where(total[:, None] > 0, moved / np.where(total > 0, total, 1)[:, None], z)
+        np.divide(moved, total[:, None], out=moved, where=total[:, None] > 0)
+        z = np.where(total[:, None] > 0, moved, z)
     return z
 
 
@@ -187,10 +214,13 @@ def _shares(weights: ArrayLike | None, count: int) -> NDArray[np.float64]:
         return np.full(count, 1 / count)
     given = np.asarray(weights, dtype=np.float64)
     if given.shape != (count,):
-        raise ValueError(f"weights: has shape {given.shape}; one number for each of {count} series is accepted")
+        raise ValueError(
+            f"weights: has shape {given.shape}; one number for each of {count} series is accepted"
+        )
     if not (np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0):
         raise ValueError("weights: finite numbers, none negative and not all 0, are accepted")
-    return given / given.sum()
+    total: float = given.sum()
+    return given / total
 
 
 def _stretched(x: NDArray[Any], n: int) -> NDArray[np.float64]:

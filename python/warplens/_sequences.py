@@ -1,11 +1,12 @@
-"""Sequences and cost matrices as the compiled module takes them: checked, and copied only when they must be."""
+"""Sequences and cost matrices as the compiled module takes them: checked, copied only when they must be."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._settings import CostFunction, Settings
 
@@ -23,9 +24,18 @@ def as_sequence(name: str, values: ArrayLike, dtype: np.dtype[Any] | None = None
 
     float32 and float64 stay what they are, other dtypes become float64, `dtype` overrules both.
     """
-    array = np.asarray(values)
-    if array.dtype == object or array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: has dtype {array.dtype}; real numbers are accepted")
+    array = _frames(name, values)
+    if dtype is None:
+        dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    with np.errstate(over="ignore"):  # what a narrower dtype cannot hold is refused as inf
+        array = np.ascontiguousarray(array, dtype=dtype)
+    _check_finite(name, array)
+    return array
+
+
+def _frames(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Real numbers (L,D) with L, D >= 1, not yet converted or copied."""
+    array = as_real_array(name, values)
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2:
@@ -34,26 +44,56 @@ def as_sequence(name: str, values: ArrayLike, dtype: np.dtype[Any] | None = None
         raise ValueError(f"{name}: is an empty sequence of shape {array.shape}; at least one frame is needed")
     if array.shape[1] == 0:
         raise ValueError(f"{name}: has no features (shape {array.shape}); at least one is needed")
-    if dtype is None:
-        dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    array = np.ascontiguousarray(array, dtype=dtype)
-    _check_finite(name, array)
     return array
 
 
+def as_real_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """An array of real numbers of any shape."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name}: is no array of numbers: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: has dtype {array.dtype}; real numbers are accepted")
+    return array
+
+
+def check_dtype(dtype: DTypeLike | None) -> np.dtype[Any] | None:
+    """None, float32 or float64."""
+    if dtype is None:
+        return None
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype: is {dtype!r}; None, float32 and float64 are accepted") from None
+    if wanted not in (np.float32, np.float64):
+        raise ValueError(f"dtype: is {wanted}; float32 and float64 are accepted")
+    return wanted
+
+
+def _check_cells(name: str, n: int, m: int) -> None:
+    """Before anything is copied: N*M must be countable, with room for some bytes a cell."""
+    if n * m >= sys.maxsize // 64:
+        raise ValueError(f"{name}: N*M = {n}*{m} cells overflow; shorten the sequences")
+
+
 def as_pair(
-    x: ArrayLike, y: ArrayLike, settings: Settings, dtype: Any = None, names: tuple[str, str] = ("x", "y")
+    x: ArrayLike,
+    y: ArrayLike,
+    settings: Settings,
+    dtype: DTypeLike | None = None,
+    names: tuple[str, str] = ("x", "y"),
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """x (N,D) and y (M,D) of one dtype, in the range that the cost asks for."""
-    wanted = None if dtype is None else np.dtype(dtype)
-    if wanted is not None and wanted not in (np.float32, np.float64):
-        raise ValueError(f"dtype: is {wanted}; float32 and float64 are accepted")
-    x, y = as_sequence(names[0], x, wanted), as_sequence(names[1], y, wanted)
+    wanted = check_dtype(dtype)
+    x, y = _frames(names[0], x), _frames(names[1], y)
     if x.shape[1] != y.shape[1]:
         raise ValueError(
             f"{names[1]}: has D = {y.shape[1]} features (shape {y.shape}), but {names[0]} has {x.shape[1]} "
             f"(shape {x.shape}); both need the same D"
         )
+    _check_cells(", ".join(names), len(x), len(y))
+    x, y = as_sequence(names[0], x, wanted), as_sequence(names[1], y, wanted)
     common = np.result_type(x, y)
     x, y = x.astype(common, copy=False), y.astype(common, copy=False)
     if isinstance(settings.cost, str):
@@ -76,26 +116,29 @@ def check_range(name: str, values: NDArray[Any], cost: str, side: int) -> None:
         outside |= values > highest
     index = tuple(int(i) for i in np.argwhere(outside)[0])
     accepted = f"values in [{lowest}, {highest}]" if highest is not None else f"values of at least {lowest}"
-    logits = {"bce": "bce_logits", "ce": "ce_logits", "poisson": "poisson_log"}.get(cost) if side == 0 else None
+    logits = (
+        {"bce": "bce_logits", "ce": "ce_logits", "poisson": "poisson_log"}.get(cost) if side == 0 else None
+    )
     remedy = f' (for raw network outputs use cost="{logits}")' if logits else ""
     raise ValueError(f'{name}: is {values[index]} at index {index}; cost "{cost}" accepts {accepted}{remedy}')
 
 
 def as_cost_matrix(name: str, costs: ArrayLike, shape: tuple[int, int] | None = None) -> NDArray[Any]:
     """A C-contiguous (N,M) array, N, M >= 1, finite or +inf."""
-    array = np.asarray(costs)
-    if array.dtype == object or array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: has dtype {array.dtype}; real numbers are accepted")
+    array = as_real_array(name, costs)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name}: has shape {array.shape}; a cost matrix (N,M) with N, M >= 1 is accepted")
     if shape is not None and array.shape != shape:
         raise ValueError(f"{name}: returned shape {array.shape}; (N,M) = {shape} is accepted")
+    _check_cells(name, *array.shape)
     dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     array = np.ascontiguousarray(array, dtype=dtype)
     refused = np.isnan(array) | np.isneginf(array)
     if refused.any():
         index = tuple(int(i) for i in np.argwhere(refused)[0])
-        raise ValueError(f"{name}: is {array[index]} at index {index}; costs are finite, or +inf to forbid a cell")
+        raise ValueError(
+            f"{name}: is {array[index]} at index {index}; costs are finite, or +inf to forbid a cell"
+        )
     return array
 
 

@@ -57,8 +57,8 @@ class SakoeChiba:
     """Cells within `radius` frames (of the longer sequence) of the line between the corners.
 
     For N >= M a cell is allowed iff |(n-1) - (m-1)(N-1)/(M-1)| <= radius; for N < M the sequences change
-    places; all cells are allowed if N or M is 1. A radius that leaves no path is an error that names the smallest
-    radius that does.
+    places; all cells are allowed if N or M is 1. A radius that leaves no path is an error that names the
+    smallest radius that leaves one.
     """
 
     radius: float
@@ -121,13 +121,17 @@ class Settings:
         """Checks every setting; errors name the argument and what is accepted."""
         check_cost(cost)
         if band is not None and not isinstance(band, SakoeChiba | Itakura):
-            raise TypeError(f"band: is {band!r}; accepted are None, SakoeChiba(radius) and Itakura(max_slope)")
+            raise TypeError(
+                f"band: is {band!r}; accepted are None, SakoeChiba(radius) and Itakura(max_slope)"
+            )
         if feature_reduction not in ("sum", "mean"):
             raise ValueError(f'feature_reduction: is {feature_reduction!r}; accepted are "sum" and "mean"')
         if callable(cost) and (feature_weights is not None or feature_reduction == "mean"):
             raise ValueError("feature_weights, feature_reduction: a callable cost weighs its features itself")
         if feature_reduction == "mean" and cost in NORMALISED_COSTS:
-            raise ValueError(f'feature_reduction: "mean" has no meaning for cost {cost!r}, which is no sum over features')
+            raise ValueError(
+                f'feature_reduction: "mean" has no meaning for cost {cost!r}, which is no sum over features'
+            )
         if pos_weight is not None and cost not in ("bce", "bce_logits"):
             raise ValueError(f'pos_weight: belongs to the costs "bce" and "bce_logits", not to {cost!r}')
         return cls(
@@ -158,7 +162,9 @@ class Settings:
         for name in ("feature_weights", "pos_weight"):
             weights = getattr(self, name)
             if weights is not None and weights.shape != (d,):
-                raise ValueError(f"{name}: has shape {weights.shape}; one weight for each of D = {d} features is accepted")
+                raise ValueError(
+                    f"{name}: has shape {weights.shape}; one weight for each of D = {d} features is accepted"
+                )
         feature_weights = self.feature_weights
         if self.feature_reduction == "mean":
             feature_weights = (np.ones(d) if feature_weights is None else feature_weights) / d
@@ -191,10 +197,13 @@ def check_step_weights(step_weights: Sequence[float]) -> StepWeights:
         values = [float(weight) for weight in step_weights]
     except (TypeError, ValueError):
         raise TypeError(
-            f"step_weights: is {step_weights!r}; StepWeights(horizontal, vertical, diagonal) or three numbers are accepted"
+            f"step_weights: is {step_weights!r}; "
+            "StepWeights(horizontal, vertical, diagonal) or three numbers are accepted"
         ) from None
     if len(values) != 3:
-        raise ValueError(f"step_weights: has {len(values)} entries; three are accepted (horizontal, vertical, diagonal)")
+        raise ValueError(
+            f"step_weights: has {len(values)} entries; three are accepted (horizontal, vertical, diagonal)"
+        )
     for name, value in zip(StepWeights._fields, values, strict=True):
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"step_weights: {name} is {value}; step weights are finite and not negative")
@@ -204,7 +213,10 @@ def check_step_weights(step_weights: Sequence[float]) -> StepWeights:
 def _feature_vector(name: str, weights: ArrayLike | None) -> NDArray[np.float64] | None:
     if weights is None:
         return None
-    vector = np.ascontiguousarray(weights, dtype=np.float64)
+    try:
+        vector = np.ascontiguousarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}: is no vector of numbers: {error}") from error
     if vector.ndim != 1:
         raise ValueError(f"{name}: has shape {vector.shape}; a vector (D,) is accepted")
     bad = np.flatnonzero(~(np.isfinite(vector) & (vector >= 0)))

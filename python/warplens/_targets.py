@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._sequences import as_real_array
+
 
 class WeakTargets(NamedTuple):
     """Targets without timing.
@@ -27,8 +29,8 @@ def collapse_repeats(y_strong: ArrayLike) -> WeakTargets:
         y_strong: (N,D) or (N,) with N >= 1.
 
     Returns:
-        `WeakTargets(y, durations)` with `expand(y, durations)` equal to y_strong; two frames are a repetition when
-        all their features are equal.
+        `WeakTargets(y, durations)` with `expand(y, durations)` equal to y_strong; two frames are a repetition
+        when all their features are equal.
     """
     frames = _frames("y_strong", y_strong)
     changes = np.flatnonzero(np.any(frames[1:] != frames[:-1], axis=tuple(range(1, frames.ndim)))) + 1
@@ -38,13 +40,23 @@ def collapse_repeats(y_strong: ArrayLike) -> WeakTargets:
 
 
 def expand(y: ArrayLike, durations: ArrayLike) -> NDArray[Any]:
-    """Repeats frame m of y (M,D) durations[m] times: (N,D) with N = sum of durations, the inverse of `collapse_repeats`."""
+    """Repeats frame m of y (M,D) durations[m] times: the inverse of `collapse_repeats`.
+
+    Args:
+        y: (M,D) or (M,), with M >= 1.
+        durations: (M,) whole numbers, 0 or more; a frame of duration 0 is left out.
+
+    Returns:
+        (N,D) or (N,), N the sum of durations.
+    """
     frames = _frames("y", y)
-    counts = np.asarray(durations)
+    counts = as_real_array("durations", durations)
     if counts.dtype.kind not in "iu":
         raise TypeError(f"durations: has dtype {counts.dtype}; whole numbers are accepted")
     if counts.shape != (len(frames),):
-        raise ValueError(f"durations: has shape {counts.shape}; one number for each of M = {len(frames)} frames is accepted")
+        raise ValueError(
+            f"durations: has shape {counts.shape}; one for each of M = {len(frames)} frames is accepted"
+        )
     if (counts < 0).any():
         index = int(np.flatnonzero(counts < 0)[0])
         raise ValueError(f"durations: is {counts[index]} at index {index}; 0 or more is accepted")
@@ -52,7 +64,7 @@ def expand(y: ArrayLike, durations: ArrayLike) -> NDArray[Any]:
 
 
 def _frames(name: str, values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
+    array = as_real_array(name, values)
     if array.ndim not in (1, 2):
         raise ValueError(f"{name}: has shape {array.shape}; (frames, features) or (frames,) is accepted")
     if len(array) == 0:
