@@ -1,0 +1,55 @@
+"""What all tests share: a Hypothesis profile, the real data when present, a last word on what was skipped."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Deterministic and independent of any clock.
+settings.register_profile("warplens", deadline=None, derandomize=True, database=None, max_examples=60)
+settings.load_profile("warplens")
+
+REPOSITORY = Path(__file__).parents[2]
+REAL_DATA = REPOSITORY.parent / "shared" / "data" / "real"
+
+_skipped: dict[str, list[str]] = {}
+
+
+@pytest.fixture(scope="session")
+def repository():
+    """The root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def real_files():
+    """Paths of real predictions and targets, which lie beside the repository and are never part of it."""
+    files = sorted(REAL_DATA.glob("*.npz"))
+    if not files:
+        pytest.skip("no real data beside the repository")
+    return files
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _, _, reason = (
+            report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, str(report.longrepr))
+        )
+        _skipped.setdefault(reason.removeprefix("Skipped: "), []).append(report.nodeid)
+
+
+def pytest_collectreport(report):
+    if report.skipped:
+        pytest_runtest_logreport(report)
+
+
+def pytest_unconfigure(config):
+    # After pytest's own summary line: the reader's last sight is what was not tested.
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or config.option.collectonly:
+        return
+    if not _skipped:
+        reporter.write_line("skipped: nothing")
+    for reason, tests in sorted(_skipped.items()):
+        named = tests[0] if len(tests) == 1 else f"{len(tests)} tests, first {tests[0]}"
+        reporter.write_line(f"skipped: {reason} ({named})")

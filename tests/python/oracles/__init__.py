@@ -1,0 +1,1 @@
+"""Independent truth for the tests: written from the definitions, sharing no code with the package."""
