@@ -219,8 +219,8 @@ def _shares(weights: ArrayLike | None, count: int) -> NDArray[np.float64]:
         )
     if not (np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0):
         raise ValueError("weights: finite numbers, none negative and not all 0, are accepted")
-    total: float = given.sum()
-    return given / total
+    shares: NDArray[np.float64] = given / given.sum()
+    return shares
 
 
 def _stretched(x: NDArray[Any], n: int) -> NDArray[np.float64]:
