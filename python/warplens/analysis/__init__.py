@@ -4,11 +4,14 @@ Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs 
 """
 
 from warplens.analysis.events import EventLevels, Events, event_levels, find_events, summarize_levels
+from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
 from warplens.analysis.metrics import evaluate, frame_f_measure, share_on_empty_targets
 
 __all__ = [
     "EventLevels",
     "Events",
+    "ItemAnalysis",
+    "analyze_item",
     "evaluate",
     "event_levels",
     "find_events",

@@ -8,9 +8,8 @@ def main() -> None:
     try:
         from warplens.cli.commands import warplens
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "warplens":
+        missing = (error.name or "warplens").split(".")[0]
+        if missing == "warplens":
             raise
-        sys.exit(
-            f"The command warplens needs '{error.name}', which is not installed: pip install warplens[cli]"
-        )
-    warplens()
+        sys.exit(f"The command warplens needs '{missing}', which is not installed: pip install warplens[cli]")
+    warplens(prog_name="warplens")

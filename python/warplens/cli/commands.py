@@ -11,7 +11,8 @@ import warplens as wl
 from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import InputError, Run, Settings, analyze
-from warplens.demo import describe, run_demo
+from warplens.demo.run import run_demo
+from warplens.demo.summary import describe
 
 _MAX_WARNINGS = 20
 
@@ -37,9 +38,8 @@ def warplens() -> None:
     "gammas",
     cls=NumbersOption,
     default=(0.1, 1.0, 10.0),
-    show_default="0.1 1 10",
     metavar="G...",
-    help="Softness, one or more; 0 is hard DTW.",
+    help="Softness, one or more; 0 is hard DTW.  [default: 0.1 1 10]",
 )
 @click.option(
     "--step-weights",
@@ -97,9 +97,8 @@ def analyze_command(
     "-o",
     "--out",
     default=Path("warplens-demo"),
-    show_default="warplens-demo",
     type=click.Path(path_type=Path),
-    help="Folder for input and results.",
+    help="Folder for input and results.  [default: ./warplens-demo]",
 )
 @_threads
 def demo_command(out: Path, threads: int | None) -> None:

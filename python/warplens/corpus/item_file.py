@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from warplens.analysis.events import EventLevels, Events
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.corpus.sources import check_id
+from warplens.io import ItemError, open_npz
 
 MEASURES = (
     "value",
@@ -78,7 +79,7 @@ def read_analysis(path: Path) -> ItemAnalysis:
     """Read the file of one item.
 
     Raises:
-        ValueError: it is not such a file, or is damaged.
+        ItemError: it is not such a file, or is damaged.
         OSError: it cannot be read.
     """
     return _read(path, None)
@@ -88,7 +89,7 @@ def load_analysis(path: Path, key: str) -> ItemAnalysis | None:
     """As `read_analysis`, but None unless there is a sound file that was written under this key."""
     try:
         return _read(path, key)
-    except (OSError, ValueError):
+    except (OSError, ItemError):
         return None
 
 
@@ -107,17 +108,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _read(path: Path, key: str | None) -> ItemAnalysis:
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError(f"{path}: not the results of an item")
-        file.seek(0)
+    with open_npz(path) as archive:
         try:
-            with np.load(file, allow_pickle=False) as archive:
-                if key is not None and archive["key"].item() != key:
-                    raise ValueError(f"{path}: written from other input or under other settings")
-                return _analysis_of(archive)
-        except (KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: not the results of an item, or damaged: {error}") from error
+            if key is not None and archive["key"].item() != key:
+                raise ItemError("written from other input or under other settings")
+            return _analysis_of(archive)
+        except KeyError as error:
+            raise ItemError(f"not the results of an item: {error.args[0]}") from error
 
 
 def _analysis_of(archive: Mapping[str, NDArray[Any]]) -> ItemAnalysis:

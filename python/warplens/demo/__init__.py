@@ -1,6 +1,4 @@
-"""Data that shows what the lens is for: music, made from notes to predictions, and the paper's Figure 2."""
+"""Data that shows what the lens is for: music, made from notes to predictions, and the paper's Figure 2.
 
-from warplens.demo.run import Demo, run_demo
-from warplens.demo.summary import describe
-
-__all__ = ["Demo", "describe", "run_demo"]
+Making it needs NumPy alone; running it (`warplens.demo.run`) needs the extra `corpus`.
+"""

@@ -1,6 +1,6 @@
 """Reading what `warplens analyze` looks at: predictions and targets of one recording an item."""
 
 from warplens.io.item import Floats, Item, ItemError, make_item
-from warplens.io.npz import read_npz
+from warplens.io.npz import open_npz, read_npz
 
-__all__ = ["Floats", "Item", "ItemError", "make_item", "read_npz"]
+__all__ = ["Floats", "Item", "ItemError", "make_item", "open_npz", "read_npz"]

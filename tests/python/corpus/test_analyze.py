@@ -1,0 +1,213 @@
+"""A run over a corpus: the table, what fails, what is done again, and that two runs give the same bytes."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
+from corpus.sample_items import sample_item, save_corpus, save_item
+
+from warplens.corpus import Settings, analyze, item_path, read_analysis
+from warplens.corpus.table import failed_row, write_table
+
+COLUMNS = (
+    "id,gamma,N,M,D,value,entropy,h_min,h_mean,h_max,peak_mean,peak_min,events,events_below_threshold,"
+    "f_measure,status,error"
+)
+
+
+def table_of(run):
+    return list(csv.DictReader(run.table.read_text("utf-8").splitlines()))
+
+
+def content(out):
+    """Every file of a run but the one that holds times."""
+    files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    files.pop("run.json")
+    return files
+
+
+def test_table_has_a_row_for_each_item_and_gamma(tmp_path):
+    folder = save_corpus(tmp_path / "in")
+    run = analyze([folder], tmp_path / "out", Settings(gammas=(10, 0.5)))
+    assert run.table.read_text().splitlines()[0] == COLUMNS
+    rows = table_of(run)
+    assert [(row["id"], row["gamma"]) for row in rows] == [
+        (item_id, gamma) for item_id in ("a", "c", "deep/er/b") for gamma in ("0.5", "10")
+    ]
+    assert {(row["status"], row["error"]) for row in rows} == {("ok", "")}
+    analysis = read_analysis(item_path(tmp_path / "out", "deep/er/b"))
+    assert (rows[4]["N"], rows[4]["M"], rows[4]["D"]) == tuple(map(str, analysis.shape))
+    for name in ("value", "entropy", "h_min", "h_mean", "h_max", "peak_mean", "peak_min", "f_measure"):
+        assert float(rows[4][name]) == pytest.approx(analysis.measures[name][0], rel=1e-11)
+    assert rows[4]["events"] == str(len(analysis.events))
+    assert rows[4]["events_below_threshold"] == str((analysis.levels.peak[0] < 0.5).sum())
+
+
+def test_unknown_measures_are_empty_cells(tmp_path):
+    save_item(tmp_path / "in" / "a.npz", sample_item(strong=None))
+    row = table_of(analyze([tmp_path / "in"], tmp_path / "out", Settings(gammas=(1.0,))))[0]
+    assert row["f_measure"] == ""
+    assert row["peak_min"] != ""
+
+
+def test_a_failed_item_is_a_row_and_the_others_complete(tmp_path):
+    folder = save_corpus(tmp_path / "in")
+    (folder / "broken.npz").write_bytes(b"no archive")
+    save_item(folder / "costless.npz", sample_item(cost=None))
+    save_item(folder / "out-of-range.npz", sample_item(cost="poisson"))
+    np.savez(folder / "range.npz", predictions=np.full((4, 2), 1.5), weak=np.eye(2), cost="bce")
+    run = analyze([folder], tmp_path / "out", Settings(gammas=(1.0,)))
+    rows = {row["id"]: row for row in table_of(run)}
+    assert rows["broken"]["status"] == "failed"
+    assert rows["broken"]["error"] == "not an npz file (a zip archive of npy arrays)"
+    assert rows["costless"]["error"].startswith("no cost: ")
+    assert re.search(r"x: .*1\.5", rows["range"]["error"])
+    for failed in ("broken", "costless", "range"):
+        assert {value for name, value in rows[failed].items() if name not in ("id", "status", "error")} == {
+            ""
+        }
+        assert not item_path(tmp_path / "out", failed).exists()
+    assert [outcome.id for outcome in run.failed] == ["broken", "costless", "range"]
+    assert {rows[good]["status"] for good in ("a", "c", "deep/er/b", "out-of-range")} == {"ok"}
+    assert "no cost: the file has no key" in run.report.read_text()
+
+
+def test_an_unexpected_error_costs_one_item_only(tmp_path, monkeypatch):
+    from warplens.corpus import run as run_module
+
+    read = run_module.read_npz
+    monkeypatch.setattr(run_module, "read_npz", lambda path: 1 / 0 if path.stem == "c" else read(path))
+    run = analyze([save_corpus(tmp_path / "in")], tmp_path / "out", Settings(gammas=(1.0,)))
+    assert [(outcome.id, outcome.error) for outcome in run.failed] == [
+        ("c", "ZeroDivisionError: division by zero")
+    ]
+
+
+def test_two_runs_give_the_same_bytes_for_any_number_of_threads(tmp_path):
+    folder = save_corpus(tmp_path / "in", 5)
+    (folder / "z.npz").write_bytes(b"broken")
+    for out, threads in (("one", 1), ("two", 3)):
+        analyze([folder], tmp_path / out, threads=threads)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_times_and_versions_are_in_run_json_alone(tmp_path):
+    run = analyze([save_corpus(tmp_path / "in")], tmp_path / "out", Settings(gammas=(1.0,)))
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert (record["items"], record["failed"], record["reused"], record["ignored_files"]) == (3, 0, 0, 0)
+    assert record["settings"]["gammas"] == [1.0]
+    assert {"started", "seconds", "host", "versions"} <= record.keys()
+    for text in (run.table.read_text(), run.report.read_text()):
+        assert record["started"][:10] not in text
+        assert record["versions"]["numpy"] not in text
+
+
+def test_a_rerun_does_only_what_is_new(tmp_path):
+    folder, out = save_corpus(tmp_path / "in"), tmp_path / "out"
+    first = analyze([folder], out)
+    assert not any(outcome.reused for outcome in first.outcomes)
+    before = content(out)
+    again = analyze([folder], out)
+    assert all(outcome.reused for outcome in again.outcomes)
+    assert content(out) == before
+
+    save_item(folder / "c.npz", sample_item(9))
+    third = analyze([folder], out)
+    assert [outcome.reused for outcome in third.outcomes] == [True, False, True]
+    assert not any(outcome.reused for outcome in analyze([folder], out, Settings(threshold=0.4)).outcomes)
+
+
+def test_after_an_interruption_the_rest_is_done_and_nothing_differs(tmp_path):
+    folder = save_corpus(tmp_path / "in", 4)
+    analyze([folder], tmp_path / "undisturbed")
+
+    class Interrupt:
+        def started(self, total, ignored):
+            pass
+
+        def finished(self, outcome):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        analyze([folder], tmp_path / "out", threads=1, progress=Interrupt())
+    assert not (tmp_path / "out" / "items.csv").exists()
+    run = analyze([folder], tmp_path / "out")
+    assert any(outcome.reused for outcome in run.outcomes)
+    assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
+
+
+def test_damaged_results_are_made_again(tmp_path):
+    folder, out = save_corpus(tmp_path / "in"), tmp_path / "out"
+    analyze([folder], out)
+    before = content(out)
+    item_path(out, "a").write_bytes(before["items/a.npz"][:200])
+    analyze([folder], out)
+    assert content(out) == before
+
+
+def test_results_of_an_item_that_fails_now_are_gone(tmp_path):
+    folder, out = save_corpus(tmp_path / "in"), tmp_path / "out"
+    analyze([folder], out)
+    (folder / "a.npz").write_bytes(b"broken")
+    analyze([folder], out)
+    assert not item_path(out, "a").exists()
+    assert item_path(out, "c").exists()
+
+
+def test_settings_override_the_items(tmp_path):
+    save_item(tmp_path / "in" / "a.npz", sample_item(step_weights=(0.1, 1.0, 1.0), fps=None))
+    own = analyze([tmp_path / "in"], tmp_path / "own", Settings((1.0,)))
+    told = analyze([tmp_path / "in"], tmp_path / "told", Settings((1.0,), "mse", (1.0, 1.0, 0.5), fps=20.0))
+    analyses = [read_analysis(item_path(tmp_path / name, "a")) for name in ("own", "told")]
+    assert (analyses[0].cost, analyses[0].step_weights) == ("bce", (0.1, 1.0, 1.0))
+    assert (analyses[1].cost, analyses[1].step_weights) == ("mse", (1.0, 1.0, 0.5))
+    assert "time (s)" not in own.report.read_text()
+    assert "at 20 frames a second" in told.report.read_text()
+
+
+def test_under_ce_the_draw_of_silent_targets_is_told(tmp_path):
+    weak = np.array([[1, 0], [0, 0], [0, 1]], float)
+    predictions = np.array([[0.6, 0.4]] * 9)
+    for cost in ("ce", "mse"):
+        np.savez(tmp_path / f"{cost}.npz", predictions=predictions, weak=weak, cost=cost)
+    run = analyze([tmp_path / "ce.npz", tmp_path / "mse.npz"], tmp_path / "out", Settings((0.1,)))
+    warning = run.outcomes[0].warning
+    share = read_analysis(item_path(tmp_path / "out", "ce")).empty_share[0]
+    assert share > 0.5
+    assert (
+        f"such frames are 33% of the target, and draw {share:.0%} of the soft alignment at gamma 0.1"
+        in warning
+    )
+    assert warning in run.report.read_text()
+    assert run.outcomes[1].warning is None
+
+
+def test_progress_is_told_of_every_item_in_order(tmp_path):
+    folder = save_corpus(tmp_path / "in", 4)
+    (folder / "notes.txt").touch()
+    heard = []
+
+    class Listener:
+        def started(self, total, ignored):
+            heard.append((total, ignored))
+
+        def finished(self, outcome):
+            heard.append(outcome.id)
+
+    analyze([folder], tmp_path / "out", Settings(gammas=(1.0,)), progress=Listener())
+    assert heard == [(4, 1), "a", "c", "d", "deep/er/b"]
+
+
+def test_table_holds_any_name_and_reason(tmp_path):
+    path = tmp_path / "items.csv"
+    write_table(path, [failed_row('b, "quoted"\nname', "a, b"), failed_row("caf\udce9", "é")])
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == ['b, "quoted"\nname', "caf\\udce9"]
+    assert [row["error"] for row in rows] == ["a, b", "é"]
