@@ -24,7 +24,7 @@ MAX_LOST_EVENTS = 200
 
 _SIDE_BY_SIDE_FRAMES = 900
 _MARGIN_FEATURES = 2
-_ROLL_PIXELS = 230
+_ROLL_PIXELS = 300
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
             panel(
                 f"Y_mod, γ = {gammas[g]}",
                 _lost_words(int(lost[g].sum()), len(analysis.events), analysis.threshold)
-                + ("" if np.isnan(f_of_y_mod[g]) else f", F {f_of_y_mod[g]:.2f}"),
+                + ("" if np.isnan(f_of_y_mod[g]) else f", F = {f_of_y_mod[g]:.2f}"),
                 analysis.y_mod[g],
                 _performed_marks(analysis.events, analysis.levels, g, lost[g], low, high),
             )

@@ -35,9 +35,10 @@ class LevelScale:
     def of(cls, *rolls: NDArray[Any] | None, threshold: float) -> "LevelScale":
         """The scale for rolls that are shown together: [0, 1], wider where they leave it."""
         shown = [roll for roll in rolls if roll is not None]
-        low = min(0.0, *(float(roll.min()) for roll in shown))
+        low = min(float(roll.min()) for roll in shown)
         high = max(float(roll.max()) for roll in shown)
-        return cls(low, high if high > 1 else 1.0, threshold)
+        # A modified target may leave [0, 1] by a rounding error.
+        return cls(low if low < -1e-6 else 0.0, high if high > 1 + 1e-6 else 1.0, threshold)
 
     def index(self, levels: NDArray[Any]) -> NDArray[np.uint8]:
         """Palette entries 0 to 255 of levels; under the break are those under the threshold, no others."""

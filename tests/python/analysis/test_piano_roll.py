@@ -59,6 +59,7 @@ def test_no_event_is_dropped_from_a_long_roll(monkeypatch):
 
 def test_scale_widens_for_levels_beyond_one():
     assert LevelScale.of(np.array([[0.2, 0.7]]), None, threshold=0.5) == LevelScale(0.0, 1.0, 0.5)
+    assert LevelScale.of(np.array([[-1e-17, 1 + 1e-7]]), threshold=0.5) == LevelScale(0.0, 1.0, 0.5)
     assert LevelScale.of(np.array([[-2.0, 0.7]]), np.array([[3.0]]), threshold=0.5) == LevelScale(
         -2.0, 3.0, 0.5
     )

@@ -66,7 +66,7 @@ def test_every_option_reaches_the_results(tmp_path, folder):
         "--threads",
         "1",
     ]
-    result = run("analyze", folder, "-o", tmp_path / "out", *options)
+    result = run("analyze", folder, "-o", tmp_path / "out", *options, "--keep-alignment")
     assert result.exit_code == 0, result.output
     analysis = read_analysis(item_path(tmp_path / "out", "a"))
     assert (analysis.gammas.tolist(), analysis.cost, analysis.threshold) == ([2.0], "mse", 0.25)
