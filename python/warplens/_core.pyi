@@ -1,26 +1,39 @@
-"""The compiled module: it declares, converts and releases the interpreter lock; it does no checking that
-the Python side has done before (finite numbers, ranges) beyond shapes."""
+"""The compiled module: it declares, converts and releases the interpreter lock.
+
+Beyond shapes it does no checking that the Python side has done before (finite numbers, ranges).
+"""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
-Band: TypeAlias = tuple[str, float]
+__all__ = [
+    "NoPathError",
+    "align_padded",
+    "align_ragged",
+    "costs_padded",
+    "costs_ragged",
+    "get_num_threads",
+    "set_num_threads",
+]
+
+_Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+_Band: TypeAlias = tuple[str, float]
 """("sakoe_chiba", radius) or ("itakura", max_slope)."""
 
+@type_check_only
 class PairResult(TypedDict, total=False):
     """What was asked for of one pair; arrays have the dtype of the inputs, numbers are float64."""
 
     value: float
-    h: Floats  # (N,)
-    y_mod: Floats  # (N,D)
-    x_grad: Floats  # (N,D)
-    y_grad: Floats  # (M,D)
-    H: Floats  # (N,M)
-    E: Floats  # (N,M)
+    h: _Floats  # (N,)
+    y_mod: _Floats  # (N,D)
+    x_grad: _Floats  # (N,D)
+    y_grad: _Floats  # (M,D)
+    H: _Floats  # (N,M)
+    E: _Floats  # (N,M)
     entropy: float
     gamma_grad: float
     step_weights_grad: NDArray[np.float64]  # (3,): horizontal, vertical, diagonal
@@ -30,50 +43,50 @@ class PairResult(TypedDict, total=False):
 class NoPathError(ValueError): ...
 
 def align_ragged(
-    xs: Sequence[Floats],
-    ys: Sequence[Floats],
+    xs: Sequence[_Floats],
+    ys: Sequence[_Floats],
     *,
     cost: str,
     gamma: float,
     step_weights: tuple[float, float, float],
-    band: Band | None,
+    band: _Band | None,
     feature_weights: NDArray[np.float64] | None,
     pos_weight: NDArray[np.float64] | None,
     outputs: Sequence[str],
     threads: int | None,
 ) -> list[PairResult | ValueError]: ...
 def align_padded(
-    x: Floats,
-    y: Floats,
+    x: _Floats,
+    y: _Floats,
     *,
     x_lengths: NDArray[np.int64] | None,
     y_lengths: NDArray[np.int64] | None,
     cost: str,
     gamma: float,
     step_weights: tuple[float, float, float],
-    band: Band | None,
+    band: _Band | None,
     feature_weights: NDArray[np.float64] | None,
     pos_weight: NDArray[np.float64] | None,
     outputs: Sequence[str],
     threads: int | None,
 ) -> dict[str, NDArray[Any]]: ...
 def costs_padded(
-    costs: Floats,
+    costs: _Floats,
     *,
     x_lengths: NDArray[np.int64] | None,
     y_lengths: NDArray[np.int64] | None,
     gamma: float,
     step_weights: tuple[float, float, float],
-    band: Band | None,
+    band: _Band | None,
     outputs: Sequence[str],
     threads: int | None,
 ) -> dict[str, NDArray[Any]]: ...
 def costs_ragged(
-    costs: Sequence[Floats],
+    costs: Sequence[_Floats],
     *,
     gamma: float,
     step_weights: tuple[float, float, float],
-    band: Band | None,
+    band: _Band | None,
     outputs: Sequence[str],
     threads: int | None,
 ) -> list[PairResult | ValueError]: ...

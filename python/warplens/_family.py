@@ -174,6 +174,7 @@ def barycenter(
                 f"xs[{i}]: has D = {each.shape[1]}, but xs[0] has {series[0].shape[1]}; all need the same"
             )
     shares = _shares(weights, len(series))
+    z: NDArray[np.float64]
     if init is None:
         n = length if length is not None else round(float(np.dot(shares, [len(x) for x in series])))
         if n < 1:
