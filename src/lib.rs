@@ -23,6 +23,7 @@ pub mod real;
 pub mod reference;
 pub mod scaled;
 pub mod shape;
+pub mod simd;
 pub mod weights;
 
 #[cfg(feature = "python")]

@@ -37,6 +37,12 @@ impl Rate {
         let low = ((-quotient).mul_add(gamma, product) + product_low) / gamma;
         Self { high: -quotient, low: if low.is_finite() { -low } else { 0.0 } }
     }
+
+    /// Both words in float32: the high one, and what it leaves.
+    pub fn as_f32_pair(self) -> (f32, f32) {
+        let high = self.high as f32;
+        (high, (self.high - f64::from(high) + self.low) as f32)
+    }
 }
 
 impl Scaled {

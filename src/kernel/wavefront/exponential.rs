@@ -1,0 +1,87 @@
+//! Factors exp(-w C/g) in bulk: a float32 in [0.7, 1.42] and an int32 exponent of 2.
+//!
+//! With r = -w log2(e)/g in two float32 words, 2^(C r) = 2^e 2^f with e the nearest integer and |f| <= 1/2. The
+//! remainder f is exact but for one rounding, and 2^f is a polynomial of degree 5 with a relative error under 5e-7.
+
+use crate::scaled::Rate;
+use crate::simd::Lanes;
+
+/// (2^f - 1) / f such that the greatest relative error of 2^f on [-1/2, 1/2] is least: 4.3e-7.
+const POLYNOMIAL: [f32; 5] = [0.693_142_83, 0.240_223_5, 0.055_574_006, 0.009_666_283, 0.001_112_551];
+
+/// The factors of one tile for one step weight.
+#[derive(Clone, Copy)]
+pub struct Factors<V: Lanes<L>, const L: usize> {
+    /// 2^f.
+    pub mantissa: [V::F; L],
+    /// e.
+    pub exponent: [V::I; L],
+}
+
+/// Writes the factors of a tile of costs.
+///
+/// # Safety
+///
+/// The hardware has the instructions of V.
+#[inline(always)]
+pub unsafe fn write_factors<V: Lanes<L>, const L: usize>(
+    costs: &[V::F; L],
+    (high, low): (f32, f32),
+    out: &mut Factors<V, L>,
+) {
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        let (high, low) = (V::splat(high), V::splat(low));
+        let one = V::splat(1.0);
+        let p: [V::F; 5] = POLYNOMIAL.map(|c| V::splat(c));
+        // Four at a time: enough to hide latencies, few enough for the registers.
+        for quarter in 0..L / 4 {
+            let mut f = [one; 4];
+            for i in 0..4 {
+                let c = costs[quarter * 4 + i];
+                let e = V::round(V::mul(c, high));
+                f[i] = V::mul_add(c, low, V::mul_sub(c, high, V::to_float(e)));
+                out.exponent[quarter * 4 + i] = e;
+            }
+            for i in 0..4 {
+                let f = f[i];
+                let mut sum = V::mul_add(f, p[4], p[3]);
+                sum = V::mul_add(f, sum, p[2]);
+                sum = V::mul_add(f, sum, p[1]);
+                sum = V::mul_add(f, sum, p[0]);
+                out.mantissa[quarter * 4 + i] = V::mul_add(f, sum, one);
+            }
+        }
+    }
+}
+
+/// The rate of a step weight in two float32 words.
+pub fn rate(weight: f64, gamma: f64) -> (f32, f32) {
+    Rate::new(weight, gamma).as_f32_pair()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::portable::Portable;
+
+    #[test]
+    fn factors_are_exponentials() {
+        for gamma in [0.01, 0.3, 1.0, 100.0] {
+            for scale in [1e-3f32, 1.0, 1e3] {
+                let costs: [[f32; 8]; 8] =
+                    std::array::from_fn(|i| std::array::from_fn(|j| scale * ((i * 8 + j) as f32 * 0.731 - 3.0)));
+                let mut out = Factors::<Portable, 8> { mantissa: [[0.0; 8]; 8], exponent: [[0; 8]; 8] };
+                // SAFETY: the portable lanes need nothing.
+                unsafe { write_factors(&costs, rate(1.0, gamma), &mut out) };
+                for i in 0..8 {
+                    for j in 0..8 {
+                        let log2 = f64::from(out.mantissa[i][j]).log2() + f64::from(out.exponent[i][j]);
+                        let expected = -f64::from(costs[i][j]) * std::f64::consts::LOG2_E / gamma;
+                        assert!((log2 - expected).abs() < 1.2e-6, "{gamma} {}: {log2} {expected}", costs[i][j]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Tiles of matrices in memory: costs that the caller has, and H written out.
+
+use super::{AlignmentTiles, CostTiles};
+use crate::readout::MatrixMut;
+use crate::shape::Shape;
+use crate::simd::Lanes;
+
+/// Rows ahead of the present tile whose cache lines are asked for.
+const AHEAD: usize = 24;
+
+/// Tiles of a row-major cost matrix.
+pub struct MatrixCosts<'a> {
+    costs: &'a [f32],
+    stride: usize,
+    shape: Shape,
+}
+
+impl<'a> MatrixCosts<'a> {
+    /// `costs` holds N rows of M entries, `stride` apart.
+    pub fn new(costs: &'a [f32], stride: usize, shape: Shape) -> Self {
+        assert!(stride >= shape.m && costs.len() >= (shape.n - 1) * stride + shape.m);
+        Self { costs, stride, shape }
+    }
+}
+
+// SAFETY: entries outside are zero; rows and columns inside lie in the slice, as `new` checked.
+unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for MatrixCosts<'_> {
+    #[inline(always)]
+    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L] {
+        let Shape { n, m } = self.shape;
+        let (row, column) = (block * L, stripe * L);
+        // SAFETY: each load is within row < N and column + count <= M.
+        unsafe {
+            let mut rows = [V::splat(0.0); L];
+            let start = self.costs.as_ptr().wrapping_add(row * self.stride + column);
+            if column + L <= m && row + L <= n {
+                for i in 0..L {
+                    rows[i] = V::load(start.add(i * self.stride));
+                }
+                if row + AHEAD + L <= n {
+                    for i in 0..L {
+                        V::prefetch(start.add((i + AHEAD) * self.stride));
+                    }
+                }
+            } else {
+                for i in 0..L {
+                    if row + i < n {
+                        rows[i] = V::load_first(start.add(i * self.stride), (m - column).min(L));
+                    }
+                }
+            }
+            rows
+        }
+    }
+}
+
+/// Writes H to a row-major matrix.
+pub struct MatrixAlignment<'a, 'o> {
+    out: &'a mut MatrixMut<'o, f32>,
+    shape: Shape,
+}
+
+impl<'a, 'o> MatrixAlignment<'a, 'o> {
+    /// `out` has room for N rows of M entries.
+    pub fn new(out: &'a mut MatrixMut<'o, f32>, shape: Shape) -> Self {
+        assert!(out.stride >= shape.m && out.entries.len() >= (shape.n - 1) * out.stride + shape.m);
+        Self { out, shape }
+    }
+}
+
+// SAFETY: rows and columns inside lie in the slice, as `new` checked; others are left out.
+unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignment<'_, '_> {
+    #[inline(always)]
+    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+        let Shape { n, m } = self.shape;
+        let (row, column, stride) = (block * L, stripe * L, self.out.stride);
+        // SAFETY: each store is within row < N and column + count <= M.
+        unsafe {
+            let start = self.out.entries.as_mut_ptr().wrapping_add(row * stride + column);
+            if column + L <= m && row + L <= n {
+                for i in 0..L {
+                    V::store(start.add(i * stride), rows[i]);
+                }
+            } else {
+                for i in 0..L {
+                    if row + i < n {
+                        let mut entries = [0.0; L];
+                        V::store(entries.as_mut_ptr(), rows[i]);
+                        let count = (m - column).min(L);
+                        std::ptr::copy_nonoverlapping(entries.as_ptr(), start.add(i * stride), count);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Soft DTW in float32 on lanes, several stripes of columns at a time.
+//!
+//! # The algorithm
+//!
+//! The recursion is that of [`super::rowwise`]: a(n,m) = k_h a(n-1,m) + k_v a(n,m-1) + k_d a(n-1,m-1) with
+//! k_s = exp(-w_s C/g), each a being a float32 mantissa and an int32 exponent of 2. Three terms are added by aligning
+//! their exponents to the greatest; their shares are the probabilities, of which p_h and p_v are kept (p_d is the rest).
+//! The backward sweep is products alone. No logarithm is taken, nothing large is differenced.
+//!
+//! # Its order
+//!
+//! L adjacent columns are a *stripe*, one column a lane. A stripe is swept down the rows in *skewed* order: at step t,
+//! lane j is in row t - j, so that the three neighbours of a cell lie in this lane one step ago and in the lane to the
+//! left one and two steps ago. L steps are a *block*. Costs come as L x L tiles in row order and are skewed a block
+//! ahead by blends; H is deskewed a block behind.
+//!
+//! S stripes run side by side as the *slots* of one wavefront, slot s one block behind slot s-1. What lane 0 of a slot
+//! needs from its left is then the last lane of the slot before, as it stands in its register. Slot 0 reads its left
+//! neighbours from the *boundary*, the last column of the group of stripes before, which slot S-1 wrote. A slot that
+//! ends its stripe goes on with the stripe S further. The backward sweep is the same from right to left, bottom to top.
+//!
+//! # Departures
+//!
+//! - A mantissa is brought back to [1,2) every second block; between, it grows to less than 2^34 at most.
+//! - Exponents that are more than 90 below the greatest count as 90 below: beside it they are nothing, and no shift
+//!   ever wraps.
+//! - "Nothing" is mantissa 1 at exponent -2^30, never mantissa 0.
+//! - The block count leaves the last step of every stripe without a row, so that a slot may move on without taking a
+//!   value from the slot behind it.
+//! - E below 2^-100 is made 0: nothing is lost, and no denormal slows the sweep.
+//!
+//! # Limits
+//!
+//! Costs are finite, |C| max(w) log2(e)/g stays below [`LARGEST_EXPONENT`] a cell and below 2^29 in sum along any path:
+//! [`fits`]. Other pairs go by [`super::rowwise`].
+
+pub mod backward;
+pub mod exponential;
+pub mod forward;
+pub mod matrix;
+pub mod run;
+pub mod skew;
+
+use crate::shape::Shape;
+use crate::simd::Lanes;
+use crate::weights::StepWeights;
+
+/// The largest exponent of one factor: float32 still holds the remainder exactly.
+pub const LARGEST_EXPONENT: f64 = 1.6e7;
+
+/// Exponent of "nothing".
+pub(crate) const NOTHING: i32 = -(1 << 30);
+
+/// Whether costs of at most `largest` in size keep all exponents in range.
+pub fn fits(largest: f64, shape: Shape, gamma: f64, weights: StepWeights) -> bool {
+    let weight = weights.as_array().into_iter().fold(0.0, f64::max);
+    let exponent = largest * weight * std::f64::consts::LOG2_E / gamma;
+    // Written so that NaN does not fit.
+    exponent < LARGEST_EXPONENT && exponent * ((shape.n + shape.m) as f64) < f64::from(1 << 29)
+}
+
+/// Gives the cost matrix as tiles of L rows and L columns.
+///
+/// # Safety
+///
+/// The methods run on the hardware of V only. Entries of rows from N and columns from M on are finite.
+pub unsafe trait CostTiles<V: Lanes<L>, const L: usize> {
+    /// The tile of rows `block * L..` and columns `stripe * L..`.
+    ///
+    /// Stripes are asked for from left to right in groups of S, within a group the tiles of one block one after the
+    /// other; blocks may lie wholly below row N.
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L];
+}
+
+/// Takes H as tiles of L rows and L columns, from the last stripe to the first, from the last block to the first.
+///
+/// Stripes that are all padding are left out.
+///
+/// # Safety
+///
+/// The methods run on the hardware of V only.
+pub unsafe trait AlignmentTiles<V: Lanes<L>, const L: usize> {
+    /// The tile of rows `block * L..` and columns `stripe * L..`; 0 from row N and from column M on.
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]);
+}
+
+/// Sizes of a sweep.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid {
+    /// N and M.
+    pub shape: Shape,
+    /// Lanes.
+    pub lanes: usize,
+    /// Stripes of columns: a whole number of groups, the last of which may be padding.
+    pub stripes: usize,
+    /// Blocks of steps a stripe.
+    pub blocks: usize,
+}
+
+impl Grid {
+    /// The sizes for L lanes and S slots.
+    pub fn new(shape: Shape, lanes: usize, slots: usize) -> Self {
+        Self {
+            shape,
+            lanes,
+            stripes: shape.m.div_ceil(lanes).next_multiple_of(slots),
+            // At least S blocks, so that the boundary is written before it is read.
+            blocks: (shape.n + lanes).div_ceil(lanes).max(slots),
+        }
+    }
+
+    /// float32 of one block of probabilities: p_h and p_v of every lane and step.
+    pub fn block_len(self) -> usize {
+        2 * self.lanes * self.lanes
+    }
+
+    /// Entries of a boundary column: all rows and the spill of unaligned stores at both ends.
+    pub fn boundary_len(self) -> usize {
+        (self.blocks + 4) * self.lanes
+    }
+
+    /// Where row 0 lies in a boundary column; row r lies r entries before.
+    pub fn boundary_origin(self) -> usize {
+        self.boundary_len() - 2 * self.lanes
+    }
+}
+
+/// Numbers of any contents that start at a cache line.
+#[derive(Default)]
+pub struct AlignedBuffer {
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+impl AlignedBuffer {
+    /// Makes room for `len` numbers; what was there may be lost.
+    pub fn reserve(&mut self, len: usize) -> &mut [f32] {
+        let lines = len.div_ceil(16);
+        if self.lines.len() < lines {
+            self.lines.clear();
+            self.lines.resize(lines, Line([0.0; 16]));
+        }
+        // SAFETY: `Line` is 16 float32 without padding, and there are `lines` of them.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), lines * 16) }
+    }
+}

@@ -1,0 +1,112 @@
+//! From row order to skewed order and back, by blends.
+//!
+//! Lane j is to be delayed by j steps. The bits of j are taken one at a time: lanes with bit 1 are delayed by 1, lanes
+//! with bit 2 by 2, and so on. A delay reaches into the block before, whose last vectors are kept in `state`.
+
+use crate::simd::Lanes;
+
+/// Delays lanes with the bit `BIT` by `BIT` steps; the vectors kept from the block before start at `BIT - 1`.
+#[inline(always)]
+unsafe fn delay<V: Lanes<L>, const L: usize, const BIT: usize>(rows: &mut [V::F; L], state: &mut [V::F; L]) {
+    let before = *rows;
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        for i in 0..L {
+            let delayed = if i >= BIT { before[i - BIT] } else { state[BIT - 1 + i] };
+            rows[i] = V::blend::<BIT>(before[i], delayed);
+        }
+    }
+    state[BIT - 1..2 * BIT - 1].copy_from_slice(&before[L - BIT..]);
+}
+
+/// Advances lanes with the bit `BIT` by `BIT` steps; the vectors kept from the block after start at `BIT - 1`.
+#[inline(always)]
+unsafe fn advance<V: Lanes<L>, const L: usize, const BIT: usize>(rows: &mut [V::F; L], state: &mut [V::F; L]) {
+    let before = *rows;
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        for i in 0..L {
+            let advanced = if i + BIT < L { before[i + BIT] } else { state[BIT - 1 + i + BIT - L] };
+            rows[i] = V::blend::<BIT>(before[i], advanced);
+        }
+    }
+    state[BIT - 1..2 * BIT - 1].copy_from_slice(&before[..BIT]);
+}
+
+/// Rows of one block to steps of the same block; blocks come from first to last, `state` starts as zeros.
+///
+/// # Safety
+///
+/// The hardware has the instructions of V.
+#[inline(always)]
+pub unsafe fn skew<V: Lanes<L>, const L: usize>(rows: &mut [V::F; L], state: &mut [V::F; L]) {
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        delay::<V, L, 1>(rows, state);
+        delay::<V, L, 2>(rows, state);
+        delay::<V, L, 4>(rows, state);
+        if L == 16 {
+            delay::<V, L, 8>(rows, state);
+        }
+    }
+}
+
+/// Steps of one block to rows of the same block; blocks come from last to first, `state` starts as zeros.
+///
+/// # Safety
+///
+/// The hardware has the instructions of V.
+#[inline(always)]
+pub unsafe fn deskew<V: Lanes<L>, const L: usize>(steps: &mut [V::F; L], state: &mut [V::F; L]) {
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        advance::<V, L, 1>(steps, state);
+        advance::<V, L, 2>(steps, state);
+        advance::<V, L, 4>(steps, state);
+        if L == 16 {
+            advance::<V, L, 8>(steps, state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::portable::Portable;
+
+    fn delays_each_lane_by_its_number<const L: usize>() {
+        let mut state = [[0.0; L]; L];
+        let mut skewed = vec![];
+        for block in 0..3 {
+            let mut rows: [[f32; L]; L] =
+                std::array::from_fn(|i| std::array::from_fn(|j| (block * L + i) as f32 * 100.0 + j as f32 + 1.0));
+            // SAFETY: the portable lanes need nothing.
+            unsafe { skew::<Portable, L>(&mut rows, &mut state) };
+            skewed.extend(rows);
+        }
+        for (t, step) in skewed.iter().enumerate() {
+            for (j, &entry) in step.iter().enumerate() {
+                let expected = if t >= j { (t - j) as f32 * 100.0 + j as f32 + 1.0 } else { 0.0 };
+                assert_eq!(entry, expected);
+            }
+        }
+        let mut state = [[0.0; L]; L];
+        for block in (0..3).rev() {
+            let mut steps: [[f32; L]; L] = std::array::from_fn(|i| skewed[block * L + i]);
+            // SAFETY: the portable lanes need nothing.
+            unsafe { deskew::<Portable, L>(&mut steps, &mut state) };
+            for (i, row) in steps.iter().enumerate() {
+                for (j, &entry) in row.iter().enumerate() {
+                    let row = block * L + i;
+                    assert_eq!(entry, if row + j < 3 * L { row as f32 * 100.0 + j as f32 + 1.0 } else { 0.0 });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn skewing_and_back() {
+        delays_each_lane_by_its_number::<8>();
+        delays_each_lane_by_its_number::<16>();
+    }
+}

@@ -1,0 +1,189 @@
+//! Eight lanes of AVX2 with FMA.
+
+use core::arch::x86_64::*;
+
+use super::Lanes;
+
+/// The instruction sets AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub struct Avx2;
+
+// SAFETY: each method is one or a few intrinsics of AVX2 and FMA, which the caller vouches for; pointers are used
+// unaligned and for eight entries.
+unsafe impl Lanes<8> for Avx2 {
+    type F = __m256;
+    type I = __m256i;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> __m256 {
+        unsafe { _mm256_set1_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn splat_i(x: i32) -> __m256i {
+        unsafe { _mm256_set1_epi32(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m256 {
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_i(from: *const i32) -> __m256i {
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> __m256 {
+        unsafe {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            _mm256_maskload_ps(from, _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, a: __m256) {
+        unsafe { _mm256_storeu_ps(to, a) }
+    }
+    #[inline(always)]
+    unsafe fn store_i(to: *mut i32, a: __m256i) {
+        unsafe { _mm256_storeu_si256(to.cast(), a) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn div(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn mul_sub(a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fmsub_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn abs(a: __m256) -> __m256 {
+        unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
+    }
+    #[inline(always)]
+    unsafe fn at_least_or_zero(a: __m256, least: __m256) -> __m256 {
+        unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GE_OQ>(a, least)) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(a: __m256) -> __m256i {
+        unsafe { _mm256_cvtps_epi32(a) }
+    }
+    #[inline(always)]
+    unsafe fn to_float(a: __m256i) -> __m256 {
+        unsafe { _mm256_cvtepi32_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn bits(a: __m256) -> __m256i {
+        unsafe { _mm256_castps_si256(a) }
+    }
+    #[inline(always)]
+    unsafe fn from_bits(a: __m256i) -> __m256 {
+        unsafe { _mm256_castsi256_ps(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_i(a: __m256i, b: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub_i(a: __m256i, b: __m256i) -> __m256i {
+        unsafe { _mm256_sub_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max_i(a: __m256i, b: __m256i) -> __m256i {
+        unsafe { _mm256_max_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn and_i(a: __m256i, b: __m256i) -> __m256i {
+        unsafe { _mm256_and_si256(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn or_i(a: __m256i, b: __m256i) -> __m256i {
+        unsafe { _mm256_or_si256(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn to_exponent(a: __m256i) -> __m256i {
+        unsafe { _mm256_slli_epi32::<23>(a) }
+    }
+    #[inline(always)]
+    unsafe fn of_exponent(a: __m256i) -> __m256i {
+        unsafe { _mm256_srli_epi32::<23>(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn up(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_castsi256_ps(Self::up_i(_mm256_castps_si256(a), _mm256_castps_si256(b))) }
+    }
+    #[inline(always)]
+    unsafe fn up_i(a: __m256i, b: __m256i) -> __m256i {
+        unsafe {
+            let middle = _mm256_permute2x128_si256::<0x21>(b, a); // the high half of b, the low half of a
+            _mm256_alignr_epi8::<12>(a, middle)
+        }
+    }
+    #[inline(always)]
+    unsafe fn down(a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            let (a, b) = (_mm256_castps_si256(a), _mm256_castps_si256(b));
+            let middle = _mm256_permute2x128_si256::<0x21>(a, b); // the high half of a, the low half of b
+            _mm256_castsi256_ps(_mm256_alignr_epi8::<4>(middle, a))
+        }
+    }
+    #[inline(always)]
+    unsafe fn blend<const BIT: usize>(a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            match BIT {
+                1 => _mm256_blend_ps::<0b1010_1010>(a, b),
+                2 => _mm256_blend_ps::<0b1100_1100>(a, b),
+                _ => _mm256_blend_ps::<0b1111_0000>(a, b),
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(rows: &mut [__m256; 8]) {
+        unsafe {
+            let [r0, r1, r2, r3, r4, r5, r6, r7] = *rows;
+            let (t0, t1) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpackhi_ps(r0, r1));
+            let (t2, t3) = (_mm256_unpacklo_ps(r2, r3), _mm256_unpackhi_ps(r2, r3));
+            let (t4, t5) = (_mm256_unpacklo_ps(r4, r5), _mm256_unpackhi_ps(r4, r5));
+            let (t6, t7) = (_mm256_unpacklo_ps(r6, r7), _mm256_unpackhi_ps(r6, r7));
+            let (s0, s1) = (_mm256_shuffle_ps::<0x44>(t0, t2), _mm256_shuffle_ps::<0xee>(t0, t2));
+            let (s2, s3) = (_mm256_shuffle_ps::<0x44>(t1, t3), _mm256_shuffle_ps::<0xee>(t1, t3));
+            let (s4, s5) = (_mm256_shuffle_ps::<0x44>(t4, t6), _mm256_shuffle_ps::<0xee>(t4, t6));
+            let (s6, s7) = (_mm256_shuffle_ps::<0x44>(t5, t7), _mm256_shuffle_ps::<0xee>(t5, t7));
+            *rows = [
+                _mm256_permute2f128_ps::<0x20>(s0, s4),
+                _mm256_permute2f128_ps::<0x20>(s1, s5),
+                _mm256_permute2f128_ps::<0x20>(s2, s6),
+                _mm256_permute2f128_ps::<0x20>(s3, s7),
+                _mm256_permute2f128_ps::<0x31>(s0, s4),
+                _mm256_permute2f128_ps::<0x31>(s1, s5),
+                _mm256_permute2f128_ps::<0x31>(s2, s6),
+                _mm256_permute2f128_ps::<0x31>(s3, s7),
+            ];
+        }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+}

@@ -1,0 +1,189 @@
+//! Sixteen lanes of AVX-512F.
+
+use core::arch::x86_64::*;
+
+use super::Lanes;
+
+/// The instruction set AVX-512F.
+#[derive(Clone, Copy)]
+pub struct Avx512;
+
+// SAFETY: each method is one or a few intrinsics of AVX-512F, which the caller vouches for; pointers are used
+// unaligned and for sixteen entries.
+unsafe impl Lanes<16> for Avx512 {
+    type F = __m512;
+    type I = __m512i;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn splat_i(x: i32) -> __m512i {
+        unsafe { _mm512_set1_epi32(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_i(from: *const i32) -> __m512i {
+        unsafe { _mm512_loadu_epi32(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> __m512 {
+        let mask = if count >= 16 { 0xffff } else { (1 << count) - 1 };
+        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, a: __m512) {
+        unsafe { _mm512_storeu_ps(to, a) }
+    }
+    #[inline(always)]
+    unsafe fn store_i(to: *mut i32, a: __m512i) {
+        unsafe { _mm512_storeu_epi32(to, a) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        // A reciprocal of 14 bits and one Newton step: a true division is slower here.
+        unsafe {
+            let r = _mm512_rcp14_ps(b);
+            let r = _mm512_fmadd_ps(_mm512_fnmadd_ps(b, r, _mm512_set1_ps(1.0)), r, r);
+            _mm512_mul_ps(a, r)
+        }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn mul_sub(a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmsub_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn abs(a: __m512) -> __m512 {
+        unsafe { _mm512_abs_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn at_least_or_zero(a: __m512, least: __m512) -> __m512 {
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, least), a) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(a: __m512) -> __m512i {
+        unsafe { _mm512_cvtps_epi32(a) }
+    }
+    #[inline(always)]
+    unsafe fn to_float(a: __m512i) -> __m512 {
+        unsafe { _mm512_cvtepi32_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn bits(a: __m512) -> __m512i {
+        unsafe { _mm512_castps_si512(a) }
+    }
+    #[inline(always)]
+    unsafe fn from_bits(a: __m512i) -> __m512 {
+        unsafe { _mm512_castsi512_ps(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_i(a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub_i(a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_sub_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max_i(a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_max_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn and_i(a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_and_si512(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn or_i(a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_or_si512(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn to_exponent(a: __m512i) -> __m512i {
+        unsafe { _mm512_slli_epi32::<23>(a) }
+    }
+    #[inline(always)]
+    unsafe fn of_exponent(a: __m512i) -> __m512i {
+        unsafe { _mm512_srli_epi32::<23>(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn up(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_castsi512_ps(Self::up_i(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
+    }
+    #[inline(always)]
+    unsafe fn up_i(a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_alignr_epi32::<15>(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn down(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_castsi512_ps(_mm512_alignr_epi32::<1>(_mm512_castps_si512(b), _mm512_castps_si512(a))) }
+    }
+    #[inline(always)]
+    unsafe fn blend<const BIT: usize>(a: __m512, b: __m512) -> __m512 {
+        let mask = match BIT {
+            1 => 0xaaaa,
+            2 => 0xcccc,
+            4 => 0xf0f0,
+            _ => 0xff00,
+        };
+        unsafe { _mm512_mask_blend_ps(mask, a, b) }
+    }
+    #[inline(always)]
+    unsafe fn transpose(rows: &mut [__m512; 16]) {
+        // Pairs of lanes, then pairs of pairs within 128 bits, then the 128-bit parts.
+        unsafe {
+            let mut pairs = *rows;
+            for i in 0..8 {
+                pairs[2 * i] = _mm512_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+                pairs[2 * i + 1] = _mm512_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+            }
+            let mut quads = pairs;
+            for i in 0..4 {
+                for half in 0..2 {
+                    let (a, b) = (pairs[4 * i + half], pairs[4 * i + 2 + half]);
+                    quads[4 * i + 2 * half] = _mm512_shuffle_ps::<0x44>(a, b);
+                    quads[4 * i + 2 * half + 1] = _mm512_shuffle_ps::<0xee>(a, b);
+                }
+            }
+            for k in 0..4 {
+                let (a, b, c, d) = (quads[k], quads[4 + k], quads[8 + k], quads[12 + k]);
+                let (ab_even, ab_odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+                let (cd_even, cd_odd) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+                rows[k] = _mm512_shuffle_f32x4::<0x88>(ab_even, cd_even);
+                rows[4 + k] = _mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd);
+                rows[8 + k] = _mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even);
+                rows[12 + k] = _mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd);
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+}
