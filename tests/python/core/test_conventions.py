@@ -1,4 +1,4 @@
-"""The table of docs/conventions.md: how numbers of other implementations follow from those of warplens."""
+"""The table of conventions in README.md: how numbers of other implementations follow from those of warplens."""
 
 import numpy as np
 import pytest
