@@ -1,4 +1,4 @@
-"""The table of conventions in README.md: how numbers of other implementations follow from those of warplens."""
+"""The conventions of README.md: how numbers of other implementations follow from those of warplens."""
 
 import numpy as np
 import pytest
