@@ -6,6 +6,10 @@ pub trait Real: Copy + Default + Send + Sync + 'static {
     fn to_f64(self) -> f64;
     /// Rounds to nearest.
     fn from_f64(x: f64) -> Self;
+    /// The slice itself if this is float32.
+    fn as_f32(slice: &[Self]) -> Option<&[f32]>;
+    /// The slice itself if this is float32.
+    fn as_f32_mut(slice: &mut [Self]) -> Option<&mut [f32]>;
 }
 
 impl Real for f32 {
@@ -15,6 +19,12 @@ impl Real for f32 {
     fn from_f64(x: f64) -> Self {
         x as f32
     }
+    fn as_f32(slice: &[Self]) -> Option<&[f32]> {
+        Some(slice)
+    }
+    fn as_f32_mut(slice: &mut [Self]) -> Option<&mut [f32]> {
+        Some(slice)
+    }
 }
 
 impl Real for f64 {
@@ -23,5 +33,11 @@ impl Real for f64 {
     }
     fn from_f64(x: f64) -> Self {
         x
+    }
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+    fn as_f32_mut(_: &mut [Self]) -> Option<&mut [f32]> {
+        None
     }
 }

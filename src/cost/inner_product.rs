@@ -77,6 +77,32 @@ impl<F: Real> InnerProduct<F> {
         &self.w[m * self.d..][..self.d]
     }
 
+    /// v of all frames, (N,D).
+    pub fn all_v(&self) -> &[F] {
+        &self.v
+    }
+
+    /// w of all targets, (M,D), less the common mean.
+    pub fn all_w(&self) -> &[F] {
+        &self.w
+    }
+
+    /// u of all frames.
+    pub fn u(&self) -> &[f64] {
+        &self.u
+    }
+
+    /// phi of all targets.
+    pub fn phi(&self) -> &[f64] {
+        &self.phi
+    }
+
+    /// A bound on |C|, by Cauchy and Schwarz; NaN if an entry is.
+    pub fn largest_cost(&self) -> f64 {
+        let norms = (largest(squared_norms(&self.v, self.d)) * largest(squared_norms(&self.w, self.d))).sqrt();
+        largest(self.u.iter().copied()) + largest(self.phi.iter().copied()) + norms
+    }
+
     /// dL/dx_n from h(n) and (H W)(n).
     pub fn x_gradient(&self, cost: &WeightedCost, x: &[F], n: usize, h: f64, hw: &[f64], out: &mut [F]) {
         let mut frame = vec![0.0; self.d];
@@ -109,6 +135,15 @@ impl<F: Real> CostRows for InnerProduct<F> {
             row[m] = self.u[n] + self.phi[m] - product;
         }
     }
+}
+
+fn squared_norms<F: Real>(frames: &[F], d: usize) -> impl Iterator<Item = f64> {
+    frames.chunks_exact(d).map(|frame| frame.iter().map(|x| x.to_f64() * x.to_f64()).sum())
+}
+
+/// The greatest |x|. Comparisons rather than `max`, which would swallow a NaN.
+fn largest(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |top: f64, x| if x.abs() > top || x.is_nan() { x.abs() } else { top })
 }
 
 fn common_mean<F: Real>(x: &[F], y: &[F], d: usize) -> Vec<f64> {

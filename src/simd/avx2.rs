@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::Lanes;
+use super::{Lanes, Work};
 
 /// The instruction sets AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -13,6 +13,17 @@ pub struct Avx2;
 unsafe impl Lanes<8> for Avx2 {
     type F = __m256;
     type I = __m256i;
+
+    unsafe fn outline<W: Work>(work: W) -> W::Output {
+        #[target_feature(enable = "avx2,fma")]
+        #[inline(never)]
+        unsafe fn enabled<W: Work>(work: W) -> W::Output {
+            // SAFETY: the instructions are enabled, as the caller vouches.
+            unsafe { work.run() }
+        }
+        // SAFETY: the caller vouches for the hardware.
+        unsafe { enabled(work) }
+    }
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m256 {

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::Lanes;
+use super::{Lanes, Work};
 
 /// The instruction set AVX-512F.
 #[derive(Clone, Copy)]
@@ -13,6 +13,17 @@ pub struct Avx512;
 unsafe impl Lanes<16> for Avx512 {
     type F = __m512;
     type I = __m512i;
+
+    unsafe fn outline<W: Work>(work: W) -> W::Output {
+        #[target_feature(enable = "avx512f")]
+        #[inline(never)]
+        unsafe fn enabled<W: Work>(work: W) -> W::Output {
+            // SAFETY: the instructions are enabled, as the caller vouches.
+            unsafe { work.run() }
+        }
+        // SAFETY: the caller vouches for the hardware.
+        unsafe { enabled(work) }
+    }
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m512 {

@@ -9,18 +9,38 @@ pub mod avx2;
 pub mod avx512;
 pub mod portable;
 
+/// A piece of work on lanes, for [`Lanes::outline`].
+pub trait Work {
+    /// What it yields.
+    type Output;
+
+    /// Does the work; to be `#[inline(always)]`, so that it is compiled for the instruction set of its caller.
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of the lanes that it is written for.
+    unsafe fn run(self) -> Self::Output;
+}
+
 /// L lanes of float32 and of int32.
 ///
 /// # Safety
 ///
 /// Every method may be called only on hardware that has the instruction set of the implementing type. Pointers need
 /// L readable or writable entries of any alignment, unless a method says otherwise.
-#[expect(clippy::missing_safety_doc, reason = "the trait states it for all methods")]
+#[expect(
+    clippy::missing_safety_doc,
+    missing_docs,
+    reason = "the trait states it for all methods, whose names say the rest"
+)]
 pub unsafe trait Lanes<const L: usize>: Copy + 'static {
     /// L float32.
     type F: Copy;
     /// L int32.
     type I: Copy;
+
+    /// Does the work in a function of its own that enables the instruction set.
+    unsafe fn outline<W: Work>(work: W) -> W::Output;
 
     unsafe fn splat(x: f32) -> Self::F;
     unsafe fn splat_i(x: i32) -> Self::I;

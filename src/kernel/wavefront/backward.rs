@@ -3,11 +3,12 @@
 //! E of a cell is what its right, lower and lower right neighbours send it. In skewed order the lower neighbour is this
 //! lane one step ago; the other two are the lane to the right, one and two steps ago, and are sent as one sum, `flow`.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::skew::deskew;
 use super::{AlignmentTiles, Grid};
-use crate::simd::Lanes;
+use crate::simd::{Lanes, Work};
 use crate::weights::StepWeights;
 
 /// E below this is 0: products with probabilities stay normal numbers.
@@ -31,121 +32,133 @@ struct State<V: Lanes<L>, const L: usize> {
     first: V::F,
 }
 
-/// Sweeps `stripes` from right to left.
+/// A backward sweep over `stripes`, from right to left.
 ///
-/// `flow` is the boundary column right of them: what the stripes after send to their left, or 1 in row N-1 alone for
-/// the last stripe ([`begin_flow`]). It becomes that of the stripes before. `weights` are those of the readout
-/// H = E (w_h p_h + w_v p_v + w_d p_d), with `UNIT` all 1.
-///
-/// # Safety
+/// # Safety of [`Work::run`]
 ///
 /// The hardware has the instructions of V; `probabilities` is what the forward sweep of the same stripes kept.
-#[inline(always)]
-pub unsafe fn sweep<V, T, const L: usize, const S: usize, const UNIT: bool>(
-    grid: Grid,
-    stripes: Range<usize>,
-    probabilities: *const f32,
-    weights: StepWeights,
-    flow: &mut [f32],
-    tiles: &mut T,
-) where
+pub struct Sweep<'a, V, T, const L: usize, const S: usize, const UNIT: bool> {
+    /// Sizes.
+    pub grid: Grid,
+    /// The stripes to sweep.
+    pub stripes: Range<usize>,
+    /// p_h and p_v of the stripes.
+    pub probabilities: *const f32,
+    /// Weights of the readout H = E (w_h p_h + w_v p_v + w_d p_d); with `UNIT` all are 1.
+    pub weights: StepWeights,
+    /// What the stripes after send to their left, or for the last stripe [`begin_flow`]; becomes that of the first.
+    pub flow: &'a mut [f32],
+    /// Takes H.
+    pub tiles: &'a mut T,
+    /// The lanes.
+    pub lanes: PhantomData<V>,
+}
+
+impl<V, T, const L: usize, const S: usize, const UNIT: bool> Work for Sweep<'_, V, T, L, S, UNIT>
+where
     V: Lanes<L>,
     T: AlignmentTiles<V, L>,
 {
-    assert!(flow.len() >= grid.boundary_len());
-    let (blocks, block_len) = (grid.blocks, grid.block_len());
-    let groups = stripes.len().div_ceil(S);
-    let last_stripe = (grid.shape.m - 1) / L;
-    // SAFETY: the caller vouches for the hardware and the probabilities. The boundary is touched from row -2L+1 to row
-    // blocks*L, which `boundary_len` covers.
-    unsafe {
-        let zero = V::splat(0.0);
-        let least = V::splat(LEAST_VISIT);
-        let [w_h, w_v, w_d] = weights.as_array().map(|w| V::splat(w as f32));
-        let mut padding = [1.0f32; L];
-        if grid.shape.m % L != 0 {
-            padding[grid.shape.m % L..].fill(0.0);
-        }
-        let inside = V::load(padding.as_ptr());
-        let idle = State::<V, L> { flow: zero, up: zero, diagonal: zero, first: zero };
-        let mut state = [idle; S];
-        let mut slots: [Slot<V, L>; S] =
-            std::array::from_fn(|_| Slot { steps: [[zero; L]; 2], skew: [zero; L], pending: None });
-        let unused = probabilities.add(stripes.len() * blocks * block_len);
-        let mut from = [unused; S];
-        let right = flow.as_mut_ptr().add(grid.boundary_origin());
-        let ticks = groups * blocks + S - 1;
-        for tick in 0..=ticks {
-            let parity = tick % 2;
-            for slot in &mut slots {
-                if let Some((block, stripe, first)) = slot.pending.take() {
-                    if first {
-                        slot.skew = [zero; L];
-                    }
-                    let mut rows = slot.steps[1 - parity];
-                    deskew::<V, L>(&mut rows, &mut slot.skew);
-                    if stripe == last_stripe {
-                        for row in &mut rows {
-                            *row = V::mul(*row, inside);
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self { grid, stripes, probabilities, weights, flow, tiles, .. } = self;
+        assert!(flow.len() >= grid.boundary_len());
+        let (blocks, block_len) = (grid.blocks, grid.block_len());
+        let groups = stripes.len().div_ceil(S);
+        let last_stripe = (grid.shape.m - 1) / L;
+        // SAFETY: the caller vouches for the hardware and the probabilities. The boundary is touched from row -2L+1 to row
+        // blocks*L, which `boundary_len` covers.
+        unsafe {
+            let zero = V::splat(0.0);
+            let least = V::splat(LEAST_VISIT);
+            let [w_h, w_v, w_d] = weights.as_array().map(|w| V::splat(w as f32));
+            let mut padding = [1.0f32; L];
+            if grid.shape.m % L != 0 {
+                padding[grid.shape.m % L..].fill(0.0);
+            }
+            let inside = V::load(padding.as_ptr());
+            let idle = State::<V, L> { flow: zero, up: zero, diagonal: zero, first: zero };
+            let mut state = [idle; S];
+            let mut slots: [Slot<V, L>; S] =
+                std::array::from_fn(|_| Slot { steps: [[zero; L]; 2], skew: [zero; L], pending: None });
+            let unused = probabilities.add(stripes.len() * blocks * block_len);
+            let mut from = [unused; S];
+            let right = flow.as_mut_ptr().add(grid.boundary_origin());
+            let ticks = groups * blocks + S - 1;
+            for tick in 0..=ticks {
+                let parity = tick % 2;
+                for slot in &mut slots {
+                    if let Some((block, stripe, first)) = slot.pending.take() {
+                        if first {
+                            slot.skew = [zero; L];
                         }
+                        let mut rows = slot.steps[1 - parity];
+                        deskew::<V, L>(&mut rows, &mut slot.skew);
+                        if stripe == last_stripe {
+                            for row in &mut rows {
+                                *row = V::mul(*row, inside);
+                            }
+                        }
+                        tiles.take_tile(block, stripe, &rows);
                     }
-                    tiles.take_tile(block, stripe, &rows);
                 }
-            }
-            if tick == ticks {
-                break;
-            }
-            let mut fresh = [true; S];
-            for s in 0..S {
-                from[s] = unused;
-                let Some(own) = tick.checked_sub(s) else { continue };
-                let (index, block) = (own / blocks * S + s, blocks - 1 - own % blocks);
-                if index >= stripes.len() {
-                    continue;
+                if tick == ticks {
+                    break;
                 }
-                let stripe = stripes.len() - 1 - index;
-                fresh[s] = block == blocks - 1;
-                from[s] = probabilities.add((stripe * blocks + block) * block_len);
-                if stripes.start + stripe <= last_stripe {
-                    slots[s].pending = Some((block, stripes.start + stripe, fresh[s]));
+                let mut fresh = [true; S];
+                for s in 0..S {
+                    from[s] = unused;
+                    let Some(own) = tick.checked_sub(s) else { continue };
+                    let (index, block) = (own / blocks * S + s, blocks - 1 - own % blocks);
+                    if index >= stripes.len() {
+                        continue;
+                    }
+                    let stripe = stripes.len() - 1 - index;
+                    fresh[s] = block == blocks - 1;
+                    from[s] = probabilities.add((stripe * blocks + block) * block_len);
+                    if stripes.start + stripe <= last_stripe {
+                        slots[s].pending = Some((block, stripes.start + stripe, fresh[s]));
+                    }
                 }
-            }
-            // Apart from the loop above, so that the state stays in registers.
-            for s in 0..S {
-                if fresh[s] {
-                    state[s] = idle;
+                // Apart from the loop above, so that the state stays in registers.
+                for s in 0..S {
+                    if fresh[s] {
+                        state[s] = idle;
+                    }
                 }
-            }
-            let first_row = (blocks - 1 - tick % blocks) * L;
-            let last_row = (blocks - 1 - tick.saturating_sub(S - 1) % blocks) * L;
-            let read = right.sub(first_row).add(L - 1);
-            let write = right.sub(last_row);
-            for i in (0..L).rev() {
-                for s in (0..S).rev() {
-                    let arriving = if s == 0 {
-                        V::down(state[0].flow, V::splat(*read.sub(i)))
-                    } else if i == L - 1 {
-                        state[s].first
-                    } else {
-                        V::down(state[s].flow, state[s - 1].flow)
-                    };
-                    let e = V::at_least_or_zero(V::add(state[s].up, arriving), least);
-                    let p = from[s].add(i * 2 * L);
-                    let up = V::mul(V::load(p), e);
-                    let left = V::mul(V::load(p.add(L)), e);
-                    let diagonal = V::sub(V::sub(e, up), left);
-                    slots[s].steps[parity][i] =
-                        if UNIT { e } else { V::mul_add(w_h, up, V::mul_add(w_v, left, V::mul(w_d, diagonal))) };
-                    state[s].flow = V::add(left, state[s].diagonal);
-                    state[s].diagonal = diagonal;
-                    state[s].up = up;
+                let first_row = (blocks - 1 - tick % blocks) * L;
+                let last_row = (blocks - 1 - tick.saturating_sub(S - 1) % blocks) * L;
+                let read = right.sub(first_row).add(L - 1);
+                let write = right.sub(last_row);
+                for i in (0..L).rev() {
+                    for s in (0..S).rev() {
+                        let arriving = if s == 0 {
+                            V::down(state[0].flow, V::splat(*read.sub(i)))
+                        } else if i == L - 1 {
+                            state[s].first
+                        } else {
+                            V::down(state[s].flow, state[s - 1].flow)
+                        };
+                        let e = V::at_least_or_zero(V::add(state[s].up, arriving), least);
+                        let p = from[s].add(i * 2 * L);
+                        let up = V::mul(V::load(p), e);
+                        let left = V::mul(V::load(p.add(L)), e);
+                        let diagonal = V::sub(V::sub(e, up), left);
+                        slots[s].steps[parity][i] =
+                            if UNIT { e } else { V::mul_add(w_h, up, V::mul_add(w_v, left, V::mul(w_d, diagonal))) };
+                        state[s].flow = V::add(left, state[s].diagonal);
+                        state[s].diagonal = diagonal;
+                        state[s].up = up;
+                    }
+                    // Lane 0 lands on its row; the others spill onto rows that are written later.
+                    V::store(write.sub(i), state[S - 1].flow);
                 }
-                // Lane 0 lands on its row; the others spill onto rows that are written later.
-                V::store(write.sub(i), state[S - 1].flow);
-            }
-            // Taken before any slot moves on to its next stripe.
-            for s in 1..S {
-                state[s].first = V::down(state[s].flow, state[s - 1].flow);
+                // Taken before any slot moves on to its next stripe.
+                for s in 1..S {
+                    state[s].first = V::down(state[s].flow, state[s - 1].flow);
+                }
             }
         }
     }

@@ -1,12 +1,13 @@
 //! The forward sweep of the wavefront: the value, and p_h and p_v in skewed order.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::exponential::{Factors, rate, write_factors};
 use super::skew::skew;
 use super::{CostTiles, Grid, NOTHING};
 use crate::scaled::Scaled;
-use crate::simd::Lanes;
+use crate::simd::{Lanes, Work};
 use crate::weights::StepWeights;
 
 /// Which step weights agree, and so how many exponentials a cell needs.
@@ -124,143 +125,159 @@ unsafe fn aligned<V: Lanes<L>, const L: usize>(mantissa: V::F, exponent: V::I, t
     }
 }
 
-/// Sweeps `stripes` (a whole number of groups of S) and returns a(N,M) if it is among them.
+/// A forward sweep over `stripes`, a whole number of groups of S; yields a(N,M) if it is among them.
 ///
 /// With `KEEP`, p_h and p_v of stripe `stripes.start + i` and block b go to `probabilities`, block `i * blocks + b`.
 ///
-/// # Safety
+/// # Safety of [`Work::run`]
 ///
-/// The hardware has the instructions of V; `probabilities` has room for `(stripes.len() * blocks + 1) * block_len`
-/// (without `KEEP`: is not used); the boundary has [`Grid::boundary_len`] entries.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the one entry of the sweep, called by the dispatch alone")]
-pub unsafe fn sweep<V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool>(
-    grid: Grid,
-    stripes: Range<usize>,
-    tiles: &mut T,
-    gamma: f64,
-    weights: StepWeights,
-    boundary: &mut Boundary<'_>,
-    probabilities: *mut f32,
-) -> Scaled
+/// The hardware has the instructions of V; with `KEEP`, `probabilities` has room for `stripes.len() * blocks + 1`
+/// blocks of [`Grid::block_len`].
+pub struct Sweep<'a, 'b, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> {
+    /// Sizes.
+    pub grid: Grid,
+    /// The stripes to sweep.
+    pub stripes: Range<usize>,
+    /// The costs.
+    pub tiles: &'a mut T,
+    /// Greater than 0.
+    pub gamma: f64,
+    /// Step weights.
+    pub weights: StepWeights,
+    /// The column left of the stripes; becomes the last of them.
+    pub boundary: &'a mut Boundary<'b>,
+    /// Where probabilities are kept.
+    pub probabilities: *mut f32,
+    /// The lanes.
+    pub lanes: PhantomData<V>,
+}
+
+impl<V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> Work
+    for Sweep<'_, '_, V, T, L, S, DISTINCT, KEEP>
 where
     V: Lanes<L>,
     T: CostTiles<V, L>,
 {
-    assert!(boundary.mantissa.len() >= grid.boundary_len() && boundary.exponent.len() >= grid.boundary_len());
-    let (blocks, block_len) = (grid.blocks, grid.block_len());
-    let groups = stripes.len().div_ceil(S);
-    let rates = weights.as_array().map(|w| rate(w, gamma));
-    let (last_stripe, last_step) = ((grid.shape.m - 1) / L, grid.shape.n - 1 + (grid.shape.m - 1) % L);
-    let mut end = Scaled::ZERO;
-    // SAFETY: the caller vouches for the hardware and the buffers. The boundary is touched from row -2L+1 (reads of
-    // row 0 on, writes from row -L+1 with L-1 entries of spill) to row blocks*L, which `boundary_len` covers.
-    unsafe {
-        let zero = V::splat(0.0);
-        let one = Factors { mantissa: [V::splat(1.0); L], exponent: [V::splat_i(0); L] };
-        let mut slots: [Slot<V, L>; S] =
-            std::array::from_fn(|_| Slot { vertical: one, horizontal: one, diagonal: one, skew: [zero; L] });
-        let mut state = [State::<V, L>::nothing(); S];
-        let mut out = [probabilities; S];
-        let left = boundary.mantissa.as_mut_ptr().add(grid.boundary_origin());
-        let left_exponent = boundary.exponent.as_mut_ptr().add(grid.boundary_origin());
-        let unused = if KEEP { probabilities.add(stripes.len() * blocks * block_len) } else { probabilities };
-        // The block of slot 0; slot s is s blocks behind.
-        for tick in 0..groups * blocks + S - 1 {
-            let mut end_slot = S;
-            let mut phase = [Phase::Idle; S];
-            for s in 0..S {
-                let Some(own) = tick.checked_sub(s) else { continue };
-                let (stripe, block) = (stripes.start + own / blocks * S + s, own % blocks);
-                if stripe >= stripes.end {
-                    continue;
+    type Output = Scaled;
+
+    #[inline(always)]
+    unsafe fn run(self) -> Scaled {
+        let Self { grid, stripes, tiles, gamma, weights, boundary, probabilities, .. } = self;
+        assert!(boundary.mantissa.len() >= grid.boundary_len() && boundary.exponent.len() >= grid.boundary_len());
+        let (blocks, block_len) = (grid.blocks, grid.block_len());
+        let groups = stripes.len().div_ceil(S);
+        let rates = weights.as_array().map(|w| rate(w, gamma));
+        let (last_stripe, last_step) = ((grid.shape.m - 1) / L, grid.shape.n - 1 + (grid.shape.m - 1) % L);
+        let mut end = Scaled::ZERO;
+        // SAFETY: the caller vouches for the hardware and the buffers. The boundary is touched from row -2L+1 (reads of
+        // row 0 on, writes from row -L+1 with L-1 entries of spill) to row blocks*L, which `boundary_len` covers.
+        unsafe {
+            let zero = V::splat(0.0);
+            let one = Factors { mantissa: [V::splat(1.0); L], exponent: [V::splat_i(0); L] };
+            let mut slots: [Slot<V, L>; S] =
+                std::array::from_fn(|_| Slot { vertical: one, horizontal: one, diagonal: one, skew: [zero; L] });
+            let mut state = [State::<V, L>::nothing(); S];
+            let mut out = [probabilities; S];
+            let left = boundary.mantissa.as_mut_ptr().add(grid.boundary_origin());
+            let left_exponent = boundary.exponent.as_mut_ptr().add(grid.boundary_origin());
+            let unused = if KEEP { probabilities.add(stripes.len() * blocks * block_len) } else { probabilities };
+            // The block of slot 0; slot s is s blocks behind.
+            for tick in 0..groups * blocks + S - 1 {
+                let mut end_slot = S;
+                let mut phase = [Phase::Idle; S];
+                for s in 0..S {
+                    let Some(own) = tick.checked_sub(s) else { continue };
+                    let (stripe, block) = (stripes.start + own / blocks * S + s, own % blocks);
+                    if stripe >= stripes.end {
+                        continue;
+                    }
+                    phase[s] = match (stripe, block) {
+                        (0, 0) => Phase::Origin,
+                        (_, 0) => Phase::Top,
+                        _ => Phase::Inner,
+                    };
+                    if KEEP {
+                        out[s] = probabilities.add(((stripe - stripes.start) * blocks + block) * block_len);
+                    }
+                    if stripe > last_stripe {
+                        continue; // padding: any factors will do
+                    }
+                    if stripe == last_stripe && block == last_step / L {
+                        end_slot = s;
+                    }
+                    let slot = &mut slots[s];
+                    if block == 0 {
+                        slot.skew = [zero; L];
+                    }
+                    let mut costs = tiles.tile(block, stripe);
+                    skew::<V, L>(&mut costs, &mut slot.skew);
+                    write_factors(&costs, rates[1], &mut slot.vertical);
+                    if DISTINCT >= distinct::HORIZONTAL {
+                        write_factors(&costs, rates[0], &mut slot.horizontal);
+                    }
+                    if DISTINCT == distinct::ALL {
+                        write_factors(&costs, rates[2], &mut slot.diagonal);
+                    }
                 }
-                phase[s] = match (stripe, block) {
-                    (0, 0) => Phase::Origin,
-                    (_, 0) => Phase::Top,
-                    _ => Phase::Inner,
-                };
-                if KEEP {
-                    out[s] = probabilities.add(((stripe - stripes.start) * blocks + block) * block_len);
+                // Apart from the loop above, so that the state stays in registers.
+                for s in 0..S {
+                    match phase[s] {
+                        Phase::Inner if tick % 2 == 0 => state[s].normalise(),
+                        Phase::Inner => {}
+                        Phase::Top => state[s] = State::nothing(),
+                        Phase::Origin => state[s] = State::origin(),
+                        Phase::Idle => {
+                            state[s] = State::nothing();
+                            out[s] = unused;
+                        }
+                    }
                 }
-                if stripe > last_stripe {
-                    continue; // padding: any factors will do
-                }
-                if stripe == last_stripe && block == last_step / L {
-                    end_slot = s;
-                }
-                let slot = &mut slots[s];
-                if block == 0 {
-                    slot.skew = [zero; L];
-                }
-                let mut costs = tiles.tile(block, stripe);
-                skew::<V, L>(&mut costs, &mut slot.skew);
-                write_factors(&costs, rates[1], &mut slot.vertical);
-                if DISTINCT >= distinct::HORIZONTAL {
-                    write_factors(&costs, rates[0], &mut slot.horizontal);
-                }
-                if DISTINCT == distinct::ALL {
-                    write_factors(&costs, rates[2], &mut slot.diagonal);
-                }
-            }
-            // Apart from the loop above, so that the state stays in registers.
-            for s in 0..S {
-                match phase[s] {
-                    Phase::Inner if tick % 2 == 0 => state[s].normalise(),
-                    Phase::Inner => {}
-                    Phase::Top => state[s] = State::nothing(),
-                    Phase::Origin => state[s] = State::origin(),
-                    Phase::Idle => {
-                        state[s] = State::nothing();
-                        out[s] = unused;
+                let first_row = tick % blocks * L;
+                // The last slot's row, or row 0 while it has not begun: what it writes there has been read before.
+                let last_row = tick.checked_sub(S - 1).map_or(0, |own| own % blocks * L);
+                let read = left.sub(first_row);
+                let read_exponent = left_exponent.sub(first_row);
+                // What comes over the boundary has grown since its own slot was last normalised.
+                let (at, at_exponent) = (read.sub(L - 1), read_exponent.sub(L - 1));
+                let (mut mantissa, mut exponent) = (V::load(at), V::load_i(at_exponent));
+                normalise::<V, L>(&mut mantissa, &mut exponent);
+                V::store(at, mantissa);
+                V::store_i(at_exponent, exponent);
+                let write = left.sub(last_row);
+                let write_exponent = left_exponent.sub(last_row);
+                for i in 0..L {
+                    for s in (0..S).rev() {
+                        let (from, from_exponent) = if s == 0 {
+                            (V::splat(*read.sub(i)), V::splat_i(*read_exponent.sub(i)))
+                        } else {
+                            (state[s - 1].own, state[s - 1].own_exponent)
+                        };
+                        step::<V, L, DISTINCT, KEEP>(&mut state[s], from, from_exponent, &slots[s], i, out[s]);
+                    }
+                    // The last lane lands on its row; the others spill onto rows that are written later.
+                    V::store(write.sub(i), state[S - 1].own);
+                    V::store_i(write_exponent.sub(i), state[S - 1].own_exponent);
+                    if end_slot < S && i == last_step % L {
+                        let mut mantissas = [[0.0; L]; S];
+                        let mut exponents = [[0; L]; S];
+                        for s in 0..S {
+                            V::store(mantissas[s].as_mut_ptr(), state[s].own);
+                            V::store_i(exponents[s].as_mut_ptr(), state[s].own_exponent);
+                        }
+                        let lane = (grid.shape.m - 1) % L;
+                        end = Scaled {
+                            mantissa: f64::from(mantissas[end_slot][lane]),
+                            exponent: f64::from(exponents[end_slot][lane]),
+                        };
                     }
                 }
             }
-            let first_row = tick % blocks * L;
-            // The last slot's row, or row 0 while it has not begun: what it writes there has been read before.
-            let last_row = tick.checked_sub(S - 1).map_or(0, |own| own % blocks * L);
-            let read = left.sub(first_row);
-            let read_exponent = left_exponent.sub(first_row);
-            // What comes over the boundary has grown since its own slot was last normalised.
-            let (at, at_exponent) = (read.sub(L - 1), read_exponent.sub(L - 1));
-            let (mut mantissa, mut exponent) = (V::load(at), V::load_i(at_exponent));
-            normalise::<V, L>(&mut mantissa, &mut exponent);
-            V::store(at, mantissa);
-            V::store_i(at_exponent, exponent);
-            let write = left.sub(last_row);
-            let write_exponent = left_exponent.sub(last_row);
-            for i in 0..L {
-                for s in (0..S).rev() {
-                    let (from, from_exponent) = if s == 0 {
-                        (V::splat(*read.sub(i)), V::splat_i(*read_exponent.sub(i)))
-                    } else {
-                        (state[s - 1].own, state[s - 1].own_exponent)
-                    };
-                    step::<V, L, DISTINCT, KEEP>(&mut state[s], from, from_exponent, &slots[s], i, out[s]);
-                }
-                // The last lane lands on its row; the others spill onto rows that are written later.
-                V::store(write.sub(i), state[S - 1].own);
-                V::store_i(write_exponent.sub(i), state[S - 1].own_exponent);
-                if end_slot < S && i == last_step % L {
-                    let mut mantissas = [[0.0; L]; S];
-                    let mut exponents = [[0; L]; S];
-                    for s in 0..S {
-                        V::store(mantissas[s].as_mut_ptr(), state[s].own);
-                        V::store_i(exponents[s].as_mut_ptr(), state[s].own_exponent);
-                    }
-                    let lane = (grid.shape.m - 1) % L;
-                    end = Scaled {
-                        mantissa: f64::from(mantissas[end_slot][lane]),
-                        exponent: f64::from(exponents[end_slot][lane]),
-                    };
-                }
+            if KEEP && stripes.end == grid.stripes {
+                close_last_row(grid, stripes, probabilities);
             }
         }
-        if KEEP && stripes.end == grid.stripes {
-            close_last_row(grid, stripes, probabilities);
-        }
+        end.normalised()
     }
-    end.normalised()
 }
 
 /// One step of one slot: the new a, and the shares of its terms.

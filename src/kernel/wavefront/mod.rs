@@ -35,11 +35,16 @@
 //! [`fits`]. Other pairs go by [`super::rowwise`].
 
 pub mod backward;
+pub mod dense;
+pub mod dispatch;
 pub mod exponential;
 pub mod forward;
 pub mod matrix;
+pub mod narrow;
+pub mod pair;
 pub mod run;
 pub mod skew;
+pub mod sparse;
 
 use crate::shape::Shape;
 use crate::simd::Lanes;
@@ -144,6 +149,12 @@ pub struct AlignedBuffer {
 struct Line([f32; 16]);
 
 impl AlignedBuffer {
+    /// The contents.
+    pub fn as_slice(&self) -> &[f32] {
+        // SAFETY: `Line` is 16 float32 without padding.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * 16) }
+    }
+
     /// Makes room for `len` numbers; what was there may be lost.
     pub fn reserve(&mut self, len: usize) -> &mut [f32] {
         let lines = len.div_ceil(16);

@@ -3,6 +3,8 @@
 //! The probabilities of a panel are kept at a time. With more than one panel the forward sweep keeps the boundary column
 //! left of each, and is redone a panel at a time on the way back.
 
+use std::marker::PhantomData;
+
 use super::backward::{self, begin_flow};
 use super::forward::{self, Boundary, distinct, distinct_weights};
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
@@ -45,7 +47,6 @@ impl Job {
     /// # Safety
     ///
     /// The hardware has the instructions of V.
-    #[inline(always)]
     pub unsafe fn value<V, T, const L: usize, const S: usize>(self, tiles: &mut T, scratch: &mut Scratch) -> Scaled
     where
         V: Lanes<L>,
@@ -63,7 +64,6 @@ impl Job {
     /// # Safety
     ///
     /// The hardware has the instructions of V.
-    #[inline(always)]
     pub unsafe fn align<V, T, A, const L: usize, const S: usize>(
         self,
         tiles: &mut T,
@@ -128,7 +128,6 @@ impl Job {
         balanced.max(self.panel_bytes / stripe_bytes).max(1).next_multiple_of(slots)
     }
 
-    #[inline(always)]
     unsafe fn forward<V, T, const L: usize, const S: usize, const KEEP: bool>(
         self,
         grid: Grid,
@@ -143,20 +142,21 @@ impl Job {
     {
         let Self { gamma, weights, .. } = self;
         macro_rules! sweep {
-            ($distinct:expr) => {
+            ($distinct:expr) => {{
+                let lanes = PhantomData::<V>;
+                let sweep = forward::Sweep::<V, T, L, S, { $distinct }, KEEP> {
+                    grid,
+                    stripes,
+                    tiles,
+                    gamma,
+                    weights,
+                    boundary,
+                    probabilities,
+                    lanes,
+                };
                 // SAFETY: the caller vouches for the hardware and the probabilities; `boundary` made the boundary.
-                unsafe {
-                    forward::sweep::<V, T, L, S, { $distinct }, KEEP>(
-                        grid,
-                        stripes,
-                        tiles,
-                        gamma,
-                        weights,
-                        boundary,
-                        probabilities,
-                    )
-                }
-            };
+                unsafe { V::outline(sweep) }
+            }};
         }
         match distinct_weights(weights) {
             distinct::NONE => sweep!(distinct::NONE),
@@ -165,7 +165,6 @@ impl Job {
         }
     }
 
-    #[inline(always)]
     unsafe fn backward<V, A, const L: usize, const S: usize>(
         self,
         grid: Grid,
@@ -177,12 +176,32 @@ impl Job {
         V: Lanes<L>,
         A: AlignmentTiles<V, L>,
     {
+        let weights = self.readout;
+        let lanes = PhantomData::<V>;
         // SAFETY: the caller vouches for the hardware and the probabilities.
         unsafe {
-            if self.readout == StepWeights::UNIT {
-                backward::sweep::<V, A, L, S, true>(grid, stripes, probabilities, self.readout, flow, sink);
+            if weights == StepWeights::UNIT {
+                let tiles = sink;
+                V::outline(backward::Sweep::<V, A, L, S, true> {
+                    grid,
+                    stripes,
+                    probabilities,
+                    weights,
+                    flow,
+                    tiles,
+                    lanes,
+                });
             } else {
-                backward::sweep::<V, A, L, S, false>(grid, stripes, probabilities, self.readout, flow, sink);
+                let tiles = sink;
+                V::outline(backward::Sweep::<V, A, L, S, false> {
+                    grid,
+                    stripes,
+                    probabilities,
+                    weights,
+                    flow,
+                    tiles,
+                    lanes,
+                });
             }
         }
     }

@@ -1,5 +1,7 @@
 //! One pair from sequences (or a cost matrix) to results: chooses the cost, the band and the sweep.
 
+pub mod float32;
+
 use crate::band::Band;
 use crate::cost::distance::Distance;
 use crate::cost::inner_product::InnerProduct;
@@ -7,11 +9,18 @@ use crate::cost::{CostMatrix, CostRows, WeightedCost};
 use crate::error::Error;
 use crate::kernel::Moments;
 use crate::kernel::hard::{self, HardPath};
-use crate::kernel::rowwise::{Scratch, Sweep};
+use crate::kernel::rowwise::{Scratch as RowwiseScratch, Sweep};
 use crate::readout::{Features, Outputs, Readout};
 use crate::real::Real;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
+
+/// Memory that pairs reuse; any contents will do.
+#[derive(Default)]
+pub struct Scratch {
+    rowwise: RowwiseScratch,
+    float32: float32::Scratch,
+}
 
 /// What the recursion needs beside the costs.
 #[derive(Clone, Debug)]
@@ -87,6 +96,9 @@ pub fn align_pair<F: Real>(
     let Pair { x, y, shape, d } = pair;
     if cost.cost.has_modified_targets() {
         let form = InnerProduct::new(cost, x, y, d);
+        if let Some(value) = float32::align_pair(pair, cost, &form, recursion, outputs, &mut scratch.float32) {
+            return Ok(Alignment { value, moments: None, path: hard_path(&form, shape, recursion, outputs)? });
+        }
         let features = Features::InnerProduct { form: &form, cost, x, y, d };
         align(&form, features, shape, recursion, outputs, scratch)
     } else {
@@ -104,7 +116,21 @@ pub fn align_costs<F: Real>(
     outputs: &mut Outputs<'_, F>,
     scratch: &mut Scratch,
 ) -> Result<Alignment, Error> {
+    let CostMatrix { costs: entries, stride } = costs;
+    if let Some(value) = float32::align_costs(entries, stride, shape, recursion, outputs, &mut scratch.float32) {
+        return Ok(Alignment { value, moments: None, path: hard_path(&costs, shape, recursion, outputs)? });
+    }
     align(&costs, Features::None, shape, recursion, outputs, scratch)
+}
+
+fn hard_path<F, C: CostRows>(
+    costs: &C,
+    shape: Shape,
+    recursion: &Recursion,
+    outputs: &Outputs<'_, F>,
+) -> Result<Option<HardPath>, Error> {
+    let columns = recursion.band.map(|band| band.columns(shape)).transpose()?;
+    Ok(outputs.path.then(|| hard::align(costs, shape, columns.as_deref(), recursion.weights)))
 }
 
 fn align<F: Real, C: CostRows>(
@@ -133,9 +159,9 @@ fn align<F: Real, C: CostRows>(
         _ => {
             let sweep = Sweep { costs, shape, band, gamma, weights };
             if needs_rows {
-                sweep.align(scratch, &mut readout, needs_moments.then_some(&mut moments))
+                sweep.align(&mut scratch.rowwise, &mut readout, needs_moments.then_some(&mut moments))
             } else {
-                sweep.value(scratch)
+                sweep.value(&mut scratch.rowwise)
             }
         }
     };

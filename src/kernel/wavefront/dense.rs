@@ -1,0 +1,278 @@
+//! Tiles of the form C = u + phi - V W^T, and of H gathered into H W and h, by small matrix products.
+//!
+//! The products run on half tiles: L/2 rows against two vectors of columns, L accumulators in registers. The costs of
+//! one block of rows and all S stripes of a group are made at once, when slot 0 asks; the other slots come for theirs
+//! up to S-1 blocks later, so a ring of S tiles is kept. H is gathered in the same way and multiplied with W when the
+//! last slot has brought its part.
+
+use std::marker::PhantomData;
+
+use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
+use crate::simd::{Lanes, Work};
+
+/// u, v of the predictions and phi, w of the targets, as the cost forms make them.
+#[derive(Clone, Copy)]
+pub struct Form<'a> {
+    /// (N,).
+    pub u: &'a [f32],
+    /// (M,).
+    pub phi: &'a [f32],
+    /// (N,D).
+    pub v: &'a [f32],
+    /// (M,D).
+    pub w: &'a [f32],
+    /// D.
+    pub d: usize,
+}
+
+/// Columns of a micro-kernel.
+fn panel(lanes: usize) -> usize {
+    2 * lanes
+}
+
+/// Memory of the tiles; any contents will do.
+#[derive(Default)]
+pub struct DenseScratch {
+    predictions: AlignedBuffer,
+    row_terms: AlignedBuffer,
+    targets: AlignedBuffer,
+    column_terms: AlignedBuffer,
+    ring: AlignedBuffer,
+}
+
+/// Costs by products.
+pub struct DenseCosts<'a, const S: usize> {
+    d: usize,
+    blocks: usize,
+    predictions: &'a [f32],  // [row][d], rows padded with zeros
+    row_terms: &'a [f32],    // u, padded
+    targets: &'a [f32],      // [panel of columns][d][column], padded
+    column_terms: &'a [f32], // phi, padded
+    ring: &'a mut [f32],     // S tiles of [row][column of the group]
+}
+
+impl<'a, const S: usize> DenseCosts<'a, S> {
+    /// Packs the form for a grid.
+    pub fn new(form: Form<'_>, grid: Grid, scratch: &'a mut DenseScratch) -> Self {
+        assert!(S % 2 == 0, "panels are two stripes wide");
+        let (d, lanes) = (form.d, grid.lanes);
+        let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
+        let DenseScratch { predictions, row_terms, targets, column_terms, ring } = scratch;
+        let ring = ring.reserve(S * lanes * S * lanes);
+        let predictions = padded(predictions, form.v, rows * d);
+        let row_terms = padded(row_terms, form.u, rows);
+        let column_terms = padded(column_terms, form.phi, columns);
+        let targets = targets.reserve(columns * d);
+        let width = panel(lanes);
+        for (index, packed) in targets[..columns * d].chunks_exact_mut(width * d).enumerate() {
+            for (k, row) in packed.chunks_exact_mut(width).enumerate() {
+                for (j, entry) in row.iter_mut().enumerate() {
+                    *entry = form.w.get((index * width + j) * d + k).copied().unwrap_or(0.0);
+                }
+            }
+        }
+        Self { d, blocks: grid.blocks, predictions, row_terms, targets, column_terms, ring }
+    }
+}
+
+/// Makes the costs of one block of rows for all stripes of a group.
+struct Make<'a, 'b, V, const L: usize, const S: usize> {
+    costs: &'a mut DenseCosts<'b, S>,
+    block: usize,
+    group: usize,
+    place: usize,
+    lanes: PhantomData<V>,
+}
+
+impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self { costs, block, group, place, .. } = self;
+        let (d, width, group_columns) = (costs.d, panel(L), S * L);
+        // SAFETY: the caller vouches for the hardware; all indices are within the padded sizes of `new`.
+        unsafe {
+            let tile = costs.ring.as_mut_ptr().add(place * L * group_columns);
+            for part in 0..S / 2 {
+                let column = group * group_columns + part * width;
+                let targets = costs.targets.as_ptr().add(column * d);
+                let phi = costs.column_terms.as_ptr().add(column);
+                let phi = [V::load(phi), V::load(phi.add(L))];
+                for half in 0..2 {
+                    let row = block * L + half * (L / 2);
+                    let sums = product::<V, L>(costs.predictions.as_ptr().add(row * d), d, targets, width, d);
+                    for i in 0..L / 2 {
+                        let u = V::splat(*costs.row_terms.as_ptr().add(row + i));
+                        let out = tile.add((half * (L / 2) + i) * group_columns + part * width);
+                        V::store(out, V::sub(V::add(u, phi[0]), sums[i][0]));
+                        V::store(out.add(L), V::sub(V::add(u, phi[1]), sums[i][1]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `a (L/2 rows, count) b (count, two vectors)`: rows of a are `a_stride` apart, rows of b `b_stride`.
+///
+/// The result has L rows of which the first L/2 are used: array lengths cannot be halved.
+#[inline(always)]
+unsafe fn product<V: Lanes<L>, const L: usize>(
+    a: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    b_stride: usize,
+    count: usize,
+) -> [[V::F; 2]; L] {
+    // SAFETY: the caller vouches for the hardware and the sizes.
+    unsafe {
+        let mut sums = [[V::splat(0.0); 2]; L];
+        for k in 0..count {
+            let (b0, b1) = (V::load(b.add(k * b_stride)), V::load(b.add(k * b_stride + L)));
+            for i in 0..L / 2 {
+                let entry = V::splat(*a.add(i * a_stride + k));
+                sums[i] = [V::mul_add(entry, b0, sums[i][0]), V::mul_add(entry, b1, sums[i][1])];
+            }
+        }
+        sums
+    }
+}
+
+/// A copy of `from`, zeros behind, `len` in all.
+fn padded<'a>(buffer: &'a mut AlignedBuffer, from: &[f32], len: usize) -> &'a [f32] {
+    let out = &mut buffer.reserve(len)[..len];
+    out[..from.len()].copy_from_slice(from);
+    out[from.len()..].fill(0.0);
+    out
+}
+
+// SAFETY: padding is zero, so its costs are finite.
+unsafe impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts<'_, S> {
+    #[inline(always)]
+    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L] {
+        let (group, part) = (stripe / S, stripe % S);
+        let place = (group * self.blocks + block) % S;
+        // SAFETY: the caller vouches for the hardware; the tile was made when slot 0 came by.
+        unsafe {
+            if part == 0 {
+                V::outline(Make::<V, L, S> { costs: &mut *self, block, group, place, lanes: PhantomData });
+            }
+            let tile = self.ring.as_ptr().add(place * L * S * L + part * L);
+            std::array::from_fn(|i| V::load(tile.add(i * S * L)))
+        }
+    }
+}
+
+/// Memory of the gathered products; any contents will do.
+#[derive(Default)]
+pub struct GatherScratch {
+    targets: AlignedBuffer,
+    sums: AlignedBuffer,
+    row_sums: AlignedBuffer,
+    ring: AlignedBuffer,
+}
+
+/// H W and h by products.
+pub struct DenseGather<'a, const S: usize> {
+    d_padded: usize,
+    grid: Grid,
+    targets: &'a [f32],      // [column][d], padded
+    sums: &'a mut [f32],     // [row][d], padded
+    row_sums: &'a mut [f32], // [row][lane]
+    ring: &'a mut [f32],     // S tiles of [row][column of the group]
+}
+
+impl<'a, const S: usize> DenseGather<'a, S> {
+    /// Zero sums for a grid.
+    pub fn new(form: Form<'_>, grid: Grid, scratch: &'a mut GatherScratch) -> Self {
+        let lanes = grid.lanes;
+        let d_padded = form.d.next_multiple_of(panel(lanes));
+        let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
+        let GatherScratch { targets, sums, row_sums, ring } = scratch;
+        let targets = &mut targets.reserve(columns * d_padded)[..columns * d_padded];
+        for (m, row) in targets.chunks_exact_mut(d_padded).enumerate() {
+            let from = form.w.get(m * form.d..(m + 1) * form.d).unwrap_or(&[]);
+            row[..from.len()].copy_from_slice(from);
+            row[from.len()..].fill(0.0);
+        }
+        let sums = &mut sums.reserve(rows * d_padded)[..rows * d_padded];
+        sums.fill(0.0);
+        let row_sums = &mut row_sums.reserve(rows * lanes)[..rows * lanes];
+        row_sums.fill(0.0);
+        let ring = ring.reserve(S * lanes * S * lanes);
+        Self { d_padded, grid, targets, sums, row_sums, ring }
+    }
+
+    /// (H W)(n).
+    pub fn hw(&self, n: usize) -> &[f32] {
+        &self.sums[n * self.d_padded..][..self.d_padded]
+    }
+
+    /// h(n).
+    pub fn h(&self, n: usize) -> f32 {
+        self.row_sums[n * self.grid.lanes..][..self.grid.lanes].iter().sum()
+    }
+}
+
+/// Adds the product of a tile of H, `count` columns from `column`, with W.
+struct Multiply<'a, 'b, V, const L: usize, const S: usize> {
+    gather: &'a mut DenseGather<'b, S>,
+    block: usize,
+    column: usize,
+    count: usize,
+    place: usize,
+    lanes: PhantomData<V>,
+}
+
+impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L, S> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self { gather, block, column, count, place, .. } = self;
+        let (d, width, group_columns) = (gather.d_padded, panel(L), S * L);
+        // SAFETY: the caller vouches for the hardware; all indices are within the padded sizes of `new`.
+        unsafe {
+            let tile = gather.ring.as_ptr().add(place * L * group_columns);
+            for half in 0..2 {
+                for k in (0..d).step_by(width) {
+                    let targets = gather.targets.as_ptr().add(column * d + k);
+                    let part =
+                        product::<V, L>(tile.add(half * (L / 2) * group_columns), group_columns, targets, d, count);
+                    for i in 0..L / 2 {
+                        let out = gather.sums.as_mut_ptr().add((block * L + half * (L / 2) + i) * d + k);
+                        V::store(out, V::add(V::load(out), part[i][0]));
+                        V::store(out.add(L), V::add(V::load(out.add(L)), part[i][1]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+// SAFETY: sizes as in `new`.
+unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for DenseGather<'_, S> {
+    #[inline(always)]
+    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+        let (group, part) = (stripe / S, stripe % S);
+        let groups_after = self.grid.stripes / S - 1 - group;
+        let place = (groups_after * self.grid.blocks + self.grid.blocks - 1 - block) % S;
+        // SAFETY: the caller vouches for the hardware; sizes as in `new`.
+        unsafe {
+            let tile = self.ring.as_mut_ptr().add(place * L * S * L + part * L);
+            let row_sums = self.row_sums.as_mut_ptr().add(block * L * L);
+            for i in 0..L {
+                V::store(tile.add(i * S * L), rows[i]);
+                let sum = row_sums.add(i * L);
+                V::store(sum, V::add(V::load(sum), rows[i]));
+            }
+            if part == 0 {
+                let column = group * S * L;
+                let count = (S * L).min(self.grid.shape.m - column);
+                let gather = &mut *self;
+                V::outline(Multiply::<V, L, S> { gather, block, column, count, place, lanes: PhantomData });
+            }
+        }
+    }
+}

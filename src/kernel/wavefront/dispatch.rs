@@ -1,0 +1,105 @@
+//! The instruction sets by which a wavefront can run, chosen at run time.
+//!
+//! `WARPLENS_SIMD` forces one: "portable8", "portable16", "avx2", "avx512", or "off" for [`crate::kernel::rowwise`]
+//! alone. Otherwise AVX2 with FMA is taken where the machine has it; without it pairs go row by row in float64.
+//! AVX-512 is taken only where it is asked for: no run of this project has tested it yet.
+//!
+//! At first use the chosen set aligns a small fixed pair, and is dropped if it differs from the portable lanes.
+
+use std::sync::OnceLock;
+
+use super::pair::{self, Costs, Scratch, Wanted};
+use super::run::{Job, PANEL_BYTES};
+use crate::readout::MatrixMut;
+use crate::scaled::Scaled;
+use crate::shape::Shape;
+use crate::simd::portable::Portable;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{avx2::Avx2, avx512::Avx512};
+use crate::weights::StepWeights;
+
+/// A way to run lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstructionSet {
+    /// Plain Rust on 8 lanes.
+    Portable8,
+    /// Plain Rust on 16 lanes.
+    Portable16,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512F.
+    Avx512,
+}
+
+impl InstructionSet {
+    /// All, by the names that `WARPLENS_SIMD` takes.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("portable8", Self::Portable8),
+        ("portable16", Self::Portable16),
+        ("avx2", Self::Avx2),
+        ("avx512", Self::Avx512),
+    ];
+
+    /// Whether this machine has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable8 | Self::Portable16 => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    /// The set that pairs go by in this process; `None`: no lanes.
+    pub fn chosen() -> Option<Self> {
+        static CHOSEN: OnceLock<Option<InstructionSet>> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let wanted = match std::env::var("WARPLENS_SIMD") {
+                Ok(name) if name == "off" => None,
+                Ok(name) if !name.is_empty() => Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, set)| set),
+                _ => Some(Self::Avx2),
+            };
+            wanted.filter(|set| set.is_available() && set.agrees_with_portable())
+        })
+    }
+
+    /// Runs one job, if this machine has the set.
+    pub fn run(self, job: Job, costs: Costs<'_>, wanted: Wanted<'_, '_>, scratch: &mut Scratch) -> Scaled {
+        assert!(self.is_available(), "{self:?} is not available");
+        match self {
+            // SAFETY: plain Rust.
+            Self::Portable8 => unsafe { pair::run::<Portable, 8, 2>(job, costs, wanted, scratch) },
+            // SAFETY: plain Rust.
+            Self::Portable16 => unsafe { pair::run::<Portable, 16, 2>(job, costs, wanted, scratch) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the set is available.
+            Self::Avx2 => unsafe { pair::run::<Avx2, 8, 2>(job, costs, wanted, scratch) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the set is available.
+            Self::Avx512 => unsafe { pair::run::<Avx512, 16, 2>(job, costs, wanted, scratch) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => unreachable!("not available"),
+        }
+    }
+
+    /// Whether the set gives the H of the portable lanes on a small pair that has every kind of block.
+    fn agrees_with_portable(self) -> bool {
+        let (n, m) = (45, 37);
+        let costs: Vec<f32> = (0..n * m).map(|k| ((k * 7919) % 101) as f32 * 0.13).collect();
+        let weights = StepWeights { horizontal: 0.1, vertical: 1.0, diagonal: 0.7 };
+        let shape = Shape { n, m };
+        let align = |set: Self| {
+            let mut h = vec![0.0f32; n * m];
+            let job = Job { shape, gamma: 0.7, weights, readout: weights, panel_bytes: PANEL_BYTES };
+            let mut matrix = MatrixMut { entries: &mut h, stride: m };
+            let costs = Costs::Matrix { costs: &costs, stride: m };
+            let end = set.run(job, costs, Wanted::Matrix(&mut matrix), &mut Scratch::default());
+            (end.ln(), h)
+        };
+        let ((value, h), (portable_value, portable_h)) = (align(self), align(Self::Portable8));
+        (value - portable_value).abs() < 1e-3 && h.iter().zip(&portable_h).all(|(a, b)| (a - b).abs() < 1e-4)
+    }
+}

@@ -1,0 +1,166 @@
+//! One pair by the wavefront: chooses how its tiles are made and gathered, and runs the sweeps.
+
+use super::dense::{DenseCosts, DenseGather, DenseScratch, Form, GatherScratch};
+use super::matrix::{MatrixAlignment, MatrixCosts};
+use super::narrow::{self, NarrowCosts, NarrowGather, NarrowGatherScratch, NarrowScratch, NarrowTargets};
+use super::run::{Job, Scratch as RunScratch};
+use super::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
+use super::{CostTiles, Grid};
+use crate::readout::MatrixMut;
+use crate::scaled::Scaled;
+use crate::simd::Lanes;
+
+/// Memory that pairs reuse; any contents will do.
+#[derive(Default)]
+pub struct Scratch {
+    run: RunScratch,
+    dense: DenseScratch,
+    dense_gather: GatherScratch,
+    sparse: SparseScratch,
+    sparse_gather: SparseGatherScratch,
+    sparse_targets: SparseTargets,
+    narrow: NarrowScratch,
+    narrow_gather: NarrowGatherScratch,
+    narrow_targets: NarrowTargets,
+}
+
+/// What is swept: costs in inner-product form or as a matrix.
+#[derive(Clone, Copy)]
+pub enum Costs<'a> {
+    /// C = u + phi - V W^T.
+    Form(Form<'a>),
+    /// C itself, rows `stride` apart.
+    Matrix {
+        /// N rows.
+        costs: &'a [f32],
+        /// Entries from one row to the next.
+        stride: usize,
+    },
+}
+
+/// What is wanted of the sweep.
+pub enum Wanted<'a, 'o> {
+    /// The value alone.
+    Value,
+    /// H (or E, by the readout of the job) as a matrix.
+    Matrix(&'a mut MatrixMut<'o, f32>),
+    /// h (N,) and H W (N,D); the costs must be in form.
+    Products {
+        /// Row sums.
+        h: &'a mut [f32],
+        /// Products with W.
+        hw: &'a mut [f32],
+    },
+}
+
+/// How tiles of a form are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Dense,
+    Sparse,
+    Narrow,
+}
+
+/// Entries other than 0 below this share of D go by sums.
+const SPARSE_SHARE: f64 = 1.0 / 6.0;
+
+fn kind(form: Form<'_>, targets: usize) -> Kind {
+    if form.d <= narrow::MOST_FEATURES {
+        Kind::Narrow
+    } else if SparseTargets::density(form.w, targets) < SPARSE_SHARE * form.d as f64 {
+        Kind::Sparse
+    } else {
+        Kind::Dense
+    }
+}
+
+/// Runs one job.
+///
+/// # Safety
+///
+/// The hardware has the instructions of V.
+pub unsafe fn run<V: Lanes<L>, const L: usize, const S: usize>(
+    job: Job,
+    costs: Costs<'_>,
+    wanted: Wanted<'_, '_>,
+    scratch: &mut Scratch,
+) -> Scaled {
+    let grid = Grid::new(job.shape, L, S);
+    let Scratch { run, dense, sparse, narrow, sparse_targets, narrow_targets, .. } = scratch;
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        match costs {
+            Costs::Matrix { costs, stride } => {
+                let mut tiles = MatrixCosts::new(costs, stride, job.shape);
+                without_form::<V, _, L, S>(job, &mut tiles, wanted, run)
+            }
+            Costs::Form(form) => match kind(form, job.shape.m) {
+                Kind::Dense => {
+                    let mut tiles = DenseCosts::<S>::new(form, grid, dense);
+                    let Wanted::Products { h, hw } = wanted else {
+                        return without_form::<V, _, L, S>(job, &mut tiles, wanted, run);
+                    };
+                    let mut gather = DenseGather::<S>::new(form, grid, &mut scratch.dense_gather);
+                    let end = job.align::<V, _, _, L, S>(&mut tiles, &mut gather, run);
+                    for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
+                        *h = gather.h(n);
+                        hw.copy_from_slice(&gather.hw(n)[..form.d]);
+                    }
+                    end
+                }
+                Kind::Sparse => {
+                    sparse_targets.fill(form, grid);
+                    let mut tiles = SparseCosts::new(form, grid, sparse_targets, sparse);
+                    let Wanted::Products { h, hw } = wanted else {
+                        return without_form::<V, _, L, S>(job, &mut tiles, wanted, run);
+                    };
+                    let mut gather = SparseGather::new(form.d, grid, sparse_targets, &mut scratch.sparse_gather);
+                    let end = job.align::<V, _, _, L, S>(&mut tiles, &mut gather, run);
+                    for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
+                        *h = gather.h(n);
+                        gather.write_hw(n, hw);
+                    }
+                    end
+                }
+                Kind::Narrow => {
+                    narrow_targets.fill(form, grid);
+                    let mut tiles = NarrowCosts::new(form, grid, narrow_targets, narrow);
+                    let Wanted::Products { h, hw } = wanted else {
+                        return without_form::<V, _, L, S>(job, &mut tiles, wanted, run);
+                    };
+                    let mut gather = NarrowGather::new(grid, narrow_targets, &mut scratch.narrow_gather);
+                    let end = job.align::<V, _, _, L, S>(&mut tiles, &mut gather, run);
+                    for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
+                        *h = gather.h(n);
+                        gather.write_hw(n, hw);
+                    }
+                    end
+                }
+            },
+        }
+    }
+}
+
+/// The value, or H as a matrix.
+unsafe fn without_form<V, T, const L: usize, const S: usize>(
+    job: Job,
+    tiles: &mut T,
+    wanted: Wanted<'_, '_>,
+    scratch: &mut RunScratch,
+) -> Scaled
+where
+    V: Lanes<L>,
+    T: CostTiles<V, L>,
+{
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        match wanted {
+            Wanted::Value => job.value::<V, _, L, S>(tiles, scratch),
+            Wanted::Matrix(out) => {
+                let mut sink = MatrixAlignment::new(out, job.shape);
+                job.align::<V, _, _, L, S>(tiles, &mut sink, scratch)
+            }
+            Wanted::Products { .. } => unreachable!("products with W need the costs in form"),
+        }
+    }
+}

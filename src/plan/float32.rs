@@ -1,0 +1,166 @@
+//! The fast route: float32 pairs by the wavefront.
+//!
+//! It takes what it can give exactly enough, and leaves the rest (bands, masks, sums over all cells, gradients of the
+//! targets, ranges beyond its exponents) to the float64 route.
+
+use crate::cost::WeightedCost;
+use crate::cost::inner_product::InnerProduct;
+use crate::kernel::wavefront::dense::Form;
+use crate::kernel::wavefront::dispatch::InstructionSet;
+use crate::kernel::wavefront::fits;
+use crate::kernel::wavefront::pair::{Costs, Scratch as KernelScratch, Wanted};
+use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
+use crate::plan::{Pair, Recursion};
+use crate::readout::{LEAST_ROW_SUM, MatrixMut, Outputs};
+use crate::real::Real;
+use crate::shape::Shape;
+use crate::weights::StepWeights;
+
+/// Memory that pairs reuse; any contents will do.
+#[derive(Default)]
+pub struct Scratch {
+    kernel: KernelScratch,
+    u: Vec<f32>,
+    phi: Vec<f32>,
+    h: Vec<f32>,
+    hw: Vec<f32>,
+}
+
+/// Whether outputs and recursion are among what this route gives.
+fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<InstructionSet> {
+    if recursion.gamma == 0.0 || recursion.band.is_some() || outputs.moments || outputs.y_grad.is_some() {
+        return None;
+    }
+    InstructionSet::chosen()
+}
+
+/// Aligns a pair whose costs are in inner-product form; `None` if it is not for this route.
+pub fn align_pair<F: Real>(
+    pair: Pair<'_, F>,
+    cost: &WeightedCost,
+    form: &InnerProduct<F>,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, F>,
+    scratch: &mut Scratch,
+) -> Option<f64> {
+    let set = takes(recursion, outputs)?;
+    let Pair { x, shape, d, .. } = pair;
+    let (v, w) = (F::as_f32(form.all_v())?, F::as_f32(form.all_w())?);
+    if !fits(form.largest_cost(), shape, recursion.gamma, recursion.weights) {
+        return None;
+    }
+    let Scratch { kernel, u, phi, h, hw } = scratch;
+    narrow(form.u(), u);
+    narrow(form.phi(), phi);
+    let costs = Costs::Form(Form { u, phi, v, w, d });
+    let job = job(shape, recursion);
+    let mut log_end = None;
+    if outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some() {
+        h.resize(shape.n, 0.0);
+        hw.resize(shape.n * d, 0.0);
+        log_end = Some(set.run(job, costs, Wanted::Products { h, hw }, kernel).ln());
+        if let Some(out) = outputs.h.as_deref_mut().and_then(F::as_f32_mut) {
+            out.copy_from_slice(h);
+        }
+        let mut row = vec![0.0; d];
+        for (n, (&h, hw)) in h.iter().zip(hw.chunks_exact(d)).enumerate() {
+            for (wide, narrow) in row.iter_mut().zip(hw) {
+                *wide = f64::from(*narrow);
+            }
+            if let Some(x_grad) = &mut outputs.x_grad {
+                form.x_gradient(cost, x, n, f64::from(h), &row, &mut x_grad[n * d..][..d]);
+            }
+            if let Some(y_mod) = &mut outputs.y_mod {
+                form.modified_target(f64::from(h), &row, &mut y_mod[n * d..][..d]);
+            }
+        }
+        if let Some(y_mod) = &mut outputs.y_mod
+            && h.iter().any(|&h| f64::from(h) < LEAST_ROW_SUM)
+        {
+            let empty: Vec<usize> = (0..shape.n).filter(|&n| f64::from(h[n]) < LEAST_ROW_SUM).collect();
+            set.run(Job { readout: StepWeights::UNIT, ..job }, costs, Wanted::Products { h, hw }, kernel);
+            for n in empty {
+                for (wide, narrow) in row.iter_mut().zip(&hw[n * d..]) {
+                    *wide = f64::from(*narrow);
+                }
+                form.modified_target(f64::from(h[n]), &row, &mut y_mod[n * d..][..d]);
+            }
+        }
+    }
+    Some(finish(set, job, costs, log_end, outputs, kernel, false))
+}
+
+/// Aligns by a cost matrix; `None` if it is not for this route.
+pub fn align_costs<F: Real>(
+    costs: &[F],
+    stride: usize,
+    shape: Shape,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, F>,
+    scratch: &mut Scratch,
+) -> Option<f64> {
+    let set = takes(recursion, outputs)?;
+    let costs = F::as_f32(costs)?;
+    let mut largest = 0.0f32;
+    let mut taint = 0.0f32; // becomes NaN as soon as one cost is not finite
+    for row in costs.chunks(stride).take(shape.n) {
+        for &cost in &row[..shape.m] {
+            largest = largest.max(cost.abs());
+            taint += cost * 0.0;
+        }
+    }
+    if taint.is_nan() || !fits(f64::from(largest), shape, recursion.gamma, recursion.weights) {
+        return None;
+    }
+    let costs = Costs::Matrix { costs, stride };
+    Some(finish(set, job(shape, recursion), costs, None, outputs, &mut scratch.kernel, true))
+}
+
+fn job(shape: Shape, recursion: &Recursion) -> Job {
+    let Recursion { gamma, weights, .. } = *recursion;
+    Job { shape, gamma, weights, readout: weights, panel_bytes: PANEL_BYTES }
+}
+
+/// Writes H and E where they are wanted, with `row_sums` h from H, and returns the value.
+fn finish<F: Real>(
+    set: InstructionSet,
+    job: Job,
+    costs: Costs<'_>,
+    mut log_end: Option<f64>,
+    outputs: &mut Outputs<'_, F>,
+    kernel: &mut KernelScratch,
+    row_sums: bool,
+) -> f64 {
+    let Shape { n: rows, m } = job.shape;
+    let mut own = vec![];
+    let wants_sums = row_sums && outputs.h.is_some();
+    for (readout, wanted) in [(job.readout, &mut outputs.soft_alignment), (StepWeights::UNIT, &mut outputs.visits)] {
+        if let Some(matrix) = wanted
+            && let Some(entries) = F::as_f32_mut(matrix.entries)
+        {
+            let mut matrix = MatrixMut { entries, stride: matrix.stride };
+            log_end = Some(set.run(Job { readout, ..job }, costs, Wanted::Matrix(&mut matrix), kernel).ln());
+        }
+    }
+    if wants_sums && let Some(h) = outputs.h.as_deref_mut().and_then(F::as_f32_mut) {
+        let (entries, stride) = match &outputs.soft_alignment {
+            Some(matrix) => (F::as_f32(matrix.entries).unwrap_or(&[]), matrix.stride),
+            None => {
+                own.resize(rows * m, 0.0);
+                let mut matrix = MatrixMut { entries: &mut own[..], stride: m };
+                log_end = Some(set.run(job, costs, Wanted::Matrix(&mut matrix), kernel).ln());
+                (&own[..], m)
+            }
+        };
+        for (h, row) in h.iter_mut().zip(entries.chunks(stride)) {
+            *h = row[..m].iter().sum();
+        }
+    }
+    let log_end = log_end.unwrap_or_else(|| set.run(job, costs, Wanted::Value, kernel).ln());
+    -job.gamma * log_end
+}
+
+fn narrow(from: &[f64], to: &mut Vec<f32>) {
+    to.clear();
+    to.extend(from.iter().map(|&x| x as f32));
+}
