@@ -28,9 +28,11 @@ def test_lazy_results_equal_eager_ones(cost, dtype):
         threads=1,
     )
     lazy = wl.align(x, y, cost=cost, gamma=0.4, step_weights=(0.1, 1, 1))
+    # What is asked for may decide by which kernel a float32 pair is computed.
+    tolerance = 0 if dtype == np.float64 else 5e-6
     for name in reversed(names):
-        np.testing.assert_array_equal(getattr(lazy, name), eager[name])
-    assert lazy.value == eager["value"]
+        np.testing.assert_allclose(getattr(lazy, name), eager[name], rtol=tolerance, atol=tolerance)
+    assert lazy.value == pytest.approx(eager["value"], rel=tolerance, abs=0)
     assert lazy.entropy == eager["entropy"]
     assert lazy.gamma_grad == eager["gamma_grad"]
     np.testing.assert_array_equal(lazy.step_weights_grad, eager["step_weights_grad"])
@@ -138,4 +140,6 @@ def test_value_alone_equals_the_value_with_gradients():
     for cost in costs.COSTS:
         for dtype in (np.float32, np.float64):
             x, y = costs.sample(cost, 23, 14, 4, dtype=dtype)
-            assert wl.soft_dtw(x, y, cost=cost) == pytest.approx(wl.align(x, y, cost=cost).value, rel=1e-12)
+            tolerance = 1e-12 if dtype == np.float64 else 1e-6
+            with_gradients = wl.align(x, y, cost=cost).value
+            assert wl.soft_dtw(x, y, cost=cost) == pytest.approx(with_gradients, rel=tolerance)
