@@ -101,8 +101,10 @@ class Alignment:
         A row with h(n) < 1e-20 (every step into it is free) takes E(n,.) / sum E(n,.) instead.
         """
         if "H_tilde" not in self._results:
-            rows = self.H / np.where(self.h < _LEAST_ROW_SUM, 1, self.h)[:, np.newaxis].astype(self.H.dtype)
-            empty = np.flatnonzero(self.h < _LEAST_ROW_SUM)
+            # By its own sums, not by h: where h is tiny, another sweep's rounding would show.
+            sums = self.H.sum(axis=1, dtype=np.float64)
+            rows = (self.H / np.where(sums < _LEAST_ROW_SUM, 1, sums)[:, np.newaxis]).astype(self.H.dtype)
+            empty = np.flatnonzero(sums < _LEAST_ROW_SUM)
             if empty.size:
                 rows[empty] = self.E[empty] / self.E[empty].sum(axis=1, keepdims=True)
             self._results["H_tilde"] = _frozen(rows)
