@@ -9,6 +9,7 @@ RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock pyproject.toml
 CARGO_LINT := cargo clippy --locked --all-targets
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help demo test lint check wheel clean
 
 help: ## list the targets
