@@ -6,6 +6,7 @@
 
 pub mod distance;
 pub mod inner_product;
+pub mod on_lanes;
 
 use std::ops::Range;
 use std::str::FromStr;

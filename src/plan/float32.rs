@@ -3,15 +3,15 @@
 //! It takes what it can give exactly enough, and leaves the rest (bands, masks, sums over all cells, gradients of the
 //! targets, ranges beyond its exponents) to the float64 route.
 
-use crate::cost::WeightedCost;
 use crate::cost::inner_product::InnerProduct;
+use crate::cost::{WeightedCost, on_lanes};
 use crate::kernel::wavefront::dense::Form;
 use crate::kernel::wavefront::dispatch::InstructionSet;
 use crate::kernel::wavefront::fits;
 use crate::kernel::wavefront::pair::{Costs, Scratch as KernelScratch, Wanted};
 use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
 use crate::plan::{Pair, Recursion};
-use crate::readout::{LEAST_ROW_SUM, MatrixMut, Outputs};
+use crate::readout::{MatrixMut, Outputs};
 use crate::real::Real;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
@@ -20,39 +20,56 @@ use crate::weights::StepWeights;
 #[derive(Default)]
 pub struct Scratch {
     kernel: KernelScratch,
-    u: Vec<f32>,
-    phi: Vec<f32>,
+    form: on_lanes::Form,
     h: Vec<f32>,
     hw: Vec<f32>,
 }
+
+/// H is exact to about 1e-6, so the rows of H~ are as exact as h(n) is large; it is at least the least step weight.
+const LEAST_WEIGHT_OF_TARGETS: f64 = 0.01;
 
 /// Whether outputs and recursion are among what this route gives.
 fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<InstructionSet> {
     if recursion.gamma == 0.0 || recursion.band.is_some() || outputs.moments || outputs.y_grad.is_some() {
         return None;
     }
+    let least_weight = recursion.weights.as_array().into_iter().fold(f64::INFINITY, f64::min);
+    if outputs.y_mod.is_some() && least_weight < LEAST_WEIGHT_OF_TARGETS {
+        return None;
+    }
     InstructionSet::chosen()
 }
 
-/// Aligns a pair whose costs are in inner-product form; `None` if it is not for this route.
+/// Aligns a pair whose costs have an inner-product form; `None` if it is not for this route.
 pub fn align_pair<F: Real>(
     pair: Pair<'_, F>,
     cost: &WeightedCost,
-    form: &InnerProduct<F>,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
     scratch: &mut Scratch,
 ) -> Option<f64> {
     let set = takes(recursion, outputs)?;
-    let Pair { x, shape, d, .. } = pair;
-    let (v, w) = (F::as_f32(form.all_v())?, F::as_f32(form.all_w())?);
-    if !fits(form.largest_cost(), shape, recursion.gamma, recursion.weights) {
+    let Pair { shape, d, .. } = pair;
+    let (x, y) = (F::as_f32(pair.x)?, F::as_f32(pair.y)?);
+    let Scratch { kernel, form, h, hw } = scratch;
+    // Costs that have no way on lanes are brought into the form in float64.
+    let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
+    let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
+    if !fits(largest, shape, recursion.gamma, recursion.weights) {
         return None;
     }
-    let Scratch { kernel, u, phi, h, hw } = scratch;
-    narrow(form.u(), u);
-    narrow(form.phi(), phi);
-    let costs = Costs::Form(Form { u, phi, v, w, d });
+    let w = match &wide {
+        Some(wide) => {
+            narrow(wide.u(), &mut form.u);
+            narrow(wide.phi(), &mut form.phi);
+            form.v.clear();
+            form.v.extend_from_slice(F::as_f32(wide.all_v())?);
+            F::as_f32(wide.all_w())?
+        }
+        None if form.w.is_empty() => y,
+        None => &form.w,
+    };
+    let costs = Costs::Form(Form { u: &form.u, phi: &form.phi, v: &form.v, w, d });
     let job = job(shape, recursion);
     let mut log_end = None;
     if outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some() {
@@ -62,32 +79,42 @@ pub fn align_pair<F: Real>(
         if let Some(out) = outputs.h.as_deref_mut().and_then(F::as_f32_mut) {
             out.copy_from_slice(h);
         }
-        let mut row = vec![0.0; d];
-        for (n, (&h, hw)) in h.iter().zip(hw.chunks_exact(d)).enumerate() {
-            for (wide, narrow) in row.iter_mut().zip(hw) {
-                *wide = f64::from(*narrow);
-            }
-            if let Some(x_grad) = &mut outputs.x_grad {
-                form.x_gradient(cost, x, n, f64::from(h), &row, &mut x_grad[n * d..][..d]);
-            }
-            if let Some(y_mod) = &mut outputs.y_mod {
-                form.modified_target(f64::from(h), &row, &mut y_mod[n * d..][..d]);
-            }
-        }
-        if let Some(y_mod) = &mut outputs.y_mod
-            && h.iter().any(|&h| f64::from(h) < LEAST_ROW_SUM)
-        {
-            let empty: Vec<usize> = (0..shape.n).filter(|&n| f64::from(h[n]) < LEAST_ROW_SUM).collect();
-            set.run(Job { readout: StepWeights::UNIT, ..job }, costs, Wanted::Products { h, hw }, kernel);
-            for n in empty {
-                for (wide, narrow) in row.iter_mut().zip(&hw[n * d..]) {
-                    *wide = f64::from(*narrow);
-                }
-                form.modified_target(f64::from(h[n]), &row, &mut y_mod[n * d..][..d]);
-            }
+        match &wide {
+            Some(wide) => read_out_wide(wide, cost, pair, (h, hw), outputs),
+            None => set.read_out(
+                cost.cost,
+                x,
+                form,
+                (h, hw),
+                outputs.x_grad.as_deref_mut().and_then(F::as_f32_mut),
+                outputs.y_mod.as_deref_mut().and_then(F::as_f32_mut),
+            ),
         }
     }
     Some(finish(set, job, costs, log_end, outputs, kernel, false))
+}
+
+/// Gradients and modified targets in float64, frame by frame.
+fn read_out_wide<F: Real>(
+    form: &InnerProduct<F>,
+    cost: &WeightedCost,
+    pair: Pair<'_, F>,
+    (h, hw): (&[f32], &[f32]),
+    outputs: &mut Outputs<'_, F>,
+) {
+    let d = pair.d;
+    let mut row = vec![0.0; d];
+    for (n, (&h, hw)) in h.iter().zip(hw.chunks_exact(d)).enumerate() {
+        for (wide, narrow) in row.iter_mut().zip(hw) {
+            *wide = f64::from(*narrow);
+        }
+        if let Some(x_grad) = &mut outputs.x_grad {
+            form.x_gradient(cost, pair.x, n, f64::from(h), &row, &mut x_grad[n * d..][..d]);
+        }
+        if let Some(y_mod) = &mut outputs.y_mod {
+            form.modified_target(f64::from(h), &row, &mut y_mod[n * d..][..d]);
+        }
+    }
 }
 
 /// Aligns by a cost matrix; `None` if it is not for this route.

@@ -95,8 +95,12 @@ pub fn align_pair<F: Real>(
 ) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
     if cost.cost.has_modified_targets() {
+        let value = float32::align_pair(pair, cost, recursion, outputs, &mut scratch.float32);
+        if let (Some(value), false) = (value, outputs.path) {
+            return Ok(Alignment { value, moments: None, path: None });
+        }
         let form = InnerProduct::new(cost, x, y, d);
-        if let Some(value) = float32::align_pair(pair, cost, &form, recursion, outputs, &mut scratch.float32) {
+        if let Some(value) = value {
             return Ok(Alignment { value, moments: None, path: hard_path(&form, shape, recursion, outputs)? });
         }
         let features = Features::InnerProduct { form: &form, cost, x, y, d };

@@ -56,6 +56,12 @@ unsafe impl Lanes<16> for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn store_first(to: *mut f32, a: __m512, count: usize) {
+        let mask = if count >= 16 { 0xffff } else { (1 << count) - 1 };
+        unsafe { _mm512_mask_storeu_ps(to, mask, a) }
+    }
+
+    #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_add_ps(a, b) }
     }
@@ -83,6 +89,10 @@ unsafe impl Lanes<16> for Avx512 {
     #[inline(always)]
     unsafe fn mul_sub(a: __m512, b: __m512, c: __m512) -> __m512 {
         unsafe { _mm512_fmsub_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn neg_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fnmadd_ps(a, b, c) }
     }
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {

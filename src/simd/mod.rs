@@ -7,6 +7,7 @@
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
+pub mod functions;
 pub mod portable;
 
 /// A piece of work on lanes, for [`Lanes::outline`].
@@ -51,6 +52,9 @@ pub unsafe trait Lanes<const L: usize>: Copy + 'static {
     unsafe fn store(to: *mut f32, a: Self::F);
     unsafe fn store_i(to: *mut i32, a: Self::I);
 
+    /// Writes the first `count` lanes.
+    unsafe fn store_first(to: *mut f32, a: Self::F, count: usize);
+
     unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
     unsafe fn sub(a: Self::F, b: Self::F) -> Self::F;
     unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
@@ -59,6 +63,8 @@ pub unsafe trait Lanes<const L: usize>: Copy + 'static {
     unsafe fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// `a b - c`
     unsafe fn mul_sub(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `c - a b`
+    unsafe fn neg_mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
     /// `|a|`
     unsafe fn abs(a: Self::F) -> Self::F;

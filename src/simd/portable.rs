@@ -55,6 +55,14 @@ unsafe impl<const L: usize> Lanes<L> for Portable {
     }
 
     #[inline(never)]
+    unsafe fn store_first(to: *mut f32, a: [f32; L], count: usize) {
+        for (j, &entry) in a.iter().enumerate().take(count) {
+            // SAFETY: `count` writable entries, by the trait's contract.
+            unsafe { *to.add(j) = entry };
+        }
+    }
+
+    #[inline(never)]
     unsafe fn add(a: [f32; L], b: [f32; L]) -> [f32; L] {
         std::array::from_fn(|j| a[j] + b[j])
     }
@@ -79,6 +87,10 @@ unsafe impl<const L: usize> Lanes<L> for Portable {
     #[inline(never)]
     unsafe fn mul_sub(a: [f32; L], b: [f32; L], c: [f32; L]) -> [f32; L] {
         std::array::from_fn(|j| (f64::from(a[j]) * f64::from(b[j]) - f64::from(c[j])) as f32)
+    }
+    #[inline(never)]
+    unsafe fn neg_mul_add(a: [f32; L], b: [f32; L], c: [f32; L]) -> [f32; L] {
+        std::array::from_fn(|j| (f64::from(c[j]) - f64::from(a[j]) * f64::from(b[j])) as f32)
     }
     #[inline(never)]
     unsafe fn max(a: [f32; L], b: [f32; L]) -> [f32; L] {

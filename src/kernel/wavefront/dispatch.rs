@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use super::pair::{self, Costs, Scratch, Wanted};
 use super::run::{Job, PANEL_BYTES};
+use crate::cost::{Cost, WeightedCost, on_lanes};
 use crate::readout::MatrixMut;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
@@ -17,6 +18,26 @@ use crate::simd::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{avx2::Avx2, avx512::Avx512};
 use crate::weights::StepWeights;
+
+/// Calls an unsafe function that is generic over lanes for an available set.
+macro_rules! with_lanes {
+    ($set:expr, $($function:ident)::+ ($($argument:expr),*)) => {{
+        let set = $set;
+        assert!(set.is_available(), "{set:?} is not available");
+        unsafe {
+            match set {
+                InstructionSet::Portable8 => $($function)::+::<Portable, 8>($($argument),*),
+                InstructionSet::Portable16 => $($function)::+::<Portable, 16>($($argument),*),
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx2 => $($function)::+::<Avx2, 8>($($argument),*),
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx512 => $($function)::+::<Avx512, 16>($($argument),*),
+                #[cfg(not(target_arch = "x86_64"))]
+                InstructionSet::Avx2 | InstructionSet::Avx512 => unreachable!("not available"),
+            }
+        }
+    }};
+}
 
 /// A way to run lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,21 +89,31 @@ impl InstructionSet {
 
     /// Runs one job, if this machine has the set.
     pub fn run(self, job: Job, costs: Costs<'_>, wanted: Wanted<'_, '_>, scratch: &mut Scratch) -> Scaled {
-        assert!(self.is_available(), "{self:?} is not available");
-        match self {
-            // SAFETY: plain Rust.
-            Self::Portable8 => unsafe { pair::run::<Portable, 8, 2>(job, costs, wanted, scratch) },
-            // SAFETY: plain Rust.
-            Self::Portable16 => unsafe { pair::run::<Portable, 16, 2>(job, costs, wanted, scratch) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the set is available.
-            Self::Avx2 => unsafe { pair::run::<Avx2, 8, 2>(job, costs, wanted, scratch) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the set is available.
-            Self::Avx512 => unsafe { pair::run::<Avx512, 16, 2>(job, costs, wanted, scratch) },
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 => unreachable!("not available"),
+        // SAFETY: `with_lanes` checks that the set is available.
+        with_lanes!(self, pair::run(job, costs, wanted, scratch))
+    }
+
+    /// [`on_lanes::prepare`] on this set.
+    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut on_lanes::Form) -> bool {
+        // SAFETY: `with_lanes` checks that the set is available.
+        with_lanes!(self, on_lanes::prepare(cost, x, y, d, form))
+    }
+
+    /// [`on_lanes::read_out`] on this set; the form is that of the same pair and cost.
+    pub fn read_out(
+        self,
+        cost: Cost,
+        x: &[f32],
+        form: &on_lanes::Form,
+        products: (&[f32], &[f32]),
+        x_grad: Option<&mut [f32]>,
+        y_mod: Option<&mut [f32]>,
+    ) {
+        for out in [&x_grad, &y_mod].into_iter().flatten() {
+            assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
         }
+        // SAFETY: `with_lanes` checks that the set is available; the sizes were checked above.
+        with_lanes!(self, on_lanes::read_out(cost, x, form, products, x_grad, y_mod))
     }
 
     /// Whether the set gives the H of the portable lanes on a small pair that has every kind of block.

@@ -296,47 +296,55 @@ unsafe fn step<V: Lanes<L>, const L: usize, const DISTINCT: usize, const KEEP: b
         let left_exponent = V::up_i(state.own_exponent, from_exponent);
         let State { own, own_exponent, diagonal, diagonal_exponent } = *state;
         let (k_v, e_v) = (slot.vertical.mantissa[i], slot.vertical.exponent[i]);
-        let (h, v, a); // the horizontal and vertical terms less their factors, and the sum of all
-        let (mut k_h, mut top) = (k_v, V::max_i(own_exponent, V::max_i(diagonal_exponent, left_exponent)));
+        // The three terms, less their common factor where all weights agree.
+        let (h, v, d, mut top);
         if DISTINCT == distinct::NONE {
-            let d = aligned::<V, L>(diagonal, diagonal_exponent, top);
+            top = V::max_i(own_exponent, V::max_i(diagonal_exponent, left_exponent));
             h = aligned::<V, L>(own, own_exponent, top);
             v = aligned::<V, L>(left, left_exponent, top);
-            a = V::mul_add(v, k_v, V::mul_add(h, k_v, V::mul(d, k_v)));
-            top = V::add_i(top, e_v);
+            d = aligned::<V, L>(diagonal, diagonal_exponent, top);
         } else {
-            k_h = slot.horizontal.mantissa[i];
             let h_exponent = V::add_i(own_exponent, slot.horizontal.exponent[i]);
             if DISTINCT == distinct::HORIZONTAL {
                 top = V::max_i(h_exponent, V::add_i(V::max_i(diagonal_exponent, left_exponent), e_v));
                 let top_less = V::sub_i(top, e_v);
-                let d = aligned::<V, L>(diagonal, diagonal_exponent, top_less);
-                h = aligned::<V, L>(own, h_exponent, top);
-                v = aligned::<V, L>(left, left_exponent, top_less);
-                a = V::mul_add(v, k_v, V::mul_add(h, k_h, V::mul(d, k_v)));
+                v = V::mul(aligned::<V, L>(left, left_exponent, top_less), k_v);
+                d = V::mul(aligned::<V, L>(diagonal, diagonal_exponent, top_less), k_v);
             } else {
-                let d_exponent = V::add_i(diagonal_exponent, slot.diagonal.exponent[i]);
                 let v_exponent = V::add_i(left_exponent, e_v);
+                let d_exponent = V::add_i(diagonal_exponent, slot.diagonal.exponent[i]);
                 top = V::max_i(h_exponent, V::max_i(d_exponent, v_exponent));
-                let d = aligned::<V, L>(diagonal, d_exponent, top);
-                h = aligned::<V, L>(own, h_exponent, top);
-                v = aligned::<V, L>(left, v_exponent, top);
-                a = V::mul_add(v, k_v, V::mul_add(h, k_h, V::mul(d, slot.diagonal.mantissa[i])));
+                v = V::mul(aligned::<V, L>(left, v_exponent, top), k_v);
+                d = V::mul(aligned::<V, L>(diagonal, d_exponent, top), slot.diagonal.mantissa[i]);
             }
+            h = V::mul(aligned::<V, L>(own, h_exponent, top), slot.horizontal.mantissa[i]);
+        }
+        let sum = V::add(V::add(h, d), v);
+        let mut a = sum;
+        if DISTINCT == distinct::NONE {
+            a = V::mul(sum, k_v);
+            top = V::add_i(top, e_v);
         }
         *state = State { own: a, own_exponent: top, diagonal: left, diagonal_exponent: left_exponent };
         if KEEP {
             let out = out.add(i * 2 * L);
-            if DISTINCT == distinct::NONE {
-                let share = V::div(k_v, a);
-                V::store(out, V::mul(h, share));
-                V::store(out.add(L), V::mul(v, share));
-            } else {
-                let share = V::div(V::splat(1.0), a);
-                V::store(out, V::mul(h, V::mul(k_h, share)));
-                V::store(out.add(L), V::mul(v, V::mul(k_v, share)));
-            }
+            let inverse = V::div(V::splat(1.0), sum);
+            V::store(out, quotient::<V, L>(h, sum, inverse));
+            V::store(out.add(L), quotient::<V, L>(v, sum, inverse));
         }
+    }
+}
+
+/// `a / b` by the inverse of b and its remainder: 1 exactly where a = b.
+///
+/// A share that should be 1 and is a rounding below would leak, step by step, what a long run along one row or column
+/// carries.
+#[inline(always)]
+unsafe fn quotient<V: Lanes<L>, const L: usize>(a: V::F, b: V::F, inverse: V::F) -> V::F {
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        let q = V::mul(a, inverse);
+        V::mul_add(V::neg_mul_add(q, b, a), inverse, q)
     }
 }
 

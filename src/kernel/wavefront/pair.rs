@@ -53,6 +53,11 @@ pub enum Wanted<'a, 'o> {
     },
 }
 
+/// Stripes side by side: latency asks for four, ...
+const SLOTS: usize = 4;
+/// ... but sparse targets, whose tiles take the longer, for less padding.
+const SPARSE_SLOTS: usize = 2;
+
 /// How tiles of a form are made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -79,29 +84,29 @@ fn kind(form: Form<'_>, targets: usize) -> Kind {
 /// # Safety
 ///
 /// The hardware has the instructions of V.
-pub unsafe fn run<V: Lanes<L>, const L: usize, const S: usize>(
+pub unsafe fn run<V: Lanes<L>, const L: usize>(
     job: Job,
     costs: Costs<'_>,
     wanted: Wanted<'_, '_>,
     scratch: &mut Scratch,
 ) -> Scaled {
-    let grid = Grid::new(job.shape, L, S);
+    let grid = |slots| Grid::new(job.shape, L, slots);
     let Scratch { run, dense, sparse, narrow, sparse_targets, narrow_targets, .. } = scratch;
     // SAFETY: the caller vouches for the hardware.
     unsafe {
         match costs {
             Costs::Matrix { costs, stride } => {
                 let mut tiles = MatrixCosts::new(costs, stride, job.shape);
-                without_form::<V, _, L, S>(job, &mut tiles, wanted, run)
+                without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run)
             }
             Costs::Form(form) => match kind(form, job.shape.m) {
                 Kind::Dense => {
-                    let mut tiles = DenseCosts::<S>::new(form, grid, dense);
+                    let mut tiles = DenseCosts::<SLOTS>::new(form, grid(SLOTS), dense);
                     let Wanted::Products { h, hw } = wanted else {
-                        return without_form::<V, _, L, S>(job, &mut tiles, wanted, run);
+                        return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let mut gather = DenseGather::<S>::new(form, grid, &mut scratch.dense_gather);
-                    let end = job.align::<V, _, _, L, S>(&mut tiles, &mut gather, run);
+                    let mut gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
+                    let end = job.align::<V, _, _, L, SLOTS>(&mut tiles, &mut gather, run);
                     for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
                         *h = gather.h(n);
                         hw.copy_from_slice(&gather.hw(n)[..form.d]);
@@ -109,13 +114,14 @@ pub unsafe fn run<V: Lanes<L>, const L: usize, const S: usize>(
                     end
                 }
                 Kind::Sparse => {
-                    sparse_targets.fill(form, grid);
-                    let mut tiles = SparseCosts::new(form, grid, sparse_targets, sparse);
+                    sparse_targets.fill(form, grid(SPARSE_SLOTS));
+                    let mut tiles = SparseCosts::new(form, grid(SPARSE_SLOTS), sparse_targets, sparse);
                     let Wanted::Products { h, hw } = wanted else {
-                        return without_form::<V, _, L, S>(job, &mut tiles, wanted, run);
+                        return without_form::<V, _, L, SPARSE_SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let mut gather = SparseGather::new(form.d, grid, sparse_targets, &mut scratch.sparse_gather);
-                    let end = job.align::<V, _, _, L, S>(&mut tiles, &mut gather, run);
+                    let mut gather =
+                        SparseGather::new(form.d, grid(SPARSE_SLOTS), sparse_targets, &mut scratch.sparse_gather);
+                    let end = job.align::<V, _, _, L, SPARSE_SLOTS>(&mut tiles, &mut gather, run);
                     for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
                         *h = gather.h(n);
                         gather.write_hw(n, hw);
@@ -123,13 +129,13 @@ pub unsafe fn run<V: Lanes<L>, const L: usize, const S: usize>(
                     end
                 }
                 Kind::Narrow => {
-                    narrow_targets.fill(form, grid);
-                    let mut tiles = NarrowCosts::new(form, grid, narrow_targets, narrow);
+                    narrow_targets.fill(form, grid(SLOTS));
+                    let mut tiles = NarrowCosts::new(form, grid(SLOTS), narrow_targets, narrow);
                     let Wanted::Products { h, hw } = wanted else {
-                        return without_form::<V, _, L, S>(job, &mut tiles, wanted, run);
+                        return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let mut gather = NarrowGather::new(grid, narrow_targets, &mut scratch.narrow_gather);
-                    let end = job.align::<V, _, _, L, S>(&mut tiles, &mut gather, run);
+                    let mut gather = NarrowGather::new(grid(SLOTS), narrow_targets, &mut scratch.narrow_gather);
+                    let end = job.align::<V, _, _, L, SLOTS>(&mut tiles, &mut gather, run);
                     for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
                         *h = gather.h(n);
                         gather.write_hw(n, hw);
