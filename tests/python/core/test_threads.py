@@ -72,36 +72,30 @@ def test_the_number_of_threads_can_be_set():
         _core.set_num_threads(257)
 
 
-@pytest.mark.parametrize(("value", "expected"), [("3", "3"), ("", str(len(os.sched_getaffinity(0))))])
-def test_the_environment_sets_the_number_of_threads(value, expected):
-    code = "import warplens as wl; print(wl.get_num_threads())"
-    environment = os.environ | {"WARPLENS_NUM_THREADS": value}
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-    assert run.stdout.strip() == expected
-
-
-@pytest.mark.parametrize("value", ["0", "many", "-2", "1000"])
-def test_a_bad_environment_is_an_error_that_names_it(value):
-    code = "import warplens as wl; wl.align([1.0, 2.0], [1.0])"
-    environment = os.environ | {"WARPLENS_NUM_THREADS": value}
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
+def run(code, **environment):
+    """Runs code in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
-    assert run.returncode == 1
-    assert "ValueError: WARPLENS_NUM_THREADS: is" in run.stderr
-    assert "from 1 to 256" in run.stderr
+
+
+@pytest.mark.parametrize(("value", "expected"), [("3", 3), ("", len(os.sched_getaffinity(0)))])
+def test_the_environment_sets_the_number_of_threads(value, expected):
+    finished = run("import warplens as wl; print(wl.get_num_threads())", WARPLENS_NUM_THREADS=value)
+    assert finished.stdout.strip() == str(expected)
+
+
+@pytest.mark.parametrize("value", ["0", "many", "-2", "1000"])
+def test_a_bad_environment_is_an_error_that_names_it(value):
+    finished = run("import warplens as wl; wl.align([1.0, 2.0], [1.0])", WARPLENS_NUM_THREADS=value)
+    assert finished.returncode == 1
+    assert "ValueError: WARPLENS_NUM_THREADS: is" in finished.stderr
+    assert "from 1 to 256" in finished.stderr
 
 
 FORKING = """
@@ -131,15 +125,9 @@ assert work() == expected
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork() on this system")
 def test_a_forked_child_aligns_after_its_parent_did():
     """A child, a grandchild, and the parent once more; each has to give the same values."""
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["0", "0"]
+    finished = run(FORKING)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.split() == ["0", "0"]
 
 
 def _values(seed):

@@ -50,13 +50,17 @@ def _log_softmax(x):
     return x - top - np.log(np.exp(x - top).sum(axis=-1, keepdims=True))
 
 
-def matrix(cost, x, y, f=None, p=None, mean=False):
-    """C (N,M) with feature weights f (D,), positive weights p (D,), summed or averaged over features."""
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    D = x.shape[1]
+def _prepared(x, y, f, p, mean):
+    """All in float64, weights that are not given as ones, a mean over features as a weight."""
+    D = np.shape(x)[1]
     f = np.ones(D) if f is None else np.asarray(f, dtype=np.float64)
     p = np.ones(D) if p is None else np.asarray(p, dtype=np.float64)
-    f = f / D if mean else f
+    return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), f / D if mean else f, p
+
+
+def matrix(cost, x, y, f=None, p=None, mean=False):
+    """C (N,M) with feature weights f (D,), positive weights p (D,), summed or averaged over features."""
+    x, y, f, p = _prepared(x, y, f, p, mean)
     return np.stack([_row(cost, frame[None], y, f, p) for frame in x])
 
 
@@ -96,11 +100,7 @@ def direction(z, f):
 
 def gradient(cost, x, y, f=None, p=None, mean=False):
     """dc/dx (N,D) between equally many frames x and y; under cosine y is used as it is, not normalised."""
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    D = x.shape[1]
-    f = np.ones(D) if f is None else np.asarray(f, dtype=np.float64)
-    p = np.ones(D) if p is None else np.asarray(p, dtype=np.float64)
-    f = f / D if mean else f
+    x, y, f, p = _prepared(x, y, f, p, mean)
     match cost:
         case "mse":
             return f * (x - y)
