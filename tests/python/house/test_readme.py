@@ -29,7 +29,7 @@ def test_snippets_and_commands_run(readme, tmp_path):
     snippets = blocks(readme, "python")
     assert len(snippets) == 2
     for snippet in snippets:
-        assert len(snippet.strip().splitlines()) <= 13
+        assert len(snippet.strip().splitlines()) <= 15
         run = subprocess.run(
             [sys.executable, "-W", "error", "-c", snippet],
             cwd=tmp_path,
@@ -39,7 +39,9 @@ def test_snippets_and_commands_run(readme, tmp_path):
             check=False,
         )
         assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("<Alignment N=17 M=6 cost=bce gamma=1 weights=(0.1, 1, 1)")
+    assert run.stdout.startswith("<Alignment N=17 M=6 cost=mse gamma=3 weights=(1, 1, 1)")
+    peaks = [float(peak) for peak in run.stdout.split("[")[-1].strip("]\n").split()]
+    assert (peaks[6], peaks[10]) == (0.53, 0.98)
     calls = [command for command in commands(readme) if command[0] == "warplens"]
     assert calls
     for call in calls:
