@@ -273,7 +273,7 @@ mod tests {
                 state ^= state >> 7;
                 state ^= state << 17;
                 let corner = k == 0 || k == n * m - 1;
-                if masked && !corner && state % 5 == 0 {
+                if masked && !corner && state.is_multiple_of(5) {
                     f64::INFINITY
                 } else {
                     scale * (state >> 11) as f64 / (1u64 << 53) as f64

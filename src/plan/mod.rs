@@ -36,12 +36,29 @@ pub struct Recursion {
 impl Recursion {
     /// Checks gamma.
     pub fn new(gamma: f64, weights: StepWeights, band: Option<Band>) -> Result<Self, Error> {
-        if gamma.is_finite() && gamma >= 0.0 {
-            Ok(Self { gamma, weights, band })
-        } else {
-            Err(Error::argument("gamma", format!("is {gamma}; gamma is finite and not negative (0 is hard DTW)")))
+        if !(gamma.is_finite() && gamma >= 0.0) {
+            return Err(Error::argument(
+                "gamma",
+                format!("is {gamma}; gamma is finite and not negative (0 is hard DTW)"),
+            ));
         }
+        if gamma > 0.0 && gamma < LEAST_GAMMA {
+            return Err(too_small(gamma));
+        }
+        Ok(Self { gamma, weights, band })
     }
+}
+
+/// Below this 1/gamma comes near the end of float64.
+const LEAST_GAMMA: f64 = 1e-290;
+/// Costs over gamma beyond this come near the end of float64.
+const LARGEST_RATIO: f64 = 1e290;
+
+fn too_small(gamma: f64) -> Error {
+    Error::argument(
+        "gamma",
+        format!("is {gamma:e}, so small that costs over gamma leave float64; gamma = 0 is hard DTW, the limit"),
+    )
 }
 
 /// Two sequences.
@@ -169,6 +186,9 @@ fn align<F: Real, C: CostRows>(
             }
         }
     };
+    if gamma > 0.0 && value.is_finite() && value.abs() / gamma > LARGEST_RATIO {
+        return Err(too_small(gamma));
+    }
     if value.is_nan() {
         readout.poison();
         moments = Moments { entropy: f64::NAN, step_weights_grad: [f64::NAN; 3] };

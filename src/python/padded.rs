@@ -59,7 +59,7 @@ impl<'py, F: Real + Element> Arrays<'py, F> {
             array.map(|array| {
                 // SAFETY: the array was just made, nobody else knows it until it is returned, and it is borrowed once.
                 let all = unsafe { array.as_slice_mut() }.expect("a fresh array is contiguous");
-                let each = all.len() / pairs;
+                let each = (all.len() / pairs.max(1)).max(1);
                 all.chunks_exact_mut(each)
             })
         }

@@ -1,5 +1,7 @@
 //! Eight lanes of AVX2 with FMA.
 
+#![expect(clippy::undocumented_unsafe_blocks, reason = "one intrinsic each; the `impl` says what holds for all")]
+
 use core::arch::x86_64::*;
 
 use super::{Lanes, Work};

@@ -54,7 +54,7 @@ pub struct DenseCosts<'a, const S: usize> {
 impl<'a, const S: usize> DenseCosts<'a, S> {
     /// Packs the form for a grid.
     pub fn new(form: Form<'_>, grid: Grid, scratch: &'a mut DenseScratch) -> Self {
-        assert!(S % 2 == 0, "panels are two stripes wide");
+        assert!(S.is_multiple_of(2), "panels are two stripes wide");
         let (d, lanes) = (form.d, grid.lanes);
         let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
         let DenseScratch { predictions, row_terms, targets, column_terms, ring } = scratch;

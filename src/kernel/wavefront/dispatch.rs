@@ -24,6 +24,7 @@ macro_rules! with_lanes {
     ($set:expr, $($function:ident)::+ ($($argument:expr),*)) => {{
         let set = $set;
         assert!(set.is_available(), "{set:?} is not available");
+        // SAFETY: the set is available; callers of the macro vouch for the rest.
         unsafe {
             match set {
                 InstructionSet::Portable8 => $($function)::+::<Portable, 8>($($argument),*),
@@ -89,13 +90,11 @@ impl InstructionSet {
 
     /// Runs one job, if this machine has the set.
     pub fn run(self, job: Job, costs: Costs<'_>, wanted: Wanted<'_, '_>, scratch: &mut Scratch) -> Scaled {
-        // SAFETY: `with_lanes` checks that the set is available.
         with_lanes!(self, pair::run(job, costs, wanted, scratch))
     }
 
     /// [`on_lanes::prepare`] on this set.
     pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut on_lanes::Form) -> bool {
-        // SAFETY: `with_lanes` checks that the set is available.
         with_lanes!(self, on_lanes::prepare(cost, x, y, d, form))
     }
 
@@ -112,7 +111,7 @@ impl InstructionSet {
         for out in [&x_grad, &y_mod].into_iter().flatten() {
             assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
         }
-        // SAFETY: `with_lanes` checks that the set is available; the sizes were checked above.
+        // The sizes were checked above.
         with_lanes!(self, on_lanes::read_out(cost, x, form, products, x_grad, y_mod))
     }
 
