@@ -38,6 +38,7 @@ impl<'py, F: Real + Element> Arrays<'py, F> {
     }
 
     fn outputs<'a>(&'a self, wanted: Wanted, shape: Shape) -> Outputs<'a, F> {
+        #[expect(clippy::mut_from_ref, reason = "a fresh array, borrowed once")]
         fn slice<'a, F: Element>(array: &'a Bound<'_, PyArray2<F>>) -> &'a mut [F] {
             // SAFETY: the array was just made, nobody else knows it until it is returned, and it is borrowed once.
             unsafe { array.as_slice_mut() }.expect("a fresh array is contiguous")

@@ -50,8 +50,8 @@ use crate::shape::Shape;
 use crate::simd::Lanes;
 use crate::weights::StepWeights;
 
-/// The largest exponent of one factor: float32 still holds the remainder exactly.
-pub const LARGEST_EXPONENT: f64 = 1.6e7;
+/// The largest exponent of one factor: beyond, rounding it in float32 leaves remainders that the polynomial is not for.
+pub const LARGEST_EXPONENT: f64 = 1e6;
 
 /// Exponent of "nothing".
 pub(crate) const NOTHING: i32 = -(1 << 30);
