@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::Error;
+use crate::kernel::wavefront::crew::Crew;
 
 /// The greatest number of threads that can be asked for.
 pub const MOST_THREADS: usize = 256;
@@ -101,13 +102,22 @@ pub fn run<J: Send, S: Default, T: Send>(
     jobs: Vec<J>,
     size: impl Fn(&J) -> usize,
     threads: Option<usize>,
-    work: impl Fn(J, &mut S) -> T + Sync,
+    work: impl Fn(J, Crew<'_>, &mut S) -> T + Sync,
 ) -> Result<Vec<T>, Error> {
-    let threads = threads.map_or_else(num_threads, checked)?.min(jobs.len());
-    if threads <= 1 {
+    let threads = threads.map_or_else(num_threads, checked)?;
+    if threads == 1 || jobs.len() <= 1 {
         let mut scratch = S::default();
-        return Ok(jobs.into_iter().map(|job| work(job, &mut scratch)).collect());
+        let on_all = |work: &(dyn Fn() + Sync)| {
+            // The pool is made only when a large pair asks for it; without it the calling thread does all.
+            match pool(threads) {
+                Ok(pool) => pool.scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| work()))),
+                Err(_) => work(),
+            }
+        };
+        let crew = if threads == 1 { Crew::ALONE } else { Crew { threads, run: &on_all } };
+        return Ok(jobs.into_iter().map(|job| work(job, crew, &mut scratch)).collect());
     }
+    let threads = threads.min(jobs.len());
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(size(&jobs[index])));
     // A slot holds the job until it is taken, then its result.
@@ -119,7 +129,7 @@ pub fn run<J: Send, S: Default, T: Send>(
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let job = waiting[index].lock().ok().and_then(|mut slot| slot.take());
             if let Some(job) = job {
-                let result = work(job, &mut scratch);
+                let result = work(job, Crew::ALONE, &mut scratch);
                 if let Ok(mut slot) = results[index].lock() {
                     *slot = Some(result);
                 }
@@ -145,14 +155,14 @@ mod tests {
     fn results_keep_the_order_of_the_jobs() {
         let jobs: Vec<usize> = (0..100).collect();
         for threads in [1, 2, 5] {
-            let got = run(jobs.clone(), |&job| job % 7, Some(threads), |job, (): &mut ()| job * job).unwrap();
+            let got = run(jobs.clone(), |&job| job % 7, Some(threads), |job, _, (): &mut ()| job * job).unwrap();
             assert_eq!(got, jobs.iter().map(|job| job * job).collect::<Vec<_>>());
         }
     }
 
     #[test]
     fn a_number_of_threads_out_of_range_is_an_error() {
-        assert!(run(vec![1, 2], |_| 1, Some(0), |_, (): &mut ()| ()).is_err());
-        assert!(run(vec![1, 2], |_| 1, Some(MOST_THREADS + 1), |_, (): &mut ()| ()).is_err());
+        assert!(run(vec![1, 2], |_| 1, Some(0), |_, _, (): &mut ()| ()).is_err());
+        assert!(run(vec![1, 2], |_| 1, Some(MOST_THREADS + 1), |_, _, (): &mut ()| ()).is_err());
     }
 }

@@ -12,6 +12,11 @@ pub enum Error {
         /// What was wrong and what is accepted.
         message: String,
     },
+    /// The working memory of a call cannot be had.
+    Memory {
+        /// How many bytes.
+        bytes: usize,
+    },
     /// Masks or bands forbid every warping path.
     NoPath {
         /// What forbids the path, and what would allow one.
@@ -30,6 +35,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Argument { name, message } => write!(f, "{name}: {message}"),
+            Self::Memory { bytes } => write!(
+                f,
+                "{bytes} bytes of working memory cannot be had; align shorter sequences, fewer at a time, or ask for less"
+            ),
             Self::NoPath { message } => f.write_str(message),
         }
     }

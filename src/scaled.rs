@@ -15,6 +15,8 @@ pub struct Scaled {
 
 /// Below every exponent that a path can accumulate.
 const LOWEST: f64 = -1e308;
+/// Beyond this size exponents are no longer exact, and neither are ratios.
+const LARGEST_EXACT: f64 = (1u64 << 52) as f64;
 /// Keeps a single factor from adding up to [`LOWEST`].
 const LOWEST_FACTOR: f64 = -1e300;
 
@@ -61,7 +63,9 @@ impl Scaled {
             return Self { mantissa: 1.0, exponent: LOWEST_FACTOR };
         }
         let fraction = cost.mul_add(rate.high, -exponent) + cost * rate.low;
-        Self { mantissa: fraction.exp2(), exponent }
+        // Where the product is rounded to more than 1, so is what is left of it.
+        let carry = fraction.round();
+        Self { mantissa: (fraction - carry).exp2(), exponent: exponent + carry }
     }
 
     /// The product, not normalised.
@@ -93,6 +97,11 @@ impl Scaled {
             mantissa: f64::from_bits(bits & !(0x7ff << 52) | 1023 << 52),
             exponent: self.exponent + ((bits >> 52) as i64 - 1023) as f64,
         }
+    }
+
+    /// Whether this is a number whose exponent has lost digits.
+    pub fn is_out_of_range(self) -> bool {
+        !self.is_zero() && self.exponent.abs() > LARGEST_EXACT
     }
 
     /// Whether this is zero.

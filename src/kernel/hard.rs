@@ -49,6 +49,11 @@ pub struct HardPath {
     steps: Vec<Step>,
 }
 
+/// The working memory of [`align`].
+pub fn bytes(shape: Shape) -> usize {
+    shape.cells().div_ceil(4) + 4 * shape.m * size_of::<f64>()
+}
+
 /// The path of least cost through the allowed columns.
 pub fn align(costs: &impl CostRows, shape: Shape, band: Option<&[Range<usize>]>, weights: StepWeights) -> HardPath {
     let Shape { n: rows, m } = shape;
@@ -66,6 +71,10 @@ pub fn align(costs: &impl CostRows, shape: Shape, band: Option<&[Range<usize>]>,
             let c = row_costs[m];
             if c == f64::INFINITY {
                 continue;
+            }
+            if c.is_nan() {
+                // Comparisons would walk around it.
+                return HardPath { value: c, cells: vec![], moments: Moments::default(), steps: vec![] };
             }
             let mut best = (w_d * c + above[m], Step::Diagonal);
             for other in [(w_h * c + above[m + 1], Step::Horizontal), (w_v * c + current[m], Step::Vertical)] {

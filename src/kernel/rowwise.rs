@@ -40,6 +40,18 @@ pub struct Scratch {
     from_below: Vec<f64>,
 }
 
+/// The working memory of [`Sweep::align`].
+pub fn bytes(shape: Shape) -> usize {
+    let block = block_rows(shape);
+    let checkpoints = shape.n.div_ceil(block) * (shape.m + 1) * size_of::<Scaled>();
+    block * shape.m * size_of::<[f64; 3]>() + checkpoints
+}
+
+/// Rows whose probabilities are kept at a time.
+fn block_rows(shape: Shape) -> usize {
+    if shape.cells() * size_of::<[f64; 3]>() <= PROBABILITY_BYTES { shape.n } else { shape.n.isqrt() + 1 }
+}
+
 /// One pair, ready to be swept.
 pub struct Sweep<'a, C> {
     /// The cost matrix.
@@ -55,8 +67,8 @@ pub struct Sweep<'a, C> {
 }
 
 impl<C: CostRows> Sweep<'_, C> {
-    /// The value alone, in O(M) memory; +inf when there is no path.
-    pub fn value(&self, scratch: &mut Scratch) -> f64 {
+    /// The value alone, in O(M) memory; +inf when there is no path, `None` beyond the range of exponents.
+    pub fn value(&self, scratch: &mut Scratch) -> Option<f64> {
         let m = self.shape.m;
         begin(&mut scratch.above, m);
         prepare(&mut scratch.current, m + 1, Scaled::ZERO);
@@ -67,14 +79,10 @@ impl<C: CostRows> Sweep<'_, C> {
         self.value_of(scratch.above[m])
     }
 
-    /// The value and, through `sink`, E and H; +inf and no rows when there is no path.
-    pub fn align(&self, scratch: &mut Scratch, sink: &mut impl RowSink, moments: Option<&mut Moments>) -> f64 {
-        self.align_in_blocks(self.block_rows(), scratch, sink, moments)
-    }
-
-    fn block_rows(&self) -> usize {
-        let Shape { n, .. } = self.shape;
-        if self.shape.cells() * size_of::<[f64; 3]>() <= PROBABILITY_BYTES { n } else { n.isqrt() + 1 }
+    /// The value and, through `sink`, E and H; +inf and no rows when there is no path, `None` and no rows beyond the
+    /// range of exponents.
+    pub fn align(&self, scratch: &mut Scratch, sink: &mut impl RowSink, moments: Option<&mut Moments>) -> Option<f64> {
+        self.align_in_blocks(block_rows(self.shape), scratch, sink, moments)
     }
 
     fn align_in_blocks(
@@ -83,7 +91,7 @@ impl<C: CostRows> Sweep<'_, C> {
         scratch: &mut Scratch,
         sink: &mut impl RowSink,
         mut moments: Option<&mut Moments>,
-    ) -> f64 {
+    ) -> Option<f64> {
         let Shape { n: rows, m } = self.shape;
         begin(&mut scratch.above, m);
         prepare(&mut scratch.current, m + 1, Scaled::ZERO);
@@ -102,7 +110,7 @@ impl<C: CostRows> Sweep<'_, C> {
         }
         let end = scratch.above[m];
         let value = self.value_of(end);
-        if !end.is_zero() {
+        if value.is_some() && !end.is_zero() {
             prepare(&mut scratch.visits, m, 0.0);
             prepare(&mut scratch.soft_alignment, m, 0.0);
             prepare(&mut scratch.from_below, m + 1, 0.0);
@@ -125,8 +133,8 @@ impl<C: CostRows> Sweep<'_, C> {
         value
     }
 
-    fn value_of(&self, end: Scaled) -> f64 {
-        -self.gamma * end.ln()
+    fn value_of(&self, end: Scaled) -> Option<f64> {
+        (!end.is_out_of_range()).then(|| -self.gamma * end.ln())
     }
 
     fn columns(&self, n: usize) -> Range<usize> {
@@ -296,7 +304,7 @@ mod tests {
                         let matrix = CostMatrix { costs: &costs, stride: m };
                         let shape = Shape::new(n, m).unwrap();
                         let sweep = Sweep { costs: &matrix, shape, band: None, gamma, weights };
-                        assert_eq!(sweep.value(&mut scratch).is_finite(), truth.value.is_finite());
+                        assert_eq!(sweep.value(&mut scratch).unwrap().is_finite(), truth.value.is_finite());
                         if truth.value.is_infinite() {
                             continue;
                         }
@@ -304,8 +312,9 @@ mod tests {
                             let mut got =
                                 Collect { m, visits: vec![f64::NAN; n * m], soft_alignment: vec![f64::NAN; n * m] };
                             let mut moments = Moments::default();
-                            let value = sweep.align_in_blocks(block, &mut scratch, &mut got, Some(&mut moments));
-                            assert_eq!(value, sweep.value(&mut scratch));
+                            let value =
+                                sweep.align_in_blocks(block, &mut scratch, &mut got, Some(&mut moments)).unwrap();
+                            assert_eq!(Some(value), sweep.value(&mut scratch));
                             assert!((value - truth.value).abs() <= 1e-11 * (1.0 + truth.value.abs()));
                             assert!((moments.entropy - truth.entropy).abs() <= 1e-9 * (1.0 + truth.entropy));
                             for s in 0..3 {
@@ -337,7 +346,7 @@ mod tests {
             let sweep = Sweep { costs: &matrix, shape, band: Some(&columns), gamma: 0.5, weights: StepWeights::UNIT };
             for block in [4, n] {
                 let mut got = Collect { m, visits: vec![f64::NAN; n * m], soft_alignment: vec![f64::NAN; n * m] };
-                let value = sweep.align_in_blocks(block, &mut Scratch::default(), &mut got, None);
+                let value = sweep.align_in_blocks(block, &mut Scratch::default(), &mut got, None).unwrap();
                 assert!((value - truth.value).abs() < 1e-11);
                 for k in 0..n * m {
                     assert!((got.visits[k] - truth.visits[k]).abs() < 1e-12);

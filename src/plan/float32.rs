@@ -5,6 +5,7 @@
 
 use crate::cost::inner_product::InnerProduct;
 use crate::cost::{WeightedCost, on_lanes};
+use crate::kernel::wavefront::crew::Crew;
 use crate::kernel::wavefront::dense::Form;
 use crate::kernel::wavefront::dispatch::InstructionSet;
 use crate::kernel::wavefront::fits;
@@ -26,6 +27,7 @@ pub struct Scratch {
 }
 
 /// H is exact to about 1e-6, so the rows of H~ are as exact as h(n) is large; it is at least the least step weight.
+/// With less than this, what shows rows goes by float64. Gradients, sums of the same order as H, do not suffer.
 const LEAST_WEIGHT_OF_TARGETS: f64 = 0.01;
 
 /// Whether outputs and recursion are among what this route gives.
@@ -34,7 +36,8 @@ fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<Instructi
         return None;
     }
     let least_weight = recursion.weights.as_array().into_iter().fold(f64::INFINITY, f64::min);
-    if outputs.y_mod.is_some() && least_weight < LEAST_WEIGHT_OF_TARGETS {
+    let shows_rows = outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some();
+    if (outputs.y_mod.is_some() || shows_rows) && least_weight < LEAST_WEIGHT_OF_TARGETS {
         return None;
     }
     InstructionSet::chosen()
@@ -46,6 +49,7 @@ pub fn align_pair<F: Real>(
     cost: &WeightedCost,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
+    crew: Crew<'_>,
     scratch: &mut Scratch,
 ) -> Option<f64> {
     let set = takes(recursion, outputs)?;
@@ -70,7 +74,7 @@ pub fn align_pair<F: Real>(
         None => &form.w,
     };
     let costs = Costs::Form(Form { u: &form.u, phi: &form.phi, v: &form.v, w, d });
-    let job = job(shape, recursion);
+    let job = job(shape, recursion, crew);
     let mut log_end = None;
     if outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some() {
         h.resize(shape.n, 0.0);
@@ -124,6 +128,7 @@ pub fn align_costs<F: Real>(
     shape: Shape,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
+    crew: Crew<'_>,
     scratch: &mut Scratch,
 ) -> Option<f64> {
     let set = takes(recursion, outputs)?;
@@ -140,18 +145,18 @@ pub fn align_costs<F: Real>(
         return None;
     }
     let costs = Costs::Matrix { costs, stride };
-    Some(finish(set, job(shape, recursion), costs, None, outputs, &mut scratch.kernel, true))
+    Some(finish(set, job(shape, recursion, crew), costs, None, outputs, &mut scratch.kernel, true))
 }
 
-fn job(shape: Shape, recursion: &Recursion) -> Job {
+fn job<'a>(shape: Shape, recursion: &Recursion, crew: Crew<'a>) -> Job<'a> {
     let Recursion { gamma, weights, .. } = *recursion;
-    Job { shape, gamma, weights, readout: weights, panel_bytes: PANEL_BYTES }
+    Job { shape, gamma, weights, readout: weights, panel_bytes: PANEL_BYTES, crew }
 }
 
 /// Writes H and E where they are wanted, with `row_sums` h from H, and returns the value.
 fn finish<F: Real>(
     set: InstructionSet,
-    job: Job,
+    job: Job<'_>,
     costs: Costs<'_>,
     mut log_end: Option<f64>,
     outputs: &mut Outputs<'_, F>,

@@ -1,5 +1,6 @@
 //! One pair from sequences (or a cost matrix) to results: chooses the cost, the band and the sweep.
 
+mod beyond_range;
 pub mod float32;
 
 use crate::band::Band;
@@ -9,7 +10,8 @@ use crate::cost::{CostMatrix, CostRows, WeightedCost};
 use crate::error::Error;
 use crate::kernel::Moments;
 use crate::kernel::hard::{self, HardPath};
-use crate::kernel::rowwise::{Scratch as RowwiseScratch, Sweep};
+use crate::kernel::rowwise::{self, Scratch as RowwiseScratch, Sweep};
+use crate::kernel::wavefront::crew::Crew;
 use crate::readout::{Features, Outputs, Readout};
 use crate::real::Real;
 use crate::shape::Shape;
@@ -42,24 +44,12 @@ impl Recursion {
                 format!("is {gamma}; gamma is finite and not negative (0 is hard DTW)"),
             ));
         }
-        if gamma > 0.0 && gamma < LEAST_GAMMA {
-            return Err(too_small(gamma));
-        }
         Ok(Self { gamma, weights, band })
     }
 }
 
 /// Below this 1/gamma comes near the end of float64.
 const LEAST_GAMMA: f64 = 1e-290;
-/// Costs over gamma beyond this come near the end of float64.
-const LARGEST_RATIO: f64 = 1e290;
-
-fn too_small(gamma: f64) -> Error {
-    Error::argument(
-        "gamma",
-        format!("is {gamma:e}, so small that costs over gamma leave float64; gamma = 0 is hard DTW, the limit"),
-    )
-}
 
 /// Two sequences.
 #[derive(Clone, Copy)]
@@ -102,17 +92,18 @@ pub struct Alignment {
     pub path: Option<HardPath>,
 }
 
-/// Aligns two sequences.
+/// Aligns two sequences; `crew` are the threads for a large one.
 pub fn align_pair<F: Real>(
     pair: Pair<'_, F>,
     cost: &WeightedCost,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
+    crew: Crew<'_>,
     scratch: &mut Scratch,
 ) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
     if cost.cost.has_modified_targets() {
-        let value = float32::align_pair(pair, cost, recursion, outputs, &mut scratch.float32);
+        let value = float32::align_pair(pair, cost, recursion, outputs, crew, &mut scratch.float32);
         if let (Some(value), false) = (value, outputs.path) {
             return Ok(Alignment { value, moments: None, path: None });
         }
@@ -129,16 +120,17 @@ pub fn align_pair<F: Real>(
     }
 }
 
-/// Aligns by a cost matrix that the caller has.
+/// Aligns by a cost matrix that the caller has; `crew` are the threads for a large one.
 pub fn align_costs<F: Real>(
     costs: CostMatrix<'_, F>,
     shape: Shape,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
+    crew: Crew<'_>,
     scratch: &mut Scratch,
 ) -> Result<Alignment, Error> {
     let CostMatrix { costs: entries, stride } = costs;
-    if let Some(value) = float32::align_costs(entries, stride, shape, recursion, outputs, &mut scratch.float32) {
+    if let Some(value) = float32::align_costs(entries, stride, shape, recursion, outputs, crew, &mut scratch.float32) {
         return Ok(Alignment { value, moments: None, path: hard_path(&costs, shape, recursion, outputs)? });
     }
     align(&costs, Features::None, shape, recursion, outputs, scratch)
@@ -151,6 +143,9 @@ fn hard_path<F, C: CostRows>(
     outputs: &Outputs<'_, F>,
 ) -> Result<Option<HardPath>, Error> {
     let columns = recursion.band.map(|band| band.columns(shape)).transpose()?;
+    if outputs.path {
+        ask_for_memory(hard::bytes(shape))?;
+    }
     Ok(outputs.path.then(|| hard::align(costs, shape, columns.as_deref(), recursion.weights)))
 }
 
@@ -166,6 +161,12 @@ fn align<F: Real, C: CostRows>(
     let columns = band.map(|band| band.columns(shape)).transpose()?;
     let band = columns.as_deref();
     let (needs_rows, needs_moments) = (outputs.needs_alignment(), outputs.moments);
+    if gamma == 0.0 || outputs.path {
+        ask_for_memory(hard::bytes(shape))?;
+    }
+    if gamma > 0.0 && needs_rows {
+        ask_for_memory(rowwise::bytes(shape))?;
+    }
     let mut path = (gamma == 0.0 || outputs.path).then(|| hard::align(costs, shape, band, weights));
     let mut moments = Moments::default();
     let mut readout = Readout::new(features, outputs, shape);
@@ -179,16 +180,20 @@ fn align<F: Real, C: CostRows>(
         }
         _ => {
             let sweep = Sweep { costs, shape, band, gamma, weights };
-            if needs_rows {
-                sweep.align(&mut scratch.rowwise, &mut readout, needs_moments.then_some(&mut moments))
+            let wanted = needs_moments.then_some(&mut moments);
+            let swept = if gamma < LEAST_GAMMA {
+                None
+            } else if needs_rows {
+                sweep.align(&mut scratch.rowwise, &mut readout, wanted)
             } else {
                 sweep.value(&mut scratch.rowwise)
+            };
+            match swept {
+                Some(value) => value,
+                None => beyond_range::align(costs, shape, band, (gamma, weights), &mut readout, &mut moments),
             }
         }
     };
-    if gamma > 0.0 && value.is_finite() && value.abs() / gamma > LARGEST_RATIO {
-        return Err(too_small(gamma));
-    }
     if value.is_nan() {
         readout.poison();
         moments = Moments { entropy: f64::NAN, step_weights_grad: [f64::NAN; 3] };
@@ -198,6 +203,15 @@ fn align<F: Real, C: CostRows>(
         readout.finish();
     }
     Ok(Alignment { value, moments: needs_moments.then_some(moments), path: path.take() })
+}
+
+/// Finds out whether so much memory can be had, while it is still possible to say no.
+fn ask_for_memory(bytes: usize) -> Result<(), Error> {
+    let worth_asking = 16 << 20;
+    if bytes > worth_asking && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        return Err(Error::Memory { bytes });
+    }
+    Ok(())
 }
 
 fn no_path(Shape { n, m }: Shape, banded: bool) -> Error {

@@ -1,10 +1,11 @@
 //! The module `warplens._core`: declares, converts and releases the interpreter lock; no mathematics.
 
 mod arguments;
+mod arrays;
 mod padded;
 mod ragged;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::error::Error;
@@ -15,6 +16,7 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         match error {
             Error::NoPath { message } => NoPathError::new_err(message),
+            Error::Memory { .. } => PyMemoryError::new_err(error.to_string()),
             Error::Argument { .. } => PyValueError::new_err(error.to_string()),
         }
     }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::arguments::{Wanted, precision_error, recursion, weighted_cost};
+use super::arrays::zeros;
 use crate::batch;
 use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
@@ -36,18 +37,16 @@ struct Arrays<'py, F> {
 }
 
 impl<'py, F: Real + Element> Arrays<'py, F> {
-    fn new(py: Python<'py>, wanted: Wanted, Sizes { pairs, n, m, d }: Sizes) -> Self {
-        let cube = |yes: bool, rows: usize, columns: usize| {
-            yes.then(|| PyArray3::<F>::zeros(py, [pairs, rows, columns], false))
-        };
-        Self {
-            h: wanted.h.then(|| PyArray2::<F>::zeros(py, [pairs, n], false)),
-            y_mod: cube(wanted.y_mod, n, d),
-            x_grad: cube(wanted.x_grad, n, d),
-            y_grad: cube(wanted.y_grad, m, d),
-            soft_alignment: cube(wanted.soft_alignment, n, m),
-            visits: cube(wanted.visits, n, m),
-        }
+    fn new(py: Python<'py>, wanted: Wanted, Sizes { pairs, n, m, d }: Sizes) -> PyResult<Self> {
+        let cube = |yes: bool, rows: usize, columns: usize| yes.then(|| zeros(py, &[pairs, rows, columns])).transpose();
+        Ok(Self {
+            h: wanted.h.then(|| zeros(py, &[pairs, n])).transpose()?,
+            y_mod: cube(wanted.y_mod, n, d)?,
+            x_grad: cube(wanted.x_grad, n, d)?,
+            y_grad: cube(wanted.y_grad, m, d)?,
+            soft_alignment: cube(wanted.soft_alignment, n, m)?,
+            visits: cube(wanted.visits, n, m)?,
+        })
     }
 
     /// The part of each pair, cut to its lengths.
@@ -178,14 +177,16 @@ fn align_all<'py, F: Real + Element>(
         let (x, y) = (&x[index * n * d..][..shape.n * d], &y[index * m * d..][..shape.m * d]);
         inputs.push(Pair::new(x, y, shape, d)?);
     }
-    let arrays = Arrays::new(py, wanted, sizes);
+    let arrays = Arrays::new(py, wanted, sizes)?;
     let jobs: Vec<_> = inputs.into_iter().zip(arrays.split(wanted, sizes, &shapes)).collect();
     let alignments = py.detach(|| {
         batch::run(
             jobs,
             |job| job.0.shape.cells(),
             threads,
-            |(pair, mut outputs), scratch: &mut Scratch| plan::align_pair(pair, cost, recursion, &mut outputs, scratch),
+            |(pair, mut outputs), crew, scratch: &mut Scratch| {
+                plan::align_pair(pair, cost, recursion, &mut outputs, crew, scratch)
+            },
         )
     })?;
     arrays.into_dict(py, &alignments)
@@ -238,13 +239,13 @@ fn align_all_costs<'py, F: Real + Element>(
     let sizes = Sizes { pairs, n, m, d: 0 };
     let shapes = shapes(sizes, lengths.0, lengths.1)?;
     let costs = costs.as_slice()?;
-    let arrays = Arrays::new(py, wanted, sizes);
+    let arrays = Arrays::new(py, wanted, sizes)?;
     let matrices = (0..pairs).map(|index| CostMatrix { costs: &costs[index * n * m..][..n * m], stride: m });
     let jobs: Vec<_> = matrices.zip(&shapes).zip(arrays.split(wanted, sizes, &shapes)).collect();
     let alignments = py.detach(|| {
         let size = |job: &((CostMatrix<'_, F>, &Shape), Outputs<'_, F>)| job.0.1.cells();
-        batch::run(jobs, size, threads, |((costs, shape), mut outputs), scratch: &mut Scratch| {
-            plan::align_costs(costs, *shape, recursion, &mut outputs, scratch)
+        batch::run(jobs, size, threads, |((costs, shape), mut outputs), crew, scratch: &mut Scratch| {
+            plan::align_costs(costs, *shape, recursion, &mut outputs, crew, scratch)
         })
     })?;
     arrays.into_dict(py, &alignments)

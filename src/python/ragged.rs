@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use super::arguments::{Wanted, precision_error, recursion, weighted_cost};
+use super::arrays::zeros;
 use crate::batch;
 use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
@@ -24,17 +25,16 @@ struct Arrays<'py, F> {
 }
 
 impl<'py, F: Real + Element> Arrays<'py, F> {
-    fn new(py: Python<'py>, wanted: Wanted, shape: Shape, d: usize) -> Self {
-        let matrix =
-            |yes: bool, rows: usize, columns: usize| yes.then(|| PyArray2::<F>::zeros(py, [rows, columns], false));
-        Self {
-            h: wanted.h.then(|| PyArray1::<F>::zeros(py, [shape.n], false)),
-            y_mod: matrix(wanted.y_mod, shape.n, d),
-            x_grad: matrix(wanted.x_grad, shape.n, d),
-            y_grad: matrix(wanted.y_grad, shape.m, d),
-            soft_alignment: matrix(wanted.soft_alignment, shape.n, shape.m),
-            visits: matrix(wanted.visits, shape.n, shape.m),
-        }
+    fn new(py: Python<'py>, wanted: Wanted, shape: Shape, d: usize) -> PyResult<Self> {
+        let matrix = |yes: bool, rows: usize, columns: usize| yes.then(|| zeros(py, &[rows, columns])).transpose();
+        Ok(Self {
+            h: wanted.h.then(|| zeros(py, &[shape.n])).transpose()?,
+            y_mod: matrix(wanted.y_mod, shape.n, d)?,
+            x_grad: matrix(wanted.x_grad, shape.n, d)?,
+            y_grad: matrix(wanted.y_grad, shape.m, d)?,
+            soft_alignment: matrix(wanted.soft_alignment, shape.n, shape.m)?,
+            visits: matrix(wanted.visits, shape.n, shape.m)?,
+        })
     }
 
     fn outputs<'a>(&'a self, wanted: Wanted, shape: Shape) -> Outputs<'a, F> {
@@ -133,7 +133,7 @@ fn align_all<'py, F: Real + Element>(
         cost.check_features(d)?;
         pairs.push(Pair::new(x.as_slice()?, y.as_slice()?, Shape::new(n, m)?, d)?);
     }
-    let arrays: Vec<_> = pairs.iter().map(|pair| Arrays::new(py, wanted, pair.shape, pair.d)).collect();
+    let arrays = pairs.iter().map(|pair| Arrays::new(py, wanted, pair.shape, pair.d)).collect::<PyResult<Vec<_>>>()?;
     let jobs: Vec<_> =
         pairs.iter().zip(&arrays).map(|(pair, arrays)| (*pair, arrays.outputs(wanted, pair.shape))).collect();
     let alignments = py.detach(|| {
@@ -141,7 +141,9 @@ fn align_all<'py, F: Real + Element>(
             jobs,
             |job| job.0.shape.cells(),
             threads,
-            |(pair, mut outputs), scratch: &mut Scratch| plan::align_pair(pair, cost, recursion, &mut outputs, scratch),
+            |(pair, mut outputs), crew, scratch: &mut Scratch| {
+                plan::align_pair(pair, cost, recursion, &mut outputs, crew, scratch)
+            },
         )
     })?;
     into_list(py, arrays, alignments)
@@ -190,7 +192,7 @@ fn align_all_costs<'py, F: Real + Element>(
         let (n, m) = dimensions(matrix);
         shapes.push(Shape::new(n, m)?);
     }
-    let arrays: Vec<_> = shapes.iter().map(|&shape| Arrays::new(py, wanted, shape, 0)).collect();
+    let arrays = shapes.iter().map(|&shape| Arrays::new(py, wanted, shape, 0)).collect::<PyResult<Vec<_>>>()?;
     let mut jobs = vec![];
     for ((matrix, &shape), arrays) in matrices.iter().zip(&shapes).zip(&arrays) {
         jobs.push((CostMatrix { costs: matrix.as_slice()?, stride: shape.m }, shape, arrays.outputs(wanted, shape)));
@@ -200,8 +202,8 @@ fn align_all_costs<'py, F: Real + Element>(
             jobs,
             |job| job.1.cells(),
             threads,
-            |(costs, shape, mut outputs), scratch: &mut Scratch| {
-                plan::align_costs(costs, shape, recursion, &mut outputs, scratch)
+            |(costs, shape, mut outputs), crew, scratch: &mut Scratch| {
+                plan::align_costs(costs, shape, recursion, &mut outputs, crew, scratch)
             },
         )
     })?;

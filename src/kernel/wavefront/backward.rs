@@ -6,6 +6,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::crew::Watch;
 use super::skew::deskew;
 use super::{AlignmentTiles, Grid};
 use crate::simd::{Lanes, Work};
@@ -36,7 +37,7 @@ struct State<V: Lanes<L>, const L: usize> {
 ///
 /// # Safety of [`Work::run`]
 ///
-/// The hardware has the instructions of V; `probabilities` is what the forward sweep of the same stripes kept.
+/// The hardware has the instructions of V; the columns have [`Grid::boundary_len`] entries; `probabilities` is what the forward sweep of the same stripes kept.
 pub struct Sweep<'a, V, T, const L: usize, const S: usize, const UNIT: bool> {
     /// Sizes.
     pub grid: Grid,
@@ -46,8 +47,12 @@ pub struct Sweep<'a, V, T, const L: usize, const S: usize, const UNIT: bool> {
     pub probabilities: *const f32,
     /// Weights of the readout H = E (w_h p_h + w_v p_v + w_d p_d); with `UNIT` all are 1.
     pub weights: StepWeights,
-    /// What the stripes after send to their left, or for the last stripe [`begin_flow`]; becomes that of the first.
-    pub flow: &'a mut [f32],
+    /// What the stripes after send to their left, or for the last stripe [`begin_flow`].
+    pub right: *mut f32,
+    /// Where what the first stripe sends goes; may be the same.
+    pub left: *mut f32,
+    /// Neighbours on other threads; then the stripes are one group.
+    pub watch: Watch<'a>,
     /// Takes H.
     pub tiles: &'a mut T,
     /// The lanes.
@@ -63,8 +68,7 @@ where
 
     #[inline(always)]
     unsafe fn run(self) {
-        let Self { grid, stripes, probabilities, weights, flow, tiles, .. } = self;
-        assert!(flow.len() >= grid.boundary_len());
+        let Self { grid, stripes, probabilities, weights, right, left, watch, tiles, .. } = self;
         let (blocks, block_len) = (grid.blocks, grid.block_len());
         let groups = stripes.len().div_ceil(S);
         let last_stripe = (grid.shape.m - 1) / L;
@@ -85,7 +89,8 @@ where
                 std::array::from_fn(|_| Slot { steps: [[zero; L]; 2], skew: [zero; L], pending: None });
             let unused = probabilities.add(stripes.len() * blocks * block_len);
             let mut from = [unused; S];
-            let right = flow.as_mut_ptr().add(grid.boundary_origin());
+            let right = right.add(grid.boundary_origin());
+            let left_column = left.add(grid.boundary_origin());
             let ticks = groups * blocks + S - 1;
             for tick in 0..=ticks {
                 let parity = tick % 2;
@@ -104,8 +109,15 @@ where
                         tiles.take_tile(block, stripe, &rows);
                     }
                 }
+                if let (Some(own), Some(done)) = (watch.own, tick.checked_sub(S - 1)) {
+                    own.publish(done);
+                }
                 if tick == ticks {
                     break;
+                }
+                if let Some(before) = watch.before {
+                    // Its first lane ends L-1 steps before the row of its last.
+                    before.wait_for((tick + 2).min(blocks));
                 }
                 let mut fresh = [true; S];
                 for s in 0..S {
@@ -131,7 +143,7 @@ where
                 let first_row = (blocks - 1 - tick % blocks) * L;
                 let last_row = (blocks - 1 - tick.saturating_sub(S - 1) % blocks) * L;
                 let read = right.sub(first_row).add(L - 1);
-                let write = right.sub(last_row);
+                let write = left_column.sub(last_row);
                 for i in (0..L).rev() {
                     for s in (0..S).rev() {
                         let arriving = if s == 0 {

@@ -37,7 +37,6 @@ pub struct DenseScratch {
     row_terms: AlignedBuffer,
     targets: AlignedBuffer,
     column_terms: AlignedBuffer,
-    ring: AlignedBuffer,
 }
 
 /// Costs by products.
@@ -48,7 +47,7 @@ pub struct DenseCosts<'a, const S: usize> {
     row_terms: &'a [f32],    // u, padded
     targets: &'a [f32],      // [panel of columns][d][column], padded
     column_terms: &'a [f32], // phi, padded
-    ring: &'a mut [f32],     // S tiles of [row][column of the group]
+    ring: AlignedBuffer,     // S tiles of [row][column of the group]
 }
 
 impl<'a, const S: usize> DenseCosts<'a, S> {
@@ -57,8 +56,8 @@ impl<'a, const S: usize> DenseCosts<'a, S> {
         assert!(S.is_multiple_of(2), "panels are two stripes wide");
         let (d, lanes) = (form.d, grid.lanes);
         let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
-        let DenseScratch { predictions, row_terms, targets, column_terms, ring } = scratch;
-        let ring = ring.reserve(S * lanes * S * lanes);
+        let DenseScratch { predictions, row_terms, targets, column_terms } = scratch;
+        let ring = ring(S, lanes);
         let predictions = padded(predictions, form.v, rows * d);
         let row_terms = padded(row_terms, form.u, rows);
         let column_terms = padded(column_terms, form.phi, columns);
@@ -93,7 +92,7 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S>
         let (d, width, group_columns) = (costs.d, panel(L), S * L);
         // SAFETY: the caller vouches for the hardware; all indices are within the padded sizes of `new`.
         unsafe {
-            let tile = costs.ring.as_mut_ptr().add(place * L * group_columns);
+            let tile = costs.ring.as_mut_slice().as_mut_ptr().add(place * L * group_columns);
             for part in 0..S / 2 {
                 let column = group * group_columns + part * width;
                 let targets = costs.targets.as_ptr().add(column * d);
@@ -139,6 +138,13 @@ unsafe fn product<V: Lanes<L>, const L: usize>(
     }
 }
 
+/// Room for S tiles of L rows and S L columns.
+fn ring(slots: usize, lanes: usize) -> AlignedBuffer {
+    let mut ring = AlignedBuffer::default();
+    ring.reserve(slots * lanes * slots * lanes);
+    ring
+}
+
 /// A copy of `from`, zeros behind, `len` in all.
 fn padded<'a>(buffer: &'a mut AlignedBuffer, from: &[f32], len: usize) -> &'a [f32] {
     let out = &mut buffer.reserve(len)[..len];
@@ -158,9 +164,13 @@ unsafe impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for Den
             if part == 0 {
                 V::outline(Make::<V, L, S> { costs: &mut *self, block, group, place, lanes: PhantomData });
             }
-            let tile = self.ring.as_ptr().add(place * L * S * L + part * L);
+            let tile = self.ring.as_slice().as_ptr().add(place * L * S * L + part * L);
             std::array::from_fn(|i| V::load(tile.add(i * S * L)))
         }
+    }
+
+    fn twin(&self) -> Self {
+        Self { ring: ring(S, L), ..*self }
     }
 }
 
@@ -170,18 +180,20 @@ pub struct GatherScratch {
     targets: AlignedBuffer,
     sums: AlignedBuffer,
     row_sums: AlignedBuffer,
-    ring: AlignedBuffer,
 }
 
 /// H W and h by products.
 pub struct DenseGather<'a, const S: usize> {
     d_padded: usize,
     grid: Grid,
-    targets: &'a [f32],      // [column][d], padded
-    sums: &'a mut [f32],     // [row][d], padded
-    row_sums: &'a mut [f32], // [row][lane]
-    ring: &'a mut [f32],     // S tiles of [row][column of the group]
+    targets: &'a [f32],  // [column][d], padded
+    sums: *mut f32,      // [row][d], padded
+    row_sums: *mut f32,  // [row][lane]
+    ring: AlignedBuffer, // S tiles of [row][column of the group]
 }
+
+// SAFETY: the sums of one block of rows are touched by one thread at a time, as `twin` asks.
+unsafe impl<const S: usize> Sync for DenseGather<'_, S> {}
 
 impl<'a, const S: usize> DenseGather<'a, S> {
     /// Zero sums for a grid.
@@ -189,7 +201,7 @@ impl<'a, const S: usize> DenseGather<'a, S> {
         let lanes = grid.lanes;
         let d_padded = form.d.next_multiple_of(panel(lanes));
         let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
-        let GatherScratch { targets, sums, row_sums, ring } = scratch;
+        let GatherScratch { targets, sums, row_sums } = scratch;
         let targets = &mut targets.reserve(columns * d_padded)[..columns * d_padded];
         for (m, row) in targets.chunks_exact_mut(d_padded).enumerate() {
             let from = form.w.get(m * form.d..(m + 1) * form.d).unwrap_or(&[]);
@@ -200,18 +212,22 @@ impl<'a, const S: usize> DenseGather<'a, S> {
         sums.fill(0.0);
         let row_sums = &mut row_sums.reserve(rows * lanes)[..rows * lanes];
         row_sums.fill(0.0);
-        let ring = ring.reserve(S * lanes * S * lanes);
-        Self { d_padded, grid, targets, sums, row_sums, ring }
+        let (sums, row_sums) = (sums.as_mut_ptr(), row_sums.as_mut_ptr());
+        Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes) }
     }
 
     /// (H W)(n).
     pub fn hw(&self, n: usize) -> &[f32] {
-        &self.sums[n * self.d_padded..][..self.d_padded]
+        assert!(n < self.grid.shape.n);
+        // SAFETY: `new` made room for all rows; the sweeps are over.
+        unsafe { std::slice::from_raw_parts(self.sums.add(n * self.d_padded), self.d_padded) }
     }
 
     /// h(n).
     pub fn h(&self, n: usize) -> f32 {
-        self.row_sums[n * self.grid.lanes..][..self.grid.lanes].iter().sum()
+        assert!(n < self.grid.shape.n);
+        // SAFETY: `new` made room for all rows; the sweeps are over.
+        unsafe { std::slice::from_raw_parts(self.row_sums.add(n * self.grid.lanes), self.grid.lanes) }.iter().sum()
     }
 }
 
@@ -234,14 +250,14 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L
         let (d, width, group_columns) = (gather.d_padded, panel(L), S * L);
         // SAFETY: the caller vouches for the hardware; all indices are within the padded sizes of `new`.
         unsafe {
-            let tile = gather.ring.as_ptr().add(place * L * group_columns);
+            let tile = gather.ring.as_slice().as_ptr().add(place * L * group_columns);
             for half in 0..2 {
                 for k in (0..d).step_by(width) {
                     let targets = gather.targets.as_ptr().add(column * d + k);
                     let part =
                         product::<V, L>(tile.add(half * (L / 2) * group_columns), group_columns, targets, d, count);
                     for i in 0..L / 2 {
-                        let out = gather.sums.as_mut_ptr().add((block * L + half * (L / 2) + i) * d + k);
+                        let out = gather.sums.add((block * L + half * (L / 2) + i) * d + k);
                         V::store(out, V::add(V::load(out), part[i][0]));
                         V::store(out.add(L), V::add(V::load(out.add(L)), part[i][1]));
                     }
@@ -260,8 +276,8 @@ unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> fo
         let place = (groups_after * self.grid.blocks + self.grid.blocks - 1 - block) % S;
         // SAFETY: the caller vouches for the hardware; sizes as in `new`.
         unsafe {
-            let tile = self.ring.as_mut_ptr().add(place * L * S * L + part * L);
-            let row_sums = self.row_sums.as_mut_ptr().add(block * L * L);
+            let tile = self.ring.as_mut_slice().as_mut_ptr().add(place * L * S * L + part * L);
+            let row_sums = self.row_sums.add(block * L * L);
             for i in 0..L {
                 V::store(tile.add(i * S * L), rows[i]);
                 let sum = row_sums.add(i * L);
@@ -274,5 +290,9 @@ unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> fo
                 V::outline(Multiply::<V, L, S> { gather, block, column, count, place, lanes: PhantomData });
             }
         }
+    }
+
+    unsafe fn twin(&self) -> Self {
+        Self { ring: ring(S, L), ..*self }
     }
 }

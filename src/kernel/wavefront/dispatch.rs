@@ -8,6 +8,7 @@
 
 use std::sync::OnceLock;
 
+use super::crew::Crew;
 use super::pair::{self, Costs, Scratch, Wanted};
 use super::run::{Job, PANEL_BYTES};
 use crate::cost::{Cost, WeightedCost, on_lanes};
@@ -89,7 +90,7 @@ impl InstructionSet {
     }
 
     /// Runs one job, if this machine has the set.
-    pub fn run(self, job: Job, costs: Costs<'_>, wanted: Wanted<'_, '_>, scratch: &mut Scratch) -> Scaled {
+    pub fn run(self, job: Job<'_>, costs: Costs<'_>, wanted: Wanted<'_, '_>, scratch: &mut Scratch) -> Scaled {
         with_lanes!(self, pair::run(job, costs, wanted, scratch))
     }
 
@@ -123,7 +124,7 @@ impl InstructionSet {
         let shape = Shape { n, m };
         let align = |set: Self| {
             let mut h = vec![0.0f32; n * m];
-            let job = Job { shape, gamma: 0.7, weights, readout: weights, panel_bytes: PANEL_BYTES };
+            let job = Job { shape, gamma: 0.7, weights, readout: weights, panel_bytes: PANEL_BYTES, crew: Crew::ALONE };
             let mut matrix = MatrixMut { entries: &mut h, stride: m };
             let costs = Costs::Matrix { costs: &costs, stride: m };
             let end = set.run(job, costs, Wanted::Matrix(&mut matrix), &mut Scratch::default());

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::crew::Watch;
 use super::exponential::{Factors, rate, write_factors};
 use super::skew::skew;
 use super::{CostTiles, Grid, NOTHING};
@@ -31,19 +32,27 @@ pub fn distinct_weights(weights: StepWeights) -> usize {
     }
 }
 
-/// The boundary column between groups of stripes: mantissas and exponents in reversed row order.
-pub struct Boundary<'a> {
+/// A boundary column between groups of stripes: mantissas and exponents in reversed row order.
+#[derive(Clone, Copy)]
+pub struct Boundary {
     /// [`Grid::boundary_len`] entries.
-    pub mantissa: &'a mut [f32],
+    pub mantissa: *mut f32,
     /// As many.
-    pub exponent: &'a mut [i32],
+    pub exponent: *mut i32,
 }
 
-impl Boundary<'_> {
+impl Boundary {
     /// Nothing comes from the left of the first column.
-    pub fn clear(&mut self) {
-        self.mantissa.fill(1.0);
-        self.exponent.fill(NOTHING);
+    ///
+    /// # Safety
+    ///
+    /// The column has [`Grid::boundary_len`] entries, and nobody else uses it.
+    pub unsafe fn clear(self, grid: Grid) {
+        // SAFETY: as the caller says.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.mantissa, grid.boundary_len()).fill(1.0);
+            std::slice::from_raw_parts_mut(self.exponent, grid.boundary_len()).fill(NOTHING);
+        }
     }
 }
 
@@ -131,9 +140,9 @@ unsafe fn aligned<V: Lanes<L>, const L: usize>(mantissa: V::F, exponent: V::I, t
 ///
 /// # Safety of [`Work::run`]
 ///
-/// The hardware has the instructions of V; with `KEEP`, `probabilities` has room for `stripes.len() * blocks + 1`
+/// The hardware has the instructions of V; the boundaries have [`Grid::boundary_len`] entries; with `KEEP`, `probabilities` has room for `stripes.len() * blocks + 1`
 /// blocks of [`Grid::block_len`].
-pub struct Sweep<'a, 'b, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> {
+pub struct Sweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> {
     /// Sizes.
     pub grid: Grid,
     /// The stripes to sweep.
@@ -144,8 +153,12 @@ pub struct Sweep<'a, 'b, V, T, const L: usize, const S: usize, const DISTINCT: u
     pub gamma: f64,
     /// Step weights.
     pub weights: StepWeights,
-    /// The column left of the stripes; becomes the last of them.
-    pub boundary: &'a mut Boundary<'b>,
+    /// The column left of the stripes.
+    pub left: Boundary,
+    /// Where the last column of the stripes goes; may be the same.
+    pub right: Boundary,
+    /// Neighbours on other threads; then the stripes are one group.
+    pub watch: Watch<'a>,
     /// Where probabilities are kept.
     pub probabilities: *mut f32,
     /// The lanes.
@@ -153,7 +166,7 @@ pub struct Sweep<'a, 'b, V, T, const L: usize, const S: usize, const DISTINCT: u
 }
 
 impl<V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> Work
-    for Sweep<'_, '_, V, T, L, S, DISTINCT, KEEP>
+    for Sweep<'_, V, T, L, S, DISTINCT, KEEP>
 where
     V: Lanes<L>,
     T: CostTiles<V, L>,
@@ -162,8 +175,7 @@ where
 
     #[inline(always)]
     unsafe fn run(self) -> Scaled {
-        let Self { grid, stripes, tiles, gamma, weights, boundary, probabilities, .. } = self;
-        assert!(boundary.mantissa.len() >= grid.boundary_len() && boundary.exponent.len() >= grid.boundary_len());
+        let Self { grid, stripes, tiles, gamma, weights, left, right, watch, probabilities, .. } = self;
         let (blocks, block_len) = (grid.blocks, grid.block_len());
         let groups = stripes.len().div_ceil(S);
         let rates = weights.as_array().map(|w| rate(w, gamma));
@@ -178,8 +190,9 @@ where
                 std::array::from_fn(|_| Slot { vertical: one, horizontal: one, diagonal: one, skew: [zero; L] });
             let mut state = [State::<V, L>::nothing(); S];
             let mut out = [probabilities; S];
-            let left = boundary.mantissa.as_mut_ptr().add(grid.boundary_origin());
-            let left_exponent = boundary.exponent.as_mut_ptr().add(grid.boundary_origin());
+            let origin = grid.boundary_origin();
+            let (left, left_exponent) = (left.mantissa.add(origin), left.exponent.add(origin));
+            let (right, right_exponent) = (right.mantissa.add(origin), right.exponent.add(origin));
             let unused = if KEEP { probabilities.add(stripes.len() * blocks * block_len) } else { probabilities };
             // The block of slot 0; slot s is s blocks behind.
             for tick in 0..groups * blocks + S - 1 {
@@ -237,14 +250,18 @@ where
                 let last_row = tick.checked_sub(S - 1).map_or(0, |own| own % blocks * L);
                 let read = left.sub(first_row);
                 let read_exponent = left_exponent.sub(first_row);
+                if let Some(before) = watch.before {
+                    // Its last lane ends L-1 steps after the row of its first.
+                    before.wait_for((tick + 2).min(blocks));
+                }
                 // What comes over the boundary has grown since its own slot was last normalised.
                 let (at, at_exponent) = (read.sub(L - 1), read_exponent.sub(L - 1));
                 let (mut mantissa, mut exponent) = (V::load(at), V::load_i(at_exponent));
                 normalise::<V, L>(&mut mantissa, &mut exponent);
                 V::store(at, mantissa);
                 V::store_i(at_exponent, exponent);
-                let write = left.sub(last_row);
-                let write_exponent = left_exponent.sub(last_row);
+                let write = right.sub(last_row);
+                let write_exponent = right_exponent.sub(last_row);
                 for i in 0..L {
                     for s in (0..S).rev() {
                         let (from, from_exponent) = if s == 0 {
@@ -270,6 +287,9 @@ where
                             exponent: f64::from(exponents[end_slot][lane]),
                         };
                     }
+                }
+                if let (Some(own), Some(done)) = (watch.own, (tick + 1).checked_sub(S - 1)) {
+                    own.publish(done);
                 }
             }
             if KEEP && stripes.end == grid.stripes {

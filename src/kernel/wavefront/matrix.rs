@@ -1,5 +1,7 @@
 //! Tiles of matrices in memory: costs that the caller has, and H written out.
 
+use std::marker::PhantomData;
+
 use super::{AlignmentTiles, CostTiles};
 use crate::readout::MatrixMut;
 use crate::shape::Shape;
@@ -9,6 +11,7 @@ use crate::simd::Lanes;
 const AHEAD: usize = 24;
 
 /// Tiles of a row-major cost matrix.
+#[derive(Clone, Copy)]
 pub struct MatrixCosts<'a> {
     costs: &'a [f32],
     stride: usize,
@@ -52,31 +55,41 @@ unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for MatrixCosts<'_> {
             rows
         }
     }
+
+    fn twin(&self) -> Self {
+        *self
+    }
 }
 
 /// Writes H to a row-major matrix.
-pub struct MatrixAlignment<'a, 'o> {
-    out: &'a mut MatrixMut<'o, f32>,
+#[derive(Clone, Copy)]
+pub struct MatrixAlignment<'a> {
+    entries: *mut f32,
+    stride: usize,
     shape: Shape,
+    borrowed: PhantomData<&'a mut f32>,
 }
 
-impl<'a, 'o> MatrixAlignment<'a, 'o> {
+// SAFETY: tiles are disjoint parts of the matrix, and each is written by one thread.
+unsafe impl Sync for MatrixAlignment<'_> {}
+
+impl<'a> MatrixAlignment<'a> {
     /// `out` has room for N rows of M entries.
-    pub fn new(out: &'a mut MatrixMut<'o, f32>, shape: Shape) -> Self {
+    pub fn new(out: &'a mut MatrixMut<'_, f32>, shape: Shape) -> Self {
         assert!(out.stride >= shape.m && out.entries.len() >= (shape.n - 1) * out.stride + shape.m);
-        Self { out, shape }
+        Self { entries: out.entries.as_mut_ptr(), stride: out.stride, shape, borrowed: PhantomData }
     }
 }
 
 // SAFETY: rows and columns inside lie in the slice, as `new` checked; others are left out.
-unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignment<'_, '_> {
+unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignment<'_> {
     #[inline(always)]
     unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
         let Shape { n, m } = self.shape;
-        let (row, column, stride) = (block * L, stripe * L, self.out.stride);
+        let (row, column, stride) = (block * L, stripe * L, self.stride);
         // SAFETY: each store is within row < N and column + count <= M.
         unsafe {
-            let start = self.out.entries.as_mut_ptr().wrapping_add(row * stride + column);
+            let start = self.entries.wrapping_add(row * stride + column);
             if column + L <= m && row + L <= n {
                 for i in 0..L {
                     V::store(start.add(i * stride), rows[i]);
@@ -92,5 +105,9 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignmen
                 }
             }
         }
+    }
+
+    unsafe fn twin(&self) -> Self {
+        *self
     }
 }

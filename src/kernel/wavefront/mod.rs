@@ -35,6 +35,7 @@
 //! [`fits`]. Other pairs go by [`super::rowwise`].
 
 pub mod backward;
+pub mod crew;
 pub mod dense;
 pub mod dispatch;
 pub mod exponential;
@@ -79,6 +80,9 @@ pub unsafe trait CostTiles<V: Lanes<L>, const L: usize> {
     ///
     /// The hardware has the instructions of V.
     unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L];
+
+    /// The same tiles for another thread.
+    fn twin(&self) -> Self;
 }
 
 /// Takes H as tiles of L rows and L columns, from the last stripe to the first, from the last block to the first.
@@ -95,6 +99,13 @@ pub unsafe trait AlignmentTiles<V: Lanes<L>, const L: usize> {
     ///
     /// The hardware has the instructions of V.
     unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]);
+
+    /// A taker for another thread, into the same sums.
+    ///
+    /// # Safety
+    ///
+    /// Tiles of the same block are taken by one thread at a time, each seeing what the ones before wrote.
+    unsafe fn twin(&self) -> Self;
 }
 
 /// Sizes of a sweep.
@@ -117,9 +128,21 @@ impl Grid {
             shape,
             lanes,
             stripes: shape.m.div_ceil(lanes).next_multiple_of(slots),
-            // At least S blocks, so that the boundary is written before it is read.
-            blocks: (shape.n + lanes).div_ceil(lanes).max(slots),
+            blocks: Self::blocks(shape, lanes, slots),
         }
+    }
+
+    /// Groups of stripes.
+    pub fn groups(self, slots: usize) -> usize {
+        self.stripes / slots
+    }
+
+    fn blocks(shape: Shape, lanes: usize, slots: usize) -> usize {
+        // At least S blocks, so that the boundary is written before it is read.
+        let blocks = (shape.n + lanes).div_ceil(lanes).max(slots);
+        // Mantissas are normalised every second block, counted from the first group of a sweep. An even number makes
+        // that the same blocks whether groups are swept one by one or together, and results the same to the bit.
+        if shape.cells() >= crew::LEAST_CELLS { blocks.next_multiple_of(2) } else { blocks }
     }
 
     /// float32 of one block of probabilities: p_h and p_v of every lane and step.
@@ -153,6 +176,12 @@ impl AlignedBuffer {
     pub fn as_slice(&self) -> &[f32] {
         // SAFETY: `Line` is 16 float32 without padding.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * 16) }
+    }
+
+    /// The contents, to be written.
+    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        // SAFETY: `Line` is 16 float32 without padding.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * 16) }
     }
 
     /// Makes room for `len` numbers; what was there may be lost.

@@ -46,6 +46,7 @@ impl NarrowTargets {
 }
 
 /// Costs by sums of products.
+#[derive(Clone, Copy)]
 pub struct NarrowCosts<'a> {
     targets: &'a NarrowTargets,
     predictions: &'a [f32], // [row][d]
@@ -86,6 +87,10 @@ unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for NarrowCosts<'_> {
             rows
         }
     }
+
+    fn twin(&self) -> Self {
+        *self
+    }
 }
 
 /// Memory of the gathered sums; any contents will do.
@@ -95,11 +100,16 @@ pub struct NarrowGatherScratch {
 }
 
 /// H W and h by lanes.
+#[derive(Clone, Copy)]
 pub struct NarrowGather<'a> {
     targets: &'a NarrowTargets,
     lanes: usize,
-    sums: &'a mut [f32], // [block][feature, or h behind the last][row][lane]
+    rows: usize,
+    sums: *mut f32, // [block][feature, or h behind the last][row][lane]
 }
+
+// SAFETY: the sums of one block of rows are touched by one thread at a time, as `twin` asks.
+unsafe impl Sync for NarrowGather<'_> {}
 
 impl<'a> NarrowGather<'a> {
     /// Zero sums for a grid.
@@ -107,13 +117,15 @@ impl<'a> NarrowGather<'a> {
         let len = grid.blocks * (targets.d + 1) * grid.lanes * grid.lanes;
         let sums = &mut scratch.sums.reserve(len)[..len];
         sums.fill(0.0);
-        Self { targets, lanes: grid.lanes, sums }
+        Self { targets, lanes: grid.lanes, rows: grid.shape.n, sums: sums.as_mut_ptr() }
     }
 
     fn sum(&self, n: usize, d: usize) -> f32 {
         let (block, row) = (n / self.lanes, n % self.lanes);
         let at = ((block * (self.targets.d + 1) + d) * self.lanes + row) * self.lanes;
-        self.sums[at..][..self.lanes].iter().sum()
+        assert!(n < self.rows);
+        // SAFETY: `new` made room for all rows; the sweeps are over.
+        unsafe { std::slice::from_raw_parts(self.sums.add(at), self.lanes) }.iter().sum()
     }
 
     /// Writes (H W)(n).
@@ -136,7 +148,7 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for NarrowGather<'
         let d = self.targets.d;
         // SAFETY: the caller vouches for the hardware; sizes as in `new`.
         unsafe {
-            let sums = self.sums.as_mut_ptr().add(block * (d + 1) * L * L);
+            let sums = self.sums.add(block * (d + 1) * L * L);
             for k in 0..d {
                 let w = V::load(self.targets.row(k).add(stripe * L));
                 for (i, &row) in rows.iter().enumerate() {
@@ -149,5 +161,9 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for NarrowGather<'
                 V::store(sum, V::add(row, V::load(sum)));
             }
         }
+    }
+
+    unsafe fn twin(&self) -> Self {
+        *self
     }
 }

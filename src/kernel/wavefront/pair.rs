@@ -85,7 +85,7 @@ fn kind(form: Form<'_>, targets: usize) -> Kind {
 ///
 /// The hardware has the instructions of V.
 pub unsafe fn run<V: Lanes<L>, const L: usize>(
-    job: Job,
+    job: Job<'_>,
     costs: Costs<'_>,
     wanted: Wanted<'_, '_>,
     scratch: &mut Scratch,
@@ -149,14 +149,14 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
 
 /// The value, or H as a matrix.
 unsafe fn without_form<V, T, const L: usize, const S: usize>(
-    job: Job,
+    job: Job<'_>,
     tiles: &mut T,
     wanted: Wanted<'_, '_>,
     scratch: &mut RunScratch,
 ) -> Scaled
 where
     V: Lanes<L>,
-    T: CostTiles<V, L>,
+    T: CostTiles<V, L> + Sync,
 {
     // SAFETY: the caller vouches for the hardware.
     unsafe {

@@ -6,6 +6,7 @@
 
 use super::dense::Form;
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
+use crate::shape::Shape;
 use crate::simd::Lanes;
 
 /// The entries of W other than 0, target by target.
@@ -52,6 +53,7 @@ pub struct SparseScratch {
 }
 
 /// Costs by sums of a few vectors.
+#[derive(Clone, Copy)]
 pub struct SparseCosts<'a> {
     targets: &'a SparseTargets,
     d: usize,
@@ -99,6 +101,10 @@ unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_> {
             columns
         }
     }
+
+    fn twin(&self) -> Self {
+        *self
+    }
 }
 
 /// Memory of the gathered sums; any contents will do.
@@ -109,14 +115,18 @@ pub struct SparseGatherScratch {
 }
 
 /// H W and h by adding columns.
+#[derive(Clone, Copy)]
 pub struct SparseGather<'a> {
     targets: &'a SparseTargets,
     d: usize,
     lanes: usize,
-    columns: usize,
-    sums: &'a mut [f32],     // [block][feature][row]
-    row_sums: &'a mut [f32], // [row]
+    shape: Shape,
+    sums: *mut f32,     // [block][feature][row]
+    row_sums: *mut f32, // [row]
 }
+
+// SAFETY: the sums of one block of rows are touched by one thread at a time, as `twin` asks.
+unsafe impl Sync for SparseGather<'_> {}
 
 impl<'a> SparseGather<'a> {
     /// Zero sums for a grid.
@@ -126,13 +136,17 @@ impl<'a> SparseGather<'a> {
         sums.fill(0.0);
         let row_sums = &mut scratch.row_sums.reserve(rows)[..rows];
         row_sums.fill(0.0);
-        Self { targets, d, lanes: grid.lanes, columns: grid.shape.m, sums, row_sums }
+        let (sums, row_sums) = (sums.as_mut_ptr(), row_sums.as_mut_ptr());
+        Self { targets, d, lanes: grid.lanes, shape: grid.shape, sums, row_sums }
     }
 
     /// Writes (H W)(n).
     pub fn write_hw(&self, n: usize, out: &mut [f32]) {
+        assert!(n < self.shape.n);
         let (block, row) = (n / self.lanes, n % self.lanes);
-        let sums = &self.sums[block * self.lanes * self.d..][..self.lanes * self.d];
+        let len = self.lanes * self.d;
+        // SAFETY: `new` made room for all rows; the sweeps are over.
+        let sums = unsafe { std::slice::from_raw_parts(self.sums.add(block * len), len) };
         for (feature, out) in out.iter_mut().enumerate() {
             *out = sums[feature * self.lanes + row];
         }
@@ -140,7 +154,9 @@ impl<'a> SparseGather<'a> {
 
     /// h(n).
     pub fn h(&self, n: usize) -> f32 {
-        self.row_sums[n]
+        assert!(n < self.shape.n);
+        // SAFETY: `new` made room for all rows; the sweeps are over.
+        unsafe { *self.row_sums.add(n) }
     }
 }
 
@@ -152,10 +168,10 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for SparseGather<'
         unsafe {
             let mut columns = *rows;
             V::transpose(&mut columns);
-            let sums = self.sums.as_mut_ptr().add(block * self.d * L);
-            let row_sums = self.row_sums.as_mut_ptr().add(block * L);
+            let sums = self.sums.add(block * self.d * L);
+            let row_sums = self.row_sums.add(block * L);
             let mut h = V::load(row_sums);
-            for (j, &column) in columns.iter().enumerate().take(self.columns - (stripe * L).min(self.columns)) {
+            for (j, &column) in columns.iter().enumerate().take(self.shape.m.saturating_sub(stripe * L)) {
                 h = V::add(h, column);
                 for &(at, entry) in self.targets.of(stripe * L + j) {
                     let sum = sums.add(at as usize);
@@ -164,5 +180,9 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for SparseGather<'
             }
             V::store(row_sums, h);
         }
+    }
+
+    unsafe fn twin(&self) -> Self {
+        *self
     }
 }

@@ -1,0 +1,36 @@
+//! Pairs whose costs over gamma leave the range of exact exponents: by the reference recursion, in the log domain.
+//!
+//! There are no such costs in practice; the numbers are right all the same, at the price of memory and time.
+
+use std::ops::Range;
+
+use crate::cost::CostRows;
+use crate::kernel::{Moments, RowSink};
+use crate::reference;
+use crate::shape::Shape;
+use crate::weights::StepWeights;
+
+/// The value; E and H go to `sink`, the sums over all cells to `moments`.
+pub fn align(
+    costs: &impl CostRows,
+    shape: Shape,
+    band: Option<&[Range<usize>]>,
+    (gamma, weights): (f64, StepWeights),
+    sink: &mut impl RowSink,
+    moments: &mut Moments,
+) -> f64 {
+    let Shape { n: rows, m } = shape;
+    let mut matrix = vec![f64::INFINITY; shape.cells()];
+    for (n, row) in matrix.chunks_exact_mut(m).enumerate() {
+        costs.write_row(n, band.map_or(0..m, |band| band[n].clone()), row);
+    }
+    let found = reference::align(&matrix, rows, m, gamma, weights);
+    if found.value.is_finite() {
+        *moments = Moments { entropy: found.entropy, step_weights_grad: found.step_weights_grad };
+        for n in (0..rows).rev() {
+            let of_row = n * m..(n + 1) * m;
+            sink.take_row(n, 0..m, &found.visits[of_row.clone()], &found.soft_alignment[of_row]);
+        }
+    }
+    found.value
+}
