@@ -187,7 +187,7 @@ def align_costs(
     costs = as_cost_matrix("C", C)
     threads = check_threads(threads)
     found = compute(settings, xs=None, ys=None, costs=[costs], outputs=["h", "H"], threads=threads)[0]
-    if isinstance(found, ValueError):
+    if isinstance(found, Exception):
         raise found
     return Alignment(settings, costs=costs, results=found, threads=threads)
 
@@ -329,7 +329,7 @@ def _results(
     found = compute(
         settings, xs=[pair[0]], ys=[pair[1]], costs=costs, outputs=outputs, threads=check_threads(threads)
     )[0]
-    if isinstance(found, ValueError):
+    if isinstance(found, Exception):
         raise found
     results: dict[str, Any] = found
     return results

@@ -188,7 +188,7 @@ class Alignment:
             outputs=[output],
             threads=self._threads,
         )[0]
-        if isinstance(found, ValueError):
+        if isinstance(found, Exception):
             raise found
         self._results.update({name: _frozen(result) for name, result in found.items() if name != "value"})
 
@@ -235,7 +235,7 @@ def _is_overflow(result: Any) -> bool:
     # The sequences are finite, so costs that are not, or their sum, left the range of float64.
     if isinstance(result, _core.NoPathError):
         return not str(result).startswith("band")
-    return not isinstance(result, ValueError) and bool(np.isnan(result["value"]))
+    return not isinstance(result, Exception) and bool(np.isnan(result["value"]))
 
 
 def _overflow(settings: Settings) -> ValueError:

@@ -13,9 +13,11 @@ __all__ = [
     "NoPathError",
     "align_padded",
     "align_ragged",
+    "available_instruction_sets",
     "costs_padded",
     "costs_ragged",
     "get_num_threads",
+    "instruction_set",
     "set_num_threads",
 ]
 
@@ -54,7 +56,7 @@ def align_ragged(
     pos_weight: NDArray[np.float64] | None,
     outputs: Sequence[str],
     threads: int | None,
-) -> list[PairResult | ValueError]: ...
+) -> list[PairResult | ValueError | MemoryError]: ...
 def align_padded(
     x: _Floats,
     y: _Floats,
@@ -89,6 +91,8 @@ def costs_ragged(
     band: _Band | None,
     outputs: Sequence[str],
     threads: int | None,
-) -> list[PairResult | ValueError]: ...
+) -> list[PairResult | ValueError | MemoryError]: ...
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
+def instruction_set() -> str: ...
+def available_instruction_sets() -> list[str]: ...

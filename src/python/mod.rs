@@ -32,6 +32,17 @@ fn get_num_threads() -> PyResult<usize> {
     Ok(crate::batch::num_threads()?)
 }
 
+#[pyfunction]
+fn instruction_set() -> &'static str {
+    crate::kernel::wavefront::dispatch::InstructionSet::chosen().map_or("off", |set| set.name())
+}
+
+#[pyfunction]
+fn available_instruction_sets() -> Vec<&'static str> {
+    let all = crate::kernel::wavefront::dispatch::InstructionSet::ALL;
+    all.into_iter().filter(|(_, set)| set.is_available()).map(|(name, _)| name).collect()
+}
+
 #[pymodule]
 mod _core {
     #[pymodule_export]
@@ -41,5 +52,5 @@ mod _core {
     #[pymodule_export]
     use super::ragged::{align_ragged, costs_ragged};
     #[pymodule_export]
-    use super::{get_num_threads, set_num_threads};
+    use super::{available_instruction_sets, get_num_threads, instruction_set, set_num_threads};
 }

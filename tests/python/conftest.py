@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from warplens import _core
+
 # Deterministic and independent of any clock.
 settings.register_profile("warplens", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("warplens")
@@ -48,6 +50,9 @@ def pytest_unconfigure(config):
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or config.option.collectonly:
         return
+    # One test runs every instruction set that the machine has; what it lacks is not tested.
+    sets = ", ".join(_core.available_instruction_sets())
+    reporter.write_line(f"instruction sets of this machine: {sets}; by default: {_core.instruction_set()}")
     if not _skipped:
         reporter.write_line("skipped: nothing")
     for reason, tests in sorted(_skipped.items()):

@@ -63,6 +63,11 @@ impl InstructionSet {
         ("avx512", Self::Avx512),
     ];
 
+    /// The name that `WARPLENS_SIMD` takes.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, set)| *set == self).map_or("", |(name, _)| name)
+    }
+
     /// Whether this machine has it.
     pub fn is_available(self) -> bool {
         match self {

@@ -464,43 +464,44 @@ mod tests {
     /// The greatest difference of H from the reference over shapes, weights, gammas and panels.
     fn check<V: Lanes<L>, const L: usize, const S: usize>() {
         let mut scratch = Scratch::default();
-        let shapes =
-            (1..=19).map(|k| (k, 20 - k)).chain((1..=18).map(|k| (40 + k, 33 + k))).chain([(1, 1), (3, 40), (70, 5)]);
+        // Every residue of N and M by 16, in one group of stripes and in several.
+        let shapes = (1..=16)
+            .map(|k| (k, 17 - k))
+            .chain((1..=16).step_by(3).map(|k| (24 + k, 60 + 7 * k % 16)))
+            .chain([(3, 40), (70, 5)]);
         for (n, m) in shapes {
             let shape = Shape::new(n, m).unwrap();
             for weights in
                 [StepWeights::UNIT, StepWeights::new(0.1, 1.0, 1.0).unwrap(), StepWeights::new(0.0, 2.0, 0.7).unwrap()]
             {
-                for (gamma, scale) in [(0.01, 1.0), (1.0, 1.0), (100.0, 1.0), (1.0, 100.0), (1.0, 1e-3)] {
+                for (gamma, scale) in [(0.01, 1.0), (1.0, 1.0), (100.0, 1e-3)] {
                     let costs = costs(n, m, scale);
                     let wide: Vec<f64> = costs.iter().copied().map(f64::from).collect();
                     let truth = reference::align(&wide, n, m, gamma, weights);
-                    for panel_bytes in [PANEL_BYTES, 1] {
-                        for readout in [weights, StepWeights::UNIT] {
-                            let job = Job { shape, gamma, weights, readout, panel_bytes, crew: Crew::ALONE };
-                            let mut h = vec![f32::NAN; n * m];
-                            let mut matrix = MatrixMut { entries: &mut h, stride: m };
-                            let mut tiles = MatrixCosts::new(&costs, m, shape);
-                            let mut sink = MatrixAlignment::new(&mut matrix, shape);
-                            // SAFETY: the test names only lanes that the machine has.
-                            let (end, value) = unsafe {
-                                let end = job.align::<V, _, _, L, S>(&mut tiles, &mut sink, &mut scratch);
-                                (end, job.value::<V, _, L, S>(&mut tiles, &mut scratch))
-                            };
-                            assert_eq!(end.ln(), value.ln());
-                            let value = -gamma * value.ln();
+                    for (panel_bytes, readout) in [(PANEL_BYTES, weights), (1, StepWeights::UNIT)] {
+                        let job = Job { shape, gamma, weights, readout, panel_bytes, crew: Crew::ALONE };
+                        let mut h = vec![f32::NAN; n * m];
+                        let mut matrix = MatrixMut { entries: &mut h, stride: m };
+                        let mut tiles = MatrixCosts::new(&costs, m, shape);
+                        let mut sink = MatrixAlignment::new(&mut matrix, shape);
+                        // SAFETY: the test names only lanes that the machine has.
+                        let (end, value) = unsafe {
+                            let end = job.align::<V, _, _, L, S>(&mut tiles, &mut sink, &mut scratch);
+                            (end, job.value::<V, _, L, S>(&mut tiles, &mut scratch))
+                        };
+                        assert_eq!(end.ln(), value.ln());
+                        let value = -gamma * value.ln();
+                        assert!(
+                            (value - truth.value).abs() <= 1e-5 * (truth.value.abs() + gamma * (n + m) as f64),
+                            "{n}x{m} g={gamma}: {value} {}",
+                            truth.value
+                        );
+                        let expected = if readout == weights { &truth.soft_alignment } else { &truth.visits };
+                        for (k, (got, expected)) in h.iter().zip(expected).enumerate() {
                             assert!(
-                                (value - truth.value).abs() <= 1e-5 * (truth.value.abs() + gamma * (n + m) as f64),
-                                "{n}x{m} g={gamma}: {value} {}",
-                                truth.value
+                                (f64::from(*got) - expected).abs() <= 1e-5,
+                                "{n}x{m} g={gamma} w={weights:?} x{scale} S={S} panel={panel_bytes} cell {k}: {got} {expected}"
                             );
-                            let expected = if readout == weights { &truth.soft_alignment } else { &truth.visits };
-                            for (k, (got, expected)) in h.iter().zip(expected).enumerate() {
-                                assert!(
-                                    (f64::from(*got) - expected).abs() <= 1e-5,
-                                    "{n}x{m} g={gamma} w={weights:?} x{scale} S={S} panel={panel_bytes} cell {k}: {got} {expected}"
-                                );
-                            }
                         }
                     }
                 }
@@ -537,7 +538,7 @@ mod tests {
                 std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
             }
         };
-        for (n, m) in [(3001, 700), (709, 3003)] {
+        for (n, m) in [(3001, 700)] {
             let shape = Shape::new(n, m).unwrap();
             assert!(shape.cells() >= LEAST_CELLS);
             let costs = costs(n, m, 1.0);
@@ -559,9 +560,9 @@ mod tests {
             };
             let alone = align(Crew::ALONE, PANEL_BYTES);
             assert!(alone.1.iter().all(|h| (0.0..1.001).contains(h)));
-            for threads in [2, 3, 7] {
+            for threads in [2, 5] {
                 let run = in_threads(threads);
-                for panel_bytes in [1, 4 << 20, PANEL_BYTES] {
+                for panel_bytes in [1, 4 << 20] {
                     let got = align(Crew { threads, run: &run }, panel_bytes);
                     assert!(got == alone, "{n}x{m} on {threads} threads, panels of {panel_bytes} bytes");
                 }
