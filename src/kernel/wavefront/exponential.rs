@@ -7,6 +7,7 @@ use crate::scaled::Rate;
 use crate::simd::Lanes;
 
 /// (2^f - 1) / f such that the greatest relative error of 2^f on [-1/2, 1/2] is least, 1.1e-7, and has no sign of its own.
+#[expect(clippy::approx_constant, reason = "fitted: close to ln 2 and its powers, and not equal")]
 const POLYNOMIAL: [f32; 5] = [0.693_147, 0.240_222_42, 0.055_507_336, 0.009_671_513, 0.001_326_472_7];
 
 /// The factors of one tile for one step weight.

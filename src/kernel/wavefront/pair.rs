@@ -115,17 +115,14 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
                 }
                 Kind::Sparse => {
                     sparse_targets.fill(form, grid(SPARSE_SLOTS));
-                    let mut tiles = SparseCosts::new(form, grid(SPARSE_SLOTS), sparse_targets, sparse);
+                    let mut tiles = SparseCosts::new::<V, L>(form, grid(SPARSE_SLOTS), sparse_targets, sparse);
                     let Wanted::Products { h, hw } = wanted else {
                         return without_form::<V, _, L, SPARSE_SLOTS>(job, &mut tiles, wanted, run);
                     };
                     let mut gather =
                         SparseGather::new(form.d, grid(SPARSE_SLOTS), sparse_targets, &mut scratch.sparse_gather);
                     let end = job.align::<V, _, _, L, SPARSE_SLOTS>(&mut tiles, &mut gather, run);
-                    for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
-                        *h = gather.h(n);
-                        gather.write_hw(n, hw);
-                    }
+                    gather.write::<V, L>(h, hw);
                     end
                 }
                 Kind::Narrow => {

@@ -4,10 +4,12 @@
 //! lies in blocks of L rows, [block][feature][row], where a column is one vector; tiles are made by columns and
 //! transposed. H is transposed back, and each column added to the features of its target, in the same layout.
 
+use std::marker::PhantomData;
+
 use super::dense::Form;
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
 use crate::shape::Shape;
-use crate::simd::Lanes;
+use crate::simd::{Lanes, Work};
 
 /// The entries of W other than 0, target by target.
 #[derive(Default)]
@@ -40,8 +42,18 @@ impl SparseTargets {
         self.phi.resize(columns, 0.0);
     }
 
-    fn of(&self, column: usize) -> &[(u32, f32)] {
-        &self.entries[self.starts[column] as usize..self.starts[column + 1] as usize]
+    /// The entries of a column.
+    ///
+    /// # Safety
+    ///
+    /// The column is one of the grid that the lists were filled for.
+    #[inline(always)]
+    unsafe fn of(&self, column: usize) -> &[(u32, f32)] {
+        // SAFETY: `fill` wrote a start for every column and one more, rising to the number of entries.
+        unsafe {
+            let (start, end) = (*self.starts.get_unchecked(column), *self.starts.get_unchecked(column + 1));
+            self.entries.get_unchecked(start as usize..end as usize)
+        }
     }
 }
 
@@ -63,21 +75,59 @@ pub struct SparseCosts<'a> {
 
 impl<'a> SparseCosts<'a> {
     /// Packs V for a grid.
-    pub fn new(form: Form<'_>, grid: Grid, targets: &'a SparseTargets, scratch: &'a mut SparseScratch) -> Self {
-        let (d, lanes, rows) = (form.d, grid.lanes, grid.blocks * grid.lanes);
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    pub unsafe fn new<V: Lanes<L>, const L: usize>(
+        form: Form<'_>,
+        grid: Grid,
+        targets: &'a SparseTargets,
+        scratch: &'a mut SparseScratch,
+    ) -> Self {
+        let (d, rows) = (form.d, grid.blocks * L);
         let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
-        for (block, packed) in predictions.chunks_exact_mut(lanes * d).enumerate() {
-            for i in 0..lanes {
-                let row = form.v.get((block * lanes + i) * d..(block * lanes + i + 1) * d);
-                for feature in 0..d {
-                    packed[feature * lanes + i] = row.map_or(0.0, |row| row[feature]);
-                }
-            }
-        }
+        // SAFETY: the caller vouches for the hardware.
+        unsafe { V::outline(Pack::<V, L> { v: form.v, d, packed: &mut *predictions, lanes: PhantomData }) };
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
         row_terms[form.u.len()..].fill(0.0);
         Self { targets, d, predictions, row_terms }
+    }
+}
+
+/// From [row][feature] to [block][feature][row], zeros below the last row.
+struct Pack<'a, V, const L: usize> {
+    v: &'a [f32],
+    d: usize,
+    packed: &'a mut [f32],
+    lanes: PhantomData<V>,
+}
+
+impl<V: Lanes<L>, const L: usize> Work for Pack<'_, V, L> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self { v, d, packed, .. } = self;
+        let rows = v.len() / d;
+        for (block, packed) in packed.chunks_exact_mut(d * L).enumerate() {
+            for k in (0..d).step_by(L) {
+                let count = (d - k).min(L);
+                // SAFETY: the caller vouches for the hardware; `count` features from k of an existing row are read,
+                // and `count` vectors of the block are written.
+                unsafe {
+                    let mut tile = [V::splat(0.0); L];
+                    for i in 0..L.min(rows.saturating_sub(block * L)) {
+                        tile[i] = V::load_first(v.as_ptr().add((block * L + i) * d + k), count);
+                    }
+                    V::transpose(&mut tile);
+                    for (i, &features) in tile.iter().enumerate().take(count) {
+                        V::store(packed.as_mut_ptr().add((k + i) * L), features);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -91,7 +141,7 @@ unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_> {
             let u = V::load(self.row_terms.as_ptr().add(block * L));
             let mut columns = [u; L];
             for (j, column) in columns.iter_mut().enumerate() {
-                let mut sum = V::add(u, V::splat(self.targets.phi[stripe * L + j]));
+                let mut sum = V::add(u, V::splat(*self.targets.phi.get_unchecked(stripe * L + j)));
                 for &(at, entry) in self.targets.of(stripe * L + j) {
                     sum = V::mul_add(V::load(rows.add(at as usize)), V::splat(-entry), sum);
                 }
@@ -119,7 +169,6 @@ pub struct SparseGatherScratch {
 pub struct SparseGather<'a> {
     targets: &'a SparseTargets,
     d: usize,
-    lanes: usize,
     shape: Shape,
     sums: *mut f32,     // [block][feature][row]
     row_sums: *mut f32, // [row]
@@ -137,26 +186,53 @@ impl<'a> SparseGather<'a> {
         let row_sums = &mut scratch.row_sums.reserve(rows)[..rows];
         row_sums.fill(0.0);
         let (sums, row_sums) = (sums.as_mut_ptr(), row_sums.as_mut_ptr());
-        Self { targets, d, lanes: grid.lanes, shape: grid.shape, sums, row_sums }
+        Self { targets, d, shape: grid.shape, sums, row_sums }
     }
 
-    /// Writes (H W)(n).
-    pub fn write_hw(&self, n: usize, out: &mut [f32]) {
-        assert!(n < self.shape.n);
-        let (block, row) = (n / self.lanes, n % self.lanes);
-        let len = self.lanes * self.d;
+    /// Writes h (N,) and H W (N,D).
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    pub unsafe fn write<V: Lanes<L>, const L: usize>(&self, h: &mut [f32], hw: &mut [f32]) {
+        assert!(h.len() == self.shape.n && hw.len() == self.shape.n * self.d);
         // SAFETY: `new` made room for all rows; the sweeps are over.
-        let sums = unsafe { std::slice::from_raw_parts(self.sums.add(block * len), len) };
-        for (feature, out) in out.iter_mut().enumerate() {
-            *out = sums[feature * self.lanes + row];
+        h.copy_from_slice(unsafe { std::slice::from_raw_parts(self.row_sums, self.shape.n) });
+        // SAFETY: the caller vouches for the hardware.
+        unsafe { V::outline(Unpack::<V, L> { gather: self, hw, lanes: PhantomData }) };
+    }
+}
+
+/// From [block][feature][row] to [row][feature].
+struct Unpack<'a, 'b, V, const L: usize> {
+    gather: &'a SparseGather<'b>,
+    hw: &'a mut [f32],
+    lanes: PhantomData<V>,
+}
+
+impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, '_, V, L> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self { gather: &SparseGather { d, shape, sums, .. }, hw, .. } = self;
+        for block in 0..shape.n.div_ceil(L) {
+            for k in (0..d).step_by(L) {
+                let count = (d - k).min(L);
+                // SAFETY: the caller vouches for the hardware; the block has `count` vectors from feature k on, and
+                // each row that is written has `count` features from k on.
+                unsafe {
+                    let mut tile = [V::splat(0.0); L];
+                    for i in 0..count {
+                        tile[i] = V::load(sums.add((block * d + k + i) * L));
+                    }
+                    V::transpose(&mut tile);
+                    for (i, &row) in tile.iter().enumerate().take(shape.n - block * L) {
+                        V::store_first(hw.as_mut_ptr().add((block * L + i) * d + k), row, count);
+                    }
+                }
+            }
         }
-    }
-
-    /// h(n).
-    pub fn h(&self, n: usize) -> f32 {
-        assert!(n < self.shape.n);
-        // SAFETY: `new` made room for all rows; the sweeps are over.
-        unsafe { *self.row_sums.add(n) }
     }
 }
 
