@@ -7,6 +7,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 use warplens::cost::{Cost, CostMatrix, WeightedCost};
+use warplens::kernel::wavefront::crew::Crew;
 use warplens::kernel::wavefront::dispatch::InstructionSet;
 use warplens::plan::{Pair, Recursion, Scratch, align_costs, align_pair};
 use warplens::readout::{MatrixMut, Outputs};
@@ -58,14 +59,18 @@ fn from_costs(criterion: &mut Criterion) {
             let recursion = recursion(weights);
             group.bench_function(BenchmarkId::new("value", format_args!("{n}x{m} {name}")), |bencher| {
                 bencher.iter(|| {
-                    align_costs(matrix, shape, &recursion, &mut Outputs::default(), &mut scratch).expect("a path").value
+                    align_costs(matrix, shape, &recursion, &mut Outputs::default(), Crew::ALONE, &mut scratch)
+                        .expect("a path")
+                        .value
                 });
             });
             group.bench_function(BenchmarkId::new("value and H", format_args!("{n}x{m} {name}")), |bencher| {
                 bencher.iter(|| {
                     let soft_alignment = MatrixMut { entries: &mut soft_alignment[..], stride: m };
                     let mut outputs = Outputs { soft_alignment: Some(soft_alignment), ..Outputs::default() };
-                    align_costs(matrix, shape, &recursion, &mut outputs, &mut scratch).expect("a path").value
+                    align_costs(matrix, shape, &recursion, &mut outputs, Crew::ALONE, &mut scratch)
+                        .expect("a path")
+                        .value
                 });
             });
         }
@@ -109,13 +114,15 @@ fn from_sequences(criterion: &mut Criterion) {
         let mut scratch = Scratch::default();
         group.bench_function(BenchmarkId::new("value", name), |bencher| {
             bencher.iter(|| {
-                align_pair(pair, &cost, &recursion, &mut Outputs::default(), &mut scratch).expect("a path").value
+                align_pair(pair, &cost, &recursion, &mut Outputs::default(), Crew::ALONE, &mut scratch)
+                    .expect("a path")
+                    .value
             });
         });
         group.bench_function(BenchmarkId::new("value and dX", name), |bencher| {
             bencher.iter(|| {
                 let mut outputs = Outputs { x_grad: Some(&mut x_grad[..]), ..Outputs::default() };
-                align_pair(pair, &cost, &recursion, &mut outputs, &mut scratch).expect("a path").value
+                align_pair(pair, &cost, &recursion, &mut outputs, Crew::ALONE, &mut scratch).expect("a path").value
             });
         });
     }
