@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from every_path import BACKENDS, random_batch
+from batches_of_pairs import BACKENDS, random_batch
 from torch import nn
 
 import warplens.torch as wlt

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from every_path import COSTS
+from oracles.costs import COSTS
 
 import warplens as wl
 import warplens.torch as wlt

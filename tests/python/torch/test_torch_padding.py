@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from every_path import BACKENDS, COSTS, COSTS_WITH_TARGETS, random_batch
+from batches_of_pairs import BACKENDS, random_batch
+from oracles.costs import COSTS, COSTS_WITH_TARGETS
 
 import warplens as wl
 import warplens.torch as wlt

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from every_path import BACKENDS, soft_dtw
+from batches_of_pairs import BACKENDS
+from oracles.every_path import soft_dtw
 
 import warplens as wl
 import warplens.torch as wlt
