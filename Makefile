@@ -7,10 +7,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock pyproject.toml
 CARGO_LINT := cargo clippy --locked --all-targets
+CARGO_SANITIZE := test --locked --target x86_64-unknown-linux-gnu --target-dir target/sanitize
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint check wheel clean
+.PHONY: help demo test lint check wheel bench sanitize clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +37,18 @@ check: lint test ## lint and test
 wheel: $(VENV)/.demo ## build the wheel (Python >= 3.11, any minor version) and the source distribution into dist/
 	$(BIN)/maturin build --locked --release --sdist --out dist
 
+# BENCH holds options of `python -m benches.python`; AEON=1 adds aeon, in an environment of its own.
+bench: $(VENV)/.bench $(VENV)/.built $(AEON:%=$(VENV)/aeon/.installed) ## time kernels and whole calls (BENCH=--quick)
+	cargo bench --locked $(if $(findstring --quick,$(BENCH)),-- --quick)
+	$(BIN)/python -m benches.python $(AEON:%=--aeon $(VENV)/aeon/bin/python) $(BENCH)
+
+# Valgrind needs AVX2 of the machine and runs some thirty times slower: it sees the kernels, which hold the unsafe code.
+sanitize: ## run the tests of the core under AddressSanitizer (cargo +nightly) and valgrind (kernels, AVX2)
+	RUSTFLAGS=-Zsanitizer=address cargo +nightly $(CARGO_SANITIZE)/address --lib --tests
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='valgrind --quiet --error-exitcode=1' \
+		cargo $(CARGO_SANITIZE)/valgrind --lib -- --test-threads 1 wavefront simd
+
 clean: ## remove what was built, the virtual environment included
 	rm -rf $(VENV) target dist warplens-demo python/warplens/_core*.so
 
@@ -50,6 +63,15 @@ $(VENV)/.demo: requirements/demo.txt | $(BIN)/python
 
 $(VENV)/.test: requirements/test.txt requirements/demo.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/test.txt
+	touch $@
+
+$(VENV)/.bench: requirements/bench.txt requirements/test.txt requirements/demo.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
+	touch $@
+
+$(VENV)/aeon/.installed: requirements/bench-aeon.txt | $(BIN)/python
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench-aeon.txt
 	touch $@
 
 $(VENV)/.built: $(RUST) $(VENV)/.demo

@@ -1,0 +1,66 @@
+"""100 000 x 5 000 frames, D = 12: value and x_grad of one pair, in a process of its own, and what it took.
+
+    python -m benches.python.long_pair [--shrink 4]
+
+Nothing but NumPy and warplens is imported, so that the peak of the whole process says something.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import warplens as wl
+
+from .memory import forget_peak, resident_and_peak
+from .workloads import Workload
+
+
+def run(shrink: int, threads: int) -> dict[str, Any]:
+    """The outcome of a fresh process."""
+    ended = subprocess.run(
+        [sys.executable, "-m", __name__, "--shrink", str(shrink), "--threads", str(threads)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode != 0:
+        return {"failed": f"exit status {ended.returncode}: {ended.stderr.strip()[-300:]}"}
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shrink", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    wl.set_num_threads(options.threads)
+    workload = Workload("long", ((100_000 // options.shrink, 5_000 // options.shrink),), 12, seed=10)
+    (x,), (y,) = workload.data
+    (small_x,), (small_y,) = replace(workload, sizes=((9, 8),)).data
+    wl.align(small_x, small_y, cost="sqeuclidean")
+    before = forget_peak()
+    start = time.perf_counter()
+    found = wl.align(x, y, cost="sqeuclidean")
+    seconds = time.perf_counter() - start
+    peak = resident_and_peak()[1]
+    exact = wl.align(x.astype(np.float64), y.astype(np.float64), cost="sqeuclidean")
+    off = found.x_grad.astype(np.float64) - exact.x_grad
+    outcome = {
+        "size": workload.shape_text,
+        "seconds": seconds,
+        "extra_bytes": peak - before,
+        "process_bytes": peak,
+        "value_error": abs(found.value - exact.value) / abs(exact.value),
+        "gradient_error": float(np.linalg.norm(off) / np.linalg.norm(exact.x_grad)),
+    }
+    print(json.dumps(outcome))
+
+
+if __name__ == "__main__":
+    _main()

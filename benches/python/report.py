@@ -1,0 +1,131 @@
+"""Tables for the reader, one JSON record for later."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def record_path(folder: Path, machine: dict[str, Any]) -> Path:
+    """`folder/<date>-<processor>-<instruction set>.json`."""
+    processor = re.sub(r"[^a-z0-9]+", "-", machine["processor"].lower()).strip("-")
+    return folder / f"{machine['date']}-{processor}-{machine['instruction_set']}.json"
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """The record, readable by people too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def show(record: dict[str, Any], console: Console) -> None:
+    """All tables that the record has parts for."""
+    machine = record["machine"]
+    console.print(
+        ", ".join([machine["processor"], machine["instruction_set"], f"{machine['threads']} threads"]),
+        *(f"{name} {version}" for name, version in machine["versions"].items() if version),
+        sep=", ",
+        highlight=False,
+    )
+    if record.get("kernels"):
+        console.print(_kernels(record["kernels"]))
+    if record.get("workloads"):
+        console.print(_workloads(record["workloads"]))
+    exactness = record.get("exactness")
+    if exactness:
+        console.print(_gradients(exactness["gradients"]))
+        console.print(_alignments(exactness["alignments"]))
+        console.print(
+            f"MSE value when both sequences move by 1000: off by {exactness['offset']:.1e} of itself"
+        )
+    if record.get("long_pair"):
+        console.print("100 000 x 5 000 frames, value and x_grad:", record["long_pair"])
+
+
+def console() -> Console:
+    """As wide as the tables where no terminal says otherwise."""
+    found = Console()
+    return found if found.is_terminal else Console(width=170)
+
+
+def _kernels(rows: list[dict[str, Any]]) -> Table:
+    table = Table("kernel, float32, one thread", title="Kernels: ns a cell")
+    for column in ("median", "95 % interval"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        interval = f"{row['least']:.2f} .. {row['most']:.2f}"
+        table.add_row(row["name"], f"{row['nanoseconds_a_cell']:.2f}", interval)
+    return table
+
+
+def _workloads(workloads: list[dict[str, Any]]) -> Table:
+    table = Table(
+        title="Whole calls, forward and backward to dX; sizes are B x N x M x D; medians, least and most"
+    )
+    for column in ("", "ms", "x yardstick", "", "rounds", "error", "extra memory", "in x"):
+        table.add_column(column, justify="left" if column == "" else "right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for workload in workloads:
+        unit = workload["yardstick"]
+        table.add_section()
+        table.add_row(f"[bold]{workload['title']}")
+        spread = f"{1e3 * unit['least']:.3g} .. {1e3 * unit['most']:.3g} ms"
+        table.add_row("  yardstick", _milliseconds(unit), "1", "", str(workload["rounds"]), "", "", "", spread)
+        for row in workload["rows"]:
+            ratio = row["ratio"]
+            distance = row["distance"] or {"value": None, "gradient": None}
+            error = distance["value"] if distance["gradient"] is None else distance["gradient"]
+            table.add_row(
+                f"  {row['name']}",
+                _milliseconds(row["seconds"]) if ratio else "",
+                *(
+                    [f"{ratio['median']:.3g}", f"{ratio['least']:.3g} .. {ratio['most']:.3g}"]
+                    if ratio
+                    else ["", ""]
+                ),
+                str(row["rounds"] or ""),
+                "" if error is None else f"{error:.1e}",
+                *_memory(row["extra_bytes"], workload["x_bytes"]),
+                row["note"],
+            )
+    return table
+
+
+def _milliseconds(seconds: dict[str, float]) -> str:
+    return f"{1e3 * seconds['median']:.3g}"
+
+
+def _memory(extra: int | None, x_bytes: int) -> tuple[str, str]:
+    return ("", "") if extra is None else (f"{extra / 1e6:.1f} MB", f"{extra / x_bytes:.1f}")
+
+
+def _gradients(errors: dict[str, dict[str, float | None]]) -> Table:
+    names = list(dict.fromkeys(name for by_name in errors.values() for name in by_name))
+    table = Table("", title="Relative L2 error of dX, squared Euclidean, 512 x 512 x 64")
+    for name in names:
+        table.add_column(name, justify="right")
+    for case, by_name in errors.items():
+        cells = (by_name.get(name) for name in names)
+        table.add_row(case, *("" if error is None else f"{error:.1e}" for error in cells))
+    return table
+
+
+def _alignments(rows: list[dict[str, Any]]) -> Table:
+    peers = list(rows[0]["peers_first_visit"])
+    table = Table(title="From a float32 cost matrix: |E(1,1) - 1| and largest |H - H64|")
+    columns = ["costs", "gamma", "weights", "|E(1,1)-1|", "|H-H64|"]
+    for column in [*columns, *(f"E(1,1): {name}" for name in peers)]:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row["costs"],
+            f"{row['gamma']:g}",
+            "/".join(f"{weight:g}" for weight in row["step_weights"]),
+            f"{row['first_visit']:.1e}",
+            f"{row['soft_alignment']:.1e}",
+            *(f"{row['peers_first_visit'][name]:.1e}" if row["peers_first_visit"] else "" for name in peers),
+        )
+    return table

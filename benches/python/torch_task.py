@@ -1,0 +1,48 @@
+"""Tasks of losses for PyTorch."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .contenders import Result
+from .workloads import Workload
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(B,N,D), (B,M,D) -> (B,)"""
+
+
+class TorchTask:
+    """Forward and backward of a loss: in one batch, or pair by pair where sizes differ."""
+
+    def __init__(self, workload: Workload, loss: Loss) -> None:
+        xs, ys = workload.data
+        if workload.is_ragged:
+            batches = [(x[None], y[None]) for x, y in zip(xs, ys, strict=True)]
+        else:
+            batches = [(np.stack(xs), np.stack(ys))]
+        self._batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches]
+        for x, _ in self._batches:
+            x.requires_grad_(workload.wants_gradient)
+        self._loss = loss
+        self._wants_gradient = workload.wants_gradient
+        self._values: list[Tensor] = []
+
+    def call(self) -> None:
+        """Computes values and, where wanted, gradients."""
+        self._values = []
+        with torch.set_grad_enabled(self._wants_gradient):
+            for x, y in self._batches:
+                x.grad = None
+                values = self._loss(x, y)
+                if self._wants_gradient:
+                    values.sum().backward()
+                self._values.append(values.detach())
+
+    def result(self) -> Result:
+        """What the last call computed."""
+        values = torch.cat(self._values).double().numpy()
+        if not self._wants_gradient:
+            return Result(values, None)
+        return Result(values, [gradient.numpy() for x, _ in self._batches for gradient in x.grad])
