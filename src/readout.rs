@@ -83,7 +83,7 @@ pub enum Features<'a, F> {
     /// Costs in inner-product form.
     InnerProduct {
         /// The pair in the form.
-        form: &'a InnerProduct<F>,
+        form: &'a InnerProduct,
         /// Its cost.
         cost: &'a WeightedCost,
         /// Predictions.
@@ -158,13 +158,13 @@ impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
 }
 
 /// `sum_m factors[m] w_m` over the columns.
-fn combine<F: Real>(form: &InnerProduct<F>, factors: &[f64], columns: Range<usize>, out: &mut [f64]) {
+fn combine(form: &InnerProduct, factors: &[f64], columns: Range<usize>, out: &mut [f64]) {
     out.fill(0.0);
     for m in columns {
         let factor = factors[m];
         if factor != 0.0 {
             for (sum, w) in out.iter_mut().zip(form.w(m)) {
-                *sum += factor * w.to_f64();
+                *sum += factor * w;
             }
         }
     }
@@ -207,7 +207,7 @@ impl<F: Real> RowSink for Readout<'_, '_, F> {
                         let factor = soft_alignment[m];
                         self.column_sums[m] += factor;
                         for (sum, v) in self.hv[m * d..][..*d].iter_mut().zip(form.v(n)) {
-                            *sum += factor * v.to_f64();
+                            *sum += factor * v;
                         }
                     }
                 }

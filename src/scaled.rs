@@ -101,7 +101,7 @@ impl Scaled {
 
     /// Whether this is a number whose exponent has lost digits.
     pub fn is_out_of_range(self) -> bool {
-        !self.is_zero() && self.exponent.abs() > LARGEST_EXACT
+        !self.is_zero() && !self.mantissa.is_nan() && self.exponent.abs() > LARGEST_EXACT
     }
 
     /// Whether this is zero.

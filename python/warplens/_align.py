@@ -136,7 +136,7 @@ def align_many(
                 raise ValueError(
                     f"xs[{index}]: has D = {pair[0].shape[1]}; all pairs need the same D, here {features}"
                 )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, MemoryError) as error:
             outcomes[index] = error
         else:
             pairs[index] = pair
@@ -307,7 +307,7 @@ def _align_checked(
                 found = compute(
                     settings, xs=None, ys=None, costs=[each["costs"]], outputs=["h"], threads=threads
                 )[0]
-            except (TypeError, ValueError) as error:
+            except Exception as error:  # whatever the caller's function raises stays with its pair
                 found = error
             outcomes.append(_Outcome(settings, each, found, threads))
         return outcomes

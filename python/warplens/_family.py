@@ -100,10 +100,14 @@ def cdist(
     )
     if callable(cost):
         raise TypeError("cost: is a callable; cdist takes a named cost")
-    others = xs if ys is None else ys
+    # Converted once: the pairs below are views.
+    rows = [as_sequence(f"xs[{i}]", x, np.dtype(np.float64)) for i, x in enumerate(xs)]
+    others = rows
+    if ys is not None:
+        others = [as_sequence(f"ys[{j}]", y, np.dtype(np.float64)) for j, y in enumerate(ys)]
     pairs = [
         as_pair(x, y, settings, np.float64, (f"xs[{i}]", f"ys[{j}]"))
-        for i, x in enumerate(xs)
+        for i, x in enumerate(rows)
         for j, y in enumerate(others)
     ]
     found = compute(
@@ -186,6 +190,8 @@ def barycenter(
             raise ValueError(
                 f"init: has D = {z.shape[1]}, but xs[0] has {series[0].shape[1]}; both need the same"
             )
+    lowest = np.minimum(np.min([x.min(axis=0) for x in series], axis=0), z.min(axis=0))
+    highest = np.maximum(np.max([x.max(axis=0) for x in series], axis=0), z.max(axis=0))
     before = np.inf
     for _ in range(max_iterations):
         alignments = align_many(
@@ -206,7 +212,8 @@ def barycenter(
         moved = np.einsum("in,ind->nd", mass, np.stack([each.y_mod for each in alignments]))
         # A frame on which no cost depends stays where it is.
         np.divide(moved, total[:, None], out=moved, where=total[:, None] > 0)
-        z = np.where(total[:, None] > 0, moved, z)
+        # A mean lies within what it is of; rounding must not take it out of the range of the cost.
+        z = np.clip(np.where(total[:, None] > 0, moved, z), lowest, highest)
     return z
 
 

@@ -28,7 +28,7 @@ def as_sequence(name: str, values: ArrayLike, dtype: np.dtype[Any] | None = None
     if dtype is None:
         dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     with np.errstate(over="ignore"):  # what a narrower dtype cannot hold is refused as inf
-        array = np.ascontiguousarray(array, dtype=dtype)
+        array = np.require(array, dtype, ["C", "A"])
     _check_finite(name, array)
     return array
 
@@ -132,7 +132,7 @@ def as_cost_matrix(name: str, costs: ArrayLike, shape: tuple[int, int] | None = 
         raise ValueError(f"{name}: returned shape {array.shape}; (N,M) = {shape} is accepted")
     _check_cells(name, *array.shape)
     dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    array = np.ascontiguousarray(array, dtype=dtype)
+    array = np.require(array, dtype, ["C", "A"])
     refused = np.isnan(array) | np.isneginf(array)
     if refused.any():
         index = tuple(int(i) for i in np.argwhere(refused)[0])

@@ -28,18 +28,18 @@ const LEAST_LOG: f64 = -100.0;
 const LEAST_DENOMINATOR: f64 = 1e-12;
 
 /// u, phi, v and w of one pair.
-pub struct InnerProduct<F> {
+pub struct InnerProduct {
     d: usize,
     u: Vec<f64>,
     phi: Vec<f64>,
-    v: Vec<F>,
-    w: Vec<F>,
+    v: Vec<f64>,
+    w: Vec<f64>,
     mean: Vec<f64>,
 }
 
-impl<F: Real> InnerProduct<F> {
+impl InnerProduct {
     /// Brings x (N,D) and y (M,D) into the form; `cost` is one that has it.
-    pub fn new(cost: &WeightedCost, x: &[F], y: &[F], d: usize) -> Self {
+    pub fn new<F: Real>(cost: &WeightedCost, x: &[F], y: &[F], d: usize) -> Self {
         let mean = match cost.cost {
             Cost::Mse | Cost::SquaredEuclidean => common_mean(x, y, d),
             _ => vec![0.0; d],
@@ -48,42 +48,39 @@ impl<F: Real> InnerProduct<F> {
             d,
             u: Vec::with_capacity(x.len() / d),
             phi: Vec::with_capacity(y.len() / d),
-            v: vec![F::default(); x.len()],
-            w: vec![F::default(); y.len()],
+            v: vec![0.0; x.len()],
+            w: vec![0.0; y.len()],
             mean,
         };
         let mut frame = vec![0.0; d];
-        let mut image = vec![0.0; d];
         for (from, to) in x.chunks_exact(d).zip(form.v.chunks_exact_mut(d)) {
             centred(from, &form.mean, &mut frame);
-            form.u.push(map_prediction(cost, &frame, &mut image));
-            narrow(&image, to);
+            form.u.push(map_prediction(cost, &frame, to));
         }
         for (from, to) in y.chunks_exact(d).zip(form.w.chunks_exact_mut(d)) {
             centred(from, &form.mean, &mut frame);
-            form.phi.push(map_target(cost, &frame, &mut image));
-            narrow(&image, to);
+            form.phi.push(map_target(cost, &frame, to));
         }
         form
     }
 
     /// v(x_n).
-    pub fn v(&self, n: usize) -> &[F] {
+    pub fn v(&self, n: usize) -> &[f64] {
         &self.v[n * self.d..][..self.d]
     }
 
     /// w(y_m), less the common mean.
-    pub fn w(&self, m: usize) -> &[F] {
+    pub fn w(&self, m: usize) -> &[f64] {
         &self.w[m * self.d..][..self.d]
     }
 
     /// v of all frames, (N,D).
-    pub fn all_v(&self) -> &[F] {
+    pub fn all_v(&self) -> &[f64] {
         &self.v
     }
 
     /// w of all targets, (M,D), less the common mean.
-    pub fn all_w(&self) -> &[F] {
+    pub fn all_w(&self) -> &[f64] {
         &self.w
     }
 
@@ -104,7 +101,7 @@ impl<F: Real> InnerProduct<F> {
     }
 
     /// dL/dx_n from h(n) and (H W)(n).
-    pub fn x_gradient(&self, cost: &WeightedCost, x: &[F], n: usize, h: f64, hw: &[f64], out: &mut [F]) {
+    pub fn x_gradient<F: Real>(&self, cost: &WeightedCost, x: &[F], n: usize, h: f64, hw: &[f64], out: &mut [F]) {
         let mut frame = vec![0.0; self.d];
         centred(&x[n * self.d..][..self.d], &self.mean, &mut frame);
         prediction_gradient(cost, &mut frame, h, hw);
@@ -112,7 +109,15 @@ impl<F: Real> InnerProduct<F> {
     }
 
     /// dL/dy_m from sum_n H(n,m) and (H^T V)(m).
-    pub fn y_gradient(&self, cost: &WeightedCost, y: &[F], m: usize, column_sum: f64, hv: &[f64], out: &mut [F]) {
+    pub fn y_gradient<F: Real>(
+        &self,
+        cost: &WeightedCost,
+        y: &[F],
+        m: usize,
+        column_sum: f64,
+        hv: &[f64],
+        out: &mut [F],
+    ) {
         let mut frame = vec![0.0; self.d];
         centred(&y[m * self.d..][..self.d], &self.mean, &mut frame);
         target_gradient(cost, &mut frame, column_sum, hv);
@@ -120,25 +125,25 @@ impl<F: Real> InnerProduct<F> {
     }
 
     /// The modified target of one frame from (H W)(n) and h(n): the mean is put back.
-    pub fn modified_target(&self, h: f64, hw: &[f64], out: &mut [F]) {
+    pub fn modified_target<F: Real>(&self, h: f64, hw: &[f64], out: &mut [F]) {
         for ((to, hw), mean) in out.iter_mut().zip(hw).zip(&self.mean) {
             *to = F::from_f64(hw / h + mean);
         }
     }
 }
 
-impl<F: Real> CostRows for InnerProduct<F> {
+impl CostRows for InnerProduct {
     fn write_row(&self, n: usize, columns: Range<usize>, row: &mut [f64]) {
         let v = self.v(n);
         for m in columns {
-            let product: f64 = v.iter().zip(self.w(m)).map(|(v, w)| v.to_f64() * w.to_f64()).sum();
+            let product: f64 = v.iter().zip(self.w(m)).map(|(v, w)| v * w).sum();
             row[m] = self.u[n] + self.phi[m] - product;
         }
     }
 }
 
-fn squared_norms<F: Real>(frames: &[F], d: usize) -> impl Iterator<Item = f64> {
-    frames.chunks_exact(d).map(|frame| frame.iter().map(|x| x.to_f64() * x.to_f64()).sum())
+fn squared_norms(frames: &[f64], d: usize) -> impl Iterator<Item = f64> {
+    frames.chunks_exact(d).map(|frame| frame.iter().map(|x| x * x).sum())
 }
 
 /// The greatest |x|. Comparisons rather than `max`, which would swallow a NaN.

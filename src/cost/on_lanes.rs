@@ -6,10 +6,13 @@
 use std::marker::PhantomData;
 
 use super::{Cost, WeightedCost};
+use crate::kernel::wavefront::narrow::MOST_FEATURES;
 use crate::simd::functions::{clamped_exp, clamped_ln};
 use crate::simd::{Lanes, Work};
 
 const LEAST_DENOMINATOR: f32 = 1e-12;
+/// The logarithm on lanes is for less; no probability is near, and rates near it are out of range as costs.
+const LARGEST_OF_LOGARITHM: f32 = 1e27;
 
 /// u, phi, v and w of one pair; memory that pairs reuse.
 #[derive(Default)]
@@ -22,20 +25,22 @@ pub struct Form {
     pub v: Vec<f32>,
     /// (M,D), less the common mean; empty where w is the targets themselves.
     pub w: Vec<f32>,
+    /// The factor of (v-w)^2 under the squared costs.
+    pub squared: Option<f32>,
     mean: Vec<f32>,
     largest: f32,
 }
 
-/// A cost that is a sum over features: shares of u and v, and their slopes, of each feature's x.
+/// A cost that is a sum over features: shares of u and v of each feature's x, and the gradient.
 trait Elementwise {
     /// u(x) and v(x).
     unsafe fn map<V: Lanes<L>, const L: usize>(x: V::F) -> (V::F, V::F);
-    /// u'(x) and v'(x).
-    unsafe fn slopes<V: Lanes<L>, const L: usize>(x: V::F) -> (V::F, V::F);
+    /// h u'(x) - (H W) v'(x).
+    unsafe fn gradient<V: Lanes<L>, const L: usize>(x: V::F, h: V::F, hw: V::F) -> V::F;
 }
 
 macro_rules! elementwise {
-    ($name:ident, $x:ident, map $map:block, slopes $slopes:block) => {
+    ($name:ident, $x:ident, map $map:block, gradient($h:ident, $hw:ident) $gradient:block) => {
         struct $name;
 
         impl Elementwise for $name {
@@ -46,39 +51,52 @@ macro_rules! elementwise {
             }
 
             #[inline(always)]
-            unsafe fn slopes<V: Lanes<L>, const L: usize>($x: V::F) -> (V::F, V::F) {
+            unsafe fn gradient<V: Lanes<L>, const L: usize>($x: V::F, $h: V::F, $hw: V::F) -> V::F {
                 // SAFETY: the caller vouches for the hardware.
-                unsafe { $slopes }
+                unsafe { $gradient }
             }
         }
     };
 }
 
-elementwise!(Mse, x, map { (V::mul(V::splat(0.5), V::mul(x, x)), x) }, slopes { (x, V::splat(1.0)) });
-elementwise!(SquaredEuclidean, x, map { (V::mul(x, x), V::add(x, x)) }, slopes { (V::add(x, x), V::splat(2.0)) });
+elementwise!(Mse, x, map { (V::mul(V::splat(0.5), V::mul(x, x)), x) }, gradient(h, hw) {
+    V::mul_sub(h, x, hw)
+});
+elementwise!(SquaredEuclidean, x, map { (V::mul(x, x), V::add(x, x)) }, gradient(h, hw) {
+    V::mul(V::splat(2.0), V::mul_sub(h, x, hw))
+});
 elementwise!(Bce, x, map {
     let complement = clamped_ln::<V, L>(V::sub(V::splat(1.0), x));
     (V::sub(V::splat(0.0), complement), V::sub(clamped_ln::<V, L>(x), complement))
-}, slopes {
-    let complement = reciprocal::<V, L>(V::sub(V::splat(1.0), x));
-    (complement, V::add(reciprocal::<V, L>(x), complement))
+}, gradient(h, hw) {
+    // (h - hw) / (1-x) - hw / x. Where the target is 1, hw is h summed in another order: what is left of the two is
+    // rounding, and 1/(1-x) may be 1e12.
+    let (zero, d) = (V::splat(0.0), V::sub(h, hw));
+    let least = V::mul(h, V::splat(9.5e-7));
+    let d = V::sub(V::at_least_or_zero(d, least), V::at_least_or_zero(V::sub(zero, d), least));
+    let of_zero = V::mul(d, reciprocal::<V, L>(V::sub(V::splat(1.0), x)));
+    V::neg_mul_add(hw, reciprocal::<V, L>(x), of_zero)
 });
 elementwise!(BceLogits, x, map {
     let one = V::splat(1.0);
     let away = clamped_exp::<V, L>(V::sub(V::splat(0.0), V::abs(x)));
     (V::add(V::max(x, V::splat(0.0)), clamped_ln::<V, L>(V::add(one, away))), x)
-}, slopes {
+}, gradient(h, hw) {
     // sigmoid(x) = exp(min(x, 0)) / (1 + exp(-|x|))
     let (zero, one) = (V::splat(0.0), V::splat(1.0));
     let away = clamped_exp::<V, L>(V::sub(zero, V::abs(x)));
     let below = clamped_exp::<V, L>(V::sub(zero, V::max(zero, V::sub(zero, x))));
-    (V::div(below, V::add(one, away)), one)
+    V::mul_sub(h, V::div(below, V::add(one, away)), hw)
 });
-elementwise!(CrossEntropy, x, map { (V::splat(0.0), clamped_ln::<V, L>(x)) }, slopes {
-    (V::splat(0.0), reciprocal::<V, L>(x))
+elementwise!(CrossEntropy, x, map { (V::splat(0.0), clamped_ln::<V, L>(x)) }, gradient(_h, hw) {
+    V::neg_mul_add(hw, reciprocal::<V, L>(x), V::splat(0.0))
 });
-elementwise!(Poisson, x, map { (x, clamped_ln::<V, L>(x)) }, slopes { (V::splat(1.0), reciprocal::<V, L>(x)) });
-elementwise!(PoissonLog, x, map { (clamped_exp::<V, L>(x), x) }, slopes { (clamped_exp::<V, L>(x), V::splat(1.0)) });
+elementwise!(Poisson, x, map { (x, clamped_ln::<V, L>(x)) }, gradient(h, hw) {
+    V::neg_mul_add(hw, reciprocal::<V, L>(x), h)
+});
+elementwise!(PoissonLog, x, map { (clamped_exp::<V, L>(x), x) }, gradient(h, hw) {
+    V::mul_sub(h, clamped_exp::<V, L>(x), hw)
+});
 
 #[inline(always)]
 unsafe fn reciprocal<V: Lanes<L>, const L: usize>(x: V::F) -> V::F {
@@ -106,10 +124,16 @@ pub unsafe fn prepare<V: Lanes<L>, const L: usize>(
         Cost::SquaredEuclidean => Some(1.0),
         _ => None,
     };
+    if cost.cost == Cost::CrossEntropy && x.iter().any(|&x| x > LARGEST_OF_LOGARITHM) {
+        return false;
+    }
+    form.squared = squared;
     form.mean.clear();
     form.w.clear();
     form.phi.clear();
-    if let Some(half) = squared {
+    // A few features are subtracted as they are: centred, they would be rounded first.
+    let centred = squared.filter(|_| d > MOST_FEATURES);
+    if let Some(half) = centred {
         let mean = super::inner_product::common_mean(x, y, d);
         form.mean.extend(mean.iter().map(|&mean| mean as f32));
         for target in y.chunks_exact(d) {
@@ -143,7 +167,10 @@ pub unsafe fn prepare<V: Lanes<L>, const L: usize>(
     let w = if form.w.is_empty() { y } else { &form.w };
     let norm = |frames: &[f32]| frames.chunks_exact(d).map(sum_of_squares).fold(0.0, f32::max).sqrt();
     let top = |values: &[f32]| values.iter().fold(0.0, |top: f32, value| top.max(value.abs()));
-    form.largest = top(&form.u) + top(&form.phi) + norm(&form.v) * norm(w);
+    form.largest = match squared {
+        Some(factor) if centred.is_none() => factor * squared_ranges(x, y, d),
+        _ => top(&form.u) + top(&form.phi) + norm(&form.v) * norm(w),
+    };
     finite && !taint.is_nan()
 }
 
@@ -152,6 +179,16 @@ impl Form {
     pub fn largest_cost(&self) -> f64 {
         f64::from(self.largest)
     }
+}
+
+/// The sum over features of the squared range of both sequences.
+fn squared_ranges(x: &[f32], y: &[f32], d: usize) -> f32 {
+    let range = |k: usize| {
+        let entries = x.iter().skip(k).step_by(d).chain(y.iter().skip(k).step_by(d));
+        let (low, high) = entries.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &e| (low.min(e), high.max(e)));
+        high - low
+    };
+    (0..d).map(|k| range(k) * range(k)).sum()
 }
 
 /// Eight sums side by side: one after the other the additions would wait for each other.
@@ -271,9 +308,8 @@ impl<V: Lanes<L>, C: Elementwise, const L: usize> Work for Gradient<'_, V, C, L>
                     let (at, count) = (n * d + k, (d - k).min(L));
                     let mean = load::<V, L>(form.mean.as_ptr().add(k), count);
                     let entry = V::sub(load::<V, L>(x.as_ptr().add(at), count), mean);
-                    let (du, dv) = C::slopes::<V, L>(entry);
                     let hw = load::<V, L>(hw.as_ptr().add(at), count);
-                    store::<V, L>(out.as_mut_ptr().add(at), V::neg_mul_add(dv, hw, V::mul(h, du)), count);
+                    store::<V, L>(out.as_mut_ptr().add(at), C::gradient::<V, L>(entry, h, hw), count);
                 }
             }
         }

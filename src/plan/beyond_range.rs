@@ -10,6 +10,11 @@ use crate::reference;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 
+/// The working memory of [`align`]: the costs and what the reference makes of each.
+pub fn bytes(shape: Shape) -> usize {
+    shape.cells() * size_of::<f64>() * 8
+}
+
 /// The value; E and H go to `sink`, the sums over all cells to `moments`.
 pub fn align(
     costs: &impl CostRows,
@@ -23,6 +28,9 @@ pub fn align(
     let mut matrix = vec![f64::INFINITY; shape.cells()];
     for (n, row) in matrix.chunks_exact_mut(m).enumerate() {
         costs.write_row(n, band.map_or(0..m, |band| band[n].clone()), row);
+    }
+    if matrix.iter().any(|cost| cost.is_nan()) {
+        return f64::NAN; // the reference takes the least of three by comparing, which would walk around it
     }
     let found = reference::align(&matrix, rows, m, gamma, weights);
     if found.value.is_finite() {

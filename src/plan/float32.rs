@@ -8,9 +8,9 @@ use crate::cost::{WeightedCost, on_lanes};
 use crate::kernel::wavefront::crew::Crew;
 use crate::kernel::wavefront::dense::Form;
 use crate::kernel::wavefront::dispatch::InstructionSet;
-use crate::kernel::wavefront::fits;
 use crate::kernel::wavefront::pair::{Costs, Scratch as KernelScratch, Wanted};
 use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
+use crate::kernel::wavefront::{fits, narrow};
 use crate::plan::{Pair, Recursion};
 use crate::readout::{MatrixMut, Outputs};
 use crate::real::Real;
@@ -30,6 +30,12 @@ pub struct Scratch {
 /// With less than this, what shows rows goes by float64. Gradients, sums of the same order as H, do not suffer.
 const LEAST_WEIGHT_OF_TARGETS: f64 = 0.01;
 
+/// Half a unit of the last place of 1 in float32.
+const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+/// A squared cost by products is the difference of larger numbers. With more than this of their rounding over gamma,
+/// it goes by float64; a few features are subtracted first and do not cancel.
+const LARGEST_ROUNDING: f64 = 5e-3;
+
 /// Whether outputs and recursion are among what this route gives.
 fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<InstructionSet> {
     if recursion.gamma == 0.0 || recursion.band.is_some() || outputs.moments || outputs.y_grad.is_some() {
@@ -41,6 +47,14 @@ fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<Instructi
         return None;
     }
     InstructionSet::chosen()
+}
+
+/// An upper estimate of the working memory of this route, in bytes.
+pub fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
+    // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, H W each, and packed.
+    let (rows, columns) = (shape.n + 64, shape.m + 128);
+    let features = 4 * size_of::<f32>() * (d + 32) * (rows + columns);
+    features + crate::kernel::wavefront::run::bytes(rows, columns, threads)
 }
 
 /// Aligns a pair whose costs have an inner-product form; `None` if it is not for this route.
@@ -62,18 +76,22 @@ pub fn align_pair<F: Real>(
     if !fits(largest, shape, recursion.gamma, recursion.weights) {
         return None;
     }
+    let squared = if wide.is_none() { form.squared } else { None };
+    if squared.is_some() && d > narrow::MOST_FEATURES && largest * ROUNDING / recursion.gamma > LARGEST_ROUNDING {
+        return None;
+    }
     let w = match &wide {
         Some(wide) => {
             narrow(wide.u(), &mut form.u);
             narrow(wide.phi(), &mut form.phi);
-            form.v.clear();
-            form.v.extend_from_slice(F::as_f32(wide.all_v())?);
-            F::as_f32(wide.all_w())?
+            narrow(wide.all_v(), &mut form.v);
+            narrow(wide.all_w(), &mut form.w);
+            &form.w[..]
         }
         None if form.w.is_empty() => y,
         None => &form.w,
     };
-    let costs = Costs::Form(Form { u: &form.u, phi: &form.phi, v: &form.v, w, d });
+    let costs = Costs::Form(Form { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared });
     let job = job(shape, recursion, crew);
     let mut log_end = None;
     if outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some() {
@@ -100,7 +118,7 @@ pub fn align_pair<F: Real>(
 
 /// Gradients and modified targets in float64, frame by frame.
 fn read_out_wide<F: Real>(
-    form: &InnerProduct<F>,
+    form: &InnerProduct,
     cost: &WeightedCost,
     pair: Pair<'_, F>,
     (h, hw): (&[f32], &[f32]),

@@ -103,6 +103,7 @@ pub fn align_pair<F: Real>(
 ) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
     if cost.cost.has_modified_targets() {
+        ask_for_memory(float32::bytes(shape, d, crew.threads))?;
         let value = float32::align_pair(pair, cost, recursion, outputs, crew, &mut scratch.float32);
         if let (Some(value), false) = (value, outputs.path) {
             return Ok(Alignment { value, moments: None, path: None });
@@ -130,6 +131,10 @@ pub fn align_costs<F: Real>(
     scratch: &mut Scratch,
 ) -> Result<Alignment, Error> {
     let CostMatrix { costs: entries, stride } = costs;
+    ask_for_memory(float32::bytes(shape, 0, crew.threads))?;
+    if outputs.h.is_some() && outputs.soft_alignment.is_none() {
+        ask_for_memory(shape.cells() * size_of::<f32>())?; // h is summed from H
+    }
     if let Some(value) = float32::align_costs(entries, stride, shape, recursion, outputs, crew, &mut scratch.float32) {
         return Ok(Alignment { value, moments: None, path: hard_path(&costs, shape, recursion, outputs)? });
     }
@@ -190,7 +195,10 @@ fn align<F: Real, C: CostRows>(
             };
             match swept {
                 Some(value) => value,
-                None => beyond_range::align(costs, shape, band, (gamma, weights), &mut readout, &mut moments),
+                None => {
+                    ask_for_memory(beyond_range::bytes(shape))?;
+                    beyond_range::align(costs, shape, band, (gamma, weights), &mut readout, &mut moments)
+                }
             }
         }
     };

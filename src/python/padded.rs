@@ -65,7 +65,7 @@ impl<'py, F: Real + Element> Arrays<'py, F> {
         let Sizes { pairs, n, m, d } = sizes;
         let mut h = self.h.as_ref().map(|array| {
             // SAFETY: as in `parts`.
-            unsafe { array.as_slice_mut() }.expect("a fresh array is contiguous").chunks_exact_mut(n)
+            unsafe { array.as_slice_mut() }.expect("a fresh array is contiguous").chunks_exact_mut(n.max(1))
         });
         let mut y_mod = parts(self.y_mod.as_ref(), pairs);
         let mut x_grad = parts(self.x_grad.as_ref(), pairs);
@@ -92,6 +92,11 @@ impl<'py, F: Real + Element> Arrays<'py, F> {
     }
 
     fn into_dict(self, py: Python<'py>, alignments: &[Result<Alignment, Error>]) -> PyResult<Bound<'py, PyDict>> {
+        let other =
+            |pair: &&Result<Alignment, Error>| matches!(pair, Err(error) if !matches!(error, Error::NoPath { .. }));
+        if let Some(Err(error)) = alignments.iter().find(other) {
+            return Err(error.clone().into());
+        }
         let result = PyDict::new(py);
         let values = alignments.iter().map(|pair| pair.as_ref().map_or(f64::INFINITY, |pair| pair.value));
         result.set_item("value", PyArray1::from_iter(py, values))?;

@@ -23,6 +23,9 @@ pub struct Form<'a> {
     pub w: &'a [f32],
     /// D.
     pub d: usize,
+    /// Where C is this factor times |v - w|^2 with v the predictions themselves or twice as much (factor 1): few
+    /// features are then subtracted rather than multiplied, so that nothing cancels.
+    pub squared: Option<f32>,
 }
 
 /// Columns of a micro-kernel.

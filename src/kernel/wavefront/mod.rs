@@ -60,9 +60,11 @@ pub(crate) const NOTHING: i32 = -(1 << 30);
 /// Whether costs of at most `largest` in size keep all exponents in range.
 pub fn fits(largest: f64, shape: Shape, gamma: f64, weights: StepWeights) -> bool {
     let weight = weights.as_array().into_iter().fold(0.0, f64::max);
+    let rate = weight * std::f64::consts::LOG2_E / gamma;
     let exponent = largest * weight * std::f64::consts::LOG2_E / gamma;
     // Written so that NaN does not fit.
-    exponent < LARGEST_EXPONENT && exponent * ((shape.n + shape.m) as f64) < f64::from(1 << 29)
+    // The rate itself, a float32, multiplies costs that may all be 0.
+    rate < 1e30 && exponent < LARGEST_EXPONENT && exponent * ((shape.n + shape.m) as f64) < f64::from(1 << 29)
 }
 
 /// Gives the cost matrix as tiles of L rows and L columns.

@@ -51,6 +51,7 @@ pub struct NarrowCosts<'a> {
     targets: &'a NarrowTargets,
     predictions: &'a [f32], // [row][d]
     row_terms: &'a [f32],
+    squared: Option<f32>,
 }
 
 impl<'a> NarrowCosts<'a> {
@@ -63,7 +64,34 @@ impl<'a> NarrowCosts<'a> {
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
         row_terms[form.u.len()..].fill(0.0);
-        Self { targets, predictions, row_terms }
+        Self { targets, predictions, row_terms, squared: form.squared }
+    }
+}
+
+impl NarrowCosts<'_> {
+    /// `factor * sum (x - y)^2`; v is x for the factor 1/2, and 2 x for 1.
+    #[inline(always)]
+    unsafe fn squared_differences<V: Lanes<L>, const L: usize>(
+        &self,
+        factor: f32,
+        block: usize,
+        stripe: usize,
+    ) -> [V::F; L] {
+        let d = self.targets.d;
+        let of_v = 0.5 / factor;
+        // SAFETY: the caller vouches for the hardware; sizes as in `new`.
+        unsafe {
+            let mut rows = [V::splat(0.0); L];
+            for k in 0..d {
+                let w = V::load(self.targets.row(k).add(stripe * L));
+                let v = self.predictions.as_ptr().add(block * L * d + k);
+                for (i, row) in rows.iter_mut().enumerate() {
+                    let difference = V::sub(V::splat(of_v * *v.add(i * d)), w);
+                    *row = V::mul_add(V::mul(V::splat(factor), difference), difference, *row);
+                }
+            }
+            rows
+        }
     }
 }
 
@@ -74,6 +102,9 @@ unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for NarrowCosts<'_> {
         let d = self.targets.d;
         // SAFETY: the caller vouches for the hardware; sizes as in `new`.
         unsafe {
+            if let Some(factor) = self.squared {
+                return self.squared_differences::<V, L>(factor, block, stripe);
+            }
             let phi = V::load(self.targets.row(d).add(stripe * L));
             let u = self.row_terms.as_ptr().add(block * L);
             let mut rows: [V::F; L] = std::array::from_fn(|i| V::add(V::splat(*u.add(i)), phi));

@@ -21,6 +21,19 @@ use crate::weights::StepWeights;
 /// Probabilities of more bytes than this are kept panel by panel.
 pub const PANEL_BYTES: usize = 32 << 20;
 
+/// Probabilities of groups that threads make again, of all threads together.
+const CREW_BYTES: usize = 128 << 20;
+
+/// An upper estimate of the working memory of a sweep, in bytes.
+pub fn bytes(rows: usize, columns: usize, threads: usize) -> usize {
+    // Two float32 a cell, up to 4 stripes of 16 lanes a group.
+    let group = 2 * size_of::<f32>() * 64 * rows;
+    let kept = (2 * size_of::<f32>() * rows.saturating_mul(columns)).min(PANEL_BYTES + group);
+    let made_again = if threads > 1 { (threads * group).min(CREW_BYTES.max(group)) } else { 0 };
+    let boundaries = (columns / 32 + 2 + threads) * 3 * size_of::<f32>() * rows;
+    kept + made_again + boundaries
+}
+
 /// Memory that sweeps reuse; any contents will do.
 #[derive(Default)]
 pub struct Scratch {
@@ -229,21 +242,24 @@ impl Job<'_> {
         // A group's probabilities, and a block for slots that idle.
         let group_len = (S * grid.blocks + 1) * grid.block_len();
         let kept = (self.panel_bytes / (group_len * size_of::<f32>())).min(groups);
-        let places = kept + self.crew.threads;
+        // A thread needs a place only for groups that were not kept; more threads than that have nothing to do.
+        let at_most = (CREW_BYTES / (group_len * size_of::<f32>())).max(1).min(groups - kept);
+        let members = if kept == groups { self.crew.threads } else { self.crew.threads.min(at_most) };
+        let places = if kept == groups { groups } else { kept + members };
         let probabilities = Shared(scratch.probabilities.reserve(places * group_len).as_mut_ptr());
         let flows = scratch.flows(grid, groups + 1);
         flows.fill(0.0);
         begin_flow(grid, &mut flows[groups * len..]);
         let flows = Shared(flows.as_mut_ptr());
         // A column left of each group and right of the last, and for each thread one to write to in vain.
-        let columns = scratch.columns(grid, groups + 1 + self.crew.threads);
+        let columns = scratch.columns(grid, groups + 1 + members);
         let kept_from = groups - kept;
         // SAFETY: the caller vouches for the hardware; buffers are of the grid, and each thread has its own place.
         let end = unsafe {
             let keep = Kept { from: kept_from, probabilities, group_len };
             self.forward_in_groups::<V, T, L, S>(grid, tiles, columns, keep)
         };
-        let (claims, threads) = (Claims::new(groups), Claims::new(self.crew.threads));
+        let (claims, threads) = (Claims::new(groups), Claims::new(members));
         let progress: Vec<Progress> = (0..groups).map(|_| Progress::default()).collect();
         let (tiles, sink) = (&*tiles, &*sink);
         (self.crew.run)(&|| {

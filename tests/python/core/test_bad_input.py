@@ -308,3 +308,20 @@ def test_costs_that_overflow_are_not_a_missing_path():
         assert not isinstance(raised.value, wl.NoPathError)
     with pytest.raises(ValueError, match=r"overflow"):
         wl.align(X + 1e4, Y, cost="poisson_log")
+
+
+def test_whatever_a_callable_raises_stays_with_its_pair():
+    def cost(x, y):
+        if len(x) == 3:
+            raise ZeroDivisionError("three")
+        return np.abs(x - y.T)
+
+    x = [np.ones((n, 1)) for n in (2, 3, 4)]
+    found = wl.align_many(x, x, cost=cost, errors="return")
+    assert [type(each) for each in found] == [wl.Alignment, ZeroDivisionError, wl.Alignment]
+
+
+def test_unaligned_memory_is_copied():
+    buffer = bytearray(10 * 3 * 4 + 1)
+    unaligned = np.ndarray((10, 3), np.float32, buffer=buffer, offset=1)
+    assert wl.align(unaligned, unaligned).value == wl.align(unaligned.copy(), unaligned.copy()).value

@@ -147,3 +147,12 @@ X = np.zeros((4, 2))
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_barycenter_stays_within_the_range_of_its_series():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        series = [np.ones((length, 2)) for length in (5, 7, 6)]
+        z = wl.barycenter(series, rng.random(3), cost="bce", gamma=0.5)
+        assert z.min() >= 0
+        assert z.max() <= 1
