@@ -47,7 +47,7 @@ sanitize: ## run the tests of the core under AddressSanitizer (cargo +nightly) a
 	RUSTFLAGS=-Zsanitizer=address cargo +nightly $(CARGO_SANITIZE)/address --lib --tests
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 \
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='valgrind --quiet --error-exitcode=1' \
-		cargo $(CARGO_SANITIZE)/valgrind --lib -- --test-threads 1 wavefront simd
+		cargo $(CARGO_SANITIZE)/valgrind --lib --test laws -- --test-threads 1 wavefront simd float32 threads
 
 clean: ## remove what was built, the virtual environment included
 	rm -rf $(VENV) target dist warplens-demo python/warplens/_core*.so

@@ -3,7 +3,8 @@
 All take (B,N,D) and (B,M,D), give (B,) values of D(N,M) with unit step weights, and charge |x-y|^2 without
 the half unless given another cost: the convention of `sqeuclidean`, with the same gamma. None has step
 weights or a BCE cost; where a workload has them, they run with unit weights and a cost given as a matrix
-product, and are held against the truth for unit weights.
+product, and are held against the truth for unit weights. Pairs of different sizes go one by one: in the
+padded batch that pysdtw also takes they take longer.
 """
 
 import warnings
@@ -12,9 +13,8 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pack_sequence
 
-from .contenders import Contender, Result, Task, UnsuitedError
+from .contenders import Contender, Task, UnsuitedError
 from .torch_task import TorchTask
 from .workloads import Workload
 
@@ -73,79 +73,53 @@ def bce_by_product(x: Tensor, y: Tensor) -> Tensor:
 _BY_PRODUCT = {"sqeuclidean": squared_distance_by_product, "bce": bce_by_product}
 
 
-def _prepare(peer: SoftDTW, by_product: bool, workload: Workload) -> Task:
-    if by_product:
-        cost = _BY_PRODUCT[workload.cost]
-    elif workload.cost == "sqeuclidean":
-        cost = None
-    else:
+def _prepare_as_shipped(peer: SoftDTW, workload: Workload) -> Task:
+    if workload.cost != "sqeuclidean":
         raise UnsuitedError(f"ships no {workload.cost} cost; see the row with a matrix product")
+    return TorchTask(workload, lambda x, y: peer(x, y, workload.gamma, None))
+
+
+def _prepare_by_product(peer: SoftDTW, workload: Workload) -> Task:
+    cost = _BY_PRODUCT[workload.cost]
     return TorchTask(workload, lambda x, y: peer(x, y, workload.gamma, cost))
 
 
-class _Packed:
-    """Pairs of different sizes in one batch, as `pysdtw` takes them."""
-
-    def __init__(self, workload: Workload) -> None:
-        xs, ys = workload.data
-        self._xs = [torch.from_numpy(x).requires_grad_() for x in xs]
-        self._ys = pack_sequence([torch.from_numpy(y) for y in ys], enforce_sorted=False)
-        self._gamma = workload.gamma
-        self._values = torch.empty(0)
-
-    def call(self) -> None:
-        for x in self._xs:
-            x.grad = None
-        packed = pack_sequence(self._xs, enforce_sorted=False)
-        values = pysdtw(packed, self._ys, self._gamma, None)  # type: ignore[arg-type]
-        values.sum().backward()
-        self._values = values.detach()
-
-    def result(self) -> Result:
-        return Result(self._values.double().numpy(), [x.grad.numpy() for x in self._xs])
-
-
-def _prepare_pysdtw(workload: Workload) -> Task:
-    if workload.is_ragged:
-        return _Packed(workload)
-    return _prepare(pysdtw, workload.cost != "sqeuclidean", workload)
-
-
-def _prepare_bgu(workload: Workload) -> Task:
-    return _prepare(bgu, workload.cost != "sqeuclidean", workload)
-
-
-def _cells_at_once(workload: Workload) -> int:
-    if not workload.is_ragged:
-        return workload.cells
-    return max(n * m for n, m in workload.sizes)
-
-
 def _cells(workload: Workload) -> int:
-    padded = [max(sizes) for sizes in zip(*workload.sizes, strict=True)]
-    return 60 * len(workload.sizes) * padded[0] * padded[1]
+    """What is in memory at once of (B,N,M)."""
+    sizes = [n * m for n, m in workload.sizes]
+    return max(sizes) if workload.is_ragged else sum(sizes)
+
+
+def _matrices(workload: Workload) -> int:
+    """A few matrices of float64."""
+    return 60 * _cells(workload)
 
 
 def _entries(workload: Workload) -> int:
     """(B,N,M,D): the difference, its square, and their gradients."""
-    return 4 * 4 * _cells_at_once(workload) * workload.features
+    return 4 * 4 * _cells(workload) * workload.features
 
 
-def _peer(name: str, distribution: str, peer: SoftDTW) -> list[Contender]:
-    """A peer with its own cost, made entry by entry, and with a cost given as a matrix product."""
+def _prepare(peer: SoftDTW, workload: Workload) -> Task:
+    """Its own cost where it has it: that is a matrix product."""
+    prepare = _prepare_as_shipped if workload.cost == "sqeuclidean" else _prepare_by_product
+    return prepare(peer, workload)
+
+
+def _both_ways(name: str, distribution: str, peer: SoftDTW) -> list[Contender]:
+    """With its own cost, made entry by entry, and with a cost given as a matrix product."""
+    shipped, product = partial(_prepare_as_shipped, peer), partial(_prepare_by_product, peer)
     return [
-        Contender(name, distribution, partial(_prepare, peer, False), bytes_needed=_entries),
-        Contender(
-            f"{name}, cost by product", distribution, partial(_prepare, peer, True), bytes_needed=_cells
-        ),
+        Contender(name, distribution, shipped, bytes_needed=_entries),
+        Contender(f"{name}, cost by product", distribution, product, bytes_needed=_matrices),
     ]
 
 
 PEERS = [
-    Contender("pysdtw", "pysdtw", _prepare_pysdtw, bytes_needed=_cells),
-    Contender("BGU", "dtw-loss-functions", _prepare_bgu, bytes_needed=_cells),
-    *_peer("Maghoumi", "dtw-loss-functions", maghoumi),
-    *_peer("tslearn", "tslearn", tslearn),
+    Contender("pysdtw", "pysdtw", partial(_prepare, pysdtw), bytes_needed=_matrices),
+    Contender("BGU", "dtw-loss-functions", partial(_prepare, bgu), bytes_needed=_matrices),
+    *_both_ways("Maghoumi", "dtw-loss-functions", maghoumi),
+    *_both_ways("tslearn", "tslearn", tslearn),
 ]
 
 BY_COSTS: dict[str, SoftDTW] = {"pysdtw": pysdtw, "BGU": bgu, "Maghoumi": maghoumi, "tslearn": tslearn}

@@ -73,7 +73,9 @@ def _workloads(workloads: list[dict[str, Any]]) -> Table:
         table.add_section()
         table.add_row(f"[bold]{workload['title']}")
         spread = f"{1e3 * unit['least']:.3g} .. {1e3 * unit['most']:.3g} ms"
-        table.add_row("  yardstick", _milliseconds(unit), "1", "", str(workload["rounds"]), "", "", "", spread)
+        table.add_row(
+            "  yardstick", _milliseconds(unit), "1", "", str(workload["rounds"]), "", "", "", spread
+        )
         for row in workload["rows"]:
             ratio = row["ratio"]
             distance = row["distance"] or {"value": None, "gradient": None}

@@ -45,4 +45,5 @@ class TorchTask:
         values = torch.cat(self._values).double().numpy()
         if not self._wants_gradient:
             return Result(values, None)
-        return Result(values, [gradient.numpy() for x, _ in self._batches for gradient in x.grad])
+        gradients = [x.grad.numpy() for x, _ in self._batches if x.grad is not None]
+        return Result(values, [gradient for batch in gradients for gradient in batch])

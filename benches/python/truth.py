@@ -13,7 +13,7 @@ from .workloads import Workload
 
 MOST_VALUE_ERROR = 1e-3
 MOST_GRADIENT_ERROR = 0.3
-"""Beyond these a result is called wrong: another loss, not rounding."""
+"""Beyond these a result is called wrong: such a gradient points elsewhere."""
 INEXACT_GRADIENT_ERROR = 1e-2
 """Beyond this it is called inexact."""
 
