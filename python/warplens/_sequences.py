@@ -133,6 +133,8 @@ def as_cost_matrix(name: str, costs: ArrayLike, shape: tuple[int, int] | None = 
     _check_cells(name, *array.shape)
     dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     array = np.require(array, dtype, ["C", "A"])
+    if np.isfinite(array).all():
+        return array
     refused = np.isnan(array) | np.isneginf(array)
     if refused.any():
         index = tuple(int(i) for i in np.argwhere(refused)[0])

@@ -151,15 +151,7 @@ pub fn align_costs<F: Real>(
 ) -> Option<f64> {
     let set = takes(recursion, outputs)?;
     let costs = F::as_f32(costs)?;
-    let mut largest = 0.0f32;
-    let mut taint = 0.0f32; // becomes NaN as soon as one cost is not finite
-    for row in costs.chunks(stride).take(shape.n) {
-        for &cost in &row[..shape.m] {
-            largest = largest.max(cost.abs());
-            taint += cost * 0.0;
-        }
-    }
-    if taint.is_nan() || !fits(f64::from(largest), shape, recursion.gamma, recursion.weights) {
+    if !fits(f64::from(set.largest(costs, stride, shape)), shape, recursion.gamma, recursion.weights) {
         return None;
     }
     let costs = Costs::Matrix { costs, stride };

@@ -9,6 +9,7 @@
 use std::sync::OnceLock;
 
 use super::crew::Crew;
+use super::matrix;
 use super::pair::{self, Costs, Scratch, Wanted};
 use super::run::{Job, PANEL_BYTES};
 use crate::cost::{Cost, WeightedCost, on_lanes};
@@ -97,6 +98,11 @@ impl InstructionSet {
     /// Runs one job, if this machine has the set.
     pub fn run(self, job: Job<'_>, costs: Costs<'_>, wanted: Wanted<'_, '_>, scratch: &mut Scratch) -> Scaled {
         with_lanes!(self, pair::run(job, costs, wanted, scratch))
+    }
+
+    /// [`matrix::largest`] on this set.
+    pub fn largest(self, costs: &[f32], stride: usize, shape: Shape) -> f32 {
+        with_lanes!(self, matrix::largest(costs, stride, shape))
     }
 
     /// [`on_lanes::prepare`] on this set.

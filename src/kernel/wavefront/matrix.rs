@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::{AlignmentTiles, CostTiles};
 use crate::readout::MatrixMut;
 use crate::shape::Shape;
-use crate::simd::Lanes;
+use crate::simd::{Lanes, Work};
 
 /// Rows ahead of the present tile whose cache lines are asked for.
 const AHEAD: usize = 24;
@@ -58,6 +58,47 @@ unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for MatrixCosts<'_> {
 
     fn twin(&self) -> Self {
         *self
+    }
+}
+
+/// The greatest |C| of N rows of M entries; NaN or infinity if one is.
+///
+/// # Safety
+///
+/// The hardware has the instructions of V.
+pub unsafe fn largest<V: Lanes<L>, const L: usize>(costs: &[f32], stride: usize, shape: Shape) -> f32 {
+    // SAFETY: the caller vouches for the hardware.
+    unsafe { V::outline(Largest::<V, L> { costs: MatrixCosts::new(costs, stride, shape), lanes: PhantomData }) }
+}
+
+struct Largest<'a, V, const L: usize> {
+    costs: MatrixCosts<'a>,
+    lanes: PhantomData<V>,
+}
+
+impl<V: Lanes<L>, const L: usize> Work for Largest<'_, V, L> {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn run(self) -> f32 {
+        let MatrixCosts { costs, stride, shape: Shape { n, m } } = self.costs;
+        // Bits of |C| order as numbers do, with infinity and NaN above all: an integer maximum loses neither.
+        let mut entries = [0; L];
+        // SAFETY: the caller vouches for the hardware; each load is within a row.
+        unsafe {
+            let mut top = V::splat_i(0);
+            for row in 0..n {
+                let start = costs.as_ptr().add(row * stride);
+                for column in (0..m).step_by(L) {
+                    let count = (m - column).min(L);
+                    let from = start.add(column);
+                    let cost = if count == L { V::load(from) } else { V::load_first(from, count) };
+                    top = V::max_i(top, V::bits(V::abs(cost)));
+                }
+            }
+            V::store_i(entries.as_mut_ptr(), top);
+        }
+        f32::from_bits(entries.into_iter().max().unwrap_or(0) as u32)
     }
 }
 
