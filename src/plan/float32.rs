@@ -5,13 +5,14 @@
 
 use crate::cost::inner_product::InnerProduct;
 use crate::cost::{WeightedCost, on_lanes};
+use crate::error::Error;
 use crate::kernel::wavefront::crew::Crew;
 use crate::kernel::wavefront::dense::Form;
 use crate::kernel::wavefront::dispatch::InstructionSet;
 use crate::kernel::wavefront::pair::{Costs, Scratch as KernelScratch, Wanted};
 use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
 use crate::kernel::wavefront::{fits, narrow};
-use crate::plan::{Pair, Recursion};
+use crate::plan::{Pair, Recursion, ask_for_memory};
 use crate::readout::{MatrixMut, Outputs};
 use crate::real::Real;
 use crate::shape::Shape;
@@ -50,7 +51,7 @@ fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<Instructi
 }
 
 /// An upper estimate of the working memory of this route, in bytes.
-pub fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
+fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
     // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, H W each, and packed.
     let (rows, columns) = (shape.n + 64, shape.m + 128);
     let features = 4 * size_of::<f32>() * (d + 32) * (rows + columns);
@@ -65,20 +66,22 @@ pub fn align_pair<F: Real>(
     outputs: &mut Outputs<'_, F>,
     crew: Crew<'_>,
     scratch: &mut Scratch,
-) -> Option<f64> {
-    let set = takes(recursion, outputs)?;
+) -> Result<Option<f64>, Error> {
     let Pair { shape, d, .. } = pair;
-    let (x, y) = (F::as_f32(pair.x)?, F::as_f32(pair.y)?);
+    let (Some(set), Some(x), Some(y)) = (takes(recursion, outputs), F::as_f32(pair.x), F::as_f32(pair.y)) else {
+        return Ok(None);
+    };
+    ask_for_memory(bytes(shape, d, crew.threads))?;
     let Scratch { kernel, form, h, hw } = scratch;
     // Costs that have no way on lanes are brought into the form in float64.
     let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
     let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
     if !fits(largest, shape, recursion.gamma, recursion.weights) {
-        return None;
+        return Ok(None);
     }
     let squared = if wide.is_none() { form.squared } else { None };
     if squared.is_some() && d > narrow::MOST_FEATURES && largest * ROUNDING / recursion.gamma > LARGEST_ROUNDING {
-        return None;
+        return Ok(None);
     }
     let w = match &wide {
         Some(wide) => {
@@ -113,7 +116,7 @@ pub fn align_pair<F: Real>(
             ),
         }
     }
-    Some(finish(set, job, costs, log_end, outputs, kernel, false))
+    Ok(Some(finish(set, job, costs, log_end, outputs, kernel, false)))
 }
 
 /// Gradients and modified targets in float64, frame by frame.
@@ -148,14 +151,17 @@ pub fn align_costs<F: Real>(
     outputs: &mut Outputs<'_, F>,
     crew: Crew<'_>,
     scratch: &mut Scratch,
-) -> Option<f64> {
-    let set = takes(recursion, outputs)?;
-    let costs = F::as_f32(costs)?;
+) -> Result<Option<f64>, Error> {
+    let (Some(set), Some(costs)) = (takes(recursion, outputs), F::as_f32(costs)) else { return Ok(None) };
     if !fits(f64::from(set.largest(costs, stride, shape)), shape, recursion.gamma, recursion.weights) {
-        return None;
+        return Ok(None);
+    }
+    ask_for_memory(bytes(shape, 0, crew.threads))?;
+    if outputs.h.is_some() && outputs.soft_alignment.is_none() {
+        ask_for_memory(shape.cells() * size_of::<f32>())?; // h is summed from H
     }
     let costs = Costs::Matrix { costs, stride };
-    Some(finish(set, job(shape, recursion, crew), costs, None, outputs, &mut scratch.kernel, true))
+    Ok(Some(finish(set, job(shape, recursion, crew), costs, None, outputs, &mut scratch.kernel, true)))
 }
 
 fn job<'a>(shape: Shape, recursion: &Recursion, crew: Crew<'a>) -> Job<'a> {

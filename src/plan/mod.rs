@@ -103,14 +103,13 @@ pub fn align_pair<F: Real>(
 ) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
     if cost.cost.has_modified_targets() {
-        ask_for_memory(float32::bytes(shape, d, crew.threads))?;
-        let value = float32::align_pair(pair, cost, recursion, outputs, crew, &mut scratch.float32);
+        let value = float32::align_pair(pair, cost, recursion, outputs, crew, &mut scratch.float32)?;
         if let (Some(value), false) = (value, outputs.path) {
             return Ok(Alignment { value, moments: None, path: None });
         }
         let form = InnerProduct::new(cost, x, y, d);
         if let Some(value) = value {
-            return Ok(Alignment { value, moments: None, path: hard_path(&form, shape, recursion, outputs)? });
+            return with_hard_path(value, &form, shape, recursion, outputs);
         }
         let features = Features::InnerProduct { form: &form, cost, x, y, d };
         align(&form, features, shape, recursion, outputs, scratch)
@@ -131,27 +130,26 @@ pub fn align_costs<F: Real>(
     scratch: &mut Scratch,
 ) -> Result<Alignment, Error> {
     let CostMatrix { costs: entries, stride } = costs;
-    ask_for_memory(float32::bytes(shape, 0, crew.threads))?;
-    if outputs.h.is_some() && outputs.soft_alignment.is_none() {
-        ask_for_memory(shape.cells() * size_of::<f32>())?; // h is summed from H
-    }
-    if let Some(value) = float32::align_costs(entries, stride, shape, recursion, outputs, crew, &mut scratch.float32) {
-        return Ok(Alignment { value, moments: None, path: hard_path(&costs, shape, recursion, outputs)? });
+    let value = float32::align_costs(entries, stride, shape, recursion, outputs, crew, &mut scratch.float32)?;
+    if let Some(value) = value {
+        return with_hard_path(value, &costs, shape, recursion, outputs);
     }
     align(&costs, Features::None, shape, recursion, outputs, scratch)
 }
 
-fn hard_path<F, C: CostRows>(
+/// The result of the float32 route, which takes no bands, with the hard path where it is asked for.
+fn with_hard_path<F, C: CostRows>(
+    value: f64,
     costs: &C,
     shape: Shape,
     recursion: &Recursion,
     outputs: &Outputs<'_, F>,
-) -> Result<Option<HardPath>, Error> {
-    let columns = recursion.band.map(|band| band.columns(shape)).transpose()?;
+) -> Result<Alignment, Error> {
     if outputs.path {
         ask_for_memory(hard::bytes(shape))?;
     }
-    Ok(outputs.path.then(|| hard::align(costs, shape, columns.as_deref(), recursion.weights)))
+    let path = outputs.path.then(|| hard::align(costs, shape, None, recursion.weights));
+    Ok(Alignment { value, moments: None, path })
 }
 
 fn align<F: Real, C: CostRows>(
