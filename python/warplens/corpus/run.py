@@ -5,7 +5,6 @@ holds the interpreter for long. Only a few items are in memory at a time.
 """
 
 import contextlib
-import dataclasses
 import json
 import platform
 import time
@@ -22,11 +21,12 @@ import numpy as np
 import warplens as wl
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
 from warplens.analysis.report import ReportItem, write_report
-from warplens.corpus.item_file import item_path, load_analysis, replacing, save_analysis
+from warplens.corpus.item_file import item_path, load_analysis, save_analysis
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source, collect
 from warplens.corpus.table import Row, failed_row, rows_of, write_table
-from warplens.io import Item, ItemError, read_npz
+from warplens.io import ItemError
+from warplens.io.replacing import replacing
 
 _ITEMS_AHEAD = 4
 """Items a thread may be ahead of the one that is waited for: one slow item does not stop the others."""
@@ -119,10 +119,13 @@ def analyze(
     rows = [row for outcome in outcomes for row in outcome.rows]
     run = Run(outcomes, ignored, out / "items.csv", out / "report.html")
     write_table(run.table, rows)
-    with replacing(run.report) as file:
-        write_report(
-            file, _report_items(sources, outcomes, out, settings), rows, threshold=settings.threshold
-        )
+    known = {source.id: (source, outcome) for source, outcome in zip(sources, outcomes, strict=True)}
+    write_report(
+        out,
+        rows,
+        lambda item_id: _report_item(*known[item_id], out, settings),
+        threshold=settings.threshold,
+    )
     record = {
         "inputs": [str(path) for path in inputs],
         "settings": settings.as_record(),
@@ -161,7 +164,7 @@ def _run_items(sources: Sequence[Source], out: Path, settings: Settings, threads
 def _run_item(source: Source, out: Path, settings: Settings) -> Outcome:
     path = item_path(out, source.id)
     try:
-        item = _read(source, settings)
+        item = source.read(fps=settings.fps)
         key = settings.key_of(item)
         analysis = load_analysis(path, key)
         reused = analysis is not None
@@ -181,11 +184,6 @@ def _run_item(source: Source, out: Path, settings: Settings) -> Outcome:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)  # results of an earlier input under this name
         return Outcome(source.id, [failed_row(source.id, reason)], error=reason)
-
-
-def _read(source: Source, settings: Settings) -> Item:
-    item = read_npz(source.path)
-    return item if settings.fps is None else dataclasses.replace(item, fps=settings.fps)
 
 
 def _warning(analysis: ItemAnalysis) -> str | None:
@@ -211,22 +209,17 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split())
 
 
-def _report_items(
-    sources: Sequence[Source], outcomes: Sequence[Outcome], out: Path, settings: Settings
-) -> Iterator[ReportItem]:
-    """The items as the report shows them, one at a time: their arrays are read back from the files."""
-    for source, outcome in zip(sources, outcomes, strict=True):
-        if outcome.error is not None:
-            yield ReportItem(source.id, error=outcome.error)
-            continue
-        try:
-            item = _read(source, settings)
-            analysis = load_analysis(item_path(out, source.id), settings.key_of(item))
-        except (OSError, ItemError):
-            analysis = None
-        if analysis is None:
-            yield ReportItem(
-                source.id, error="its file or its results changed while the report was being written"
-            )
-        else:
-            yield ReportItem(source.id, item, analysis, warning=outcome.warning)
+def _report_item(source: Source, outcome: Outcome, out: Path, settings: Settings) -> ReportItem:
+    """An item as the report shows it: its arrays are read back from its files."""
+    if outcome.error is not None:
+        return ReportItem(source.id, error=outcome.error)
+    try:
+        item = _read(source, settings)
+        analysis = load_analysis(item_path(out, source.id), settings.key_of(item))
+    except (OSError, ItemError):
+        analysis = None
+    if analysis is None:
+        return ReportItem(
+            source.id, error="its file or its results changed while the report was being written"
+        )
+    return ReportItem(source.id, item, analysis, warning=outcome.warning)

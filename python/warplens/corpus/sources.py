@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+
+from warplens.io import DEFAULT_SIZE_LIMIT, Item, ItemInFile
 
 SUFFIXES = frozenset({".npz"})
 
@@ -15,11 +17,35 @@ class InputError(ValueError):
     """The inputs of a run cannot be used as they are; the message says which and why."""
 
 
-class Source(NamedTuple):
-    """Where an item is read from, and its id: the path relative to INPUT without extension."""
+@dataclass(frozen=True)
+class Source:
+    """An item that is not read yet: small, and the same in every process.
+
+    Attributes:
+        id: names the item in tables and its file; for files the path relative to INPUT without extension.
+        origin: where it is read from.
+    """
 
     id: str
-    path: Path
+    origin: ItemInFile
+
+    @property
+    def location(self) -> str:
+        """Where the item is read from, for messages."""
+        return self.origin.location
+
+    def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
+        """Read the item.
+
+        Args:
+            size_limit: bytes that the arrays of one item may take, None for any.
+            fps: overrides the frames a second of the item.
+
+        Raises:
+            ItemError: it is not an item, or is larger than the limit.
+            OSError: it cannot be read.
+        """
+        return self.origin.read(size_limit=size_limit, fps=fps)
 
 
 def collect(inputs: Sequence[Path], *, exclude: Path) -> tuple[list[Source], int]:
@@ -49,17 +75,17 @@ def collect(inputs: Sequence[Path], *, exclude: Path) -> tuple[list[Source], int
             if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
                 ignored += 1
                 continue
-            source = Source(check_id(path.relative_to(root).with_suffix("").as_posix()), path)
+            source = Source(check_id(path.relative_to(root).with_suffix("").as_posix()), ItemInFile(path))
             other = sources.setdefault(source.id, source)
-            if other.path.resolve() != path.resolve():
+            if other.origin.path.resolve() != path.resolve():
                 raise InputError(
-                    f"two items would be called '{source.id}': {other.path} and {path}; "
+                    f"two items would be called '{source.id}': {other.location} and {source.location}; "
                     "give a folder that holds both"
                 )
     if not sources:
         found = f" ({ignored} other file{'s' if ignored > 1 else ''})" if ignored else ""
         raise InputError(f"no npz file in {', '.join(str(given) for given in inputs)}{found}")
-    return sorted(sources.values()), ignored
+    return sorted(sources.values(), key=lambda source: source.id), ignored
 
 
 def check_id(item_id: str) -> str:

@@ -12,7 +12,7 @@ pytest.importorskip("jinja2")
 
 from corpus.sample_items import sample_item, save_corpus, save_item
 
-from warplens.corpus import Settings, analyze, item_path, read_analysis
+from warplens.corpus import Settings, Source, analyze, item_path, read_analysis
 from warplens.corpus.table import failed_row, write_table
 
 COLUMNS = (
@@ -79,10 +79,10 @@ def test_a_failed_item_is_a_row_and_the_others_complete(tmp_path):
 
 
 def test_an_unexpected_error_costs_one_item_only(tmp_path, monkeypatch):
-    from warplens.corpus import run as run_module
-
-    read = run_module.read_npz
-    monkeypatch.setattr(run_module, "read_npz", lambda path: 1 / 0 if path.stem == "c" else read(path))
+    read = Source.read
+    monkeypatch.setattr(
+        Source, "read", lambda source, **told: 1 / 0 if source.id == "c" else read(source, **told)
+    )
     run = analyze([save_corpus(tmp_path / "in")], tmp_path / "out", Settings(gammas=(1.0,)))
     assert [(outcome.id, outcome.error) for outcome in run.failed] == [
         ("c", "ZeroDivisionError: division by zero")
