@@ -6,10 +6,8 @@ Keys: `key` (hash of input and settings), `gamma` (G,), `h` (G,N), `y_mod` (G,N,
 `empty_share` (G,), `shape`, `cost`, `step_weights`, `threshold`, and on request `H` (G,N,M).
 """
 
-import os
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +18,7 @@ from warplens.analysis.events import EventLevels, Events
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.corpus.sources import check_id
 from warplens.io import ItemError, open_npz
+from warplens.io.replacing import replacing
 
 MEASURES = (
     "value",
@@ -91,20 +90,6 @@ def load_analysis(path: Path, key: str) -> ItemAnalysis | None:
         return _read(path, key)
     except (OSError, ItemError):
         return None
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` once it is complete, and leaves it alone if it never is."""
-    # The process id keeps two runs into one folder from writing to one temporary file.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path, key: str | None) -> ItemAnalysis:

@@ -214,7 +214,7 @@ def _report_item(source: Source, outcome: Outcome, out: Path, settings: Settings
     if outcome.error is not None:
         return ReportItem(source.id, error=outcome.error)
     try:
-        item = _read(source, settings)
+        item = source.read(fps=settings.fps)
         analysis = load_analysis(item_path(out, source.id), settings.key_of(item))
     except (OSError, ItemError):
         analysis = None

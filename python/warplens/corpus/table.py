@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.corpus.item_file import MEASURES, replacing
+from warplens.corpus.item_file import MEASURES
+from warplens.io.replacing import replacing
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 

@@ -5,7 +5,9 @@ import io
 import re
 import shutil
 import subprocess
+import tempfile
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,13 +55,14 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def render(*entries, threshold=0.5):
+def render(*entries, threshold=0.5, **options):
     rows = []
     for entry in entries:
         rows += [failed_row(entry.id, entry.error)] if entry.error else rows_of(entry.id, entry.analysis)
-    file = io.BytesIO()
-    write_report(file, iter(entries), rows, threshold=threshold)
-    return file.getvalue()
+    with tempfile.TemporaryDirectory() as out:
+        by_id = {entry.id: entry for entry in entries}
+        write_report(Path(out), rows, by_id.__getitem__, threshold=threshold, **options)
+        return (Path(out) / "report.html").read_bytes()
 
 
 def entry(item_id="one", seed=0, gammas=(0.1, 10.0), **known):

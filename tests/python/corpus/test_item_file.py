@@ -13,8 +13,9 @@ from corpus.sample_items import sample_item
 
 from warplens.analysis import analyze_item
 from warplens.corpus import Settings, read_analysis
-from warplens.corpus.item_file import load_analysis, replacing, save_analysis
+from warplens.corpus.item_file import load_analysis, save_analysis
 from warplens.io import ItemError
+from warplens.io.replacing import replacing
 
 
 @pytest.fixture

@@ -1,26 +1,19 @@
 """The report: one HTML page that needs nothing beside itself, written item by item."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import IO, Any
+from pathlib import Path
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.item_view import ItemView, item_view
-from warplens.io import Item
+from warplens.analysis.report.item_view import ItemView, item_view
+from warplens.analysis.report.report_item import ReportItem, Row
+from warplens.io.replacing import replacing
 
-
-@dataclass(frozen=True)
-class ReportItem:
-    """An item with its analysis, or the reason why there is none."""
-
-    id: str
-    item: Item | None = None
-    analysis: ItemAnalysis | None = None
-    error: str | None = None
-    warning: str | None = None
+Pages = Literal["risk", "all"]
+"""Which items get a page of their own where there are too many for one page."""
 
 
 @dataclass(frozen=True)
@@ -51,33 +44,51 @@ class OverviewRow:
 
 
 def write_report(
-    file: IO[bytes], items: Iterable[ReportItem], rows: Sequence[dict[str, Any]], *, threshold: float = 0.5
+    out: Path,
+    rows: Iterable[Row],
+    load: Callable[[str], ReportItem],
+    *,
+    threshold: float = 0.5,
+    pages: Pages = "risk",
 ) -> None:
-    """Write the page.
+    """Write OUT/report.html and, if there are many items, a page for each of some of them.
+
+    Up to 50 items are shown on one page that needs nothing beside itself. Above that OUT/report.html is an
+    index of all items that links OUT/items/<id>.html for the 50 with the most events at risk, which are those
+    with the most events under the threshold at any one gamma. Pages are complete or not there, and the same
+    bytes for the same input. All work from the disk without a server.
 
     Args:
-        file: where to.
-        items: in the order of the page, drawn one at a time: a generator keeps memory flat.
-        rows: the rows of the table of all items (columns of `items.csv`), for the summary at the top.
+        out: folder of the results; it is there.
+        rows: the rows of `items.csv`, sorted by id, then gamma; run through once.
+        load: gives an item, its analysis and its sounds by id, called for one item after the other and only
+            for those that get a page of their own; what cannot be read is a `ReportItem` with its `error`.
         threshold: level under which an event counts as lost.
+        pages: above 50 items, which of them get a page: those most at risk, or "all".
+
+    Raises:
+        OSError: the report cannot be written.
     """
+    rows = list(rows)
+    ids = list(dict.fromkeys(row["id"] for row in rows))
     page = _environment().get_template("report.html.j2")
     parts = page.generate(
         overview=_overview(rows),
         failed=[row for row in rows if row["status"] == "failed"],
         gammas=_gamma_summaries(rows),
         threshold=format(threshold, "g"),
-        items=_views(items),
+        items=_views(load(item_id) for item_id in ids),
     )
-    for part in parts:
-        # A file name need not be valid Unicode; the page always is.
-        file.write(part.encode("utf-8", "backslashreplace"))
+    with replacing(out / "report.html") as file:
+        for part in parts:
+            # A file name need not be valid Unicode; the page always is.
+            file.write(part.encode("utf-8", "backslashreplace"))
 
 
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("warplens.analysis"),
+        loader=PackageLoader("warplens.analysis.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

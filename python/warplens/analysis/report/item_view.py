@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from warplens.analysis.axes import Tick, feature_ticks, frame_ticks, note_name, round_steps
 from warplens.analysis.events import EventLevels, Events
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.piano_roll import (
-    LevelScale,
+from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.report.piano_roll import (
     color_bar_png,
     data_uri,
     frames_per_column,
