@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,16 @@ def failed_row(item_id: str, reason: str) -> Row:
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:
     """Write rows sorted by id, then gamma."""
+    write_csv(path, COLUMNS, sorted(rows, key=lambda row: (row["id"], row.get("gamma", -1.0))))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write rows as they come, whole or not at all, the same bytes for the same rows."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in sorted(rows, key=lambda row: (row["id"], row.get("gamma", -1.0))):
-        writer.writerow([_cell(row.get(column)) for column in COLUMNS])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row.get(column)) for column in columns])
     with replacing(path) as file:
         # A file name need not be valid Unicode; the table always is.
         file.write(text.getvalue().encode("utf-8", "backslashreplace"))
