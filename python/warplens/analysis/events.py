@@ -41,19 +41,35 @@ class Events:
 
 @dataclass(frozen=True)
 class EventLevels:
-    """What is kept of e(n) for each of K events.
+    """What is kept of the levels e(n), n from 0, of each of K events.
+
+    Times between frames come by linear interpolation of e. The level rises from t_10, where it last passes
+    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; it falls likewise,
+    seen from the end. A level that is above 10 % from the first frame on rises from t_10 = 0, so that only
+    what can be seen counts. A step from nothing to the peak within one frame takes 0.8 frames.
 
     Attributes:
         peak: max_n e(n), (K,) float64.
-        peak_frame: the first frame n (from 0) in which the peak is reached, (K,) int64.
+        peak_frame: the first frame n in which the peak is reached, (K,) int64.
         first: the first frame in which e(n) is at least half the peak, (K,) int64.
         last: the last such frame, (K,) int64.
+        duration: expected duration in frames, sum_n sum_{a <= m < b} H~(n,m), (K,) float64.
+        mean_level: mean of e(n) over first <= n <= last, (K,) float64.
+        onset_fade: t_90 - t_10 of the rise in frames, (K,) float64; 0 for a peak of 0.
+        offset_fade: the same of the fall.
+        widening: frames in which e(n) is at least threshold times the peak, less the duration, (K,) float64:
+            0 if the event is taught as it is, positive if it is spread thin; 0 for a peak of 0.
     """
 
     peak: NDArray[np.float64]
     peak_frame: NDArray[np.int64]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
+    duration: NDArray[np.float64]
+    mean_level: NDArray[np.float64]
+    onset_fade: NDArray[np.float64]
+    offset_fade: NDArray[np.float64]
+    widening: NDArray[np.float64]
 
 
 def find_events(weak: NDArray[Any]) -> Events:
@@ -98,24 +114,59 @@ def event_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> N
     return np.concatenate([np.empty((0, len(H_tilde))), *_level_blocks(H_tilde, weak, events)])
 
 
-def summarize_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> EventLevels:
-    """Peak of every event, and where in time it lies; arguments and errors as `event_levels`.
+def summarize_levels(
+    H_tilde: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
+) -> EventLevels:
+    """What is kept of the level of every event.
 
-    The levels are made a block of events at a time and never held as a whole.
+    Args:
+        H_tilde: row-normalised soft alignment, (N, M).
+        weak: weak target, (M, D).
+        events: K events of `weak`.
+        threshold: share of its own peak from which on a level counts towards the widening.
+
+    Raises:
+        ValueError: the shapes do not fit.
     """
-    n_events, n_frames = len(events), len(H_tilde)
-    peak = np.empty(n_events)
-    peak_frame, first, last = (np.empty(n_events, np.int64) for _ in range(3))
-    done = 0
+    masses = H_tilde.sum(axis=0, dtype=np.float64)
+    rows = []
     for levels in _level_blocks(H_tilde, weak, events):
-        block = slice(done, done + len(levels))
-        peak[block] = levels.max(axis=1)
-        peak_frame[block] = levels.argmax(axis=1)
-        near_peak = levels >= peak[block, None] / 2
-        first[block] = near_peak.argmax(axis=1)
-        last[block] = n_frames - 1 - near_peak[:, ::-1].argmax(axis=1)
-        done += len(levels)
-    return EventLevels(peak, peak_frame, first, last)
+        for e in levels:
+            k = len(rows)
+            peak = float(e.max())
+            near = np.flatnonzero(e >= peak / 2)
+            duration = float(masses[events.start[k] : events.stop[k]].sum())
+            rows.append(
+                (
+                    peak,
+                    int(e.argmax()),
+                    near[0],
+                    near[-1],
+                    duration,
+                    float(e[near[0] : near[-1] + 1].mean()),
+                    _rise(e, peak),
+                    _rise(e[::-1], peak),
+                    np.count_nonzero(e >= threshold * peak) - duration if peak > 0 else 0.0,
+                )
+            )
+    columns = np.array(rows, np.float64).reshape(len(rows), 9).T
+    frames = columns[1:4].astype(np.int64)
+    return EventLevels(columns[0], *frames, *columns[4:])
+
+
+def _rise(e: NDArray[np.float64], peak: float) -> float:
+    """t_90 - t_10 of a level that is read from its start."""
+    if peak <= 0:
+        return 0.0
+    reached = int(np.argmax(e >= 0.9 * peak))
+    if reached == 0:
+        return 0.0
+
+    def passes(before: int, level: float) -> float:
+        return before + (level - e[before]) / (e[before + 1] - e[before])
+
+    low = np.flatnonzero(e[:reached] < 0.1 * peak)
+    return float(passes(reached - 1, 0.9 * peak) - (passes(int(low[-1]), 0.1 * peak) if len(low) else 0.0))
 
 
 def _level_blocks(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> Iterator[NDArray[np.float64]]:

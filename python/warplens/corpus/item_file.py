@@ -1,13 +1,14 @@
 """The file of one item, OUT/items/<id>.npz: written whole or not at all, the same bytes for the same results.
 
 Keys: `key` (hash of input and settings), `gamma` (G,), `h` (G,N), `y_mod` (G,N,D), the measures of
-`items.csv` from `value` to `f_measure` (G,) each, the events `event_feature`, `event_start`, `event_stop`
-(K,), their levels `event_peak`, `event_peak_frame`, `event_first`, `event_last` (G,K), `empty_targets`,
-`empty_share` (G,), `shape`, `cost`, `step_weights`, `threshold`, and on request `H` (G,N,M).
+`items.csv` (G,) each, the events `event_feature`, `event_start`, `event_stop` (K,), their levels
+`event_peak`, `event_peak_frame` and so on as `EventLevels` names them (G,K), `empty_targets`, `shape`, `cost`,
+`step_weights`, `threshold`, and on request `H` (G,N,M).
 """
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,22 +17,10 @@ from numpy.typing import NDArray
 
 from warplens.analysis.events import EventLevels, Events
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.metrics import MEASURES
 from warplens.corpus.sources import check_id
 from warplens.io import ItemError, open_npz
 from warplens.io.replacing import replacing
-
-MEASURES = (
-    "value",
-    "entropy",
-    "h_min",
-    "h_mean",
-    "h_max",
-    "peak_mean",
-    "peak_min",
-    "events",
-    "events_below_threshold",
-    "f_measure",
-)
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -56,12 +45,8 @@ def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
         "event_feature": analysis.events.feature,
         "event_start": analysis.events.start,
         "event_stop": analysis.events.stop,
-        "event_peak": analysis.levels.peak,
-        "event_peak_frame": analysis.levels.peak_frame,
-        "event_first": analysis.levels.first,
-        "event_last": analysis.levels.last,
+        **{f"event_{f.name}": getattr(analysis.levels, f.name) for f in fields(EventLevels)},
         "empty_targets": analysis.empty_targets,
-        "empty_share": analysis.empty_share,
         "shape": analysis.shape,
         "cost": analysis.cost,
         "step_weights": analysis.step_weights,
@@ -115,9 +100,7 @@ def _analysis_of(archive: Mapping[str, NDArray[Any]]) -> ItemAnalysis:
         h=archive["h"],
         y_mod=archive["y_mod"],
         events=Events(archive["event_feature"], archive["event_start"], archive["event_stop"]),
-        levels=EventLevels(
-            archive["event_peak"], archive["event_peak_frame"], archive["event_first"], archive["event_last"]
-        ),
+        levels=EventLevels(**{f.name: archive[f"event_{f.name}"] for f in fields(EventLevels)}),
         empty_targets=float(archive["empty_targets"]),
         empty_share=archive["empty_share"],
         H=archive.get("H"),

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.corpus.item_file import MEASURES
+from warplens.analysis.metrics import COUNTS, MEASURES
 from warplens.io.replacing import replacing
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
 Row = dict[str, Any]
 """By column; a column that is missing or None is empty in the file."""
-
-_COUNTS = ("events", "events_below_threshold")
 
 
 def rows_of(item_id: str, analysis: ItemAnalysis) -> list[Row]:
@@ -33,7 +31,7 @@ def rows_of(item_id: str, analysis: ItemAnalysis) -> list[Row]:
                 "M": n_targets,
                 "D": n_features,
                 **{name: None if math.isnan(value) else value for name, value in measures.items()},
-                **{name: int(measures[name]) for name in _COUNTS},
+                **{name: int(measures[name]) for name in COUNTS},
                 "status": "ok",
             }
         )
