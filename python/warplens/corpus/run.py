@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -22,6 +21,7 @@ import warplens as wl
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
 from warplens.analysis.report import ReportItem, write_report
 from warplens.corpus.item_file import item_path, load_analysis, save_analysis
+from warplens.corpus.progress import Progress
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source, collect
 from warplens.corpus.table import Row, failed_row, rows_of, write_table
@@ -67,16 +67,6 @@ class Run:
     def failed(self) -> list[Outcome]:
         """Items that could not be analysed."""
         return [outcome for outcome in self.outcomes if outcome.error is not None]
-
-
-class Progress(Protocol):
-    """Is told how a run goes."""
-
-    def started(self, total: int, ignored: int) -> None:
-        """`total` items were found, `ignored` other files were not looked at."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """One more item is done; they come in the order of their ids."""
 
 
 def analyze(
