@@ -126,7 +126,7 @@ _READY = object()
 @dataclass
 class _Worker:
     process: BaseProcess
-    pipe: Connection[Any, Any]
+    pipe: "Connection[Any, Any]"
     items: deque[int] = field(default_factory=deque)
     started: bool = False
 
@@ -173,7 +173,7 @@ class _Worker:
         return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
 
 
-def _serve(pipe: Connection[Any, Any], work: Callable[[Source], Any]) -> None:
+def _serve(pipe: "Connection[Any, Any]", work: Callable[[Source], Any]) -> None:
     """The life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers
     wl.set_num_threads(1)
