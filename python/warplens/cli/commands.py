@@ -1,27 +1,27 @@
 """`warplens analyze` and `warplens demo`.
 
-Exit status: 0 all is well, 1 an item failed or results could not be written, 2 the command was misused.
+Exit status: 0 all is well, 1 an item failed or results could not be written, 2 the command was misused,
+130 it was interrupted.
 """
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
 import warplens as wl
+from warplens.cli import options
+from warplens.cli.interruption import InterruptibleGroup
 from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import InputError, Run, Settings, analyze
+from warplens.corpus import EngineError, InputError, Run, Settings, Shard, analyze
 from warplens.demo.run import run_demo
 from warplens.demo.summary import describe
 
 _MAX_WARNINGS = 20
 
-_threads = click.option(
-    "--threads", type=click.IntRange(min=1), help="Items in work at a time.  [default: all cores]"
-)
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=InterruptibleGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(wl.__version__, prog_name="warplens")
 def warplens() -> None:
     """Soft dynamic time warping that shows what it teaches.
@@ -54,7 +54,22 @@ def warplens() -> None:
 )
 @click.option("--fps", type=float, help="Prediction frames a second, overrides that of the items.")
 @click.option("--keep-alignment", is_flag=True, help="Keep the soft alignments H in the item files.")
-@_threads
+@click.option(
+    "--pages",
+    type=click.Choice(["risk", "all"]),
+    default="risk",
+    show_default=True,
+    help="Above 50 items, which get a page: the 50 with the most events at risk, or all.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N parts of the items, and only their files. Shards of one OUT may run at once, on "
+    "several machines; when all are done, the same command without --shard makes table and report.",
+)
+@options.size_limit
+@options.processes
+@options.scheduler
 def analyze_command(
     inputs: tuple[Path, ...],
     out: Path,
@@ -64,7 +79,11 @@ def analyze_command(
     threshold: float,
     fps: float | None,
     keep_alignment: bool,
-    threads: int | None,
+    pages: Literal["risk", "all"],
+    shard: str | None,
+    size_limit: int,
+    processes: int | None,
+    scheduler: str | None,
 ) -> None:
     """See what a soft-DTW loss teaches a network, from its predictions and weak targets.
 
@@ -75,20 +94,34 @@ def analyze_command(
     """
     try:
         settings = Settings(gammas, cost, step_weights, threshold, fps, keep_alignment)
+        part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
     _refuse_file(out)
     try:
         with ProgressReport() as progress:
-            run = analyze(inputs, out, settings, threads=threads, progress=progress)
+            run = analyze(
+                inputs,
+                out,
+                settings,
+                pages=pages,
+                size_limit=size_limit,
+                processes=processes,
+                scheduler=scheduler,
+                shard=part,
+                progress=progress,
+            )
     except InputError as error:
         raise click.UsageError(str(error)) from error
+    except EngineError as error:
+        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error}: the results could not be written") from error
     _warn(run)
     for line in _lost_events(run, settings):
         click.echo(line)
-    click.echo(f"Report: {run.report}")
+    if run.report:
+        click.echo(f"Report: {run.report}")
     _end(run)
 
 
@@ -100,13 +133,12 @@ def analyze_command(
     type=click.Path(path_type=Path),
     help="Folder for input and results.  [default: ./warplens-demo]",
 )
-@_threads
-def demo_command(out: Path, threads: int | None) -> None:
+def demo_command(out: Path) -> None:
     """Make a short piece of music and the paper's Figure 2, and show what the loss teaches there."""
     _refuse_file(out)
     try:
         with ProgressReport() as progress:
-            demo = run_demo(out, threads=threads, progress=progress)
+            demo = run_demo(out, progress=progress)
     except OSError as error:
         raise click.ClickException(f"{error}: the results could not be written") from error
     _warn(demo.run)

@@ -6,12 +6,13 @@ processes (`workers`), or by a Dask scheduler (`cluster`).
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar, cast
 
 import warplens as wl
+from warplens.corpus.attempt import Answer, attempt
 from warplens.corpus.sources import Source
-from warplens.corpus.workers import Answer, attempt, run_in_workers
+from warplens.corpus.workers import run_in_workers
 
 R = TypeVar("R")
 
@@ -26,7 +27,7 @@ def run_items(
     failed: Callable[[Source, str], R],
     processes: int | None = None,
     scheduler: str | None = None,
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """The result of `work(source)` for every source, in the order of the sources, a bounded number ahead.
 
     Whatever the work raises, and a process that dies over an item again and again, fails that item alone.
@@ -40,7 +41,7 @@ def run_items(
         scheduler: address of a Dask scheduler (tcp://...) that is to run the items (extra `dask`).
 
     Raises:
-        WorkersError: worker processes cannot be started.
+        EngineError: worker processes cannot be started, or the scheduler cannot be reached.
     """
     answers: Generator[Answer[R], None, None]
     count = min(processes or wl.get_num_threads(), len(sources) // _ITEMS_WORTH_A_PROCESS)

@@ -13,11 +13,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import warplens as wl
+from warplens.corpus.attempt import Answer, EngineError, attempt
 from warplens.corpus.sources import Source
-from warplens.io import ItemError
 
 R = TypeVar("R")
 
@@ -34,39 +34,6 @@ _MOST_FAILED_STARTS = 3
 
 _SECONDS_TO_DIE = 5
 """A pipe closes a little before its process is gone, and tells how it went."""
-
-
-class WorkersError(RuntimeError):
-    """Worker processes cannot be started."""
-
-
-@dataclass(frozen=True)
-class Answer(Generic[R]):
-    """What became of one item: a result, or the reason why there is none."""
-
-    result: R | None = None
-    reason: str | None = None
-
-
-def attempt(work: Callable[[Source], R], source: Source) -> Answer[R]:
-    """Do the work; whatever is wrong with one item, the others are run."""
-    try:
-        return Answer(work(source))
-    except Exception as error:
-        return Answer(reason=reason_of(error))
-
-
-def reason_of(error: Exception) -> str:
-    """An error as one line for a table: its text alone where that was written for the reader."""
-    if isinstance(error, ItemError):
-        text = str(error)
-    elif isinstance(error, OSError):
-        text = error.strerror or str(error)
-    elif isinstance(error, ValueError):
-        text = str(error)
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
 
 
 def run_in_workers(
@@ -98,7 +65,7 @@ def run_in_workers(
                     if not worker.started:
                         failed_starts += 1
                         if failed_starts == _MOST_FAILED_STARTS:
-                            raise WorkersError(f"worker processes die as they start ({ending}); {_HINT}")
+                            raise EngineError(f"worker processes die as they start ({ending}); {_HINT}")
                     elif worker.items:
                         first = worker.items[0]
                         attempts[first] += 1

@@ -36,7 +36,7 @@ class Demo:
     kept: list[dict[Articulation, Kept]]
 
 
-def run_demo(out: Path, *, threads: int | None = None, progress: Progress | None = None) -> Demo:
+def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
     """Make the items in OUT/input and the sound in OUT/piece.wav, and analyse them into OUT.
 
     Raises:
@@ -50,7 +50,7 @@ def run_demo(out: Path, *, threads: int | None = None, progress: Progress | None
     write_wav(recording, samples)
     _save_item(inputs / "piece.npz", piece_item(piece, samples))
     _save_item(inputs / "figure-2.npz", figure_2())
-    run = analyze([inputs], out, Settings(gammas=(0.1, 1.0, 10.0)), threads=threads, progress=progress)
+    run = analyze([inputs], out, Settings(gammas=(0.1, 1.0, 10.0)), progress=progress)
     analysis = read_analysis(item_path(out, "piece"))
     return Demo(
         run,

@@ -1,7 +1,7 @@
 """Writing a file whole or not at all.
 
-What is being written has a name of its own, `.<random>.part`, and is locked for as long as its process lives: that
-tells a file in the making from one that a killed process left, on whatever machine it ran.
+What is being written has a name of its own, `.<random>.part`, and is locked for as long as its process lives:
+that tells a file in the making from one that a killed process left, on whatever machine it ran.
 """
 
 import contextlib
