@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 import warplens as wl
 from warplens.corpus.attempt import Answer, attempt
+from warplens.corpus.cluster import run_on_cluster
 from warplens.corpus.sources import Source
 from warplens.corpus.workers import run_in_workers
 
@@ -44,11 +45,16 @@ def run_items(
         EngineError: worker processes cannot be started, or the scheduler cannot be reached.
     """
     answers: Generator[Answer[R], None, None]
-    count = min(processes or wl.get_num_threads(), len(sources) // _ITEMS_WORTH_A_PROCESS)
-    if count < 2:
+    if scheduler is not None:
+        answers = run_on_cluster(sources, work, scheduler)
+    elif (count := _processes_worth(len(sources), processes)) < 2:
         answers = (attempt(work, source) for source in sources)
     else:
         answers = run_in_workers(sources, work, count)
     with contextlib.closing(answers):
         for source, answer in zip(sources, answers, strict=True):
             yield failed(source, answer.reason) if answer.reason is not None else cast(R, answer.result)
+
+
+def _processes_worth(items: int, processes: int | None) -> int:
+    return min(processes or wl.get_num_threads(), items // _ITEMS_WORTH_A_PROCESS)

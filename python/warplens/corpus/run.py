@@ -1,14 +1,14 @@
 """A run over a corpus: every item into its file, then the table and the report of all of them."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from warplens.analysis.report import Pages, ReportItem, write_report
-from warplens.corpus.engine import run_items
+from warplens.corpus.folder_run import run_into_folder
 from warplens.corpus.item_file import item_path, load_analysis
 from warplens.corpus.item_work import ItemWork, Outcome
+from warplens.corpus.parquet import write_parquet
 from warplens.corpus.progress import Progress
 from warplens.corpus.record import RunRecord
 from warplens.corpus.settings import Settings
@@ -16,7 +16,6 @@ from warplens.corpus.shard import Shard
 from warplens.corpus.sources import Source, collect
 from warplens.corpus.table import write_table
 from warplens.io import DEFAULT_SIZE_LIMIT, ItemError
-from warplens.io.replacing import remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -86,23 +85,10 @@ def analyze(
     sources, ignored = collect(inputs, exclude=out)
     if shard is not None:
         sources = shard.of(sources)
-    out.mkdir(parents=True, exist_ok=True)
-    if progress:
-        progress.started(len(sources), ignored)
-    outcomes = []
     work = ItemWork(out, settings, size_limit)
-    remove_leftovers(out)
-    try:
-        with contextlib.closing(
-            run_items(sources, work, failed=work.failed, processes=processes, scheduler=scheduler)
-        ) as done:
-            for outcome in done:
-                outcomes.append(outcome)
-                if progress:
-                    progress.finished(outcome)
-    except BaseException:
-        remove_leftovers(out)  # of the workers that were stopped
-        raise
+    outcomes = run_into_folder(
+        sources, work, ignored=ignored, processes=processes, scheduler=scheduler, progress=progress
+    )
     if shard is not None:
         return Run(outcomes, ignored, None, None)
     run = Run(outcomes, ignored, out / "items.csv", out / "report.html")
@@ -123,6 +109,7 @@ def analyze(
 def _write_summary(run: Run, out: Path, sources: Sequence[Source], work: ItemWork, pages: Pages) -> None:
     rows = [row for outcome in run.outcomes for row in outcome.rows]
     write_table(out / "items.csv", rows)
+    write_parquet(out / "items.parquet", rows)
     known = {source.id: (source, outcome) for source, outcome in zip(sources, run.outcomes, strict=True)}
     write_report(
         out,
