@@ -123,7 +123,7 @@ def test_inputs_without_items_get_a_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
     result = run("analyze", tmp_path / "empty", "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert f"no npz file in {tmp_path / 'empty'}" in result.stderr
+    assert f"no item in {tmp_path / 'empty'}" in result.stderr
     assert run("analyze", "-o", tmp_path / "out").exit_code == 2
 
 

@@ -80,7 +80,7 @@ def test_pickle_is_never_loaded(tmp_path):
 
     path = tmp_path / "a.npz"
     np.savez(path, predictions=np.array([Trap()], object), weak=Y)
-    with pytest.raises(ItemError, match=r"'predictions' cannot be loaded: Object arrays cannot be loaded"):
+    with pytest.raises(ItemError, match=r"'predictions' cannot be loaded: it holds Python objects, which are never"):
         read_npz(path)
 
 
@@ -93,7 +93,7 @@ def test_files_that_are_no_archives(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("predictions", "text")
         archive.writestr("weak", "text")
-    with pytest.raises(ItemError, match="'predictions' is not an npy array"):
+    with pytest.raises(ItemError, match="'predictions' cannot be loaded: not an npy array"):
         read_npz(path)
     with pytest.raises(FileNotFoundError):
         read_npz(tmp_path / "none.npz")
