@@ -1,4 +1,4 @@
-"""`warplens analyze` and `warplens demo`.
+"""The group `warplens`, and in it `warplens analyze` and `warplens demo`.
 
 Exit status: 0 all is well, 1 an item failed or results could not be written, 2 the command was misused,
 130 it was interrupted.
@@ -11,10 +11,12 @@ import click
 
 import warplens as wl
 from warplens.cli import options
+from warplens.cli.endings import end, sentences_for_errors
 from warplens.cli.interruption import InterruptibleGroup
 from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import EngineError, InputError, Run, Settings, Shard, analyze
+from warplens.cli.sweep import sweep_command
+from warplens.corpus import Run, Settings, Shard, analyze
 from warplens.demo.run import run_demo
 from warplens.demo.summary import describe
 
@@ -26,13 +28,17 @@ _MAX_WARNINGS = 20
 def warplens() -> None:
     """Soft dynamic time warping that shows what it teaches.
 
-    `warplens demo` shows what there is to see; `warplens analyze` looks at your own predictions and targets.
+    `warplens demo` shows what there is to see; `warplens analyze` looks at your own predictions and targets,
+    and `warplens sweep` finds the gamma to train with.
     """
 
 
+warplens.add_command(sweep_command)
+
+
 @warplens.command("analyze", cls=NumbersCommand)
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@options.inputs
+@options.out
 @click.option(
     "--gamma",
     "gammas",
@@ -41,17 +47,9 @@ def warplens() -> None:
     metavar="G...",
     help="Softness, one or more; 0 is hard DTW.  [default: 0.1 1 10]",
 )
-@click.option(
-    "--step-weights",
-    nargs=3,
-    type=float,
-    metavar="H V D",
-    help="Weights of the horizontal, vertical and diagonal step.  [default: the item's, else 1 1 1]",
-)
-@click.option("--cost", help="Local cost, overrides that of the items: mse, bce, ce, ...")
-@click.option(
-    "--threshold", type=float, default=0.5, show_default=True, help="Events that stay under it are lost."
-)
+@options.step_weights
+@options.cost
+@options.threshold
 @click.option("--fps", type=float, help="Prediction frames a second, overrides that of the items.")
 @click.option("--keep-alignment", is_flag=True, help="Keep the soft alignments H in the item files.")
 @click.option(
@@ -97,32 +95,24 @@ def analyze_command(
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-    _refuse_file(out)
-    try:
-        with ProgressReport() as progress:
-            run = analyze(
-                inputs,
-                out,
-                settings,
-                pages=pages,
-                size_limit=size_limit,
-                processes=processes,
-                scheduler=scheduler,
-                shard=part,
-                progress=progress,
-            )
-    except InputError as error:
-        raise click.UsageError(str(error)) from error
-    except EngineError as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error}: the results could not be written") from error
+    with sentences_for_errors(out), ProgressReport() as progress:
+        run = analyze(
+            inputs,
+            out,
+            settings,
+            pages=pages,
+            size_limit=size_limit,
+            processes=processes,
+            scheduler=scheduler,
+            shard=part,
+            progress=progress,
+        )
     _warn(run)
     for line in _lost_events(run, settings):
         click.echo(line)
     if run.report:
         click.echo(f"Report: {run.report}")
-    _end(run)
+    end(run.outcomes)
 
 
 @warplens.command("demo")
@@ -135,20 +125,11 @@ def analyze_command(
 )
 def demo_command(out: Path) -> None:
     """Make a short piece of music and the paper's Figure 2, and show what the loss teaches there."""
-    _refuse_file(out)
-    try:
-        with ProgressReport() as progress:
-            demo = run_demo(out, progress=progress)
-    except OSError as error:
-        raise click.ClickException(f"{error}: the results could not be written") from error
+    with sentences_for_errors(out), ProgressReport() as progress:
+        demo = run_demo(out, progress=progress)
     _warn(demo.run)
     click.echo(describe(demo))
-    _end(demo.run)
-
-
-def _refuse_file(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise click.UsageError(f"{out} is a file, results need a folder (-o)")
+    end(demo.run.outcomes)
 
 
 def _warn(run: Run) -> None:
@@ -169,12 +150,3 @@ def _lost_events(run: Run, settings: Settings) -> list[str]:
             share = f"{lost} of {events} events ({lost / events:.1%})"
             lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")
     return lines
-
-
-def _end(run: Run) -> None:
-    """List what failed and leave with the status that says so."""
-    if run.failed:
-        click.echo(f"{len(run.failed)} of {len(run.outcomes)} items failed:", err=True)
-        for outcome in run.failed:
-            click.echo(f"  {outcome.id}: {outcome.error}", err=True)
-        raise SystemExit(1)

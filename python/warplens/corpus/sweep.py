@@ -14,6 +14,7 @@ from warplens.corpus.progress import Progress
 from warplens.corpus.record import RunRecord
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import POOLED_ID, collect
+from warplens.corpus.sweep_picture import draw_sweep
 from warplens.corpus.sweep_work import SweepOutcome, SweepWork
 from warplens.corpus.table import Row, write_csv
 from warplens.io import DEFAULT_SIZE_LIMIT
@@ -45,6 +46,7 @@ class SweepRun:
         pooled: all events of all items that did not fail, None if all did.
         choice: the recommendation.
         table: OUT/sweep.csv.
+        picture: OUT/sweep.png, None if there is none.
     """
 
     outcomes: list[SweepOutcome]
@@ -52,6 +54,7 @@ class SweepRun:
     pooled: GammaSweep | None
     choice: GammaChoice
     table: Path
+    picture: Path | None
 
     @property
     def failed(self) -> list[SweepOutcome]:
@@ -80,6 +83,7 @@ def sweep(
       `f_measure` (of the items whose strong target is known) are those of all events and frames as if they
       were one item's. A cell is empty where a measure is not defined.
     - OUT/recommendation.json, the `GammaChoice`: its gamma, kept, threshold and reason.
+    - OUT/sweep.png, the curves of all items together, with the extra `display`.
     - OUT/sweep/<id>.json, what is known of an item: one that is there under the same content and settings is
       not run again.
 
@@ -118,11 +122,14 @@ def sweep(
     )
     swept = {outcome.id: outcome.sweep for outcome in outcomes if outcome.sweep is not None}
     pooled = pool(list(swept.values())) if swept else None
-    run = SweepRun(outcomes, ignored, pooled, _choose(pooled, settings, share, outcomes), out / "sweep.csv")
-    write_csv(run.table, COLUMNS, _rows(swept, pooled))
+    choice = _choose(pooled, settings, share, outcomes)
+    table = out / "sweep.csv"
+    write_csv(table, COLUMNS, _rows(swept, pooled))
     with replacing(out / "recommendation.json") as file:
-        told = {name: getattr(run.choice, name) for name in ("gamma", "kept", "threshold", "reason")}
+        told = {name: getattr(choice, name) for name in ("gamma", "kept", "threshold", "reason")}
         file.write((json.dumps(told, indent=2) + "\n").encode())
+    picture = draw_sweep(out / "sweep.png", pooled, recommended=choice.gamma, share=share)
+    run = SweepRun(outcomes, ignored, pooled, choice, table, picture)
     record.write(
         out,
         {
@@ -145,9 +152,7 @@ def _choose(
 ) -> GammaChoice:
     failed = sum(outcome.error is not None for outcome in outcomes)
     if pooled is None:
-        return GammaChoice(
-            None, None, None, settings.threshold, f"All {failed} items failed."
-        )
+        return GammaChoice(None, None, None, settings.threshold, f"All {failed} items failed.")
     choice = choose_gamma(pooled, share=share)
     if failed == 0:
         return choice
