@@ -1,46 +1,32 @@
-"""The report: one HTML page that needs nothing beside itself, written item by item."""
+"""The report of a run: one page for some items, an index and pages for many."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from warplens.analysis.report.addresses import (
+    EMBEDDED_SOUND_BYTES,
+    SoundAddresses,
+    displayed,
+    index_address,
+    page_address,
+    page_path,
+)
+from warplens.analysis.report.gamma_summary import advice, gamma_summaries, headings
+from warplens.analysis.report.item_table import item_table_json
 from warplens.analysis.report.item_view import ItemView, item_view
+from warplens.analysis.report.overview import Overview
+from warplens.analysis.report.page import render, write_page
 from warplens.analysis.report.report_item import ReportItem, Row
-from warplens.io.replacing import replacing
 
 Pages = Literal["risk", "all"]
 """Which items get a page of their own where there are too many for one page."""
 
-
-@dataclass(frozen=True)
-class GammaSummary:
-    """What a gamma does to the events of all items together."""
-
-    gamma: str
-    events: int
-    lost: int
-    peak_mean: float | None
-
-    @property
-    def share(self) -> float:
-        """Share of the events that are lost, 0 where there are none."""
-        return self.lost / self.events if self.events else 0.0
-
-
-@dataclass(frozen=True)
-class OverviewRow:
-    """An item in the list at the top: lost events and F at each gamma ("" where not known)."""
-
-    id: str
-    frames: int
-    targets: int
-    events: int
-    lost: list[int]
-    f_measure: list[str]
+MAX_ITEMS_ON_ONE_PAGE = 50
+ITEMS_AT_RISK = 50
 
 
 def write_report(
@@ -62,73 +48,79 @@ def write_report(
         out: folder of the results; it is there.
         rows: the rows of `items.csv`, sorted by id, then gamma; run through once.
         load: gives an item, its analysis and its sounds by id, called for one item after the other and only
-            for those that get a page of their own; what cannot be read is a `ReportItem` with its `error`.
+            for those that are shown; what cannot be read is a `ReportItem` with its `error`.
         threshold: level under which an event counts as lost.
         pages: above 50 items, which of them get a page: those most at risk, or "all".
 
     Raises:
         OSError: the report cannot be written.
     """
-    rows = list(rows)
-    ids = list(dict.fromkeys(row["id"] for row in rows))
-    page = _environment().get_template("report.html.j2")
-    parts = page.generate(
-        overview=_overview(rows),
-        failed=[row for row in rows if row["status"] == "failed"],
-        gammas=_gamma_summaries(rows),
-        threshold=format(threshold, "g"),
-        items=_views(load(item_id) for item_id in ids),
-    )
-    with replacing(out / "report.html") as file:
-        for part in parts:
-            # A file name need not be valid Unicode; the page always is.
-            file.write(part.encode("utf-8", "backslashreplace"))
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("warplens.analysis.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    overview = Overview.of(rows)
+    shown_threshold = format(threshold, "g")
+    shown = overview.by_risk()
+    many = len(overview) > MAX_ITEMS_ON_ONE_PAGE
+    if many:
+        chosen = shown if pages == "all" else shown[:ITEMS_AT_RISK]
+        addresses = dict(_write_item_pages(out, overview, chosen, load, shown_threshold))
+        sections: Iterator[Markup] = iter(())
+    else:
+        addresses = {i: "#item-" + quote(displayed(overview.ids[i])) for i in shown}
+        sounds = SoundAddresses(out, room=EMBEDDED_SOUND_BYTES)
+        sections = (_section(load(overview.ids[i]), sounds) for i in sorted(shown))
+    write_page(
+        out / "report.html",
+        "report.html.j2",
+        **_at_a_glance(overview, shown_threshold, addresses),
+        many=many,
+        threshold=shown_threshold,
+        sections=sections,
     )
 
 
-def _views(items: Iterable[ReportItem]) -> Iterator[tuple[ReportItem, ItemView | None]]:
-    for entry in items:
-        if entry.item is None or entry.analysis is None:
-            yield entry, None
-        else:
-            yield entry, item_view(entry.item, entry.analysis)
+def _write_item_pages(
+    out: Path, overview: Overview, chosen: Iterable[int], load: Callable[[str], ReportItem], threshold: str
+) -> Iterator[tuple[int, str]]:
+    """Write the pages of the chosen items; gives the address of each that is there then."""
+    for i in chosen:
+        item_id = overview.ids[i]
+        base = index_address(item_id).removesuffix("report.html")
+        try:
+            write_page(
+                page_path(out, item_id),
+                "item_page.html.j2",
+                index=index_address(item_id),
+                name=displayed(item_id),
+                threshold=threshold,
+                section=_section(load(item_id), SoundAddresses(out, base)),
+            )
+        except OSError:
+            # A name too long for a page, or that of another item's folder: the index goes without this page.
+            # Where nothing can be written any more, the index cannot either, and its error stands.
+            continue
+        yield i, page_address(item_id)
 
 
-def _gamma_summaries(rows: Sequence[dict[str, Any]]) -> list[GammaSummary]:
-    done = [row for row in rows if row["status"] == "ok"]
-    summaries = []
-    for gamma in sorted({row["gamma"] for row in done}):
-        at_gamma = [row for row in done if row["gamma"] == gamma]
-        events = sum(row["events"] for row in at_gamma)
-        lost = sum(row["events_below_threshold"] for row in at_gamma)
-        peaks = sum(row["peak_mean"] * row["events"] for row in at_gamma if row["events"])
-        summaries.append(GammaSummary(format(gamma, "g"), events, lost, peaks / events if events else None))
-    return summaries
+def _section(entry: ReportItem, sounds: SoundAddresses) -> Markup:
+    view: ItemView | None = None
+    if entry.item is not None and entry.analysis is not None:
+        view = item_view(entry.item, entry.analysis)
+    return render(
+        "section.html.j2",
+        entry=entry,
+        name=displayed(entry.id),
+        view=view,
+        sounds=sounds.of(entry.sounds),
+    )
 
 
-def _overview(rows: Sequence[dict[str, Any]]) -> list[OverviewRow]:
-    by_id: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["status"] == "ok":
-            by_id.setdefault(row["id"], []).append(row)
-    return [
-        OverviewRow(
-            item_id,
-            of_item[0]["N"],
-            of_item[0]["M"],
-            of_item[0]["events"],
-            [row["events_below_threshold"] for row in of_item],
-            ["" if row["f_measure"] is None else f"{row['f_measure']:.3f}" for row in of_item],
-        )
-        for item_id, of_item in by_id.items()
-    ]
+def _at_a_glance(overview: Overview, threshold: str, addresses: Mapping[int, str]) -> dict[str, Any]:
+    summaries = gamma_summaries(overview)
+    return {
+        "overview": overview,
+        "gammas": summaries,
+        "headings": headings(overview),
+        "advice": advice(summaries, threshold),
+        "failed": [(displayed(overview.ids[i]), displayed(why)) for i, why in overview.failed.items()],
+        "addresses": [(displayed(overview.ids[i]), where) for i, where in addresses.items()],
+        "table": Markup(item_table_json(overview, addresses)),
+    }

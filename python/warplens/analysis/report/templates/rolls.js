@@ -11,7 +11,7 @@ function smoothWhereShrunk() {
 addEventListener("load", smoothWhereShrunk);
 addEventListener("resize", smoothWhereShrunk);
 
-const tools = document.querySelector(".tools");
+const tools = document.querySelector(".tools.layout");
 for (const rolls of document.querySelectorAll(".rolls")) {
   rolls.dataset.fits = rolls.classList.contains("below") ? "below" : "beside";
 }
@@ -26,11 +26,31 @@ function layOut(choice) {
   }
   smoothWhereShrunk();
 }
-tools.hidden = false;
-tools.addEventListener("click", (event) => {
-  if (event.target.matches("button")) layOut(event.target.dataset.layout);
-});
-layOut("");
+if (tools) {
+  tools.hidden = false;
+  tools.addEventListener("click", (event) => {
+    if (event.target.matches("button")) layOut(event.target.dataset.layout);
+  });
+  layOut("");
+}
+
+// A long roll is stretched beyond the page; the middle of what is seen stays in the middle.
+for (const buttons of document.querySelectorAll(".stretch")) {
+  const pan = buttons.parentElement.querySelector(".pan");
+  buttons.hidden = false;
+  buttons.addEventListener("click", (event) => {
+    const times = event.target.dataset.times;
+    if (!times) return;
+    const middle = (pan.scrollLeft + pan.clientWidth / 2) / pan.scrollWidth;
+    pan.style.setProperty("--times", times);
+    pan.classList.toggle("stretched", times !== "1");
+    pan.scrollLeft = middle * pan.scrollWidth - pan.clientWidth / 2;
+    for (const button of buttons.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button === event.target));
+    }
+    smoothWhereShrunk();
+  });
+}
 
 // One time in all rolls of an item: the pointer draws a line through each of them and says where it is.
 for (const rolls of document.querySelectorAll(".rolls")) {
