@@ -17,6 +17,7 @@ from warplens.analysis.display.item_figures import (
 )
 from warplens.analysis.display.matrices import accumulated_cost, alignment, cost_matrix
 from warplens.analysis.display.piano_roll import mark_event, piano_roll
+from warplens.analysis.display.roll_grid import roll_grid
 
 __all__ = [
     "accumulated_cost",
@@ -31,6 +32,7 @@ __all__ = [
     "magnitude_over_duration",
     "mark_event",
     "piano_roll",
+    "roll_grid",
     "row_sums",
     "save_figure",
     "sweep_curves",

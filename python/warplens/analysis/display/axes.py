@@ -63,16 +63,22 @@ def label_features(ax: Axes, low: int, high: int, lowest_pitch: int | None) -> N
     ax.set_yticks([pitch - lowest_pitch for pitch in named], [note_name(pitch) for pitch in named])
 
 
-def fewer_columns(array: NDArray[Any], ax: Axes, reduce: np.ufunc = np.maximum) -> tuple[NDArray[Any], int]:
-    """Frames (N, K) with so many together that each has a pixel of its own, and how many are together.
+def pooled(array: NDArray[Any], pixels: float, reduce: np.ufunc = np.maximum) -> tuple[NDArray[Any], int]:
+    """Rows of an array with so many together that each has a pixel of its own, and how many are together.
 
-    Pictures drawn smaller would drop frames, and with them short events; levels take the maximum.
+    A picture drawn smaller would drop rows, and with them short events; levels take the maximum.
     """
-    # Labels will take a part of the width.
-    together = max(1, int(np.ceil(len(array) / (0.8 * ax.bbox.width))))
+    # Labels will take a part of the axes.
+    together = max(1, int(np.ceil(len(array) / (0.8 * pixels))))
     if together == 1:
         return array, 1
     return reduce.reduceat(array, np.arange(0, len(array), together), axis=0), together
+
+
+def pooled_extent(extent: Extent, n_frames: int, n_rows: int, together: int) -> Extent:
+    """Where pooled frames begin and end: the last row may stand for fewer frames than the others."""
+    start, stop = extent
+    return start, start + (stop - start) * n_rows * together / n_frames
 
 
 def _points_high(ax: Axes) -> float:

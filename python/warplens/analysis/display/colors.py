@@ -51,8 +51,13 @@ def level_bar(ax: Axes | list[Axes], scale: LevelScale, **options: Any) -> Color
 
 
 def cost_bar(ax: Axes, **options: Any) -> Colorbar:
-    """A colour bar beside an axes for the picture in it."""
-    return ax.figure.colorbar(ax.images[0], ax=ax, **{"pad": 0.01, **options})
+    """A colour bar beside an axes for the picture in it, pointed where values lie beyond its end."""
+    image = ax.images[0]
+    _, high = image.get_clim()
+    shown = image.get_array()
+    beyond = high is not None and shown is not None and bool(np.max(shown) > high)
+    shape: dict[str, Any] = {"extend": "max"} if beyond else {}
+    return ax.figure.colorbar(image, ax=ax, **{"pad": 0.01, **shape, **options})
 
 
 def line_colors(count: int) -> list[tuple[float, float, float, float]]:

@@ -97,7 +97,7 @@ def row_sums(
         name = None if gammas is None else f"$\\gamma$ = {gammas[g]:g}"
         ax.stairs(h[g], edges, color=color, lw=1.0, label=name, baseline=None)
     ax.set_xlim(start, stop)
-    ax.set_ylim(min(0.0, float(h.min())), None)
+    ax.set_ylim(0, (1.3 if gammas is not None else 1.05) * max(float(h.max()), 1e-12))  # room for the legend
     ax.set_ylabel("h(n)")
     label_frames(ax, fps)
     if gammas is not None:
@@ -174,9 +174,11 @@ def sweep_curves(
         )
         lines.append(mark)
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("$\\gamma$")
-    if len(lines) > 1 or shares:
-        ax.legend(handles=lines, fontsize="small", loc="best")
+    if len(lines) > 1:
+        above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+        ax.legend(handles=lines, fontsize="small", ncols=3, frameon=False, **above)
     return ax
 
 

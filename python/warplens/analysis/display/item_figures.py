@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 import warplens as wl
 from warplens.analysis.display.colors import cost_bar
 from warplens.analysis.display.curves import magnitude_over_duration, row_sums
-from warplens.analysis.display.figure5 import figure5
 from warplens.analysis.display.matrices import accumulated_cost, alignment, cost_matrix
+from warplens.analysis.display.roll_grid import roll_grid
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.analysis.local_costs import local_costs
 from warplens.analysis.predicted_levels import predicted_levels
@@ -20,16 +20,15 @@ _TITLE: dict[str, Any] = {"loc": "left", "fontsize": "medium"}
 
 
 def targets_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Modified targets at each gamma beside the predictions and, if known, the strong target (`figure5`)."""
-    return figure5(
-        analysis.y_mod,
-        predicted_levels(item.predictions, analysis.cost),
-        analysis.gammas,
-        item.fps,
-        item.lowest_pitch,
-        strong=item.strong,
-        threshold=analysis.threshold,
-    )
+    """Predictions, modified targets at each gamma and, if known, the strong target, one under the other."""
+    rolls = [("predictions", predicted_levels(item.predictions, analysis.cost))]
+    for g, gamma in enumerate(analysis.gammas):
+        lost, total = (int(analysis.measures[name][g]) for name in ("events_below_threshold", "events"))
+        told = f"{lost} of {total} events under {analysis.threshold:g}"
+        rolls.append((f"$Y_{{mod}}$, $\\gamma$ = {gamma:g}: {told}", analysis.y_mod[g]))
+    if item.strong is not None:
+        rolls.append(("strong target", item.strong))
+    return roll_grid([rolls], item.fps, item.lowest_pitch, threshold=analysis.threshold)
 
 
 def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from warplens.analysis.accumulated_costs import accumulated_costs
-from warplens.analysis.display.axes import axes_or_new, fewer_columns, frame_extent, label_frames
+from warplens.analysis.display.axes import axes_or_new, frame_extent, label_frames, pooled, pooled_extent
 from warplens.analysis.display.colors import ALIGNMENT_COLORS, COST_COLORS, PATH_COLOR
 
 
@@ -20,9 +20,10 @@ def cost_matrix(
     fps: float | None = None,
     *,
     path: NDArray[np.int64] | None = None,
+    limits: tuple[float | None, float | None] = (None, None),
 ) -> Axes:
     """Local costs C (N, M), low ones dark; see `alignment` for the other arguments."""
-    ax = _matrix(C, ax, fps, COST_COLORS, np.minimum)
+    ax = _matrix(C, ax, fps, COST_COLORS, np.minimum, limits)
     return _path(ax, path, fps, "white")
 
 
@@ -35,9 +36,12 @@ def accumulated_cost(
     step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
     path: NDArray[np.int64] | None = None,
 ) -> Axes:
-    """Soft accumulated costs D(n,m) of local costs C (N, M) (`accumulated_costs`), low ones dark."""
+    """Soft accumulated costs D(n,m) of local costs C (N, M) (`accumulated_costs`), low ones dark.
+
+    The highest twentieth has one colour: the borders, where few paths lead, can dwarf all else.
+    """
     D = accumulated_costs(C, gamma=gamma, step_weights=step_weights)
-    ax = _matrix(D, ax, fps, COST_COLORS, np.minimum)
+    ax = _matrix(D, ax, fps, COST_COLORS, np.minimum, (None, float(np.quantile(D, 0.95))))
     return _path(ax, path, fps, "white")
 
 
@@ -79,26 +83,28 @@ def _matrix(
     if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(f"matrix: shape {matrix.shape}, it must be (N, M) and not empty")
     ax = axes_or_new(ax, figsize=(6, 4))
-    start, stop = frame_extent(len(matrix), fps)
-    shown, together = fewer_columns(matrix, ax, reduce)
+    n_frames, n_targets = matrix.shape
+    frames, targets = frame_extent(n_frames, fps), frame_extent(n_targets, None)
+    shown, frames_together = pooled(matrix, ax.bbox.width, reduce)
+    shown, targets_together = pooled(shown.T, ax.bbox.height, reduce)
     ax.imshow(
-        shown.T,
+        shown,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        extent=(start, start + (stop - start) * len(shown) * together / len(matrix), *_targets(matrix)),
+        extent=(
+            *pooled_extent(frames, n_frames, shown.shape[1], frames_together),
+            *pooled_extent(targets, n_targets, shown.shape[0], targets_together),
+        ),
         cmap=colors,
         vmin=limits[0],
         vmax=limits[1],
     )
-    ax.set_xlim(start, stop)
+    ax.set_xlim(frames)
+    ax.set_ylim(targets)
     label_frames(ax, fps)
     label_frames(ax, None, axis="y", frames="target frame m")
     return ax
-
-
-def _targets(matrix: NDArray[Any]) -> tuple[float, float]:
-    return frame_extent(matrix.shape[1], None)
 
 
 def _path(ax: Axes, path: NDArray[np.int64] | None, fps: float | None, color: str) -> Axes:

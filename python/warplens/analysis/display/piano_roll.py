@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from warplens.analysis.display.axes import (
     axes_or_new,
-    fewer_columns,
     frame_edge,
     frame_extent,
     label_features,
     label_frames,
+    pooled,
+    pooled_extent,
 )
 from warplens.analysis.display.colors import LevelNorm, level_colors
 from warplens.analysis.level_scale import LevelScale
@@ -55,20 +56,18 @@ def piano_roll(
     ax = axes_or_new(ax)
     scale = scale or LevelScale.of(levels, threshold=threshold)
     low, high = features or (0, levels.shape[1] - 1)
-    start, stop = frame_extent(len(levels), fps)
-    shown, together = fewer_columns(levels[:, low : high + 1], ax)
-    # The last column may stand for fewer frames than the others; the axis ends where the frames do.
-    end = start + (stop - start) * len(shown) * together / len(levels)
+    extent = frame_extent(len(levels), fps)
+    shown, together = pooled(levels[:, low : high + 1], ax.bbox.width)
     ax.imshow(
         shown.T,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        extent=(start, end, low - 0.5, high + 0.5),
+        extent=(*pooled_extent(extent, len(levels), len(shown), together), low - 0.5, high + 0.5),
         cmap=level_colors(scale),
         norm=LevelNorm(scale),
     )
-    ax.set_xlim(start, stop)
+    ax.set_xlim(extent)
     label_frames(ax, fps, frames=frames)
     label_features(ax, low, high, lowest_pitch)
     return ax
