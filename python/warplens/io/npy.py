@@ -54,7 +54,7 @@ class NpyFiles(Container):
         try:
             return decode_npy(self._files[name].read_bytes())
         except ItemError as error:
-            raise ItemError(f"'{name}' cannot be loaded: {error}") from error
+            raise ItemError(f"{self._files[name].name} cannot be loaded: {error}") from error
 
 
 def belongs_to_set(path: Path) -> bool:

@@ -80,7 +80,9 @@ def test_pickle_is_never_loaded(tmp_path):
 
     path = tmp_path / "a.npz"
     np.savez(path, predictions=np.array([Trap()], object), weak=Y)
-    with pytest.raises(ItemError, match=r"'predictions' cannot be loaded: it holds Python objects, which are never"):
+    with pytest.raises(
+        ItemError, match=r"'predictions' cannot be loaded: it holds Python objects, which are never"
+    ):
         read_npz(path)
 
 
