@@ -133,5 +133,10 @@ def _events(sweep: GammaSweep) -> str:
 
 
 def percent(share: float) -> str:
-    """A share with one decimal at most, never rounded up to one that is not reached."""
-    return f"{math.floor(1000 * share + 1e-9) / 10:g} %"
+    """A share in words, with one decimal at most."""
+    return f"{tenths_of_percent(share):g} %"
+
+
+def tenths_of_percent(share: float) -> float:
+    """A share in percent to one decimal, never rounded up to one that is not reached."""
+    return math.floor(1000 * share + 1e-9) / 10

@@ -8,15 +8,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from warplens.analysis.gamma_choice import check_share, percent
+from warplens.analysis.gamma_choice import check_share, tenths_of_percent
 from warplens.analysis.gamma_sweep import GammaSweep
 from warplens.cli import options
 from warplens.cli.endings import end, sentences_for_errors
 from warplens.cli.gamma_grid import GammaGrid
 from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import Settings
-from warplens.corpus.sweep import SweepRun, sweep
+from warplens.corpus import Settings, SweepRun, sweep
 
 _MOST_NAMED = 3
 """Items that are named for losing more than others."""
@@ -97,15 +96,15 @@ def _table(pooled: GammaSweep, marked: float | None) -> Table:
     columns: list[tuple[str, Callable[[int], str]]] = [
         ("", lambda g: "->" if pooled.gammas[g] == marked else ""),
         ("gamma", lambda g: f"{pooled.gammas[g]:.4g}"),
-        ("kept", lambda g: _or_blank(percent, pooled.kept[g])),
-        ("lost to blur", lambda g: str(pooled.lost_to_blur[g])),
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{tenths_of_percent(kept):.1f}", pooled.kept[g])),
+        ("lost to\nblur", lambda g: str(pooled.lost_to_blur[g])),
         ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
         ("peak of\nshort events", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),
         ("blur\n(frames)", lambda g: _or_blank("{:.1f}".format, pooled.blur[g])),
-        ("entropy\n(nats/frame)", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
+        ("entropy\nper frame", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
     ]
     if pooled.judged:
-        columns.append(("F-measure", lambda g: f"{pooled.f_measure[g]:.3f}"))
+        columns.append(("F", lambda g: f"{pooled.f_measure[g]:.3f}"))
     for heading, _ in columns:
         table.add_column(heading, justify="right", vertical="bottom")
     for g in range(len(pooled.gammas)):

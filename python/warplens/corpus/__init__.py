@@ -8,6 +8,7 @@ from warplens.corpus.run import Run, analyze
 from warplens.corpus.settings import Settings
 from warplens.corpus.shard import Shard
 from warplens.corpus.sources import InputError, Source, collect
+from warplens.corpus.sweep_run import SweepRun, sweep
 
 __all__ = [
     "EngineError",
@@ -19,8 +20,10 @@ __all__ = [
     "Settings",
     "Shard",
     "Source",
+    "SweepRun",
     "analyze",
     "collect",
     "item_path",
     "read_analysis",
+    "sweep",
 ]
