@@ -88,9 +88,7 @@ def advice(summaries: list[GammaSummary], threshold: str) -> str:
         worse = [each for each in lower if each not in enough]
         if worse:
             kept = _percent(1 - worse[0].share)
-            words += (
-                f" A smaller one is not safer here: γ = {worse[0].gamma} keeps {kept}."
-            )
+            words += f" A smaller one is not safer here: γ = {worse[0].gamma} keeps {kept}."
     else:
         best = min(reversed(with_events), key=lambda each: each.share)
         words = (
