@@ -59,12 +59,7 @@ warplens.add_command(sweep_command)
     show_default=True,
     help="Above 50 items, which get a page: the 50 with the most events at risk, or all.",
 )
-@click.option(
-    "--shard",
-    metavar="I/N",
-    help="Do the I-th of N parts of the items, and only their files. Shards of one OUT may run at once, on "
-    "several machines; when all are done, the same command without --shard makes table and report.",
-)
+@options.shard
 @options.size_limit
 @options.processes
 @options.scheduler

@@ -41,3 +41,9 @@ size_limit = click.option(
     metavar="SIZE",
     help=f"Items whose arrays take more bytes than this fail.  [default: {DEFAULT_SIZE_LIMIT >> 30}G]",
 )
+shard = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N parts of the items, and only their files. Shards of one OUT may run at once, on "
+    "several machines; when all are done, the same command without --shard sums them up.",
+)

@@ -1,21 +1,21 @@
 """`warplens sweep`."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from warplens.analysis.gamma_choice import check_share, tenths_of_percent
+from warplens.analysis.gamma_choice import GammaChoice, check_share, tenths_of_percent
 from warplens.analysis.gamma_sweep import GammaSweep
 from warplens.cli import options
 from warplens.cli.endings import end, sentences_for_errors
 from warplens.cli.gamma_grid import GammaGrid
 from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import Settings, SweepRun, sweep
+from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
 
 _MOST_NAMED = 3
 """Items that are named for losing more than others."""
@@ -42,6 +42,7 @@ _MOST_NAMED = 3
     show_default=True,
     help="Of all events, what a gamma must keep at or above the threshold to be recommended.",
 )
+@options.shard
 @options.size_limit
 @options.processes
 @options.scheduler
@@ -53,6 +54,7 @@ def sweep_command(
     cost: str | None,
     threshold: float,
     share: float,
+    shard: str | None,
     size_limit: int,
     processes: int | None,
     scheduler: str | None,
@@ -68,6 +70,7 @@ def sweep_command(
     try:
         settings = Settings(tuple(gamma for word in gammas for gamma in word), cost, step_weights, threshold)
         check_share(share)
+        part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
     with sentences_for_errors(out), ProgressReport() as progress:
@@ -79,15 +82,22 @@ def sweep_command(
             size_limit=size_limit,
             processes=processes,
             scheduler=scheduler,
+            shard=part,
             progress=progress,
         )
-    if run.pooled is not None:
-        Console(highlight=False).print(_table(run.pooled, run.choice.nearest))
-    where = f"Table: {run.table}" if run.picture is None else f"Table and curves: {run.table}, {run.picture}"
-    for line in (run.choice.reason, _losing_items(run), where):
-        if line:
-            click.echo(line)
+    if run.choice is not None:
+        _tell(run, run.choice)
     end(run.outcomes)
+
+
+def _tell(run: SweepRun, choice: GammaChoice) -> None:
+    if run.pooled is not None:
+        Console(highlight=False).print(_table(run.pooled, choice.nearest))
+    click.echo(choice.reason)
+    if run.pooled is not None and choice.nearest is not None:
+        click.echo(_losing_items(run.outcomes, run.pooled.gammas.tolist().index(choice.nearest)), nl=False)
+    where = f"Table: {run.table}" if run.picture is None else f"Table and curves: {run.table}, {run.picture}"
+    click.echo(where)
 
 
 def _table(pooled: GammaSweep, marked: float | None) -> Table:
@@ -116,18 +126,16 @@ def _or_blank(text: Callable[[float], str], value: float) -> str:
     return "" if math.isnan(value) else text(value)
 
 
-def _losing_items(run: SweepRun) -> str:
-    """The items that lose most of the events at the gamma that is recommended or nearest."""
-    if run.pooled is None or run.choice.nearest is None or len(run.outcomes) < 2:
-        return ""
-    g = run.pooled.gammas.tolist().index(run.choice.nearest)
+def _losing_items(outcomes: Sequence[SweepOutcome], g: int) -> str:
+    """A line on the items that lose most of the events at the g-th gamma, where there is a choice of them."""
+    swept = {outcome.id: outcome.sweep for outcome in outcomes if outcome.sweep is not None}
     losing = sorted(
-        (-int(outcome.sweep.lost[g]), outcome.id, outcome.sweep.events)
-        for outcome in run.outcomes
-        if outcome.sweep is not None and outcome.sweep.lost[g]
+        (item_id for item_id in swept if swept[item_id].lost[g]), key=lambda item_id: -swept[item_id].lost[g]
     )
-    if not losing:
+    if len(swept) < 2 or not losing:
         return ""
-    named = ", ".join(f"{item_id} ({-lost} of {events})" for lost, item_id, events in losing[:_MOST_NAMED])
-    where = f"At gamma {run.choice.nearest:.4g}"
-    return f"{where}, {len(losing)} of {len(run.outcomes)} items lose events, most {named}."
+    named = ", ".join(
+        f"{item_id} ({swept[item_id].lost[g]} of {swept[item_id].events})" for item_id in losing[:_MOST_NAMED]
+    )
+    gamma = swept[losing[0]].gammas[g]
+    return f"At gamma {gamma:.4g}, {len(losing)} of {len(swept)} items lose events, most {named}.\n"

@@ -9,6 +9,7 @@ from warplens.corpus.settings import Settings
 from warplens.corpus.shard import Shard
 from warplens.corpus.sources import InputError, Source, collect
 from warplens.corpus.sweep_run import SweepRun, sweep
+from warplens.corpus.sweep_work import SweepOutcome
 
 __all__ = [
     "EngineError",
@@ -20,6 +21,7 @@ __all__ = [
     "Settings",
     "Shard",
     "Source",
+    "SweepOutcome",
     "SweepRun",
     "analyze",
     "collect",

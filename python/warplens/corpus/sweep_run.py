@@ -13,6 +13,7 @@ from warplens.corpus.folder_run import run_into_folder
 from warplens.corpus.progress import Progress
 from warplens.corpus.record import RunRecord
 from warplens.corpus.settings import Settings
+from warplens.corpus.shard import Shard
 from warplens.corpus.sources import POOLED_ID, collect
 from warplens.corpus.sweep_picture import draw_sweep
 from warplens.corpus.sweep_work import SweepOutcome, SweepWork
@@ -43,17 +44,17 @@ class SweepRun:
     Attributes:
         outcomes: sorted by id.
         ignored: files that were not looked at.
-        pooled: all events of all items that did not fail, None if all did.
-        choice: the recommendation.
-        table: OUT/sweep.csv.
+        pooled: all events of all items that did not fail, None if all did, or if the run did a shard.
+        choice: the recommendation, None if the run did a shard.
+        table: OUT/sweep.csv, likewise.
         picture: OUT/sweep.png, None if there is none.
     """
 
     outcomes: list[SweepOutcome]
     ignored: int
     pooled: GammaSweep | None
-    choice: GammaChoice
-    table: Path
+    choice: GammaChoice | None
+    table: Path | None
     picture: Path | None
 
     @property
@@ -71,6 +72,7 @@ def sweep(
     size_limit: int | None = DEFAULT_SIZE_LIMIT,
     processes: int | None = None,
     scheduler: str | None = None,
+    shard: Shard | None = None,
     progress: Progress | None = None,
 ) -> SweepRun:
     """Run every item of the inputs at every gamma, and recommend the largest that keeps nearly all events.
@@ -99,6 +101,8 @@ def sweep(
         processes: items in work at a time; None as `warplens.get_num_threads()`.
         scheduler: address of a Dask scheduler that is to run the items; its workers must see inputs and `out`
             under the same paths.
+        shard: the part of the items to do. Only their files are written; a run over all of them, which then
+            finds them done, writes the others.
         progress: is told of each item as it is done.
 
     Raises:
@@ -112,6 +116,8 @@ def sweep(
     if scheduler is not None:
         inputs, out = [path.absolute() for path in inputs], out.absolute()
     sources, ignored = collect(inputs, exclude=out)
+    if shard is not None:
+        sources = shard.of(sources)
     outcomes = run_into_folder(
         sources,
         SweepWork(out, settings, size_limit),
@@ -120,6 +126,8 @@ def sweep(
         scheduler=scheduler,
         progress=progress,
     )
+    if shard is not None:
+        return SweepRun(outcomes, ignored, None, None, None, None)
     swept = {outcome.id: outcome.sweep for outcome in outcomes if outcome.sweep is not None}
     pooled = pool(list(swept.values())) if swept else None
     choice = _choose(pooled, settings, share, outcomes)

@@ -138,6 +138,7 @@ def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
         (["--gammas", "1:2"], "'1:2': it must be numbers"),
         (["--gammas", "-1"], "gamma: is -1.0"),
         (["--gammas", "nan"], "gamma: is nan"),
+        (["--shard", "3/2"], "shard: '3/2'"),
         (["--share", "0"], "share: 0"),
         (["--share", "1.5"], "share: 1.5"),
         (["--share", "nan"], "share: nan"),
@@ -153,6 +154,12 @@ def test_misuse_gets_a_sentence_and_status_2(tmp_path, folder, words, message):
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_shard_writes_no_table_and_says_nothing_of_all(tmp_path, folder):
+    result = run(folder, "--gammas", "1", "--shard", "1/2", "-o", tmp_path / "out")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["sweep"]
 
 
 def test_help_tells_the_rule():

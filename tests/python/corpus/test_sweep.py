@@ -14,7 +14,7 @@ from corpus.sample_items import sample_item, save_corpus, save_item
 
 import warplens as wl
 from warplens.analysis.metrics import evaluate
-from warplens.corpus import Settings, sweep, sweep_run
+from warplens.corpus import Settings, Shard, sweep, sweep_run
 from warplens.corpus.sweep_file import load_sweep, save_sweep, sweep_path
 from warplens.demo.piece import compose
 from warplens.demo.piece_item import piece_item
@@ -247,6 +247,20 @@ def test_an_item_called_all_is_refused(tmp_path, no_picture):
     assert ["an item cannot be called 'all'" in outcome.error for outcome in run.failed] == [True]
     assert [row["id"] for row in table_of(tmp_path / "out")] == ["a"] * 3 + ["all"] * 3
     assert run.pooled.events == run.outcomes[0].sweep.events
+
+
+def test_shards_do_the_items_and_a_run_without_sums_them_up(tmp_path):
+    folder = save_corpus(tmp_path / "in", 5)
+    sweep([folder], tmp_path / "whole", SETTINGS)
+    done = []
+    for index in (2, 1):
+        part = sweep([folder], tmp_path / "out", SETTINGS, shard=Shard(index, 2))
+        assert (part.choice, part.table, part.pooled) == (None, None, None)
+        done += [outcome.id for outcome in part.outcomes]
+    assert not list((tmp_path / "out").glob("*.*"))
+    run = sweep([folder], tmp_path / "out", SETTINGS)
+    assert sorted(done) == [outcome.id for outcome in run.outcomes if outcome.reused]
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
 def test_a_share_out_of_range_is_refused_before_anything_is_run(tmp_path):
