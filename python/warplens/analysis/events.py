@@ -10,15 +10,14 @@ what the network is taught at best: an event whose peak stays under the threshol
 read off is one that the network is taught to lose.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK_VALUES = 1 << 22
-"""Levels held at a time: memory stays flat where N or the number of events is large."""
+from warplens import _core
+from warplens.analysis.marginals import Marginals
 
 
 @dataclass(frozen=True)
@@ -111,84 +110,60 @@ def event_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> N
     Raises:
         ValueError: the shapes do not fit.
     """
-    return np.concatenate([np.empty((0, len(H_tilde))), *_level_blocks(H_tilde, weak, events)])
+    _check_shapes(H_tilde, weak)
+    levels = np.empty((len(events), len(H_tilde)))
+    for level, d, a, b in zip(levels, events.feature, events.start, events.stop, strict=True):
+        level[:] = H_tilde[:, a:b].astype(np.float64) @ weak[a:b, d].astype(np.float64)
+    return levels
 
 
 def summarize_levels(
-    H_tilde: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
+    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
 ) -> EventLevels:
-    """What is kept of the level of every event.
+    """What is kept of the level of every event; the levels are never held as a whole.
 
     Args:
-        H_tilde: row-normalised soft alignment, (N, M).
+        H: soft alignment, (N, M); its rows are divided by their sums, so H~ does as well.
         weak: weak target, (M, D).
         events: K events of `weak`.
         threshold: share of its own peak from which on a level counts towards the widening.
 
     Raises:
-        ValueError: the shapes do not fit.
+        ValueError: the shapes do not fit, or an event lies outside the target.
     """
-    masses = H_tilde.sum(axis=0, dtype=np.float64)
-    rows = []
-    for levels in _level_blocks(H_tilde, weak, events):
-        for e in levels:
-            k = len(rows)
-            peak = float(e.max())
-            near = np.flatnonzero(e >= peak / 2)
-            duration = float(masses[events.start[k] : events.stop[k]].sum())
-            rows.append(
-                (
-                    peak,
-                    int(e.argmax()),
-                    near[0],
-                    near[-1],
-                    duration,
-                    float(e[near[0] : near[-1] + 1].mean()),
-                    _rise(e, peak),
-                    _rise(e[::-1], peak),
-                    np.count_nonzero(e >= threshold * peak) - duration if peak > 0 else 0.0,
-                )
-            )
-    columns = np.array(rows, np.float64).reshape(len(rows), 9).T
-    frames = columns[1:4].astype(np.int64)
-    return EventLevels(columns[0], *frames, *columns[4:])
+    return measure_alignment(H, weak, events, threshold=threshold)[1]
 
 
-def _rise(e: NDArray[np.float64], peak: float) -> float:
-    """t_90 - t_10 of a level that is read from its start."""
-    if peak <= 0:
-        return 0.0
-    reached = int(np.argmax(e >= 0.9 * peak))
-    if reached == 0:
-        return 0.0
+def measure_alignment(
+    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
+) -> tuple[Marginals, EventLevels]:
+    """Marginals of a soft alignment and levels of its events, from one call; as `summarize_levels`."""
+    _check_shapes(H, weak)
+    # One precision for both, and none lost; sums are float64 anyway.
+    dtype: Any = np.float32 if H.dtype == weak.dtype == np.float32 else np.float64
+    found = _core.measure_alignment(
+        np.ascontiguousarray(H, dtype),
+        np.ascontiguousarray(weak, dtype),
+        features=np.ascontiguousarray(events.feature, np.int64),
+        starts=np.ascontiguousarray(events.start, np.int64),
+        stops=np.ascontiguousarray(events.stop, np.int64),
+        threshold=threshold,
+    )
+    marginals = Marginals(found["masses"], found["path"], found["frame_entropy"])
+    levels = EventLevels(
+        peak=found["peak"],
+        peak_frame=found["peak_frame"],
+        first=found["first"],
+        last=found["last"],
+        duration=found["duration"],
+        mean_level=found["mean_level"],
+        onset_fade=found["onset_fade"],
+        offset_fade=found["offset_fade"],
+        widening=found["widening"],
+    )
+    return marginals, levels
 
-    def passes(before: int, level: float) -> float:
-        return before + (level - e[before]) / (e[before + 1] - e[before])
 
-    low = np.flatnonzero(e[:reached] < 0.1 * peak)
-    return float(passes(reached - 1, 0.9 * peak) - (passes(int(low[-1]), 0.1 * peak) if len(low) else 0.0))
-
-
-def _level_blocks(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> Iterator[NDArray[np.float64]]:
-    """e(n) as (k, N) blocks of consecutive events.
-
-    The (m, d) cells of a block's events, one run after the other, pick the columns of H~ and their factors
-    y(m,d); each run is then summed on its own. That costs one product for each active cell of the target,
-    where a product of matrices would cost M for each event.
-    """
-    if H_tilde.ndim != 2 or weak.ndim != 2 or H_tilde.shape[1] != weak.shape[0]:
-        raise ValueError(
-            f"H_tilde, weak: shapes {H_tilde.shape} and {weak.shape}, they must be (N, M) and (M, D)"
-        )
-    if len(events) == 0:
-        return
-    by_target = np.ascontiguousarray(H_tilde.T)
-    lengths = events.stop - events.start
-    block_cells = max(1, _BLOCK_VALUES // len(H_tilde))
-    block_of_event = (np.cumsum(lengths) - 1) // block_cells
-    for block in np.split(np.arange(len(events)), np.flatnonzero(np.diff(block_of_event)) + 1):
-        run_starts = np.cumsum(lengths[block]) - lengths[block]
-        m = np.arange(lengths[block].sum()) + np.repeat(events.start[block] - run_starts, lengths[block])
-        d = np.repeat(events.feature[block], lengths[block])
-        products = by_target[m] * weak[m, d, None].astype(np.float64)
-        yield np.add.reduceat(products, run_starts, axis=0)
+def _check_shapes(H: NDArray[Any], weak: NDArray[Any]) -> None:
+    if H.ndim != 2 or weak.ndim != 2 or H.shape[1] != weak.shape[0]:
+        raise ValueError(f"H, weak: shapes {H.shape} and {weak.shape}, they must be (N, M) and (M, D)")

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-import warplens as wl
-from warplens.analysis.events import EventLevels, Events, find_events, summarize_levels
-from warplens.analysis.metrics import MEASURES, evaluate
+from warplens._align import align_in_full
+from warplens.analysis.events import EventLevels, Events, find_events, measure_alignment
+from warplens.analysis.metrics import MEASURES
+from warplens.analysis.metrics.evaluation import all_measures, rows_of
 from warplens.io import Floats, Item
 
 
@@ -77,20 +78,19 @@ def analyze_item(
     hs, y_mods, levels, Hs = [], [], [], []
     for gamma in sorted(gammas):
         # One thread: a corpus runs its items side by side.
-        alignment = wl.align(
+        alignment = align_in_full(
             item.predictions, item.weak, cost=cost, gamma=gamma, step_weights=step_weights, threads=1
         )
-        levels.append(summarize_levels(alignment.H_tilde, item.weak, events, threshold=threshold))
+        marginals, of_events = measure_alignment(rows_of(alignment), item.weak, events, threshold=threshold)
+        levels.append(of_events)
         measures.append(
-            evaluate(
+            all_measures(
                 alignment,
                 item.weak,
-                levels=levels[-1],
-                events=events,
+                (events, marginals, of_events),
                 strong=item.strong,
                 threshold=threshold,
                 fps=item.fps,
-                lowest_pitch=item.lowest_pitch,
             )
         )
         hs.append(alignment.h)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import warplens as wl
+from warplens._align import align_in_full
 from warplens.analysis.events import find_events, summarize_levels
 from warplens.analysis.gamma_sweep import GammaSweep, by_run_length, lost_to_collapse
+from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.frames import STRONG_THRESHOLD
 from warplens.io import Item
 
@@ -41,10 +42,10 @@ def sweep_item(
     hits, active = (np.zeros(len(ascending), np.int64) for _ in range(2))
     for g, gamma in enumerate(ascending):
         # One thread: a corpus runs its items side by side.
-        alignment = wl.align(
+        alignment = align_in_full(
             item.predictions, item.weak, cost=cost, gamma=gamma, step_weights=step_weights, threads=1
         )
-        levels = summarize_levels(alignment.H_tilde, item.weak, events)
+        levels = summarize_levels(rows_of(alignment), item.weak, events)
         peak[g], duration[g] = levels.peak, levels.duration
         fades[g] = (levels.onset_fade + levels.offset_fade).sum() / 2
         entropy[g] = alignment.entropy

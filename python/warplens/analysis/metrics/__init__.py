@@ -18,8 +18,6 @@ from warplens.analysis.metrics.frames import (
 from warplens.analysis.metrics.notes import Notes, find_notes, note_measures
 from warplens.analysis.metrics.soft_alignment import (
     diagonal_distance,
-    expected_path,
-    frame_entropy,
     share_of_collapsed_targets,
     share_on_empty_targets,
 )
@@ -33,9 +31,7 @@ __all__ = [
     "cosine_similarity",
     "diagonal_distance",
     "evaluate",
-    "expected_path",
     "find_notes",
-    "frame_entropy",
     "frame_f_measure",
     "l1_distance",
     "l2_distance",

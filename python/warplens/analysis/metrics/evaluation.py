@@ -7,17 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens import Alignment
-from warplens.analysis.events import EventLevels, Events, find_events, summarize_levels
+from warplens.analysis.events import EventLevels, Events, find_events, measure_alignment
+from warplens.analysis.marginals import Marginals
 from warplens.analysis.metrics.events import event_measures
 from warplens.analysis.metrics.frames import frame_measures
 from warplens.analysis.metrics.notes import note_measures_of_rolls
-from warplens.analysis.metrics.soft_alignment import (
-    diagonal_distance,
-    expected_path,
-    frame_entropy,
-    share_of_collapsed_targets,
-    share_on_empty_targets,
-)
+from warplens.analysis.metrics.soft_alignment import soft_alignment_measures
 
 MEASURES: tuple[str, ...] = (
     "value",
@@ -60,6 +55,7 @@ MEASURES: tuple[str, ...] = (
 COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
 """Those that are whole numbers."""
 
+_LEAST_ROW_SUM = 1e-20
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
 
 
@@ -67,55 +63,65 @@ def evaluate(
     alignment: Alignment,
     weak: NDArray[Any],
     *,
-    events: Events | None = None,
-    levels: EventLevels | None = None,
     strong: NDArray[Any] | None = None,
     threshold: float = 0.5,
     fps: float | None = None,
-    lowest_pitch: int | None = None,
 ) -> dict[str, float]:
     """All measures of one alignment.
 
     Args:
         alignment: of x (N, D) and `weak` under a cost with modified targets.
         weak: weak target, (M, D).
-        events: of `find_events`, if they are known.
-        levels: of `summarize_levels`, if they are known.
         strong: strongly aligned target, (N, D), if known.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
         fps: frames a second, for measures of notes.
-        lowest_pitch: MIDI pitch of feature 0, if known.
 
     Returns:
         `MEASURES` by name, in their order; NaN where one is not defined: means over events without events,
         measures against a strong target without one, measures of notes without fps.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit; a cost without modified targets.
     """
-    H_tilde = alignment.H_tilde
     weak = np.asarray(weak)
-    events = find_events(weak) if events is None else events
-    levels = summarize_levels(H_tilde, weak, events, threshold=threshold) if levels is None else levels
-    h = alignment.h
-    found = {
+    events = find_events(weak)
+    found = measure_alignment(rows_of(alignment), weak, events, threshold=threshold)
+    return all_measures(
+        alignment,
+        weak,
+        (events, *found),
+        strong=None if strong is None else np.asarray(strong),
+        threshold=threshold,
+        fps=fps,
+    )
+
+
+def rows_of(alignment: Alignment) -> NDArray[Any]:
+    """Rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
+    return alignment.H if alignment.h.min() > _LEAST_ROW_SUM else alignment.H_tilde
+
+
+def all_measures(
+    alignment: Alignment,
+    weak: NDArray[Any],
+    found: tuple[Events, Marginals, EventLevels],
+    *,
+    strong: NDArray[Any] | None,
+    threshold: float,
+    fps: float | None,
+) -> dict[str, float]:
+    """As `evaluate`, from what `measure_alignment` has found of the alignment and its events."""
+    events, marginals, levels = found
+    measures = {
         "value": alignment.value,
         "entropy": alignment.entropy,
-        "entropy_per_frame": float(frame_entropy(H_tilde).mean()),
-        "h_min": float(h.min()),
-        "h_mean": float(h.mean(dtype=np.float64)),
-        "h_max": float(h.max()),
+        **soft_alignment_measures(alignment.h, marginals, weak),
         **event_measures(events, levels, threshold),
-        "path_diagonal_distance": diagonal_distance(expected_path(H_tilde), len(weak)),
-        "collapse": share_of_collapsed_targets(H_tilde.sum(axis=0, dtype=np.float64)),
-        "empty_share": share_on_empty_targets(H_tilde, weak),
     }
     if strong is None:
-        found |= dict.fromkeys(_AGAINST_STRONG, math.nan)
+        measures |= dict.fromkeys(_AGAINST_STRONG, math.nan)
     else:
         y_mod = alignment.y_mod
-        found |= frame_measures(y_mod, strong, threshold)
-        found |= note_measures_of_rolls(
-            y_mod, strong, threshold=threshold, fps=fps, lowest_pitch=lowest_pitch
-        )
-    return {name: found[name] for name in MEASURES}
+        measures |= frame_measures(y_mod, strong, threshold)
+        measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
+    return {name: measures[name] for name in MEASURES}

@@ -1,27 +1,14 @@
-"""Measures of a soft alignment by itself: how spread it is, where it runs, what it leaves out.
-
-All take H~ (N, M), whose rows sum to 1, and raise ValueError where it is not a matrix.
-"""
+"""Measures of a soft alignment by itself: how spread it is, where it runs, what it leaves out."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from warplens.analysis.marginals import Marginals
+
 LEAST_MASS = 0.5
 """A target that holds less than this share of one prediction frame counts as collapsed."""
-
-
-def frame_entropy(H_tilde: NDArray[Any]) -> NDArray[np.float64]:
-    """Entropy of each frame's row, -sum_m H~(n,m) log H~(n,m) in nats, (N,): 0 if it lies on one target."""
-    rows = _matrix(H_tilde).astype(np.float64)
-    return -np.einsum("nm,nm->n", rows, np.log(np.where(rows > 0, rows, 1.0))) + 0.0
-
-
-def expected_path(H_tilde: NDArray[Any]) -> NDArray[np.float64]:
-    """The target that each frame is aligned with on average, sum_m H~(n,m) m, m from 0, (N,)."""
-    rows = _matrix(H_tilde)
-    return rows @ np.arange(rows.shape[1], dtype=np.float64)
 
 
 def diagonal_distance(path: NDArray[Any], n_targets: int) -> float:
@@ -31,7 +18,7 @@ def diagonal_distance(path: NDArray[Any], n_targets: int) -> float:
     from the middle of the targets if N = 1.
 
     Args:
-        path: of `expected_path`, (N,).
+        path: expected warping path, (N,), of `Marginals`.
         n_targets: M.
     """
     if n_targets == 1:
@@ -52,28 +39,44 @@ def share_of_collapsed_targets(masses: NDArray[Any]) -> float:
     return float(np.mean(masses < LEAST_MASS))
 
 
-def share_on_empty_targets(H_tilde: NDArray[Any], weak: NDArray[Any]) -> float:
+def share_on_empty_targets(masses: NDArray[Any], weak: NDArray[Any]) -> float:
     """Share of the soft alignment that lies on target frames without any activity.
 
     (1/N) sum_n sum_{m: y(m,.) = 0} H~(n,m), between 0 and 1. Under the cost "ce" such a frame costs nothing
     and attracts predictions far beyond its share of the targets.
 
     Args:
-        H_tilde: row-normalised soft alignment, (N, M).
+        masses: sum_n H~(n,m) of each target, (M,).
         weak: weak target, (M, D).
 
     Raises:
         ValueError: the shapes do not fit.
     """
-    if H_tilde.ndim != 2 or weak.ndim != 2 or H_tilde.shape[1] != weak.shape[0]:
+    if weak.ndim != 2 or masses.shape != weak.shape[:1]:
         raise ValueError(
-            f"H_tilde, weak: shapes {H_tilde.shape} and {weak.shape}, they must be (N, M) and (M, D)"
+            f"masses, weak: shapes {masses.shape} and {weak.shape}, they must be (M,) and (M, D)"
         )
-    empty = ~weak.any(axis=1)
-    return float(H_tilde[:, empty].sum(dtype=np.float64) / len(H_tilde))
+    return float(masses[~weak.any(axis=1)].sum() / masses.sum())
 
 
-def _matrix(H_tilde: NDArray[Any]) -> NDArray[Any]:
-    if H_tilde.ndim != 2 or H_tilde.size == 0:
-        raise ValueError(f"H_tilde: shape {H_tilde.shape}, it must be (N, M) and not empty")
-    return H_tilde
+def soft_alignment_measures(h: NDArray[Any], marginals: Marginals, weak: NDArray[Any]) -> dict[str, float]:
+    """Measures of one soft alignment by name.
+
+    Args:
+        h: row sums of H, (N,).
+        marginals: of H~.
+        weak: weak target, (M, D).
+
+    Returns:
+        h_min, h_mean, h_max, entropy_per_frame (mean of the frames' entropies), path_diagonal_distance,
+        collapse (see `share_of_collapsed_targets`) and empty_share.
+    """
+    return {
+        "entropy_per_frame": float(marginals.frame_entropy.mean()),
+        "h_min": float(h.min()),
+        "h_mean": float(h.mean(dtype=np.float64)),
+        "h_max": float(h.max()),
+        "path_diagonal_distance": diagonal_distance(marginals.path, len(weak)),
+        "collapse": share_of_collapsed_targets(marginals.masses),
+        "empty_share": share_on_empty_targets(marginals.masses, weak),
+    }
