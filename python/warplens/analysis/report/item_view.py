@@ -64,7 +64,8 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
     predictions = predicted_levels(item.predictions, analysis.cost)
     scale = LevelScale.of(predictions, item.weak, item.strong, analysis.y_mod, threshold=analysis.threshold)
     low, high = _shown_features(predictions, item, scale)
-    time_ticks, between = frame_ticks(n_frames, item.fps), close_ticks(n_frames, item.fps)
+    long = n_frames > LONG_ROLL_FRAMES
+    time_ticks, between = frame_ticks(n_frames, item.fps), close_ticks(n_frames, item.fps) if long else ()
     time_label = "time (s)" if item.fps else "prediction frame n"
     lost = analysis.levels.peak < analysis.threshold  # (G, K)
     gammas = [format(gamma, "g") for gamma in analysis.gammas]
@@ -86,7 +87,7 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
         fps=item.fps,
         cut_features=high - low + 1 < n_features,
         roll_height=_roll_height(high - low + 1),
-        long=n_frames > LONG_ROLL_FRAMES,
+        long=long,
         scale=scale,
         color_bar=data_uri(color_bar_png(scale)),
         weak=Panel(
@@ -98,7 +99,7 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
             "target frame m",
             target_marks(analysis.events, lost[-1], low, high),
             performed=False,
-            close_ticks=close_ticks(n_targets, None),
+            close_ticks=close_ticks(n_targets, None) if long else (),
         ),
         predictions=panel("Predictions", "what the network says", predictions),
         strong=None

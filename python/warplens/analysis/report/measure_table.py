@@ -80,4 +80,5 @@ def _lines(analysis: ItemAnalysis, named: dict[str, tuple[str, str]]) -> list[tu
 
 
 def _text(value: float, form: str) -> str:
-    return "–" if np.isnan(value) else format(value, form).replace("-", "−")
+    # "z": what rounds to zero has no sign.
+    return "–" if np.isnan(value) else format(value, f"z{form}").replace("-", "−")

@@ -45,8 +45,6 @@ class Curve:
 
 def close_ticks(n_frames: int, fps: float | None) -> tuple[Tick, ...]:
     """Ticks between those of `frame_ticks` for a roll that can be stretched."""
-    if n_frames <= LONG_ROLL_FRAMES:
-        return ()
     far = {tick.position for tick in frame_ticks(n_frames, fps)}
     ticks = frame_ticks(n_frames, fps, _TICKS_OF_A_STRETCHED_ROLL)
     return tuple(tick for tick in ticks if tick.position not in far)
