@@ -42,17 +42,18 @@ def run_on_cluster(
         raise EngineError(f"scheduler: {scheduler} cannot be reached: {error}") from error
     with client:
         waiting: deque[Future[Answer[R]]] = deque()
-        todo = iter(sources)
-        while True:
-            for source in todo:
-                waiting.append(client.submit(_attempt_alone, work, source, pure=False))
-                if len(waiting) >= _AHEAD:
-                    break
-            if not waiting:
-                return
+        submitted = 0
+        for source in sources:
+            while submitted < len(sources) and len(waiting) < _AHEAD:
+                waiting.append(client.submit(_attempt_alone, work, sources[submitted], pure=False))
+                submitted += 1
             future = waiting.popleft()
             try:
-                yield future.result()
+                try:
+                    yield future.result()
+                except KilledWorker:
+                    # Dask blames every task that a dead worker held; an innocent one lives when tried again.
+                    yield client.submit(_attempt_alone, work, source, pure=False).result()
             except KilledWorker as error:
                 last = error.last_worker.address if error.last_worker else "unknown"
                 yield Answer(reason=f"the workers that ran it died, the last one at {last}")
