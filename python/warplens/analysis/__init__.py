@@ -11,19 +11,27 @@ from warplens.analysis.events import (
     measure_alignment,
     summarize_levels,
 )
+from warplens.analysis.gamma_choice import GammaChoice, choose_gamma
+from warplens.analysis.gamma_sweep import GammaSweep, pool
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
+from warplens.analysis.item_sweep import sweep_item
 from warplens.analysis.marginals import Marginals
 from warplens.analysis.metrics import evaluate
 
 __all__ = [
     "EventLevels",
     "Events",
+    "GammaChoice",
+    "GammaSweep",
     "ItemAnalysis",
     "Marginals",
     "analyze_item",
+    "choose_gamma",
     "evaluate",
     "event_levels",
     "find_events",
     "measure_alignment",
+    "pool",
     "summarize_levels",
+    "sweep_item",
 ]

@@ -34,9 +34,11 @@ def test_an_item_alone_has_its_measures():
         measures = evaluate(alignment, item.weak, strong=item.strong, threshold=0.6)
         assert sweep.events == measures["events"]
         assert sweep.lost[g] == measures["events_below_threshold"]
-        for name in ("kept", "short_event_peak", "blur", "entropy", "f_measure"):
-            assert getattr(sweep, name)[g] == pytest.approx(measures[name], rel=1e-6), name
-        assert sweep.entropy_rate[g] == pytest.approx(measures["entropy"] / len(item.predictions))
+        for name in ("kept", "short_event_peak", "blur", "f_measure"):
+            assert getattr(sweep, name)[g] == pytest.approx(measures[name], rel=1e-5), name
+        # The sweep's entropy is that of float32 probabilities.
+        assert sweep.entropy[g] == pytest.approx(measures["entropy"], rel=1e-5, abs=1e-4)
+        assert sweep.entropy_rate[g] == pytest.approx(sweep.entropy[g] / len(item.predictions))
 
 
 def test_pooled_items_are_one_item_with_all_their_events():
@@ -59,11 +61,11 @@ def test_pooled_items_are_one_item_with_all_their_events():
         assert (pooled.events, pooled.lost[g]) == (len(peaks), lost)
         assert pooled.kept[g] == 1 - lost / len(peaks)
         assert pooled.short_event_peak[g] == pytest.approx(
-            short_long_peaks(np.concatenate(run_lengths), peaks).short
+            short_long_peaks(np.concatenate(run_lengths), peaks).short, rel=1e-5
         )
-        assert pooled.blur[g] == pytest.approx(np.concatenate(fades).mean())
-        assert pooled.entropy[g] == pytest.approx(entropy)
-        assert pooled.entropy_rate[g] == pytest.approx(entropy / len(strong))
+        assert pooled.blur[g] == pytest.approx(np.concatenate(fades).mean(), rel=1e-5)
+        assert pooled.entropy[g] == pytest.approx(entropy, rel=1e-5, abs=1e-4)
+        assert pooled.entropy_rate[g] == pytest.approx(pooled.entropy[g] / len(strong))
         assert pooled.f_measure[g] == pytest.approx(frame_f_measure(np.concatenate(y_mod), strong))
 
 
