@@ -5,9 +5,7 @@ of the root, which hold for all its groups.
 """
 
 import math
-import os
 from collections.abc import Collection
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,9 @@ import numpy as np
 
 from warplens.io.container import KEYS, Container, check_regular
 from warplens.io.errors import ItemError
+from warplens.io.open_files import OpenFiles
 
-_FILES_KEPT_OPEN = 8
+_open_files = OpenFiles(lambda path: h5py.File(path, "r"))
 
 
 class Hdf5File(Container):
@@ -25,8 +24,7 @@ class Hdf5File(Container):
 
     def __init__(self, path: Path) -> None:
         check_regular(path)
-        told = path.stat()
-        self._file = _open(os.getpid(), str(path), told.st_ino, told.st_size, told.st_mtime_ns)
+        self._file = _open_files.get(path)
 
     def groups(self) -> list[str]:
         """The groups that have `predictions`; only "" when the root has. Links are not followed."""
@@ -35,7 +33,8 @@ class Hdf5File(Container):
         found: list[str] = []
 
         def visit(name: str, node: Any) -> None:
-            group, _, key = name.rpartition("/")
+            # Names that are no Unicode come as bytes.
+            group, _, key = name.rpartition("/") if isinstance(name, str) else ("", "", "")
             if key == "predictions" and isinstance(node, h5py.Dataset):
                 found.append(group)
 
@@ -45,7 +44,9 @@ class Hdf5File(Container):
     def keys_in(self, group: str) -> Collection[str]:
         """The datasets, groups and attributes of a group."""
         node = self._file[group] if group else self._file
-        return {*node.keys(), *node.attrs.keys()} if isinstance(node, h5py.Group) else ()
+        return (
+            {str(key) for key in (*node.keys(), *node.attrs.keys())} if isinstance(node, h5py.Group) else ()
+        )
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a dataset of this name, or an attribute in its place."""
@@ -88,15 +89,6 @@ class Hdf5File(Container):
                 value = node.attrs[key]
                 return None if isinstance(value, h5py.Empty) else value
         return None
-
-
-@lru_cache(maxsize=_FILES_KEPT_OPEN)
-def _open(process: int, path: str, *state: int) -> Any:
-    """The open file; a forked process and a file that was replaced are other arguments.
-
-    A file that falls out of the cache is closed once its last user has let go of it.
-    """
-    return h5py.File(path, "r")
 
 
 def _plain(value: Any) -> Any:

@@ -8,17 +8,38 @@ import json
 import math
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Collection, Iterator
-from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import zarr
 
 from warplens.io.container import KEYS, Container, check_regular
 from warplens.io.errors import ItemError
+from warplens.io.open_files import OpenFiles
 
-_ZIPS_KEPT_OPEN = 8
+_METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
+
+
+class _Zip:
+    """A zip file of zarr groups, and how much there is in each of its folders when it is unpacked."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = zarr.storage.ZipStore(path, mode="r")
+        self.sizes: Counter[str] = Counter()
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                path_within = PurePosixPath(member.filename)
+                if path_within.name not in _METADATA:
+                    for folder in path_within.parents:
+                        self.sizes[folder.as_posix()] += member.file_size
+
+    def close(self) -> None:
+        self.store.close()
+
+
+_open_zips = OpenFiles(_Zip)
 
 
 class ZarrGroups(Container):
@@ -26,12 +47,13 @@ class ZarrGroups(Container):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._sizes: Counter[str] = Counter()
         if path.is_dir():
             self._store: Any = zarr.storage.LocalStore(path, read_only=True)
         else:
             check_regular(path)
-            told = path.stat()
-            self._store = _open_zip(os.getpid(), path, told.st_ino, told.st_size, told.st_mtime_ns)
+            opened = _open_zips.get(path)
+            self._store, self._sizes = opened.store, opened.sizes
         self._nodes: dict[str, Any] = {}
 
     def groups(self) -> list[str]:
@@ -51,11 +73,12 @@ class ZarrGroups(Container):
         )
 
     def size_of(self, name: str) -> int:
-        """Bytes of an array, or of one of its chunks when these are larger, by declared shape."""
+        """Bytes of an array, or of a chunk if that is larger, by declared shape, or of its part of a zip."""
         array = self._node(name)
         if not isinstance(array, zarr.Array):
             return 0
-        return max(math.prod(array.shape), math.prod(array.chunks)) * array.dtype.itemsize
+        values = max(math.prod(array.shape), math.prod(array.chunks))
+        return max(values * array.dtype.itemsize, self._sizes[name])
 
     def load(self, name: str) -> Any:
         """The array or value."""
@@ -111,9 +134,3 @@ def _is_array(path: Path) -> bool:
         return bool(json.loads(path.read_bytes())["node_type"] == "array")
     except (OSError, ValueError, LookupError, TypeError):
         return False
-
-
-@lru_cache(maxsize=_ZIPS_KEPT_OPEN)
-def _open_zip(process: int, path: Path, *state: int) -> Any:
-    """The open store; a forked process and a file that was replaced are other arguments."""
-    return zarr.storage.ZipStore(path, mode="r")
