@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from numpy.typing import NDArray
 
@@ -84,10 +84,8 @@ def open_npz(path: Path) -> Iterator[NpzArrays]:
     """
     check_regular(path)
     with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ItemError("not an npz file (a zip archive of npy arrays)")
         try:
-            with zipfile.ZipFile(file) as archive:
+            with _archive(file) as archive:
                 yield NpzArrays(archive)
         except ItemError:
             raise
@@ -98,6 +96,13 @@ def open_npz(path: Path) -> Iterator[NpzArrays]:
             if error.errno == errno.EINVAL:
                 raise ItemError("damaged npz file: it points outside itself") from error
             raise
+
+
+def _archive(file: IO[bytes]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise ItemError("not an npz file (a zip archive of npy arrays)") from error
 
 
 def read_npz(path: Path, *, size_limit: int | None = None) -> Item:
