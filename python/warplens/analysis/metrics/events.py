@@ -95,4 +95,5 @@ def event_measures(events: Events, levels: EventLevels, threshold: float) -> dic
 
 
 def _mean(values: NDArray[Any]) -> float:
-    return float(values.mean()) if len(values) else math.nan
+    # Several of these an alignment: `mean` takes twice as long.
+    return float(values.sum()) / len(values) if len(values) else math.nan
