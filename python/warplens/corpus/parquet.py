@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from warplens.analysis.metrics import COUNTS
 from warplens.corpus.table import COLUMNS, Row
 from warplens.io.replacing import replacing
@@ -26,14 +29,40 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> bool:
     except ModuleNotFoundError:
         path.unlink(missing_ok=True)
         return False
-    kinds = {**dict.fromkeys(_TEXTS, pyarrow.string()), **dict.fromkeys(_WHOLE, pyarrow.int64())}
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in COLUMNS])
-    columns = [pyarrow.array([_value(row.get(field.name)) for row in rows], field.type) for field in schema]
+    columns = {}
+    for name in COLUMNS:
+        values = [row.get(name) for row in rows]
+        if name in _TEXTS:
+            columns[name] = _text_column(pyarrow, values)
+        else:
+            columns[name] = _number_column(pyarrow, values, np.int64 if name in _WHOLE else np.float64)
     with replacing(path) as file:
-        pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, schema=schema), file)
+        pyarrow.parquet.write_table(pyarrow.table(columns), file)
     return True
 
 
-def _value(value: Any) -> Any:
+# Made of buffers: `pyarrow.array` imports pandas where it is installed, which takes longer than a small run.
+
+
+def _number_column(pyarrow: Any, values: Sequence[Any], dtype: type) -> Any:
+    numbers: NDArray[Any] = np.array([0 if value is None else value for value in values], dtype)
+    kind = pyarrow.int64() if dtype is np.int64 else pyarrow.float64()
+    buffers = [_validity(pyarrow, values), pyarrow.py_buffer(numbers.tobytes())]
+    return pyarrow.Array.from_buffers(kind, len(values), buffers)
+
+
+def _text_column(pyarrow: Any, values: Sequence[str | None]) -> Any:
     # A file name need not be valid Unicode; the table always is.
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    texts = [(value or "").encode("utf-8", "backslashreplace") for value in values]
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    buffers = [
+        _validity(pyarrow, values),
+        pyarrow.py_buffer(ends.tobytes()),
+        pyarrow.py_buffer(b"".join(texts)),
+    ]
+    return pyarrow.Array.from_buffers(pyarrow.large_string(), len(values), buffers)
+
+
+def _validity(pyarrow: Any, values: Sequence[Any]) -> Any:
+    known = np.array([value is not None for value in values], bool)
+    return pyarrow.py_buffer(np.packbits(known, bitorder="little").tobytes())

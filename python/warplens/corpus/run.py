@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from warplens.analysis.report import Pages, ReportItem, write_report
 from warplens.corpus.folder_run import run_into_folder
 from warplens.corpus.item_file import item_path, load_analysis
 from warplens.corpus.item_work import ItemWork, Outcome
@@ -16,6 +16,9 @@ from warplens.corpus.shard import Shard
 from warplens.corpus.sources import Source, collect
 from warplens.corpus.table import write_table
 from warplens.io import DEFAULT_SIZE_LIMIT, ItemError
+
+if TYPE_CHECKING:
+    from warplens.analysis.report import Pages, ReportItem
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def analyze(
     out: Path,
     settings: Settings | None = None,
     *,
-    pages: Pages = "risk",
+    pages: "Pages" = "risk",
     size_limit: int | None = DEFAULT_SIZE_LIMIT,
     processes: int | None = None,
     scheduler: str | None = None,
@@ -106,7 +109,10 @@ def analyze(
     return run
 
 
-def _write_summary(run: Run, out: Path, sources: Sequence[Source], work: ItemWork, pages: Pages) -> None:
+def _write_summary(run: Run, out: Path, sources: Sequence[Source], work: ItemWork, pages: "Pages") -> None:
+    # Here, not above: the worker processes, which import this package, draw nothing.
+    from warplens.analysis.report import write_report
+
     rows = [row for outcome in run.outcomes for row in outcome.rows]
     write_table(out / "items.csv", rows)
     write_parquet(out / "items.parquet", rows)
@@ -120,8 +126,10 @@ def _write_summary(run: Run, out: Path, sources: Sequence[Source], work: ItemWor
     )
 
 
-def _report_item(source: Source, outcome: Outcome, work: ItemWork) -> ReportItem:
+def _report_item(source: Source, outcome: Outcome, work: ItemWork) -> "ReportItem":
     """An item as the report shows it: its arrays are read back from its files."""
+    from warplens.analysis.report import ReportItem
+
     if outcome.error is not None:
         return ReportItem(source.id, error=outcome.error)
     settings = work.settings

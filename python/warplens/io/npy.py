@@ -7,6 +7,7 @@ so on.
 import io
 import math
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -72,23 +73,35 @@ def decode_npy(data: bytes) -> NDArray[Any]:
         ItemError: they are not an npy file, or hold Python objects, or the array that the header declares
             is not the rest of them.
     """
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-    except ValueError as error:
-        raise ItemError("not an npy array") from error
-    if version not in _HEADER_READERS:
-        raise ItemError(f"npy format {version[0]}.{version[1]} is for records, it must hold plain numbers")
-    try:
-        shape, fortran_order, dtype = _HEADER_READERS[version](stream)
-    except Exception as error:  # the header is a Python literal: what a damaged one raises has no end
-        raise ItemError(f"damaged npy header: {error}") from error
+    (shape, fortran_order, dtype), start = _header(data)
     if dtype.hasobject:
         raise ItemError("it holds Python objects, which are never loaded; save plain numbers")
     if dtype.itemsize == 0 or dtype.subdtype is not None or min(shape, default=0) < 0:
         raise ItemError(f"damaged npy header: shape {shape}, dtype {dtype}")
-    declared, found = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
+    declared, found = math.prod(shape) * dtype.itemsize, len(data) - start
     if declared != found:
         raise ItemError(f"damaged npy array: shape {shape} of {dtype} takes {declared} bytes, not {found}")
-    flat = np.frombuffer(data, dtype, offset=stream.tell()) if found else np.empty(0, dtype)
+    flat = np.frombuffer(data, dtype, offset=start) if found else np.empty(0, dtype)
     return flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
+
+
+def _header(data: bytes) -> tuple[tuple[tuple[int, ...], bool, np.dtype[Any]], int]:
+    """Shape, order and dtype of an array, and where its values start."""
+    try:
+        version = np.lib.format.read_magic(io.BytesIO(data[:8]))
+    except ValueError as error:
+        raise ItemError("not an npy array") from error
+    if version not in _HEADER_READERS:
+        raise ItemError(f"npy format {version[0]}.{version[1]} is for records, it must hold plain numbers")
+    start = 10 if version == (1, 0) else 12
+    start += int.from_bytes(data[8:start], "little")
+    return _parsed_header(version, data[8:start]), start
+
+
+@lru_cache(1024)
+def _parsed_header(version: tuple[int, int], header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    # Headers of a corpus repeat, and parsing one takes longer than reading a short array.
+    try:
+        return _HEADER_READERS[version](io.BytesIO(header))
+    except Exception as error:  # the header is a Python literal: what a damaged one raises has no end
+        raise ItemError(f"damaged npy header: {error}") from error
