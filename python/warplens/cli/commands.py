@@ -53,6 +53,15 @@ warplens.add_command(sweep_command)
 @click.option("--fps", type=float, help="Prediction frames a second, overrides that of the items.")
 @click.option("--keep-alignment", is_flag=True, help="Keep the soft alignments H in the item files.")
 @click.option(
+    "--sonify", is_flag=True, help="Write Y_mod as sound, items/<id>.gamma<g>.wav; the report plays it."
+)
+@click.option(
+    "--recordings",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="With --sonify: recordings by id, to be heard on the left, Y_mod on the right.",
+)
+@click.option(
     "--pages",
     type=click.Choice(["risk", "all"]),
     default="risk",
@@ -72,6 +81,8 @@ def analyze_command(
     threshold: float,
     fps: float | None,
     keep_alignment: bool,
+    sonify: bool,
+    recordings: Path | None,
     pages: Literal["risk", "all"],
     shard: str | None,
     size_limit: int,
@@ -86,7 +97,7 @@ def analyze_command(
     Results: items.csv, items/<id>.npz and report.html in the folder OUT. Run again, it does only what is new.
     """
     try:
-        settings = Settings(gammas, cost, step_weights, threshold, fps, keep_alignment)
+        settings = Settings(gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings)
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error

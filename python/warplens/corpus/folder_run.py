@@ -59,7 +59,6 @@ def run_into_folder(
                 outcomes.append(outcome)
                 if progress:
                     progress.finished(outcome)
-    except BaseException:
-        remove_leftovers(work.out)  # of the workers that were stopped
-        raise
+    finally:
+        remove_leftovers(work.out)  # of workers that were stopped, or of a run that was still dying
     return outcomes

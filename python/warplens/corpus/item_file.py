@@ -26,6 +26,9 @@ from warplens.io.replacing import replacing
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
+_MOST_BYTES_AT_ONCE = 1 << 24
+"""A zip file is written back and forth, at a call to the system each time: small ones are made in memory."""
+
 
 def item_path(out: Path, item_id: str) -> Path:
     """Where the results of an item lie.
@@ -60,7 +63,12 @@ def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
         arrays["H"] = analysis.H
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        _write_npz(file, arrays)
+        if sum(array.nbytes for array in arrays.values()) > _MOST_BYTES_AT_ONCE:
+            _write_npz(file, arrays)
+        else:
+            together = io.BytesIO()
+            _write_npz(together, arrays)
+            file.write(together.getbuffer())
 
 
 def read_analysis(path: Path) -> ItemAnalysis:

@@ -8,9 +8,11 @@ import numpy as np
 
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
 from warplens.corpus.item_file import item_path, load_analysis, save_analysis
+from warplens.corpus.item_sounds import find_recording, has_sounds, key_with_sounds, write_sounds
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source
 from warplens.corpus.table import Row, failed_row, rows_of
+from warplens.io import Item
 
 COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
 """Costs under which a target frame without activity costs nothing, so that it attracts predictions."""
@@ -58,9 +60,9 @@ class ItemWork:
             OSError: it cannot be read or its results cannot be written.
         """
         settings = self.settings
-        item = source.read(size_limit=self.size_limit, fps=settings.fps)
+        item = self.read(source)
         path = item_path(self.out, source.id)
-        key = settings.key_of(item)
+        key = self.key_of(source, item)
         analysis = load_analysis(path, key)
         reused = analysis is not None
         if analysis is None:
@@ -72,8 +74,25 @@ class ItemWork:
                 threshold=settings.threshold,
                 keep_alignment=settings.keep_alignment,
             )
-            save_analysis(path, analysis, key)
-        return Outcome(source.id, rows_of(source.id, analysis), warning=_warning(analysis), reused=reused)
+        warnings = [_warning(analysis)]
+        if settings.sonify and not (reused and has_sounds(self.out, source.id, settings.gammas)):
+            recording = find_recording(settings.recordings, source.id)
+            warnings.append(write_sounds(self.out, source.id, item, analysis, recording))
+        if not reused:
+            save_analysis(path, analysis, key)  # last: it says that all is there
+        warning = "; ".join(each for each in warnings if each is not None)
+        return Outcome(source.id, rows_of(source.id, analysis), warning=warning or None, reused=reused)
+
+    def read(self, source: Source) -> Item:
+        """The item as it is worked on; errors as `Source.read`."""
+        return source.read(size_limit=self.size_limit, fps=self.settings.fps)
+
+    def key_of(self, source: Source, item: Item) -> str:
+        """Hash of all that the files of an item depend on."""
+        key = self.settings.key_of(item)
+        if not self.settings.sonify:
+            return key
+        return key_with_sounds(key, item, find_recording(self.settings.recordings, source.id))
 
     def failed(self, source: Source, reason: str) -> Outcome:
         """The outcome of an item that could not be done; results of an earlier input of its name go."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from warplens.corpus.folder_run import run_into_folder
 from warplens.corpus.item_file import item_path, load_analysis
+from warplens.corpus.item_sounds import find_recording, sounds_of
 from warplens.corpus.item_work import ItemWork, Outcome
 from warplens.corpus.parquet import write_parquet
 from warplens.corpus.progress import Progress
@@ -18,7 +19,7 @@ from warplens.corpus.table import write_table
 from warplens.io import DEFAULT_SIZE_LIMIT, ItemError
 
 if TYPE_CHECKING:
-    from warplens.analysis.report import Pages, ReportItem
+    from warplens.analysis.report import Pages, ReportItem, Sound
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,17 @@ def _report_item(source: Source, outcome: Outcome, work: ItemWork) -> "ReportIte
     if outcome.error is not None:
         return ReportItem(source.id, error=outcome.error)
     settings = work.settings
+    sounds: tuple[Sound, ...] = ()
     try:
-        item = source.read(size_limit=work.size_limit, fps=settings.fps)
-        analysis = load_analysis(item_path(work.out, source.id), settings.key_of(item))
+        item = work.read(source)
+        analysis = load_analysis(item_path(work.out, source.id), work.key_of(source, item))
+        if settings.sonify:
+            recording = find_recording(settings.recordings, source.id)
+            sounds = sounds_of(work.out, source.id, settings.gammas, recording)
     except (OSError, ItemError):
         analysis = None
     if analysis is None:
         return ReportItem(
             source.id, error="its file or its results changed while the report was being written"
         )
-    return ReportItem(source.id, item, analysis, warning=outcome.warning)
+    return ReportItem(source.id, item, analysis, warning=outcome.warning, sounds=sounds)

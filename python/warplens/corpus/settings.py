@@ -4,6 +4,8 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,8 @@ class Settings:
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
         fps: overrides the frames a second of every item, for time axes and errors in ms.
         keep_alignment: keep H in the item files.
+        sonify: write Y_mod as sound, OUT/items/<id>.gamma<g>.wav.
+        recordings: folder of recordings by id, to be heard on the left of these sounds (extra `sound`).
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -38,6 +42,8 @@ class Settings:
     threshold: float = 0.5
     fps: float | None = None
     keep_alignment: bool = False
+    sonify: bool = False
+    recordings: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.gammas:
@@ -46,6 +52,17 @@ class Settings:
             raise ValueError(f"threshold: {self.threshold}, it must be a finite number")
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise ValueError(f"fps: {self.fps:g}, it must be a positive number of frames a second")
+        if self.recordings is not None:
+            if not self.sonify:
+                raise ValueError(
+                    "recordings: they are heard beside Y_mod alone, which needs sonify (--sonify)"
+                )
+            if not self.recordings.is_dir():
+                raise ValueError(f"recordings: {self.recordings} is no folder")
+            if find_spec("soundfile") is None or find_spec("soxr") is None:
+                raise ValueError(
+                    "recordings: reading them needs soundfile and soxr: pip install warplens[sound]"
+                )
         # One cell is enough for the library to refuse what it would refuse of every item.
         for gamma in self.gammas:
             trial = wl.align(
@@ -102,4 +119,6 @@ class Settings:
             "threshold": self.threshold,
             "fps": self.fps,
             "keep_alignment": self.keep_alignment,
+            "sonify": self.sonify,
+            "recordings": None if self.recordings is None else str(self.recordings),
         }

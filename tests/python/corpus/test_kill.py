@@ -35,9 +35,11 @@ def wait_until(condition, what):
 def is_alive(pid):
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != "Z"
+    # A process that nobody waits for stays as a zombie; its files are closed with its last thread.
+    return state != "Z" or threads > 1
 
 
 @pytest.fixture
