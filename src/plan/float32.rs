@@ -25,6 +25,15 @@ pub struct Scratch {
     form: on_lanes::Form,
     h: Vec<f32>,
     hw: Vec<f32>,
+    /// The most that a pair has needed of it.
+    bytes: usize,
+}
+
+impl Scratch {
+    /// An upper estimate of what it holds.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// H is exact to about 1e-6, so the rows of H~ are as exact as h(n) is large; it is at least the least step weight.
@@ -71,8 +80,10 @@ pub fn align_pair<F: Real>(
     let (Some(set), Some(x), Some(y)) = (takes(recursion, outputs), F::as_f32(pair.x), F::as_f32(pair.y)) else {
         return Ok(None);
     };
-    ask_for_memory(bytes(shape, d, crew.threads))?;
-    let Scratch { kernel, form, h, hw } = scratch;
+    let needed = bytes(shape, d, crew.threads);
+    ask_for_memory(needed)?;
+    scratch.bytes = scratch.bytes.max(needed);
+    let Scratch { kernel, form, h, hw, .. } = scratch;
     // Costs that have no way on lanes are brought into the form in float64.
     let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
     let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
@@ -156,7 +167,9 @@ pub fn align_costs<F: Real>(
     if !fits(f64::from(set.largest(costs, stride, shape)), shape, recursion.gamma, recursion.weights) {
         return Ok(None);
     }
-    ask_for_memory(bytes(shape, 0, crew.threads))?;
+    let needed = bytes(shape, 0, crew.threads);
+    ask_for_memory(needed)?;
+    scratch.bytes = scratch.bytes.max(needed);
     if outputs.h.is_some() && outputs.soft_alignment.is_none() {
         ask_for_memory(shape.cells() * size_of::<f32>())?; // h is summed from H
     }
