@@ -7,6 +7,7 @@
 
 use std::marker::PhantomData;
 
+use super::pack::transposed;
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
 use crate::simd::{Lanes, Work};
 
@@ -55,24 +56,22 @@ pub struct DenseCosts<'a, const S: usize> {
 
 impl<'a, const S: usize> DenseCosts<'a, S> {
     /// Packs the form for a grid.
-    pub fn new(form: Form<'_>, grid: Grid, scratch: &'a mut DenseScratch) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    pub unsafe fn new<V: Lanes<L>, const L: usize>(form: Form<'_>, grid: Grid, scratch: &'a mut DenseScratch) -> Self {
         assert!(S.is_multiple_of(2), "panels are two stripes wide");
-        let (d, lanes) = (form.d, grid.lanes);
-        let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
+        let d = form.d;
+        let (rows, columns) = (grid.blocks * L, grid.stripes * L);
         let DenseScratch { predictions, row_terms, targets, column_terms } = scratch;
-        let ring = ring(S, lanes);
+        let ring = ring(S, L);
         let predictions = padded(predictions, form.v, rows * d);
         let row_terms = padded(row_terms, form.u, rows);
         let column_terms = padded(column_terms, form.phi, columns);
-        let targets = targets.reserve(columns * d);
-        let width = panel(lanes);
-        for (index, packed) in targets[..columns * d].chunks_exact_mut(width * d).enumerate() {
-            for (k, row) in packed.chunks_exact_mut(width).enumerate() {
-                for (j, entry) in row.iter_mut().enumerate() {
-                    *entry = form.w.get((index * width + j) * d + k).copied().unwrap_or(0.0);
-                }
-            }
-        }
+        let targets = &mut targets.reserve(columns * d)[..columns * d];
+        // SAFETY: the caller vouches for the hardware.
+        unsafe { transposed::<V, L>(form.w, d, panel(L), targets) };
         Self { d, blocks: grid.blocks, predictions, row_terms, targets, column_terms, ring }
     }
 }
@@ -141,6 +140,28 @@ unsafe fn product<V: Lanes<L>, const L: usize>(
     }
 }
 
+/// `a (L rows, count) b (count, one vector)`, strides as in [`product`].
+#[inline(always)]
+unsafe fn narrow_product<V: Lanes<L>, const L: usize>(
+    a: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    b_stride: usize,
+    count: usize,
+) -> [V::F; L] {
+    // SAFETY: the caller vouches for the hardware and the sizes.
+    unsafe {
+        let mut sums = [V::splat(0.0); L];
+        for k in 0..count {
+            let entries = V::load(b.add(k * b_stride));
+            for i in 0..L {
+                sums[i] = V::mul_add(V::splat(*a.add(i * a_stride + k)), entries, sums[i]);
+            }
+        }
+        sums
+    }
+}
+
 /// Room for S tiles of L rows and S L columns.
 fn ring(slots: usize, lanes: usize) -> AlignedBuffer {
     let mut ring = AlignedBuffer::default();
@@ -202,7 +223,7 @@ impl<'a, const S: usize> DenseGather<'a, S> {
     /// Zero sums for a grid.
     pub fn new(form: Form<'_>, grid: Grid, scratch: &'a mut GatherScratch) -> Self {
         let lanes = grid.lanes;
-        let d_padded = form.d.next_multiple_of(panel(lanes));
+        let d_padded = form.d.next_multiple_of(lanes);
         let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
         let GatherScratch { targets, sums, row_sums } = scratch;
         let targets = &mut targets.reserve(columns * d_padded)[..columns * d_padded];
@@ -254,16 +275,25 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L
         // SAFETY: the caller vouches for the hardware; all indices are within the padded sizes of `new`.
         unsafe {
             let tile = gather.ring.as_slice().as_ptr().add(place * L * group_columns);
+            let targets = gather.targets.as_ptr().add(column * d);
+            let sums = gather.sums.add(block * L * d);
+            let panels = d / width * width;
             for half in 0..2 {
-                for k in (0..d).step_by(width) {
-                    let targets = gather.targets.as_ptr().add(column * d + k);
-                    let part =
-                        product::<V, L>(tile.add(half * (L / 2) * group_columns), group_columns, targets, d, count);
+                let rows = tile.add(half * (L / 2) * group_columns);
+                for k in (0..panels).step_by(width) {
+                    let part = product::<V, L>(rows, group_columns, targets.add(k), d, count);
                     for i in 0..L / 2 {
-                        let out = gather.sums.add((block * L + half * (L / 2) + i) * d + k);
+                        let out = sums.add((half * (L / 2) + i) * d + k);
                         V::store(out, V::add(V::load(out), part[i][0]));
                         V::store(out.add(L), V::add(V::load(out.add(L)), part[i][1]));
                     }
+                }
+            }
+            if panels < d {
+                let part = narrow_product::<V, L>(tile, group_columns, targets.add(panels), d, count);
+                for i in 0..L {
+                    let out = sums.add(i * d + panels);
+                    V::store(out, V::add(V::load(out), part[i]));
                 }
             }
         }

@@ -43,6 +43,7 @@ pub mod exponential;
 pub mod forward;
 pub mod matrix;
 pub mod narrow;
+mod pack;
 pub mod pair;
 pub mod run;
 pub mod skew;

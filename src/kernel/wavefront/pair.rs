@@ -101,7 +101,7 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
             }
             Costs::Form(form) => match kind(form, job.shape.m) {
                 Kind::Dense => {
-                    let mut tiles = DenseCosts::<SLOTS>::new(form, grid(SLOTS), dense);
+                    let mut tiles = DenseCosts::<SLOTS>::new::<V, L>(form, grid(SLOTS), dense);
                     let Wanted::Products { h, hw } = wanted else {
                         return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
                     };

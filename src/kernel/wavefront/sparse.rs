@@ -7,6 +7,7 @@
 use std::marker::PhantomData;
 
 use super::dense::Form;
+use super::pack::transposed;
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
 use crate::shape::Shape;
 use crate::simd::{Lanes, Work};
@@ -88,46 +89,11 @@ impl<'a> SparseCosts<'a> {
         let (d, rows) = (form.d, grid.blocks * L);
         let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
         // SAFETY: the caller vouches for the hardware.
-        unsafe { V::outline(Pack::<V, L> { v: form.v, d, packed: &mut *predictions, lanes: PhantomData }) };
+        unsafe { transposed::<V, L>(form.v, d, L, predictions) };
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
         row_terms[form.u.len()..].fill(0.0);
         Self { targets, d, predictions, row_terms }
-    }
-}
-
-/// From [row][feature] to [block][feature][row], zeros below the last row.
-struct Pack<'a, V, const L: usize> {
-    v: &'a [f32],
-    d: usize,
-    packed: &'a mut [f32],
-    lanes: PhantomData<V>,
-}
-
-impl<V: Lanes<L>, const L: usize> Work for Pack<'_, V, L> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run(self) {
-        let Self { v, d, packed, .. } = self;
-        let rows = v.len() / d;
-        for (block, packed) in packed.chunks_exact_mut(d * L).enumerate() {
-            for k in (0..d).step_by(L) {
-                let count = (d - k).min(L);
-                // SAFETY: the caller vouches for the hardware; `count` features from k of an existing row are read,
-                // and `count` vectors of the block are written.
-                unsafe {
-                    let mut tile = [V::splat(0.0); L];
-                    for i in 0..L.min(rows.saturating_sub(block * L)) {
-                        tile[i] = V::load_first(v.as_ptr().add((block * L + i) * d + k), count);
-                    }
-                    V::transpose(&mut tile);
-                    for (i, &features) in tile.iter().enumerate().take(count) {
-                        V::store(packed.as_mut_ptr().add((k + i) * L), features);
-                    }
-                }
-            }
-        }
     }
 }
 
