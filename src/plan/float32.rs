@@ -61,9 +61,10 @@ fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<Instructi
 
 /// An upper estimate of the working memory of this route, in bytes.
 fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
-    // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, H W each, and packed.
+    // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, each packed too, and
+    // two of H W beside what is read off.
     let (rows, columns) = (shape.n + 64, shape.m + 128);
-    let features = 4 * size_of::<f32>() * (d + 32) * (rows + columns);
+    let features = 5 * size_of::<f32>() * (d + 32) * (rows + columns);
     features + crate::kernel::wavefront::run::bytes(rows, columns, threads)
 }
 

@@ -8,6 +8,7 @@
 use std::marker::PhantomData;
 
 use super::pack::transposed;
+use super::sums::Sums;
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
 use crate::simd::{Lanes, Work};
 
@@ -211,13 +212,10 @@ pub struct DenseGather<'a, const S: usize> {
     d_padded: usize,
     grid: Grid,
     targets: &'a [f32],  // [column][d], padded
-    sums: *mut f32,      // [row][d], padded
-    row_sums: *mut f32,  // [row][lane]
+    sums: Sums,          // [row][d], padded
+    row_sums: Sums,      // [row][lane]
     ring: AlignedBuffer, // S tiles of [row][column of the group]
 }
-
-// SAFETY: the sums of one block of rows are touched by one thread at a time, as `twin` asks.
-unsafe impl<const S: usize> Sync for DenseGather<'_, S> {}
 
 impl<'a, const S: usize> DenseGather<'a, S> {
     /// Zero sums for a grid.
@@ -232,26 +230,22 @@ impl<'a, const S: usize> DenseGather<'a, S> {
             row[..from.len()].copy_from_slice(from);
             row[from.len()..].fill(0.0);
         }
-        let sums = &mut sums.reserve(rows * d_padded)[..rows * d_padded];
-        sums.fill(0.0);
-        let row_sums = &mut row_sums.reserve(rows * lanes)[..rows * lanes];
-        row_sums.fill(0.0);
-        let (sums, row_sums) = (sums.as_mut_ptr(), row_sums.as_mut_ptr());
+        let (sums, row_sums) = (Sums::new(sums, grid, rows * d_padded), Sums::new(row_sums, grid, rows * lanes));
         Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes) }
     }
 
-    /// (H W)(n).
-    pub fn hw(&self, n: usize) -> &[f32] {
-        assert!(n < self.grid.shape.n);
-        // SAFETY: `new` made room for all rows; the sweeps are over.
-        unsafe { std::slice::from_raw_parts(self.sums.add(n * self.d_padded), self.d_padded) }
-    }
-
-    /// h(n).
-    pub fn h(&self, n: usize) -> f32 {
-        assert!(n < self.grid.shape.n);
-        // SAFETY: `new` made room for all rows; the sweeps are over.
-        unsafe { std::slice::from_raw_parts(self.row_sums.add(n * self.grid.lanes), self.grid.lanes) }.iter().sum()
+    /// Writes h (N,) and H W (N,D).
+    pub fn write(&self, h: &mut [f32], hw: &mut [f32]) {
+        let d = hw.len() / h.len();
+        assert!(h.len() == self.grid.shape.n && d <= self.d_padded);
+        // SAFETY: the buffers are borrowed as long as `self`; the sweeps are over.
+        let (sums, row_sums) = unsafe { (self.sums.total(), self.row_sums.total()) };
+        for (h, row_sums) in h.iter_mut().zip(row_sums.chunks_exact(self.grid.lanes)) {
+            *h = row_sums.iter().sum();
+        }
+        for (hw, sums) in hw.chunks_exact_mut(d).zip(sums.chunks_exact(self.d_padded)) {
+            hw.copy_from_slice(&sums[..d]);
+        }
     }
 }
 
@@ -276,7 +270,7 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L
         unsafe {
             let tile = gather.ring.as_slice().as_ptr().add(place * L * group_columns);
             let targets = gather.targets.as_ptr().add(column * d);
-            let sums = gather.sums.add(block * L * d);
+            let sums = gather.sums.of_group(column / group_columns).add(block * L * d);
             let panels = d / width * width;
             for half in 0..2 {
                 let rows = tile.add(half * (L / 2) * group_columns);
@@ -310,7 +304,7 @@ unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> fo
         // SAFETY: the caller vouches for the hardware; sizes as in `new`.
         unsafe {
             let tile = self.ring.as_mut_slice().as_mut_ptr().add(place * L * S * L + part * L);
-            let row_sums = self.row_sums.add(block * L * L);
+            let row_sums = self.row_sums.of_group(group).add(block * L * L);
             for i in 0..L {
                 V::store(tile.add(i * S * L), rows[i]);
                 let sum = row_sums.add(i * L);

@@ -48,6 +48,7 @@ pub mod pair;
 pub mod run;
 pub mod skew;
 pub mod sparse;
+mod sums;
 
 pub use buffer::AlignedBuffer;
 

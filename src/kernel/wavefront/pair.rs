@@ -107,10 +107,7 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
                     };
                     let mut gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
                     let end = job.align::<V, _, _, L, SLOTS>(&mut tiles, &mut gather, run);
-                    for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
-                        *h = gather.h(n);
-                        hw.copy_from_slice(&gather.hw(n)[..form.d]);
-                    }
+                    gather.write(h, hw);
                     end
                 }
                 Kind::Sparse => {
@@ -119,8 +116,13 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
                     let Wanted::Products { h, hw } = wanted else {
                         return without_form::<V, _, L, SPARSE_SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let mut gather =
-                        SparseGather::new(form.d, grid(SPARSE_SLOTS), sparse_targets, &mut scratch.sparse_gather);
+                    let mut gather = SparseGather::new(
+                        form.d,
+                        grid(SPARSE_SLOTS),
+                        SPARSE_SLOTS,
+                        sparse_targets,
+                        &mut scratch.sparse_gather,
+                    );
                     let end = job.align::<V, _, _, L, SPARSE_SLOTS>(&mut tiles, &mut gather, run);
                     gather.write::<V, L>(h, hw);
                     end
@@ -131,12 +133,9 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
                     let Wanted::Products { h, hw } = wanted else {
                         return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let mut gather = NarrowGather::new(grid(SLOTS), narrow_targets, &mut scratch.narrow_gather);
+                    let mut gather = NarrowGather::new(grid(SLOTS), SLOTS, narrow_targets, &mut scratch.narrow_gather);
                     let end = job.align::<V, _, _, L, SLOTS>(&mut tiles, &mut gather, run);
-                    for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
-                        *h = gather.h(n);
-                        gather.write_hw(n, hw);
-                    }
+                    gather.write(h, hw);
                     end
                 }
             },
