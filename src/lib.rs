@@ -9,14 +9,16 @@
 //! ```
 //!
 //! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel`,
-//! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. The core knows no Python unless the feature
-//! `python` adds the binding.
+//! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. `marginals` and `events` read a soft alignment
+//! and know of no sweep. The core knows no Python unless the feature `python` adds the binding.
 
 pub mod band;
 pub mod batch;
 pub mod cost;
 pub mod error;
+pub mod events;
 pub mod kernel;
+pub mod marginals;
 pub mod plan;
 pub mod readout;
 pub mod real;

@@ -44,6 +44,8 @@ pub struct Outputs<'a, F> {
     pub visits: Option<MatrixMut<'a, F>>,
     /// Whether entropy and the gradient of the step weights are computed.
     pub moments: bool,
+    /// Whether entropy is computed: exactly with `moments`, else as exactly as the sweep for the other outputs gives it.
+    pub entropy: bool,
     /// Whether the hard path is computed.
     pub path: bool,
 }
@@ -58,6 +60,7 @@ impl<F> Default for Outputs<'_, F> {
             soft_alignment: None,
             visits: None,
             moments: false,
+            entropy: false,
             path: false,
         }
     }
@@ -73,6 +76,7 @@ impl<F> Outputs<'_, F> {
             || self.soft_alignment.is_some()
             || self.visits.is_some()
             || self.moments
+            || self.entropy
     }
 }
 

@@ -18,6 +18,7 @@ __all__ = [
     "costs_ragged",
     "get_num_threads",
     "instruction_set",
+    "measure_alignment",
     "set_num_threads",
 ]
 
@@ -41,6 +42,23 @@ class PairResult(TypedDict, total=False):
     step_weights_grad: NDArray[np.float64]  # (3,): horizontal, vertical, diagonal
     path: NDArray[np.int64]  # (L,2), the hard path, zero-based
     path_value: float
+
+@type_check_only
+class AlignmentMeasures(TypedDict):
+    """What a soft alignment holds of its targets (M,), frames (N,) and events (K,)."""
+
+    masses: NDArray[np.float64]  # (M,)
+    path: NDArray[np.float64]  # (N,)
+    frame_entropy: NDArray[np.float64]  # (N,)
+    peak: NDArray[np.float64]  # (K,), as all that follow
+    peak_frame: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    duration: NDArray[np.float64]
+    mean_level: NDArray[np.float64]
+    onset_fade: NDArray[np.float64]
+    offset_fade: NDArray[np.float64]
+    widening: NDArray[np.float64]
 
 class NoPathError(ValueError): ...
 
@@ -92,6 +110,15 @@ def costs_ragged(
     outputs: Sequence[str],
     threads: int | None,
 ) -> list[PairResult | ValueError | MemoryError]: ...
+def measure_alignment(
+    alignment: _Floats,
+    y: _Floats,
+    *,
+    features: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    threshold: float,
+) -> AlignmentMeasures: ...
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
 def instruction_set() -> str: ...

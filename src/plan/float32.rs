@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::kernel::wavefront::crew::Crew;
 use crate::kernel::wavefront::dense::Form;
 use crate::kernel::wavefront::dispatch::InstructionSet;
-use crate::kernel::wavefront::pair::{Costs, Scratch as KernelScratch, Wanted};
+use crate::kernel::wavefront::pair::{Also, Costs, Scratch as KernelScratch, Wanted};
 use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
 use crate::kernel::wavefront::{fits, narrow};
 use crate::plan::{Pair, Recursion, ask_for_memory};
@@ -34,6 +34,15 @@ impl Scratch {
     pub fn bytes(&self) -> usize {
         self.bytes
     }
+}
+
+/// The numbers that this route gives.
+#[derive(Clone, Copy)]
+pub struct Float32 {
+    /// D(N,M).
+    pub value: f64,
+    /// When asked for.
+    pub entropy: Option<f64>,
 }
 
 /// H is exact to about 1e-6, so the rows of H~ are as exact as h(n) is large; it is at least the least step weight.
@@ -76,7 +85,7 @@ pub fn align_pair<F: Real>(
     outputs: &mut Outputs<'_, F>,
     crew: Crew<'_>,
     scratch: &mut Scratch,
-) -> Result<Option<f64>, Error> {
+) -> Result<Option<Float32>, Error> {
     let Pair { shape, d, .. } = pair;
     let (Some(set), Some(x), Some(y)) = (takes(recursion, outputs), F::as_f32(pair.x), F::as_f32(pair.y)) else {
         return Ok(None);
@@ -108,11 +117,17 @@ pub fn align_pair<F: Real>(
     };
     let costs = Costs::Form(Form { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared });
     let job = job(shape, recursion, crew);
-    let mut log_end = None;
-    if outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some() {
+    let (mut log_end, mut entropy) = (None, None);
+    let sums_rows = outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some();
+    if sums_rows || outputs.entropy {
         h.resize(shape.n, 0.0);
         hw.resize(shape.n * d, 0.0);
-        log_end = Some(set.run(job, costs, Wanted::Products { h, hw }, kernel).ln());
+        let mut sum = 0.0;
+        // One sweep gives H too, and it need not be looked for again.
+        let mut matrix = if outputs.entropy { as_f32(outputs.soft_alignment.take()) } else { None };
+        let also = outputs.entropy.then_some(Also { matrix: matrix.as_mut(), entropy: &mut sum });
+        log_end = Some(set.run(job, costs, Wanted::Products { h, hw, also }, kernel).ln());
+        entropy = outputs.entropy.then_some(sum);
         if let Some(out) = outputs.h.as_deref_mut().and_then(F::as_f32_mut) {
             out.copy_from_slice(h);
         }
@@ -128,7 +143,13 @@ pub fn align_pair<F: Real>(
             ),
         }
     }
-    Ok(Some(finish(set, job, costs, log_end, outputs, kernel, false)))
+    let value = finish(set, job, costs, log_end, outputs, kernel, false);
+    Ok(Some(Float32 { value, entropy }))
+}
+
+fn as_f32<F: Real>(matrix: Option<MatrixMut<'_, F>>) -> Option<MatrixMut<'_, f32>> {
+    let MatrixMut { entries, stride } = matrix?;
+    Some(MatrixMut { entries: F::as_f32_mut(entries)?, stride })
 }
 
 /// Gradients and modified targets in float64, frame by frame.
@@ -164,6 +185,9 @@ pub fn align_costs<F: Real>(
     crew: Crew<'_>,
     scratch: &mut Scratch,
 ) -> Result<Option<f64>, Error> {
+    if outputs.entropy {
+        return Ok(None); // it comes with products, which a cost matrix has not
+    }
     let (Some(set), Some(costs)) = (takes(recursion, outputs), F::as_f32(costs)) else { return Ok(None) };
     if !fits(f64::from(set.largest(costs, stride, shape)), shape, recursion.gamma, recursion.weights) {
         return Ok(None);

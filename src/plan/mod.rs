@@ -3,6 +3,7 @@
 mod beyond_range;
 pub mod float32;
 
+use self::float32::Float32;
 use crate::band::Band;
 use crate::cost::distance::Distance;
 use crate::cost::inner_product::InnerProduct;
@@ -98,6 +99,8 @@ pub struct Alignment {
     /// When asked for.
     pub moments: Option<Moments>,
     /// When asked for.
+    pub entropy: Option<f64>,
+    /// When asked for.
     pub path: Option<HardPath>,
 }
 
@@ -112,13 +115,13 @@ pub fn align_pair<F: Real>(
 ) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
     if cost.cost.has_modified_targets() {
-        let value = float32::align_pair(pair, cost, recursion, outputs, crew, &mut scratch.float32)?;
-        if let (Some(value), false) = (value, outputs.path) {
-            return Ok(Alignment { value, moments: None, path: None });
+        let found = float32::align_pair(pair, cost, recursion, outputs, crew, &mut scratch.float32)?;
+        if let (Some(Float32 { value, entropy }), false) = (found, outputs.path) {
+            return Ok(Alignment { value, moments: None, entropy, path: None });
         }
         let form = InnerProduct::new(cost, x, y, d);
-        if let Some(value) = value {
-            return with_hard_path(value, &form, shape, recursion, outputs);
+        if let Some(found) = found {
+            return with_hard_path(found, &form, shape, recursion, outputs);
         }
         let features = Features::InnerProduct { form: &form, cost, x, y, d };
         align(&form, features, shape, recursion, outputs, scratch)
@@ -141,14 +144,14 @@ pub fn align_costs<F: Real>(
     let CostMatrix { costs: entries, stride } = costs;
     let value = float32::align_costs(entries, stride, shape, recursion, outputs, crew, &mut scratch.float32)?;
     if let Some(value) = value {
-        return with_hard_path(value, &costs, shape, recursion, outputs);
+        return with_hard_path(Float32 { value, entropy: None }, &costs, shape, recursion, outputs);
     }
     align(&costs, Features::None, shape, recursion, outputs, scratch)
 }
 
 /// The result of the float32 route, which takes no bands, with the hard path where it is asked for.
 fn with_hard_path<F, C: CostRows>(
-    value: f64,
+    Float32 { value, entropy }: Float32,
     costs: &C,
     shape: Shape,
     recursion: &Recursion,
@@ -158,7 +161,7 @@ fn with_hard_path<F, C: CostRows>(
         ask_for_memory(hard::bytes(shape))?;
     }
     let path = outputs.path.then(|| hard::align(costs, shape, None, recursion.weights));
-    Ok(Alignment { value, moments: None, path })
+    Ok(Alignment { value, moments: None, entropy, path })
 }
 
 fn align<F: Real, C: CostRows>(
@@ -172,7 +175,8 @@ fn align<F: Real, C: CostRows>(
     let Recursion { gamma, weights, band } = *recursion;
     let columns = band.map(|band| band.columns(shape)).transpose()?;
     let band = columns.as_deref();
-    let (needs_rows, needs_moments) = (outputs.needs_alignment(), outputs.moments);
+    let (needs_rows, needs_moments) = (outputs.needs_alignment(), outputs.moments || outputs.entropy);
+    let (wants_moments, wants_entropy) = (outputs.moments, outputs.entropy);
     if gamma == 0.0 || outputs.path {
         ask_for_memory(hard::bytes(shape))?;
     }
@@ -218,7 +222,12 @@ fn align<F: Real, C: CostRows>(
     } else {
         readout.finish();
     }
-    Ok(Alignment { value, moments: needs_moments.then_some(moments), path: path.take() })
+    Ok(Alignment {
+        value,
+        moments: wants_moments.then_some(moments),
+        entropy: wants_entropy.then_some(moments.entropy),
+        path: path.take(),
+    })
 }
 
 /// Finds out whether so much memory can be had, while it is still possible to say no.

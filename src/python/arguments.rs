@@ -20,6 +20,7 @@ pub struct Wanted {
     pub soft_alignment: bool,
     pub visits: bool,
     pub moments: bool,
+    pub entropy: bool,
     pub path: bool,
 }
 
@@ -35,6 +36,7 @@ impl Wanted {
                 "H" => &mut wanted.soft_alignment,
                 "E" => &mut wanted.visits,
                 "moments" => &mut wanted.moments,
+                "entropy" => &mut wanted.entropy,
                 "path" => &mut wanted.path,
                 _ => return Err(Error::argument("outputs", format!("unknown output {name:?}"))),
             };
@@ -55,6 +57,9 @@ impl Wanted {
     pub fn of_padded(self) -> Result<Self, Error> {
         if self.path {
             return Err(Error::argument("outputs", "paths differ in length and are not given for padded batches"));
+        }
+        if self.entropy {
+            return Err(Error::argument("outputs", "padded batches give the entropy among their moments"));
         }
         Ok(self)
     }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod arrays;
+mod events;
 mod padded;
 mod ragged;
 
@@ -47,6 +48,8 @@ fn available_instruction_sets() -> Vec<&'static str> {
 mod _core {
     #[pymodule_export]
     use super::NoPathError;
+    #[pymodule_export]
+    use super::events::measure_alignment;
     #[pymodule_export]
     use super::padded::{align_padded, costs_padded};
     #[pymodule_export]

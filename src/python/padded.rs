@@ -85,6 +85,7 @@ impl<'py, F: Real + Element> Arrays<'py, F> {
                     soft_alignment: soft_alignment.as_mut().and_then(Iterator::next).map(matrix),
                     visits: visits.as_mut().and_then(Iterator::next).map(matrix),
                     moments: wanted.moments,
+                    entropy: false,
                     path: false,
                 }
             })

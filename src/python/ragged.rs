@@ -55,6 +55,7 @@ impl<'py, F: Real + Element> Arrays<'py, F> {
             soft_alignment: matrix(&self.soft_alignment),
             visits: matrix(&self.visits),
             moments: wanted.moments,
+            entropy: wanted.entropy,
             path: wanted.path,
         }
     }
@@ -76,6 +77,9 @@ impl<'py, F: Real + Element> Arrays<'py, F> {
             if let Some(array) = array {
                 result.set_item(name, array)?;
             }
+        }
+        if let Some(entropy) = alignment.entropy {
+            result.set_item("entropy", entropy)?;
         }
         if let Some(moments) = alignment.moments {
             result.set_item("entropy", moments.entropy)?;

@@ -3,19 +3,35 @@
 Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs the extra `analysis`.
 """
 
-from warplens.analysis.events import EventLevels, Events, event_levels, find_events, summarize_levels
+from warplens.analysis.events import (
+    EventLevels,
+    Events,
+    event_levels,
+    find_events,
+    measure_alignment,
+    summarize_levels,
+)
+from warplens.analysis.gamma_choice import GammaChoice, choose_gamma
+from warplens.analysis.gamma_sweep import GammaSweep, pool
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
-from warplens.analysis.metrics import evaluate, frame_f_measure, share_on_empty_targets
+from warplens.analysis.item_sweep import sweep_item
+from warplens.analysis.marginals import Marginals
+from warplens.analysis.metrics import evaluate
 
 __all__ = [
     "EventLevels",
     "Events",
+    "GammaChoice",
+    "GammaSweep",
     "ItemAnalysis",
+    "Marginals",
     "analyze_item",
+    "choose_gamma",
     "evaluate",
     "event_levels",
     "find_events",
-    "frame_f_measure",
-    "share_on_empty_targets",
+    "measure_alignment",
+    "pool",
     "summarize_levels",
+    "sweep_item",
 ]

@@ -10,15 +10,14 @@ what the network is taught at best: an event whose peak stays under the threshol
 read off is one that the network is taught to lose.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK_VALUES = 1 << 22
-"""Levels held at a time: memory stays flat where N or the number of events is large."""
+from warplens import _core
+from warplens.analysis.marginals import Marginals
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,35 @@ class Events:
 
 @dataclass(frozen=True)
 class EventLevels:
-    """What is kept of e(n) for each of K events.
+    """What is kept of the levels e(n), n from 0, of each of K events.
+
+    Times between frames come by linear interpolation of e. The level rises from t_10, where it last passes
+    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; it falls likewise,
+    seen from the end. A level that is above 10 % from the first frame on rises from t_10 = 0, so that only
+    what can be seen counts. A step from nothing to the peak within one frame takes 0.8 frames.
 
     Attributes:
         peak: max_n e(n), (K,) float64.
-        peak_frame: the first frame n (from 0) in which the peak is reached, (K,) int64.
+        peak_frame: the first frame n in which the peak is reached, (K,) int64.
         first: the first frame in which e(n) is at least half the peak, (K,) int64.
         last: the last such frame, (K,) int64.
+        duration: expected duration in frames, sum_n sum_{a <= m < b} H~(n,m), (K,) float64.
+        mean_level: mean of e(n) over first <= n <= last, (K,) float64.
+        onset_fade: t_90 - t_10 of the rise in frames, (K,) float64; 0 for a peak of 0.
+        offset_fade: the same of the fall.
+        widening: frames in which e(n) is at least threshold times the peak, less the duration, (K,) float64:
+            0 if the event is taught as it is, positive if it is spread thin; 0 for a peak of 0.
     """
 
     peak: NDArray[np.float64]
     peak_frame: NDArray[np.int64]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
+    duration: NDArray[np.float64]
+    mean_level: NDArray[np.float64]
+    onset_fade: NDArray[np.float64]
+    offset_fade: NDArray[np.float64]
+    widening: NDArray[np.float64]
 
 
 def find_events(weak: NDArray[Any]) -> Events:
@@ -95,49 +110,60 @@ def event_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> N
     Raises:
         ValueError: the shapes do not fit.
     """
-    return np.concatenate([np.empty((0, len(H_tilde))), *_level_blocks(H_tilde, weak, events)])
+    _check_shapes(H_tilde, weak)
+    levels = np.empty((len(events), len(H_tilde)))
+    for level, d, a, b in zip(levels, events.feature, events.start, events.stop, strict=True):
+        level[:] = H_tilde[:, a:b].astype(np.float64) @ weak[a:b, d].astype(np.float64)
+    return levels
 
 
-def summarize_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> EventLevels:
-    """Peak of every event, and where in time it lies; arguments and errors as `event_levels`.
+def summarize_levels(
+    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
+) -> EventLevels:
+    """What is kept of the level of every event; the levels are never held as a whole.
 
-    The levels are made a block of events at a time and never held as a whole.
+    Args:
+        H: soft alignment, (N, M); its rows are divided by their sums, so H~ does as well.
+        weak: weak target, (M, D).
+        events: K events of `weak`.
+        threshold: share of its own peak from which on a level counts towards the widening.
+
+    Raises:
+        ValueError: the shapes do not fit, or an event lies outside the target.
     """
-    n_events, n_frames = len(events), len(H_tilde)
-    peak = np.empty(n_events)
-    peak_frame, first, last = (np.empty(n_events, np.int64) for _ in range(3))
-    done = 0
-    for levels in _level_blocks(H_tilde, weak, events):
-        block = slice(done, done + len(levels))
-        peak[block] = levels.max(axis=1)
-        peak_frame[block] = levels.argmax(axis=1)
-        near_peak = levels >= peak[block, None] / 2
-        first[block] = near_peak.argmax(axis=1)
-        last[block] = n_frames - 1 - near_peak[:, ::-1].argmax(axis=1)
-        done += len(levels)
-    return EventLevels(peak, peak_frame, first, last)
+    return measure_alignment(H, weak, events, threshold=threshold)[1]
 
 
-def _level_blocks(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> Iterator[NDArray[np.float64]]:
-    """e(n) as (k, N) blocks of consecutive events.
+def measure_alignment(
+    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
+) -> tuple[Marginals, EventLevels]:
+    """Marginals of a soft alignment and levels of its events, from one call; as `summarize_levels`."""
+    _check_shapes(H, weak)
+    # One precision for both, and none lost; sums are float64 anyway.
+    dtype: Any = np.float32 if H.dtype == weak.dtype == np.float32 else np.float64
+    found = _core.measure_alignment(
+        np.ascontiguousarray(H, dtype),
+        np.ascontiguousarray(weak, dtype),
+        features=np.ascontiguousarray(events.feature, np.int64),
+        starts=np.ascontiguousarray(events.start, np.int64),
+        stops=np.ascontiguousarray(events.stop, np.int64),
+        threshold=threshold,
+    )
+    marginals = Marginals(found["masses"], found["path"], found["frame_entropy"])
+    levels = EventLevels(
+        peak=found["peak"],
+        peak_frame=found["peak_frame"],
+        first=found["first"],
+        last=found["last"],
+        duration=found["duration"],
+        mean_level=found["mean_level"],
+        onset_fade=found["onset_fade"],
+        offset_fade=found["offset_fade"],
+        widening=found["widening"],
+    )
+    return marginals, levels
 
-    The (m, d) cells of a block's events, one run after the other, pick the columns of H~ and their factors
-    y(m,d); each run is then summed on its own. That costs one product for each active cell of the target,
-    where a product of matrices would cost M for each event.
-    """
-    if H_tilde.ndim != 2 or weak.ndim != 2 or H_tilde.shape[1] != weak.shape[0]:
-        raise ValueError(
-            f"H_tilde, weak: shapes {H_tilde.shape} and {weak.shape}, they must be (N, M) and (M, D)"
-        )
-    if len(events) == 0:
-        return
-    by_target = np.ascontiguousarray(H_tilde.T)
-    lengths = events.stop - events.start
-    block_cells = max(1, _BLOCK_VALUES // len(H_tilde))
-    block_of_event = (np.cumsum(lengths) - 1) // block_cells
-    for block in np.split(np.arange(len(events)), np.flatnonzero(np.diff(block_of_event)) + 1):
-        run_starts = np.cumsum(lengths[block]) - lengths[block]
-        m = np.arange(lengths[block].sum()) + np.repeat(events.start[block] - run_starts, lengths[block])
-        d = np.repeat(events.feature[block], lengths[block])
-        products = by_target[m] * weak[m, d, None].astype(np.float64)
-        yield np.add.reduceat(products, run_starts, axis=0)
+
+def _check_shapes(H: NDArray[Any], weak: NDArray[Any]) -> None:
+    if H.ndim != 2 or weak.ndim != 2 or H.shape[1] != weak.shape[0]:
+        raise ValueError(f"H, weak: shapes {H.shape} and {weak.shape}, they must be (N, M) and (M, D)")

@@ -1,15 +1,15 @@
 """One item through the lens: aligned at every gamma, with its events and measures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-import warplens as wl
-from warplens.analysis.events import EventLevels, Events, find_events, summarize_levels
-from warplens.analysis.metrics import evaluate, share_on_empty_targets
+from warplens._align import align_in_full
+from warplens.analysis.events import EventLevels, Events, find_events, measure_alignment
+from warplens.analysis.metrics import MEASURES
+from warplens.analysis.metrics.evaluation import all_measures, rows_of
 from warplens.io import Floats, Item
 
 
@@ -23,7 +23,8 @@ class ItemAnalysis:
         step_weights: (horizontal, vertical, diagonal).
         threshold: level under which an event counts as lost.
         shape: (N, M, D).
-        measures: by name as `metrics.evaluate` gives them, (G,) each, NaN where one is not defined.
+        measures: `metrics.MEASURES` by name as `metrics.evaluate` gives them, (G,) each, NaN where one is not
+            defined.
         h: row sums of the soft alignments, (G, N).
         y_mod: modified targets, (G, N, D).
         events: the K events of the weak target.
@@ -73,43 +74,46 @@ def analyze_item(
     if len(gammas) == 0:
         raise ValueError("gammas: empty, at least one is needed")
     events = find_events(item.weak)
-    measures: list[dict[str, float | int | None]] = []
-    hs, y_mods, levels, empty_shares, Hs = [], [], [], [], []
+    measures: list[dict[str, float]] = []
+    hs, y_mods, levels, Hs = [], [], [], []
     for gamma in sorted(gammas):
         # One thread: a corpus runs its items side by side.
-        alignment = wl.align(
+        alignment = align_in_full(
             item.predictions, item.weak, cost=cost, gamma=gamma, step_weights=step_weights, threads=1
         )
-        levels.append(summarize_levels(alignment.H_tilde, item.weak, events))
-        measures.append(evaluate(alignment, levels[-1], strong=item.strong, threshold=threshold))
+        marginals, of_events = measure_alignment(rows_of(alignment), item.weak, events, threshold=threshold)
+        levels.append(of_events)
+        measures.append(
+            all_measures(
+                alignment,
+                item.weak,
+                (events, marginals, of_events),
+                strong=item.strong,
+                threshold=threshold,
+                fps=item.fps,
+            )
+        )
         hs.append(alignment.h)
         y_mods.append(alignment.y_mod)
-        empty_shares.append(share_on_empty_targets(alignment.H_tilde, item.weak))
         if keep_alignment:
             Hs.append(alignment.H)
+    by_name = {name: np.array([each[name] for each in measures], np.float64) for name in MEASURES}
     return ItemAnalysis(
         gammas=np.array(sorted(gammas), np.float64),
         cost=cost,
         step_weights=step_weights,
         threshold=threshold,
         shape=(len(item.predictions), len(item.weak), item.weak.shape[1]),
-        measures={name: np.array([_or_nan(each[name]) for each in measures]) for name in measures[0]},
+        measures=by_name,
         h=np.stack(hs),
         y_mod=np.stack(y_mods),
         events=events,
         levels=_stack(levels),
         empty_targets=float(np.mean(~item.weak.any(axis=1))),
-        empty_share=np.array(empty_shares),
+        empty_share=by_name["empty_share"],
         H=np.stack(Hs) if keep_alignment else None,
     )
 
 
-def _or_nan(value: float | int | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
 def _stack(levels: Sequence[EventLevels]) -> EventLevels:
-    def stacked(name: str) -> NDArray[Any]:
-        return np.stack([getattr(each, name) for each in levels])
-
-    return EventLevels(stacked("peak"), stacked("peak_frame"), stacked("first"), stacked("last"))
+    return EventLevels(*(np.stack([getattr(each, f.name) for each in levels]) for f in fields(EventLevels)))

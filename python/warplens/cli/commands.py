@@ -1,38 +1,44 @@
-"""`warplens analyze` and `warplens demo`.
+"""The group `warplens`, and in it `warplens analyze` and `warplens demo`.
 
-Exit status: 0 all is well, 1 an item failed or results could not be written, 2 the command was misused.
+Exit status: 0 all is well, 1 an item failed or results could not be written, 2 the command was misused,
+130 it was interrupted.
 """
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
 import warplens as wl
+from warplens.cli import options
+from warplens.cli.endings import end, sentences_for_errors
+from warplens.cli.interruption import InterruptibleGroup
 from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import InputError, Run, Settings, analyze
+from warplens.cli.sweep import sweep_command
+from warplens.corpus import Run, Settings, Shard, analyze
 from warplens.demo.run import run_demo
 from warplens.demo.summary import describe
 
 _MAX_WARNINGS = 20
 
-_threads = click.option(
-    "--threads", type=click.IntRange(min=1), help="Items in work at a time.  [default: all cores]"
-)
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=InterruptibleGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(wl.__version__, prog_name="warplens")
 def warplens() -> None:
     """Soft dynamic time warping that shows what it teaches.
 
-    `warplens demo` shows what there is to see; `warplens analyze` looks at your own predictions and targets.
+    `warplens demo` shows what there is to see; `warplens analyze` looks at your own predictions and targets,
+    and `warplens sweep` finds the gamma to train with.
     """
 
 
+warplens.add_command(sweep_command)
+
+
 @warplens.command("analyze", cls=NumbersCommand)
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@options.inputs
+@options.out
 @click.option(
     "--gamma",
     "gammas",
@@ -41,20 +47,22 @@ def warplens() -> None:
     metavar="G...",
     help="Softness, one or more; 0 is hard DTW.  [default: 0.1 1 10]",
 )
-@click.option(
-    "--step-weights",
-    nargs=3,
-    type=float,
-    metavar="H V D",
-    help="Weights of the horizontal, vertical and diagonal step.  [default: the item's, else 1 1 1]",
-)
-@click.option("--cost", help="Local cost, overrides that of the items: mse, bce, ce, ...")
-@click.option(
-    "--threshold", type=float, default=0.5, show_default=True, help="Events that stay under it are lost."
-)
+@options.step_weights
+@options.cost
+@options.threshold
 @click.option("--fps", type=float, help="Prediction frames a second, overrides that of the items.")
 @click.option("--keep-alignment", is_flag=True, help="Keep the soft alignments H in the item files.")
-@_threads
+@click.option(
+    "--pages",
+    type=click.Choice(["risk", "all"]),
+    default="risk",
+    show_default=True,
+    help="Above 50 items, which get a page: the 50 with the most events at risk, or all.",
+)
+@options.shard
+@options.size_limit
+@options.processes
+@options.scheduler
 def analyze_command(
     inputs: tuple[Path, ...],
     out: Path,
@@ -64,7 +72,11 @@ def analyze_command(
     threshold: float,
     fps: float | None,
     keep_alignment: bool,
-    threads: int | None,
+    pages: Literal["risk", "all"],
+    shard: str | None,
+    size_limit: int,
+    processes: int | None,
+    scheduler: str | None,
 ) -> None:
     """See what a soft-DTW loss teaches a network, from its predictions and weak targets.
 
@@ -75,21 +87,27 @@ def analyze_command(
     """
     try:
         settings = Settings(gammas, cost, step_weights, threshold, fps, keep_alignment)
+        part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-    _refuse_file(out)
-    try:
-        with ProgressReport() as progress:
-            run = analyze(inputs, out, settings, threads=threads, progress=progress)
-    except InputError as error:
-        raise click.UsageError(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error}: the results could not be written") from error
+    with sentences_for_errors(out), ProgressReport() as progress:
+        run = analyze(
+            inputs,
+            out,
+            settings,
+            pages=pages,
+            size_limit=size_limit,
+            processes=processes,
+            scheduler=scheduler,
+            shard=part,
+            progress=progress,
+        )
     _warn(run)
     for line in _lost_events(run, settings):
         click.echo(line)
-    click.echo(f"Report: {run.report}")
-    _end(run)
+    if run.report:
+        click.echo(f"Report: {run.report}")
+    end(run.outcomes)
 
 
 @warplens.command("demo")
@@ -100,23 +118,13 @@ def analyze_command(
     type=click.Path(path_type=Path),
     help="Folder for input and results.  [default: ./warplens-demo]",
 )
-@_threads
-def demo_command(out: Path, threads: int | None) -> None:
+def demo_command(out: Path) -> None:
     """Make a short piece of music and the paper's Figure 2, and show what the loss teaches there."""
-    _refuse_file(out)
-    try:
-        with ProgressReport() as progress:
-            demo = run_demo(out, threads=threads, progress=progress)
-    except OSError as error:
-        raise click.ClickException(f"{error}: the results could not be written") from error
+    with sentences_for_errors(out), ProgressReport() as progress:
+        demo = run_demo(out, progress=progress)
     _warn(demo.run)
     click.echo(describe(demo))
-    _end(demo.run)
-
-
-def _refuse_file(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise click.UsageError(f"{out} is a file, results need a folder (-o)")
+    end(demo.run.outcomes)
 
 
 def _warn(run: Run) -> None:
@@ -137,12 +145,3 @@ def _lost_events(run: Run, settings: Settings) -> list[str]:
             share = f"{lost} of {events} events ({lost / events:.1%})"
             lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")
     return lines
-
-
-def _end(run: Run) -> None:
-    """List what failed and leave with the status that says so."""
-    if run.failed:
-        click.echo(f"{len(run.failed)} of {len(run.outcomes)} items failed:", err=True)
-        for outcome in run.failed:
-            click.echo(f"  {outcome.id}: {outcome.error}", err=True)
-        raise SystemExit(1)

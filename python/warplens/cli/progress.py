@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from warplens.corpus import Outcome
+from warplens.corpus.progress import Finished
 
 
 class ProgressReport:
@@ -45,7 +45,7 @@ class ProgressReport:
             self._bar.start()
             self._task = self._bar.add_task("items", total=total)
 
-    def finished(self, outcome: Outcome) -> None:
+    def finished(self, outcome: Finished) -> None:
         """Count one more item."""
         self._done += 1
         if self._bar:

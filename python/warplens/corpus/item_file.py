@@ -1,15 +1,17 @@
 """The file of one item, OUT/items/<id>.npz: written whole or not at all, the same bytes for the same results.
 
-Keys: `key` (hash of input and settings), `gamma` (G,), `h` (G,N), `y_mod` (G,N,D), the measures of
-`items.csv` from `value` to `f_measure` (G,) each, the events `event_feature`, `event_start`, `event_stop`
-(K,), their levels `event_peak`, `event_peak_frame`, `event_first`, `event_last` (G,K), `empty_targets`,
-`empty_share` (G,), `shape`, `cost`, `step_weights`, `threshold`, and on request `H` (G,N,M).
+Arrays: `about` (text, JSON: the key, a hash of input and settings, and what is a single value), `gamma` (G,),
+`value` (G,), `h` (G,N), `y_mod` (G,N,D), with named fields `measures` (G,), those of `items.csv`, `events`
+(K,), start and stop in weak-target frames and feature, `levels` (G,K), what is kept of each event's level; on
+request `H` (G,N,M). They are few because every array of an npz file costs time.
 """
 
-import os
+import dataclasses
+import io
+import json
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,19 +22,7 @@ from warplens.analysis.events import EventLevels, Events
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.corpus.sources import check_id
 from warplens.io import ItemError, open_npz
-
-MEASURES = (
-    "value",
-    "entropy",
-    "h_min",
-    "h_mean",
-    "h_max",
-    "peak_mean",
-    "peak_min",
-    "events",
-    "events_below_threshold",
-    "f_measure",
-)
+from warplens.io.replacing import replacing
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -48,31 +38,29 @@ def item_path(out: Path, item_id: str) -> Path:
 
 def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
     """Write the file of one item; its folders are made."""
-    arrays: dict[str, Any] = {
+    about = {
         "key": key,
-        "gamma": analysis.gammas,
-        **{name: analysis.measures[name] for name in MEASURES},
-        "h": analysis.h,
-        "y_mod": analysis.y_mod,
-        "event_feature": analysis.events.feature,
-        "event_start": analysis.events.start,
-        "event_stop": analysis.events.stop,
-        "event_peak": analysis.levels.peak,
-        "event_peak_frame": analysis.levels.peak_frame,
-        "event_first": analysis.levels.first,
-        "event_last": analysis.levels.last,
-        "empty_targets": analysis.empty_targets,
-        "empty_share": analysis.empty_share,
-        "shape": analysis.shape,
         "cost": analysis.cost,
         "step_weights": analysis.step_weights,
         "threshold": analysis.threshold,
+        "shape": analysis.shape,
+        "empty_targets": analysis.empty_targets,
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        "about": np.array(json.dumps(about)),
+        "gamma": analysis.gammas,
+        "value": analysis.measures["value"],
+        "h": analysis.h,
+        "y_mod": analysis.y_mod,
+        "measures": _with_fields(analysis.measures),
+        "events": _with_fields(vars(analysis.events)),
+        "levels": _with_fields(vars(analysis.levels)),
     }
     if analysis.H is not None:
         arrays["H"] = analysis.H
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        _write_npz(file, {name: np.asarray(array) for name, array in arrays.items()})
+        _write_npz(file, arrays)
 
 
 def read_analysis(path: Path) -> ItemAnalysis:
@@ -93,56 +81,67 @@ def load_analysis(path: Path, key: str) -> ItemAnalysis | None:
         return None
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` once it is complete, and leaves it alone if it never is."""
-    # The process id keeps two runs into one folder from writing to one temporary file.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def _read(path: Path, key: str | None) -> ItemAnalysis:
     with open_npz(path) as archive:
         try:
-            if key is not None and archive["key"].item() != key:
+            about = json.loads(archive["about"].item())
+            if key is not None and about["key"] != key:
                 raise ItemError("written from other input or under other settings")
-            return _analysis_of(archive)
-        except KeyError as error:
-            raise ItemError(f"not the results of an item: {error.args[0]}") from error
+            return _analysis_of(about, archive)
+        except (KeyError, IndexError, TypeError) as error:
+            raise ItemError(f"not the results of an item: {error}") from error
 
 
-def _analysis_of(archive: Mapping[str, NDArray[Any]]) -> ItemAnalysis:
-    n_frames, n_targets, n_features = (int(size) for size in archive["shape"])
-    horizontal, vertical, diagonal = (float(weight) for weight in archive["step_weights"])
+def _analysis_of(about: Mapping[str, Any], archive: Mapping[str, NDArray[Any]]) -> ItemAnalysis:
+    n_frames, n_targets, n_features = about["shape"]
+    horizontal, vertical, diagonal = about["step_weights"]
+    measures = _fields(archive["measures"])
     return ItemAnalysis(
         gammas=archive["gamma"],
-        cost=str(archive["cost"].item()),
+        cost=about["cost"],
         step_weights=(horizontal, vertical, diagonal),
-        threshold=float(archive["threshold"]),
+        threshold=about["threshold"],
         shape=(n_frames, n_targets, n_features),
-        measures={name: archive[name] for name in MEASURES},
+        measures=measures,
         h=archive["h"],
         y_mod=archive["y_mod"],
-        events=Events(archive["event_feature"], archive["event_start"], archive["event_stop"]),
-        levels=EventLevels(
-            archive["event_peak"], archive["event_peak_frame"], archive["event_first"], archive["event_last"]
-        ),
-        empty_targets=float(archive["empty_targets"]),
-        empty_share=archive["empty_share"],
+        events=Events(**_fields(archive["events"], dataclasses.fields(Events))),
+        levels=EventLevels(**_fields(archive["levels"], dataclasses.fields(EventLevels))),
+        empty_targets=about["empty_targets"],
+        empty_share=measures["empty_share"],
         H=archive.get("H"),
     )
 
 
+def _with_fields(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """Arrays of one shape as one array with a field of each."""
+    first = next(iter(arrays.values()))
+    together = np.empty(first.shape, [(name, array.dtype) for name, array in arrays.items()])
+    for name, array in arrays.items():
+        together[name] = array
+    return together
+
+
+def _fields(
+    together: NDArray[Any], wanted: tuple[dataclasses.Field[Any], ...] | None = None
+) -> dict[str, NDArray[Any]]:
+    names = together.dtype.names if wanted is None else [field.name for field in wanted]
+    return {name: np.ascontiguousarray(together[name]) for name in names or ()}
+
+
 def _write_npz(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """As `np.savez`, with the time of every member fixed."""
+    """As `np.savez`, with the time of every member fixed and headers made once for each shape."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH)
             with archive.open(member, "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, array, allow_pickle=False)
+                stream.write(_npy_header(array.dtype, array.shape))
+                stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+@lru_cache(256)
+def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    header = io.BytesIO()
+    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, described)
+    return header.getvalue()

@@ -1,67 +1,38 @@
-"""A run over a corpus: items side by side on threads, each into its file, then the table and the report.
+"""A run over a corpus: every item into its file, then the table and the report of all of them."""
 
-Reading, aligning and writing of different items overlap, since each is done on the item's own thread and none
-holds the interpreter for long. Only a few items are in memory at a time.
-"""
-
-import contextlib
-import dataclasses
-import json
-import platform
-import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-
-import warplens as wl
-from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
-from warplens.analysis.report import ReportItem, write_report
-from warplens.corpus.item_file import item_path, load_analysis, replacing, save_analysis
+from warplens.analysis.report import Pages, ReportItem, write_report
+from warplens.corpus.folder_run import run_into_folder
+from warplens.corpus.item_file import item_path, load_analysis
+from warplens.corpus.item_work import ItemWork, Outcome
+from warplens.corpus.parquet import write_parquet
+from warplens.corpus.progress import Progress
+from warplens.corpus.record import RunRecord
 from warplens.corpus.settings import Settings
+from warplens.corpus.shard import Shard
 from warplens.corpus.sources import Source, collect
-from warplens.corpus.table import Row, failed_row, rows_of, write_table
-from warplens.io import Item, ItemError, read_npz
-
-_ITEMS_AHEAD = 4
-"""Items a thread may be ahead of the one that is waited for: one slow item does not stop the others."""
-
-COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
-"""Costs under which a target frame without activity costs nothing, so that it attracts predictions."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one item.
-
-    Attributes:
-        id: the item.
-        rows: its rows of the table, ascending in gamma; a single one if it failed.
-        error: why it failed, or None.
-        warning: what to mind about its results, or None.
-        reused: whether an earlier run had done it under the same settings.
-    """
-
-    id: str
-    rows: list[Row]
-    error: str | None = None
-    warning: str | None = None
-    reused: bool = False
+from warplens.corpus.table import write_table
+from warplens.io import DEFAULT_SIZE_LIMIT, ItemError
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run did: outcomes sorted by id, files that were ignored, and where table and report lie."""
+    """What a run did.
+
+    Attributes:
+        outcomes: sorted by id.
+        ignored: files that were not looked at.
+        table: OUT/items.csv, None if the run did a shard.
+        report: OUT/report.html, likewise.
+    """
 
     outcomes: list[Outcome]
     ignored: int
-    table: Path
-    report: Path
+    table: Path | None
+    report: Path | None
 
     @property
     def failed(self) -> list[Outcome]:
@@ -69,164 +40,98 @@ class Run:
         return [outcome for outcome in self.outcomes if outcome.error is not None]
 
 
-class Progress(Protocol):
-    """Is told how a run goes."""
-
-    def started(self, total: int, ignored: int) -> None:
-        """`total` items were found, `ignored` other files were not looked at."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """One more item is done; they come in the order of their ids."""
-
-
 def analyze(
     inputs: Sequence[Path],
     out: Path,
     settings: Settings | None = None,
     *,
-    threads: int | None = None,
+    pages: Pages = "risk",
+    size_limit: int | None = DEFAULT_SIZE_LIMIT,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    shard: Shard | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Run every item of the inputs at every gamma and write what that teaches into a folder.
 
-    Writes OUT/items/<id>.npz, OUT/items.csv, OUT/report.html and OUT/run.json. The first three depend on
-    inputs and settings alone, byte for byte; an item whose file was written under the same content and
-    settings is not run again. An item that fails is a row with its reason and costs no other its results.
+    Writes OUT/items/<id>.npz, OUT/items.csv (with pyarrow also items.parquet), OUT/report.html with its
+    pages, and OUT/run.json. All but the last depend on inputs and settings alone, byte for byte. An item
+    whose file was written under the same content and settings is not run again, so the next run takes up
+    one that was ended, in whatever way. An item that fails is a row with its reason and costs no other its
+    results.
 
     Args:
-        inputs: files and folders of npz files, see `warplens.io.Item` for their keys.
+        inputs: files and folders, see `collect`; `warplens.io.Item` tells their keys.
         out: folder for the results, made if it is not there.
         settings: what to run each item with.
-        threads: items in work at a time; None as `warplens.get_num_threads()`.
+        pages: which items get a page of their own, see `write_report`.
+        size_limit: bytes that the arrays of one item may take, None for any.
+        processes: items in work at a time; None as `warplens.get_num_threads()`.
+        scheduler: address of a Dask scheduler that is to run the items; its workers must see inputs and `out`
+            under the same paths.
+        shard: the part of the items to do. Only their files are written; table and report are made by a run
+            over all of them, which then finds them done.
         progress: is told of each item as it is done.
 
     Raises:
         InputError: an input is missing, nothing is found, or ids clash (see `collect`).
+        EngineError: processes cannot be started or the scheduler cannot be reached.
         OSError: the results cannot be written.
     """
     settings = settings or Settings()
-    started = datetime.now(UTC)
-    begun = time.monotonic()
+    record = RunRecord("analyze", inputs)
+    if scheduler is not None:
+        inputs, out = [path.absolute() for path in inputs], out.absolute()
     sources, ignored = collect(inputs, exclude=out)
-    out.mkdir(parents=True, exist_ok=True)
-    if progress:
-        progress.started(len(sources), ignored)
-    outcomes = []
-    for outcome in _run_items(sources, out, settings, threads or wl.get_num_threads()):
-        outcomes.append(outcome)
-        if progress:
-            progress.finished(outcome)
-    rows = [row for outcome in outcomes for row in outcome.rows]
+    if shard is not None:
+        sources = shard.of(sources)
+    work = ItemWork(out, settings, size_limit)
+    outcomes = run_into_folder(
+        sources, work, ignored=ignored, processes=processes, scheduler=scheduler, progress=progress
+    )
+    if shard is not None:
+        return Run(outcomes, ignored, None, None)
     run = Run(outcomes, ignored, out / "items.csv", out / "report.html")
-    write_table(run.table, rows)
-    with replacing(run.report) as file:
-        write_report(
-            file, _report_items(sources, outcomes, out, settings), rows, threshold=settings.threshold
-        )
-    record = {
-        "inputs": [str(path) for path in inputs],
-        "settings": settings.as_record(),
-        "items": len(outcomes),
-        "failed": len(run.failed),
-        "reused": sum(outcome.reused for outcome in outcomes),
-        "ignored_files": ignored,
-        "started": started.isoformat(),
-        "seconds": round(time.monotonic() - begun, 3),
-        "host": platform.node(),
-        "versions": {
-            "warplens": wl.__version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
+    _write_summary(run, out, sources, work, pages)
+    record.write(
+        out,
+        {
+            "settings": settings.as_record(),
+            "items": len(outcomes),
+            "failed": len(run.failed),
+            "reused": sum(outcome.reused for outcome in outcomes),
+            "ignored_files": ignored,
         },
-    }
-    with replacing(out / "run.json") as file:
-        file.write((json.dumps(record, indent=2) + "\n").encode())
+    )
     return run
 
 
-def _run_items(sources: Sequence[Source], out: Path, settings: Settings, threads: int) -> Iterator[Outcome]:
-    waiting: deque[Future[Outcome]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="warplens-item")
-    try:
-        for source in sources:
-            waiting.append(pool.submit(_run_item, source, out, settings))
-            if len(waiting) >= threads * _ITEMS_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _run_item(source: Source, out: Path, settings: Settings) -> Outcome:
-    path = item_path(out, source.id)
-    try:
-        item = _read(source, settings)
-        key = settings.key_of(item)
-        analysis = load_analysis(path, key)
-        reused = analysis is not None
-        if analysis is None:
-            analysis = analyze_item(
-                item,
-                gammas=settings.gammas,
-                cost=settings.cost_of(item),
-                step_weights=settings.step_weights_of(item),
-                threshold=settings.threshold,
-                keep_alignment=settings.keep_alignment,
-            )
-            save_analysis(path, analysis, key)
-        return Outcome(source.id, rows_of(source.id, analysis), warning=_warning(analysis), reused=reused)
-    except Exception as error:  # whatever is wrong with one item, the others are run
-        reason = _reason(error)
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)  # results of an earlier input under this name
-        return Outcome(source.id, [failed_row(source.id, reason)], error=reason)
-
-
-def _read(source: Source, settings: Settings) -> Item:
-    item = read_npz(source.path)
-    return item if settings.fps is None else dataclasses.replace(item, fps=settings.fps)
-
-
-def _warning(analysis: ItemAnalysis) -> str | None:
-    if analysis.cost not in COSTS_BLIND_TO_SILENCE or analysis.empty_targets == 0:
-        return None
-    worst = int(np.argmax(analysis.empty_share))
-    return (
-        f"under {analysis.cost} a target frame without activity costs nothing: such frames are "
-        f"{analysis.empty_targets:.0%} of the target, and draw {analysis.empty_share[worst]:.0%} of the soft "
-        f"alignment at gamma {analysis.gammas[worst]:g}"
+def _write_summary(run: Run, out: Path, sources: Sequence[Source], work: ItemWork, pages: Pages) -> None:
+    rows = [row for outcome in run.outcomes for row in outcome.rows]
+    write_table(out / "items.csv", rows)
+    write_parquet(out / "items.parquet", rows)
+    known = {source.id: (source, outcome) for source, outcome in zip(sources, run.outcomes, strict=True)}
+    write_report(
+        out,
+        rows,
+        lambda item_id: _report_item(*known[item_id], work),
+        threshold=work.settings.threshold,
+        pages=pages,
     )
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, ItemError):
-        text = str(error)
-    elif isinstance(error, OSError):
-        text = error.strerror or str(error)
-    elif isinstance(error, ValueError):
-        text = str(error)
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
-
-
-def _report_items(
-    sources: Sequence[Source], outcomes: Sequence[Outcome], out: Path, settings: Settings
-) -> Iterator[ReportItem]:
-    """The items as the report shows them, one at a time: their arrays are read back from the files."""
-    for source, outcome in zip(sources, outcomes, strict=True):
-        if outcome.error is not None:
-            yield ReportItem(source.id, error=outcome.error)
-            continue
-        try:
-            item = _read(source, settings)
-            analysis = load_analysis(item_path(out, source.id), settings.key_of(item))
-        except (OSError, ItemError):
-            analysis = None
-        if analysis is None:
-            yield ReportItem(
-                source.id, error="its file or its results changed while the report was being written"
-            )
-        else:
-            yield ReportItem(source.id, item, analysis, warning=outcome.warning)
+def _report_item(source: Source, outcome: Outcome, work: ItemWork) -> ReportItem:
+    """An item as the report shows it: its arrays are read back from its files."""
+    if outcome.error is not None:
+        return ReportItem(source.id, error=outcome.error)
+    settings = work.settings
+    try:
+        item = source.read(size_limit=work.size_limit, fps=settings.fps)
+        analysis = load_analysis(item_path(work.out, source.id), settings.key_of(item))
+    except (OSError, ItemError):
+        analysis = None
+    if analysis is None:
+        return ReportItem(
+            source.id, error="its file or its results changed while the report was being written"
+        )
+    return ReportItem(source.id, item, analysis, warning=outcome.warning)

@@ -11,7 +11,7 @@ import numpy as np
 import warplens as wl
 from warplens.io import Item, ItemError
 
-_FORMAT = 1
+_FORMAT = 2
 """Goes up when the same input and settings give another item file: older files are then made anew."""
 
 
@@ -25,7 +25,7 @@ class Settings:
         step_weights: (horizontal, vertical, diagonal), overrides those of every item; an item that has none
             gets 1, 1, 1.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
-        fps: overrides the frames a second of every item; it only labels the time axes.
+        fps: overrides the frames a second of every item, for time axes and errors in ms.
         keep_alignment: keep H in the item files.
 
     Raises:
@@ -82,6 +82,8 @@ class Settings:
             "step_weights": self.step_weights_of(item),
             "threshold": self.threshold,
             "keep_alignment": self.keep_alignment,
+            # Notes are measured in seconds and Hz, and only against strong targets.
+            "scale": None if item.strong is None else (item.fps, item.lowest_pitch),
         }
         digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=20)
         for array in (item.predictions, item.weak, item.strong):

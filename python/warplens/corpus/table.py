@@ -3,19 +3,18 @@
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.corpus.item_file import MEASURES, replacing
+from warplens.analysis.metrics import COUNTS, MEASURES
+from warplens.io.replacing import replacing
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
 Row = dict[str, Any]
 """By column; a column that is missing or None is empty in the file."""
-
-_COUNTS = ("events", "events_below_threshold")
 
 
 def rows_of(item_id: str, analysis: ItemAnalysis) -> list[Row]:
@@ -32,7 +31,7 @@ def rows_of(item_id: str, analysis: ItemAnalysis) -> list[Row]:
                 "M": n_targets,
                 "D": n_features,
                 **{name: None if math.isnan(value) else value for name, value in measures.items()},
-                **{name: int(measures[name]) for name in _COUNTS},
+                **{name: int(measures[name]) for name in COUNTS},
                 "status": "ok",
             }
         )
@@ -46,11 +45,16 @@ def failed_row(item_id: str, reason: str) -> Row:
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:
     """Write rows sorted by id, then gamma."""
+    write_csv(path, COLUMNS, sorted(rows, key=lambda row: (row["id"], row.get("gamma", -1.0))))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write rows as they come, whole or not at all, the same bytes for the same rows."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in sorted(rows, key=lambda row: (row["id"], row.get("gamma", -1.0))):
-        writer.writerow([_cell(row.get(column)) for column in COLUMNS])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row.get(column)) for column in columns])
     with replacing(path) as file:
         # A file name need not be valid Unicode; the table always is.
         file.write(text.getvalue().encode("utf-8", "backslashreplace"))

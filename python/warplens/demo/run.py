@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.sonify import most_voices, sonify, stereo, write_wav
 from warplens.corpus import Progress, Run, Settings, analyze, item_path, read_analysis
 from warplens.demo.figure2 import figure_2
 from warplens.demo.piece import Articulation, compose
 from warplens.demo.piece_item import Kept, kept_notes, piece_item
-from warplens.demo.synthesis import SAMPLE_RATE, synthesize, write_wav
+from warplens.demo.synthesis import SAMPLE_RATE, synthesize
 from warplens.io import Item
 
 
@@ -22,6 +24,7 @@ class Demo:
     Attributes:
         run: the run over both items.
         recording: the sound of the piece.
+        taught: at each gamma, that sound on the left and Y_mod as sound on the right.
         seconds: how long it lasts.
         piece: analysis of the piece.
         figure_2: analysis of the paper's Figure 2, its events a, b, c in order.
@@ -30,14 +33,15 @@ class Demo:
 
     run: Run
     recording: Path
+    taught: list[Path]
     seconds: float
     piece: ItemAnalysis
     figure_2: ItemAnalysis
     kept: list[dict[Articulation, Kept]]
 
 
-def run_demo(out: Path, *, threads: int | None = None, progress: Progress | None = None) -> Demo:
-    """Make the items in OUT/input and the sound in OUT/piece.wav, and analyse them into OUT.
+def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
+    """Make the items in OUT/input and the sound in OUT/piece.wav, analyse them into OUT, let Y_mod be heard.
 
     Raises:
         OSError: something cannot be written.
@@ -47,19 +51,31 @@ def run_demo(out: Path, *, threads: int | None = None, progress: Progress | None
     piece = compose()
     samples = synthesize(piece)
     recording = out / "piece.wav"
-    write_wav(recording, samples)
-    _save_item(inputs / "piece.npz", piece_item(piece, samples))
+    item = piece_item(piece, samples)
+    write_wav(recording, samples, SAMPLE_RATE)
+    _save_item(inputs / "piece.npz", item)
     _save_item(inputs / "figure-2.npz", figure_2())
-    run = analyze([inputs], out, Settings(gammas=(0.1, 1.0, 10.0)), threads=threads, progress=progress)
+    run = analyze([inputs], out, Settings(gammas=(0.1, 1.0, 10.0)), progress=progress)
     analysis = read_analysis(item_path(out, "piece"))
     return Demo(
         run,
         recording,
+        _write_taught(out, samples, item, analysis),
         len(samples) / SAMPLE_RATE,
         analysis,
         read_analysis(item_path(out, "figure-2")),
         kept_notes(piece, analysis),
     )
+
+
+def _write_taught(out: Path, samples: NDArray[np.float32], item: Item, analysis: ItemAnalysis) -> list[Path]:
+    assert item.fps is not None
+    paths = []
+    for gamma, y_mod in zip(analysis.gammas, analysis.y_mod, strict=True):
+        notes = sonify(y_mod, item.fps, item.lowest_pitch, SAMPLE_RATE, voices=most_voices(item.weak))
+        paths.append(out / f"piece.gamma{gamma:g}.wav")
+        write_wav(paths[-1], stereo(samples, notes), SAMPLE_RATE)
+    return paths
 
 
 def _save_item(path: Path, item: Item) -> None:

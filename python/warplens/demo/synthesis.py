@@ -1,8 +1,5 @@
 """Notes to sound: a few decaying partials a note, a little noise, in plain NumPy."""
 
-import wave
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,12 +41,3 @@ def synthesize(piece: Piece, *, seed: int = 0) -> NDArray[np.float32]:
     samples *= 0.8 / np.abs(samples).max()
     samples += NOISE * np.random.default_rng(seed).standard_normal(len(samples))
     return np.clip(samples, -1, 1).astype(np.float32)
-
-
-def write_wav(path: Path, samples: NDArray[np.float32]) -> None:
-    """Write mono samples in [-1, 1] as 16-bit PCM."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(np.round(samples * 32767).astype("<i2").tobytes())

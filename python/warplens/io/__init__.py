@@ -1,6 +1,26 @@
 """Reading what `warplens analyze` looks at: predictions and targets of one recording an item."""
 
-from warplens.io.item import Floats, Item, ItemError, make_item
+from warplens.io.container import DEFAULT_SIZE_LIMIT
+from warplens.io.errors import ItemError
+from warplens.io.item import Floats, Item, make_item
+from warplens.io.manifest import ItemOfRow, ManifestError, read_manifest
+from warplens.io.notes import Notes, roll_of
 from warplens.io.npz import open_npz, read_npz
+from warplens.io.origin import ItemInFile, NoItem
 
-__all__ = ["Floats", "Item", "ItemError", "make_item", "open_npz", "read_npz"]
+__all__ = [
+    "DEFAULT_SIZE_LIMIT",
+    "Floats",
+    "Item",
+    "ItemError",
+    "ItemInFile",
+    "ItemOfRow",
+    "ManifestError",
+    "NoItem",
+    "Notes",
+    "make_item",
+    "open_npz",
+    "read_manifest",
+    "read_npz",
+    "roll_of",
+]

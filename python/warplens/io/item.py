@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+import warplens as wl
+from warplens.io.errors import ItemError
+from warplens.io.notes import Notes, roll_of
+
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
-
-
-class ItemError(ValueError):
-    """An item cannot be used; the message says which array, what is wrong with it and what is accepted."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,23 @@ def make_item(values: Mapping[str, Any]) -> Item:
     """Check named values and make an `Item` of them; names it does not know are ignored.
 
     Predictions keep float32 or float64 and are cast to float32 from half precision, to float64 from integers;
-    targets of booleans or integers take the dtype of the predictions.
+    targets of booleans or integers take the dtype of the predictions. A strong target may be `Notes`, and
+    becomes the frames in which they sound (see `roll_of`); a weak target may be, and becomes those frames
+    without repetitions (the paper's rule).
 
     Raises:
         ItemError: a key is missing; an array is not numeric, not two-dimensional, empty or not finite; the
             feature counts differ; strong and predictions differ in shape; a scalar is not one or is out of
-            range.
+            range; notes are given without fps or lowest_pitch, or do not fit them.
     """
     for key in ("predictions", "weak"):
-        if key not in values:
+        if values.get(key) is None:
             found = ", ".join(sorted(values)) or "none"
             raise ItemError(f"missing array '{key}' (keys found: {found}; needed: predictions, weak)")
     predictions = _sequence("predictions", values["predictions"], np.dtype(np.float64))
-    weak = _sequence("weak", values["weak"], predictions.dtype)
+    fps, lowest_pitch = _fps(values.get("fps")), _lowest_pitch(values.get("lowest_pitch"))
+    weak_value = _frames_of_notes("weak", values["weak"], predictions, fps, lowest_pitch)
+    weak = _sequence("weak", weak_value, predictions.dtype)
     if weak.shape[1] != predictions.shape[1]:
         raise ItemError(
             f"'weak' has {weak.shape[1]} features and 'predictions' {predictions.shape[1]}: shapes "
@@ -61,7 +65,8 @@ def make_item(values: Mapping[str, Any]) -> Item:
         )
     strong = None
     if values.get("strong") is not None:
-        strong = _sequence("strong", values["strong"], predictions.dtype)
+        strong_value = _frames_of_notes("strong", values["strong"], predictions, fps, lowest_pitch)
+        strong = _sequence("strong", strong_value, predictions.dtype)
         if strong.shape != predictions.shape:
             raise ItemError(
                 f"'strong' has shape {strong.shape}, it must be that of 'predictions', {predictions.shape}"
@@ -70,11 +75,40 @@ def make_item(values: Mapping[str, Any]) -> Item:
         predictions,
         weak,
         strong,
-        fps=_fps(values.get("fps")),
-        lowest_pitch=_lowest_pitch(values.get("lowest_pitch")),
+        fps=fps,
+        lowest_pitch=lowest_pitch,
         cost=_cost(values.get("cost")),
         step_weights=_step_weights(values.get("step_weights")),
     )
+
+
+def _frames_of_notes(
+    key: str, value: Any, predictions: Floats, fps: float | None, lowest_pitch: int | None
+) -> Any:
+    """Frames in place of notes; anything else as it is."""
+    if not isinstance(value, Notes):
+        return value
+    if fps is None or lowest_pitch is None:
+        lacking = " and ".join(
+            f"'{name}'" for name, known in (("fps", fps), ("lowest_pitch", lowest_pitch)) if known is None
+        )
+        raise ItemError(
+            f"'{key}' is a list of notes, which needs {lacking}: give it in the manifest or in the file "
+            "of the predictions"
+        )
+    n_frames, n_features = predictions.shape
+    try:
+        roll = roll_of(
+            value,
+            n_frames=n_frames,
+            n_features=n_features,
+            fps=fps,
+            lowest_pitch=lowest_pitch,
+            dtype=predictions.dtype,
+        )
+    except ItemError as error:
+        raise ItemError(f"'{key}': {error}") from error
+    return wl.collapse_repeats(roll).y if key == "weak" else roll
 
 
 def _sequence(key: str, value: Any, dtype_of_integers: np.dtype[Any]) -> Floats:

@@ -1,20 +1,20 @@
-"""Items from npz files. Pickled objects are never loaded."""
+"""Arrays from npz files. Pickles are never loaded, and nothing larger than it declares is unpacked."""
 
 import errno
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from warplens.io.item import Item, ItemError, make_item
-
-KEYS = ("predictions", "weak", "strong", "fps", "lowest_pitch", "cost", "step_weights")
+from warplens.io.container import KEYS, Budget, Container, check_regular, load_keys
+from warplens.io.errors import ItemError
+from warplens.io.item import Item, make_item
+from warplens.io.npy import decode_npy
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -23,40 +23,70 @@ _DAMAGE = (
     EOFError,
     NotImplementedError,
     RuntimeError,
+    OverflowError,
     ValueError,
 )
 """What a damaged archive raises, depending on where it is hit."""
 
 
-def read_npz(path: Path) -> Item:
-    """Read one item: keys `predictions` and `weak`, and where known the other fields of `Item`.
+class NpzArrays(Mapping[str, NDArray[Any]], Container):
+    """The arrays of an npz file by name, each unpacked when it is asked for."""
 
-    Raises:
-        ItemError: the file is not an npz file, is damaged, holds Python objects under one of the keys, or its
-            values do not make an item.
-        OSError: the file cannot be read.
-    """
-    with open_npz(path) as archive:
-        values = {key: _load(archive, key) for key in KEYS if key in archive}
-        found = dict.fromkeys(archive)
-    return make_item(found | values)
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        info = self._members[name]
+        # Other methods unpack without a bound, whatever size is declared; NumPy writes none of them.
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ItemError(f"'{name}' is packed by method {info.compress_type}, which npz files do not use")
+        with self._archive.open(info) as stream:
+            data = stream.read(info.file_size)
+        if len(data) != info.file_size:
+            raise ItemError(f"damaged npz file: '{name}' declares {info.file_size} bytes and has {len(data)}")
+        try:
+            return decode_npy(data)
+        except ItemError as error:
+            raise ItemError(f"'{name}' cannot be loaded: {error}") from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def keys_in(self, group: str) -> Collection[str]:
+        """The names within a group; npz files made by NumPy have none but the root."""
+        if not group:
+            return self._members.keys()
+        return [name.removeprefix(f"{group}/") for name in self._members if name.startswith(f"{group}/")]
+
+    def size_of(self, name: str) -> int:
+        """Size of the member, unpacked, as the archive declares it; more is never unpacked."""
+        return self._members[name].file_size
+
+    def load(self, name: str) -> NDArray[Any]:
+        """As indexing."""
+        return self[name]
 
 
 @contextmanager
-def open_npz(path: Path) -> Iterator[Mapping[str, Any]]:
+def open_npz(path: Path) -> Iterator[NpzArrays]:
     """The arrays of an npz file, each read when it is asked for.
 
     Raises:
         ItemError: the file is not an npz file, or proves to be damaged within the `with` block.
         OSError: the file cannot be read.
     """
+    check_regular(path)
     with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ItemError("not an npz file (a zip archive of npy arrays)")
-        file.seek(0)
         try:
-            with np.load(file, allow_pickle=False) as archive:
-                yield archive
+            with _archive(file) as archive:
+                yield NpzArrays(archive)
         except ItemError:
             raise
         except _DAMAGE as error:
@@ -68,11 +98,21 @@ def open_npz(path: Path) -> Iterator[Mapping[str, Any]]:
             raise
 
 
-def _load(archive: Mapping[str, Any], key: str) -> NDArray[Any]:
+def _archive(file: IO[bytes]) -> zipfile.ZipFile:
     try:
-        value = archive[key]
-    except ValueError as error:
-        raise ItemError(f"'{key}' cannot be loaded: {error}") from error
-    if not isinstance(value, np.ndarray):
-        raise ItemError(f"'{key}' is not an npy array")
-    return value
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise ItemError("not an npz file (a zip archive of npy arrays)") from error
+
+
+def read_npz(path: Path, *, size_limit: int | None = None) -> Item:
+    """Read one item: keys `predictions` and `weak`, and where known the other fields of `Item`.
+
+    Raises:
+        ItemError: the file is not an npz file, is damaged, holds Python objects under one of the keys, its
+            values do not make an item or would take more than `size_limit` bytes.
+        OSError: the file cannot be read.
+    """
+    names = {key: key for key in KEYS}
+    with open_npz(path) as archive:
+        return make_item(dict.fromkeys(archive) | load_keys(archive, names, Budget(size_limit)))

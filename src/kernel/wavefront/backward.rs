@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::crew::Watch;
 use super::skew::deskew;
 use super::{AlignmentTiles, Grid};
+use crate::simd::functions::clamped_ln;
 use crate::simd::{Lanes, Work};
 use crate::weights::StepWeights;
 
@@ -19,6 +20,8 @@ const LEAST_VISIT: f32 = 7.888_609e-31; // 2^-100
 struct Slot<V: Lanes<L>, const L: usize> {
     steps: [[V::F; L]; 2],
     skew: [V::F; L],
+    /// What the steps of the last block add to the entropy.
+    entropy: V::F,
     /// The tile that `steps` will become, if any, and whether its stripe began with it.
     pending: Option<(usize, usize, bool)>,
 }
@@ -86,7 +89,7 @@ where
             let idle = State::<V, L> { flow: zero, up: zero, diagonal: zero, first: zero };
             let mut state = [idle; S];
             let mut slots: [Slot<V, L>; S] =
-                std::array::from_fn(|_| Slot { steps: [[zero; L]; 2], skew: [zero; L], pending: None });
+                std::array::from_fn(|_| Slot { steps: [[zero; L]; 2], skew: [zero; L], entropy: zero, pending: None });
             let unused = probabilities.add(stripes.len() * blocks * block_len);
             let mut from = [unused; S];
             let right = right.add(grid.boundary_origin());
@@ -107,7 +110,12 @@ where
                             }
                         }
                         tiles.take_tile(block, stripe, &rows);
+                        if T::TAKES_ENTROPY {
+                            let all = stripe != last_stripe;
+                            tiles.take_entropy(stripe, if all { slot.entropy } else { V::mul(slot.entropy, inside) });
+                        }
                     }
+                    slot.entropy = zero;
                 }
                 if let (Some(own), Some(done)) = (watch.own, tick.checked_sub(S - 1)) {
                     own.publish(done);
@@ -160,6 +168,10 @@ where
                         let diagonal = V::sub(V::sub(e, up), left);
                         slots[s].steps[parity][i] =
                             if UNIT { e } else { V::mul_add(w_h, up, V::mul_add(w_v, left, V::mul(w_d, diagonal))) };
+                        if T::TAKES_ENTROPY {
+                            let shares = [V::load(p), V::load(p.add(L))];
+                            slots[s].entropy = add_entropy::<V, L>(slots[s].entropy, shares, [up, left, diagonal]);
+                        }
                         state[s].flow = V::add(left, state[s].diagonal);
                         state[s].diagonal = diagonal;
                         state[s].up = up;
@@ -173,6 +185,21 @@ where
                 }
             }
         }
+    }
+}
+
+/// `sum - (E p_h) log p_h - (E p_v) log p_v - (E p_d) log p_d`, given p_h and p_v and the three products.
+///
+/// p_d is a difference and may be a rounding below 0; then it counts as 0.
+#[inline(always)]
+unsafe fn add_entropy<V: Lanes<L>, const L: usize>(sum: V::F, [p_h, p_v]: [V::F; 2], flows: [V::F; 3]) -> V::F {
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        let [up, left, diagonal] = flows;
+        let p_d = V::sub(V::sub(V::splat(1.0), p_h), p_v);
+        let sum = V::neg_mul_add(up, clamped_ln::<V, L>(p_h), sum);
+        let sum = V::neg_mul_add(left, clamped_ln::<V, L>(p_v), sum);
+        V::neg_mul_add(V::max(V::splat(0.0), diagonal), clamped_ln::<V, L>(p_d), sum)
     }
 }
 

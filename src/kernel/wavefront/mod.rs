@@ -49,6 +49,7 @@ pub mod run;
 pub mod skew;
 pub mod sparse;
 mod sums;
+pub mod together;
 
 pub use buffer::AlignedBuffer;
 
@@ -100,12 +101,23 @@ pub unsafe trait CostTiles<V: Lanes<L>, const L: usize> {
 ///
 /// The methods run on the hardware of V only.
 pub unsafe trait AlignmentTiles<V: Lanes<L>, const L: usize> {
+    /// Whether the sweep makes the sums of [`Self::take_entropy`], which take three logarithms a cell.
+    const TAKES_ENTROPY: bool = false;
+
     /// The tile of rows `block * L..` and columns `stripe * L..`; 0 from row N and from column M on.
     ///
     /// # Safety
     ///
     /// The hardware has the instructions of V.
     unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]);
+
+    /// -sum E (p_h log p_h + p_v log p_v + p_d log p_d) over one block of a stripe, lane by lane; 0 from column M on.
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    #[inline(always)]
+    unsafe fn take_entropy(&mut self, _stripe: usize, _sums: V::F) {}
 
     /// A taker for another thread, into the same sums.
     ///

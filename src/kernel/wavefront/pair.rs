@@ -5,7 +5,8 @@ use super::matrix::{MatrixAlignment, MatrixCosts};
 use super::narrow::{self, NarrowCosts, NarrowGather, NarrowGatherScratch, NarrowScratch, NarrowTargets};
 use super::run::{Job, Scratch as RunScratch};
 use super::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
-use super::{CostTiles, Grid};
+use super::together::Together;
+use super::{AlignmentTiles, CostTiles, Grid};
 use crate::readout::MatrixMut;
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
@@ -50,7 +51,17 @@ pub enum Wanted<'a, 'o> {
         h: &'a mut [f32],
         /// Products with W.
         hw: &'a mut [f32],
+        /// What else the same sweep shall give.
+        also: Option<Also<'a, 'o>>,
     },
+}
+
+/// What a sweep for products can give beside them.
+pub struct Also<'a, 'o> {
+    /// H as a matrix.
+    pub matrix: Option<&'a mut MatrixMut<'o, f32>>,
+    /// The entropy of the distribution of paths, to about 1e-6 for each of the N + M frames.
+    pub entropy: &'a mut f64,
 }
 
 /// Stripes side by side: latency asks for four, ...
@@ -102,44 +113,72 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
             Costs::Form(form) => match kind(form, job.shape.m) {
                 Kind::Dense => {
                     let mut tiles = DenseCosts::<SLOTS>::new::<V, L>(form, grid(SLOTS), dense);
-                    let Wanted::Products { h, hw } = wanted else {
+                    let Wanted::Products { h, hw, also } = wanted else {
                         return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let mut gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
-                    let end = job.align::<V, _, _, L, SLOTS>(&mut tiles, &mut gather, run);
+                    let gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
+                    let (end, gather) = gathered::<V, _, _, L, SLOTS>(job, &mut tiles, gather, also, run);
                     gather.write(h, hw);
                     end
                 }
                 Kind::Sparse => {
                     sparse_targets.fill(form, grid(SPARSE_SLOTS));
                     let mut tiles = SparseCosts::new::<V, L>(form, grid(SPARSE_SLOTS), sparse_targets, sparse);
-                    let Wanted::Products { h, hw } = wanted else {
+                    let Wanted::Products { h, hw, also } = wanted else {
                         return without_form::<V, _, L, SPARSE_SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let mut gather = SparseGather::new(
+                    let gather = SparseGather::new(
                         form.d,
                         grid(SPARSE_SLOTS),
                         SPARSE_SLOTS,
                         sparse_targets,
                         &mut scratch.sparse_gather,
                     );
-                    let end = job.align::<V, _, _, L, SPARSE_SLOTS>(&mut tiles, &mut gather, run);
+                    let (end, gather) = gathered::<V, _, _, L, SPARSE_SLOTS>(job, &mut tiles, gather, also, run);
                     gather.write::<V, L>(h, hw);
                     end
                 }
                 Kind::Narrow => {
                     narrow_targets.fill(form, grid(SLOTS));
                     let mut tiles = NarrowCosts::new(form, grid(SLOTS), narrow_targets, narrow);
-                    let Wanted::Products { h, hw } = wanted else {
+                    let Wanted::Products { h, hw, also } = wanted else {
                         return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let mut gather = NarrowGather::new(grid(SLOTS), SLOTS, narrow_targets, &mut scratch.narrow_gather);
-                    let end = job.align::<V, _, _, L, SLOTS>(&mut tiles, &mut gather, run);
+                    let gather = NarrowGather::new(grid(SLOTS), SLOTS, narrow_targets, &mut scratch.narrow_gather);
+                    let (end, gather) = gathered::<V, _, _, L, SLOTS>(job, &mut tiles, gather, also, run);
                     gather.write(h, hw);
                     end
                 }
             },
         }
+    }
+}
+
+/// H into a gather, and what else is wanted of the sweep.
+unsafe fn gathered<V, T, G, const L: usize, const S: usize>(
+    job: Job<'_>,
+    tiles: &mut T,
+    mut gather: G,
+    also: Option<Also<'_, '_>>,
+    scratch: &mut RunScratch,
+) -> (Scaled, G)
+where
+    V: Lanes<L>,
+    T: CostTiles<V, L> + Sync,
+    G: AlignmentTiles<V, L> + Sync,
+{
+    // SAFETY: the caller vouches for the hardware.
+    unsafe {
+        let Some(Also { matrix, entropy }) = also else {
+            return (job.align::<V, _, _, L, S>(tiles, &mut gather, scratch), gather);
+        };
+        let mut sums = vec![0.0; Grid::new(job.shape, L, S).stripes];
+        let matrix = matrix.map(|matrix| MatrixAlignment::new(matrix, job.shape));
+        let mut together = Together::new(gather, matrix, &mut sums);
+        let end = job.align::<V, _, _, L, S>(tiles, &mut together, scratch);
+        gather = together.into_gather();
+        *entropy = sums.iter().sum();
+        (end, gather)
     }
 }
 

@@ -1,4 +1,4 @@
-"""Measures against their definitions, the paper's Figure 2, and numbers known of real data."""
+"""Measures of alignments and events against their definitions, the paper's Figure 2, and real data."""
 
 import csv
 
@@ -9,36 +9,91 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import warplens as wl
-from warplens.analysis import frame_f_measure, share_on_empty_targets
+from warplens._align import align_in_full
+from warplens.analysis import evaluate, event_levels, find_events, measure_alignment
 from warplens.analysis.item_analysis import analyze_item
+from warplens.analysis.metrics import (
+    COUNTS,
+    MEASURES,
+    diagonal_distance,
+    frame_f_measure,
+    magnitude_over_duration,
+    share_of_collapsed_targets,
+    share_on_empty_targets,
+    short_long_peaks,
+)
 from warplens.demo.figure2 import figure_2
 from warplens.io import Item, read_npz
 
-levels = hnp.arrays(np.float64, (6, 4), elements=st.floats(0, 1))
 
-
-@given(levels, levels, st.floats(0.05, 0.95))
-def test_f_measure_counts_hits_and_errors(estimate, strong, threshold):
-    hits = false_alarms = misses = 0
-    for estimated, wanted in zip((estimate > threshold).flat, (strong > 0.5).flat, strict=True):
-        hits += estimated and wanted
-        false_alarms += estimated and not wanted
-        misses += wanted and not estimated
-    expected = 2 * hits / (2 * hits + false_alarms + misses) if hits + false_alarms + misses else 0.0
-    assert frame_f_measure(estimate, strong, threshold=threshold) == pytest.approx(expected, abs=1e-15)
-
-
-def test_f_measure_names_shapes_that_differ():
-    with pytest.raises(ValueError, match=r"estimate, strong: shapes \(3, 2\) and \(2, 3\)"):
-        frame_f_measure(np.ones((3, 2)), np.ones((2, 3)))
+def random_item(seed=1, strong=True):
+    rng = np.random.default_rng(seed)
+    weak = (rng.random((6, 4)) < 0.4).astype(float)
+    reference = (rng.random((20, 4)) < 0.3).astype(float)
+    return Item(rng.random((20, 4)), weak, strong=reference if strong else None, fps=20.0)
 
 
 def test_share_on_empty_targets_is_what_the_others_leave():
     rows = np.random.default_rng(0).random((9, 4))
-    H_tilde = rows / rows.sum(axis=1, keepdims=True)
+    masses = (rows / rows.sum(axis=1, keepdims=True)).sum(axis=0)
     weak = np.array([[0, 0], [0, 1], [0, 0], [2, 0]])
-    assert share_on_empty_targets(H_tilde, weak) == pytest.approx(1 - H_tilde[:, [1, 3]].sum() / 9)
-    assert share_on_empty_targets(H_tilde, np.ones((4, 2))) == 0
+    assert share_on_empty_targets(masses, weak) == pytest.approx(1 - masses[[1, 3]].sum() / 9)
+    assert share_on_empty_targets(masses, np.ones((4, 2))) == 0
+    with pytest.raises(ValueError, match=r"masses, weak: shapes \(4,\) and \(3, 2\)"):
+        share_on_empty_targets(masses, np.ones((3, 2)))
+
+
+def test_targets_that_are_passed_over_have_collapsed():
+    assert share_of_collapsed_targets(np.array([0.4, 0.5, 2.1, 0.0])) == 0.5
+    sharp = np.eye(7)
+    alignment = wl.align(np.repeat(sharp, 2, axis=0), sharp, gamma=0)
+    measures = evaluate(alignment, sharp)
+    assert (measures["collapse"], measures["entropy"], measures["entropy_per_frame"]) == (0, 0, 0)
+    # One frame must hold all targets but one: it has no half frame for any of them.
+    crowded = evaluate(wl.align(sharp[[0, 6]], sharp, gamma=0), sharp)
+    assert crowded["collapse"] == pytest.approx(1.0, abs=0.3)
+
+
+def test_the_diagonal_is_at_distance_0_and_the_border_at_a_half():
+    assert diagonal_distance(np.linspace(0, 8, 30), 9) == pytest.approx(0)
+    assert diagonal_distance(np.zeros(101), 9) == pytest.approx(0.5)
+    assert diagonal_distance(np.array([2.0]), 5) == 0
+    assert diagonal_distance(np.zeros(3), 1) == 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.floats(0, 1)), min_size=1, max_size=30))
+def test_short_and_long_are_the_quartiles_with_their_ties(events):
+    lengths, peaks = (np.array(column) for column in zip(*events, strict=True))
+    found = short_long_peaks(lengths, peaks)
+    quarter = -(-len(events) // 4)
+    for mean, ordered, within in [
+        (found.short, sorted(lengths), lambda length, last: length <= last),
+        (found.long, sorted(lengths, reverse=True), lambda length, last: length >= last),
+    ]:
+        members = [peak for length, peak in events if within(length, ordered[quarter - 1])]
+        assert len(members) >= quarter
+        assert mean == pytest.approx(np.mean(members), abs=1e-12)
+    if found.long > 0:
+        assert found.ratio == pytest.approx(found.short / found.long)
+
+
+def test_magnitude_over_duration_is_the_mean_of_each_duration():
+    durations, peaks = magnitude_over_duration(np.array([2.4, 9.0, 1.6, 2.0]), np.array([0.1, 1.0, 0.3, 0.5]))
+    np.testing.assert_array_equal(durations, [2, 9])
+    np.testing.assert_allclose(peaks, [0.3, 1.0])
+    assert [len(part) for part in magnitude_over_duration(np.zeros(0), np.zeros(0))] == [0, 0]
+
+
+@given(hnp.arrays(np.float64, (9, 4), elements=st.sampled_from([0.0, 0.0, 1.0])), st.floats(0.1, 10))
+def test_durations_of_events_that_share_nothing_fill_what_is_not_silent(weak, gamma):
+    alone = np.where(np.arange(4) == weak.argmax(axis=1)[:, None], weak, 0)  # one feature a frame at most
+    x = np.random.default_rng(0).random((21, 4))
+    measures = evaluate(wl.align(x, alone, gamma=gamma), alone)
+    filled = 21 * (1 - measures["empty_share"])
+    if measures["events"]:
+        assert measures["expected_duration_mean"] * measures["events"] == pytest.approx(filled)
+    else:
+        assert filled == pytest.approx(0)
 
 
 def test_figure_2_short_events_fade_and_the_long_one_stays():
@@ -47,37 +102,70 @@ def test_figure_2_short_events_fade_and_the_long_one_stays():
     analysis = analyze_item(item, gammas=(1.0, 0.1), cost="mse")
     np.testing.assert_allclose(analysis.gammas, [0.1, 1.0])
     np.testing.assert_allclose(analysis.levels.peak, [[0.987, 0.986, 1.0], [0.519, 0.408, 0.977]], atol=1e-3)
-    np.testing.assert_array_equal(analysis.measures["events_below_threshold"], [0, 1])
+    measures = analysis.measures
+    np.testing.assert_array_equal(measures["events_below_threshold"], [0, 1])
+    np.testing.assert_allclose(measures["kept"], [1, 2 / 3])
+    for name in ("blur", "widening_mean", "entropy", "entropy_per_frame"):
+        assert measures[name][0] < measures[name][1], name
+    assert measures["short_event_peak"][0] > measures["short_event_peak"][1]
 
 
 def test_measures_are_those_of_each_alignment():
-    rng = np.random.default_rng(1)
-    weak = (rng.random((6, 4)) < 0.4).astype(float)
-    item = Item(rng.random((20, 4)), weak, strong=(rng.random((20, 4)) < 0.3).astype(float))
+    item = random_item()
     weights = (0.1, 1.0, 1.0)
     analysis = analyze_item(
         item, gammas=(0.5, 5.0), cost="bce", step_weights=weights, threshold=0.4, keep_alignment=True
     )
     for g, gamma in enumerate((0.5, 5.0)):
-        alignment = wl.align(item.predictions, weak, cost="bce", gamma=gamma, step_weights=weights)
+        alignment = wl.align(item.predictions, item.weak, cost="bce", gamma=gamma, step_weights=weights)
         at_gamma = {name: values[g] for name, values in analysis.measures.items()}
+        alone = evaluate(alignment, item.weak, strong=item.strong, threshold=0.4, fps=20.0)
+        assert at_gamma == pytest.approx(alone, nan_ok=True)
         assert at_gamma["value"] == alignment.value
-        assert at_gamma["entropy"] == alignment.entropy
+        assert at_gamma["entropy"] == pytest.approx(alignment.entropy)
         assert (at_gamma["h_min"], at_gamma["h_max"]) == (alignment.h.min(), alignment.h.max())
         assert at_gamma["h_mean"] == pytest.approx(alignment.h.mean())
         assert at_gamma["f_measure"] == frame_f_measure(alignment.y_mod, item.strong, threshold=0.4)
-        peaks = analysis.levels.peak[g]
+        levels = event_levels(alignment.H_tilde, item.weak, analysis.events)
+        peaks = levels.max(axis=1)
         assert at_gamma["events"] == len(peaks) == len(analysis.events)
         assert at_gamma["events_below_threshold"] == (peaks < 0.4).sum()
         assert (at_gamma["peak_mean"], at_gamma["peak_min"]) == pytest.approx((peaks.mean(), peaks.min()))
+        found = analysis.levels
+        assert at_gamma["blur"] == pytest.approx((found.onset_fade[g] + found.offset_fade[g]).mean() / 2)
+        assert at_gamma["empty_share"] == analysis.empty_share[g]
         np.testing.assert_array_equal(analysis.H[g], alignment.H)
         np.testing.assert_array_equal(analysis.y_mod[g], alignment.y_mod)
 
 
+def test_measures_come_by_name_in_one_order():
+    assert tuple(evaluate(wl.align(np.eye(3), np.eye(3)), np.eye(3))) == MEASURES
+    assert tuple(analyze_item(random_item(), gammas=(1,), cost="mse").measures) == MEASURES
+    assert set(COUNTS) <= set(MEASURES)
+    assert len(set(MEASURES)) == len(MEASURES)
+
+
+def test_a_frame_that_every_step_into_is_free_counts_by_its_visits():
+    x, y = np.repeat(np.eye(2), [4, 5], axis=0), np.eye(2)
+    settings = {"cost": "mse", "gamma": 0.01, "step_weights": (0.0, 1.0, 1.0)}
+    alignment = wl.align(x, y, **settings)
+    assert alignment.h.min() < 1e-20
+    analysis = analyze_item(Item(x, y), gammas=(0.01,), cost="mse", step_weights=(0.0, 1.0, 1.0))
+    marginals, levels = measure_alignment(alignment.H_tilde, y, find_events(y))
+    np.testing.assert_allclose(analysis.levels.peak[0], levels.peak)
+    np.testing.assert_allclose(levels.duration, [4, 5])
+    np.testing.assert_allclose(marginals.masses.sum(), 9)
+    full = align_in_full(x, y, **settings)
+    np.testing.assert_array_equal(full.y_mod, alignment.y_mod)
+
+
 def test_what_is_not_known_is_not_a_number():
     analysis = analyze_item(Item(np.full((4, 2), 0.5), np.zeros((2, 2))), gammas=(1.0,), cost="bce")
+    unknown = {name for name, values in analysis.measures.items() if np.isnan(values).any()}
+    known = ("value", "entropy", "entropy_per_frame", "h_min", "h_mean", "h_max", "events")
+    known += ("events_below_threshold", "path_diagonal_distance", "collapse", "empty_share")
+    assert unknown == set(MEASURES) - set(known)
     assert analysis.measures["events"] == 0
-    assert all(np.isnan(analysis.measures[name]) for name in ("peak_mean", "peak_min", "f_measure"))
     assert analysis.empty_targets == 1
     np.testing.assert_allclose(analysis.empty_share, 1)
 
@@ -85,6 +173,11 @@ def test_what_is_not_known_is_not_a_number():
 def test_no_gamma_is_an_error():
     with pytest.raises(ValueError, match="gammas: empty"):
         analyze_item(figure_2(), gammas=(), cost="mse")
+
+
+def test_a_cost_without_modified_targets_is_an_error():
+    with pytest.raises(ValueError, match="y_mod: cost l1 is not affine in the target"):
+        analyze_item(figure_2(), gammas=(1.0,), cost="l1")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ pytest.importorskip("PIL")
 
 from PIL import Image
 
-from warplens.analysis import piano_roll
-from warplens.analysis.item_view import predicted_levels
-from warplens.analysis.piano_roll import LevelScale, data_uri, piano_roll_png
+from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.predicted_levels import predicted_levels
+from warplens.analysis.report import piano_roll
+from warplens.analysis.report.piano_roll import data_uri, piano_roll_png
 
 
 def decode(png):

@@ -63,7 +63,7 @@ def test_every_option_reaches_the_results(tmp_path, folder):
         "--fps",
         "43.07",
         "--keep-alignment",
-        "--threads",
+        "--processes",
         "1",
     ]
     result = run("analyze", folder, "-o", tmp_path / "out", *options, "--keep-alignment")
@@ -106,7 +106,7 @@ def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
         (["--step-weights", "1", "1"], "Option '--step-weights' requires 3 arguments"),
         (["--threshold", "nan"], "threshold: nan"),
         (["--fps", "0"], "fps: 0"),
-        (["--threads", "0"], "0 is not in the range x>=1"),
+        (["--processes", "0"], "0 is not in the range x>=1"),
         (["nowhere"], "nowhere: no such file or folder"),
         (["--frobnicate"], "No such option"),
     ],
@@ -123,7 +123,7 @@ def test_inputs_without_items_get_a_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
     result = run("analyze", tmp_path / "empty", "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert f"no npz file in {tmp_path / 'empty'}" in result.stderr
+    assert f"no item in {tmp_path / 'empty'}" in result.stderr
     assert run("analyze", "-o", tmp_path / "out").exit_code == 2
 
 

@@ -15,6 +15,8 @@ EXTRAS = (
     "safetensors",
     "dask",
     "lightning",
+    "soundfile",
+    "soxr",
 )
 
 CODE = f"""

@@ -12,13 +12,11 @@ pytest.importorskip("jinja2")
 
 from corpus.sample_items import sample_item, save_corpus, save_item
 
-from warplens.corpus import Settings, analyze, item_path, read_analysis
+from warplens.analysis.metrics import MEASURES
+from warplens.corpus import Settings, Source, analyze, item_path, read_analysis
 from warplens.corpus.table import failed_row, write_table
 
-COLUMNS = (
-    "id,gamma,N,M,D,value,entropy,h_min,h_mean,h_max,peak_mean,peak_min,events,events_below_threshold,"
-    "f_measure,status,error"
-)
+COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
 
 def table_of(run):
@@ -35,7 +33,7 @@ def content(out):
 def test_table_has_a_row_for_each_item_and_gamma(tmp_path):
     folder = save_corpus(tmp_path / "in")
     run = analyze([folder], tmp_path / "out", Settings(gammas=(10, 0.5)))
-    assert run.table.read_text().splitlines()[0] == COLUMNS
+    assert run.table.read_text().splitlines()[0] == ",".join(COLUMNS)
     rows = table_of(run)
     assert [(row["id"], row["gamma"]) for row in rows] == [
         (item_id, gamma) for item_id in ("a", "c", "deep/er/b") for gamma in ("0.5", "10")
@@ -79,21 +77,21 @@ def test_a_failed_item_is_a_row_and_the_others_complete(tmp_path):
 
 
 def test_an_unexpected_error_costs_one_item_only(tmp_path, monkeypatch):
-    from warplens.corpus import run as run_module
-
-    read = run_module.read_npz
-    monkeypatch.setattr(run_module, "read_npz", lambda path: 1 / 0 if path.stem == "c" else read(path))
+    read = Source.read
+    monkeypatch.setattr(
+        Source, "read", lambda source, **told: 1 / 0 if source.id == "c" else read(source, **told)
+    )
     run = analyze([save_corpus(tmp_path / "in")], tmp_path / "out", Settings(gammas=(1.0,)))
     assert [(outcome.id, outcome.error) for outcome in run.failed] == [
         ("c", "ZeroDivisionError: division by zero")
     ]
 
 
-def test_two_runs_give_the_same_bytes_for_any_number_of_threads(tmp_path):
+def test_two_runs_give_the_same_bytes_for_any_number_of_processes(tmp_path):
     folder = save_corpus(tmp_path / "in", 5)
     (folder / "z.npz").write_bytes(b"broken")
-    for out, threads in (("one", 1), ("two", 3)):
-        analyze([folder], tmp_path / out, threads=threads)
+    for out, processes in (("one", 1), ("two", 3)):
+        analyze([folder], tmp_path / out, processes=processes)
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
@@ -135,7 +133,7 @@ def test_after_an_interruption_the_rest_is_done_and_nothing_differs(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        analyze([folder], tmp_path / "out", threads=1, progress=Interrupt())
+        analyze([folder], tmp_path / "out", processes=1, progress=Interrupt())
     assert not (tmp_path / "out" / "items.csv").exists()
     run = analyze([folder], tmp_path / "out")
     assert any(outcome.reused for outcome in run.outcomes)

@@ -15,7 +15,7 @@ from warplens.demo.piece_item import PITCHES, event_of_each_note
 from warplens.demo.run import run_demo
 from warplens.demo.salience import FRAMES_PER_SECOND, pitch_salience
 from warplens.demo.summary import describe
-from warplens.demo.synthesis import SAMPLE_RATE, frequency, write_wav
+from warplens.demo.synthesis import SAMPLE_RATE, frequency
 from warplens.io import read_npz
 
 
@@ -113,9 +113,24 @@ def test_silence_is_heard_as_nothing():
     assert (salience < 0.01).all()
 
 
-def test_sound_is_written_as_it_is(tmp_path):
-    samples = np.array([0, 1, -1, 0.5], np.float32)
-    write_wav(tmp_path / "a.wav", samples)
-    with wave.open(str(tmp_path / "a.wav"), "rb") as file:
-        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, SAMPLE_RATE)
-        assert np.frombuffer(file.readframes(4), "<i2").tolist() == [0, 32767, -32767, 16384]
+def read_wav(path):
+    with wave.open(str(path), "rb") as file:
+        assert (file.getsampwidth(), file.getframerate()) == (2, SAMPLE_RATE)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return samples.reshape(-1, file.getnchannels()) / 32767
+
+
+def test_what_is_taught_is_heard_beside_the_piece(demo):
+    """The staccato opening is softer the more it fades; the piece itself is the same in each file."""
+    left = read_wav(demo.recording)[:, 0]
+    opening = []
+    for path in demo.taught:
+        both = read_wav(path)
+        np.testing.assert_array_equal(both[: len(left), 0], left)
+        opening.append(np.sqrt(np.mean(both[: 5 * SAMPLE_RATE, 1] ** 2)))
+    assert [path.name for path in demo.taught] == [
+        "piece.gamma0.1.wav",
+        "piece.gamma1.wav",
+        "piece.gamma10.wav",
+    ]
+    assert opening[2] < 0.6 * opening[0]

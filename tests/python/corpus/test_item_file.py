@@ -12,9 +12,11 @@ pytest.importorskip("jinja2")
 from corpus.sample_items import sample_item
 
 from warplens.analysis import analyze_item
+from warplens.analysis.metrics import MEASURES
 from warplens.corpus import Settings, read_analysis
-from warplens.corpus.item_file import load_analysis, replacing, save_analysis
+from warplens.corpus.item_file import load_analysis, save_analysis
 from warplens.io import ItemError
+from warplens.io.replacing import replacing
 
 
 @pytest.fixture
@@ -46,7 +48,8 @@ def test_an_analysis_comes_back_whole(tmp_path, analysis):
     save_analysis(path, analysis, "key")
     assert_same(read_analysis(path), analysis)
     with np.load(path, allow_pickle=False) as archive:
-        assert {"value", "h", "y_mod", "H", "key"} <= set(archive.files)
+        assert {"value", "h", "y_mod", "H"} <= set(archive.files)
+        assert set(archive["measures"].dtype.names) == set(MEASURES)
 
 
 def test_only_the_right_key_loads(tmp_path, analysis):
@@ -111,19 +114,21 @@ def test_key_changes_with_all_that_results_depend_on_and_with_nothing_else():
         (Settings(threshold=0.4), item),
         (Settings(step_weights=(0.1, 1.0, 1.0)), item),
         (Settings(keep_alignment=True), item),
+        (settings, sample_item(fps=3.0)),
+        (settings, sample_item(lowest_pitch=None)),
     ]
     keys = {key.key_of(each) for key, each in others}
     # An override is the same as an item that says so itself: two pairs of the list above agree.
     assert len(keys) == len(others) - 2
     assert settings.key_of(item) not in keys
     same = [
-        (Settings(fps=3.0), item),
-        (settings, sample_item(fps=None)),
-        (settings, sample_item(lowest_pitch=None)),
         (Settings(gammas=(10, 1, 0.1, 1)), item),
         (Settings(cost="bce"), item),
     ]
     assert {key.key_of(each) for key, each in same} == {settings.key_of(item)}
+    # Without a strong target nothing is measured in seconds or by pitch.
+    unjudged = [{"fps": 3.0}, {"fps": None}, {"lowest_pitch": None}]
+    assert len({settings.key_of(sample_item(strong=None, **known)) for known in unjudged}) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 """Which files become items, and under which names."""
 
+import os
+import pickle
+
+import numpy as np
 import pytest
 
 pytest.importorskip("PIL")
@@ -8,6 +12,7 @@ pytest.importorskip("jinja2")
 from warplens.corpus import InputError, collect
 from warplens.corpus.item_file import item_path
 from warplens.corpus.sources import check_id
+from warplens.io import ItemError
 
 
 def touch(folder, *names):
@@ -56,12 +61,12 @@ def test_what_cannot_be_used_is_named(tmp_path):
     out = tmp_path / "out"
     with pytest.raises(InputError, match=r"nowhere: no such file or folder"):
         collect([tmp_path / "nowhere"], exclude=out)
-    with pytest.raises(InputError, match=r"a.txt: not an npz file"):
+    with pytest.raises(InputError, match=r"a.txt: not a file with items \(npz, .*\) and not a manifest"):
         collect([touch(tmp_path, "a.txt") / "a.txt"], exclude=out)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"no npz file in .*empty$"):
+    with pytest.raises(InputError, match=r"no item in .*empty; read are npz"):
         collect([tmp_path / "empty"], exclude=out)
-    with pytest.raises(InputError, match=r"no npz file in .*text \(2 other files\)"):
+    with pytest.raises(InputError, match=r"no item in .*text \(2 other files\)"):
         collect([touch(tmp_path / "text", "a.txt", "b.txt")], exclude=out)
 
 
@@ -73,11 +78,146 @@ def test_two_items_of_one_name_are_refused(tmp_path):
         collect([first, second], exclude=tmp_path / "out")
 
 
-def test_an_item_called_all_is_refused_but_not_in_a_folder_of_its_own(tmp_path):
-    folder = touch(tmp_path / "in", "all.npz")
-    with pytest.raises(InputError, match="an item cannot be called 'all'"):
-        collect([folder], exclude=tmp_path / "out")
+def test_an_item_called_all_is_refused_alone_but_not_in_a_folder_of_its_own(tmp_path):
+    folder = touch(tmp_path / "in", "all.npz", "b.npz")
+    (refused, _), _ = collect([folder], exclude=tmp_path / "out")
+    assert refused.id == "all.npz"
+    with pytest.raises(ItemError, match="an item cannot be called 'all'"):
+        refused.read()
     assert ids(touch(tmp_path / "in2", "sub/all.npz"), out=tmp_path / "out")[0] == ["sub/all"]
+
+
+def test_a_file_name_that_is_no_id_is_refused_alone(tmp_path):
+    folder = touch(tmp_path / "in", "a.npz", "b\\c.npz")
+    _, refused = collect([folder], exclude=tmp_path / "out")[0]
+    assert (refused.id, refused.location) == ("b_c.npz", str(folder / "b\\c.npz"))
+    with pytest.raises(ItemError, match="cannot be an id"):
+        refused.read()
+
+
+def test_sets_of_npy_files_are_one_item_and_none_of_them_is_ignored(tmp_path):
+    folder = touch(
+        tmp_path / "in", "a.predictions.npy", "a.weak.npy", "a.strong.npy", "a.fps.npy", "b.weak.npy", "c.npy"
+    )
+    assert ids(folder, out=tmp_path / "out") == (["a"], 2)
+
+
+def test_two_formats_of_one_name_are_refused(tmp_path):
+    folder = touch(tmp_path / "in", "a.npz", "a.safetensors")
+    with pytest.raises(InputError, match=r"two items would be called 'a': .*rename one"):
+        collect([folder], exclude=tmp_path / "out")
+
+
+def test_what_is_no_regular_file_is_never_waited_for(tmp_path):
+    folder = touch(tmp_path / "in", "a.npz")
+    for name in ("pipe.npz", "pipe.h5", "pipe.predictions.npy", "pipe.zarr.zip"):
+        os.mkfifo(folder / name.replace("pipe", name.replace(".", "-")))
+    (folder / "loop.npz").symlink_to("loop.npz")
+    (folder / "gone.npz").symlink_to("nowhere.npz")
+    sources, _ = collect([folder], exclude=tmp_path / "out")
+    assert len(sources) == 7
+    for source in sources[1:]:
+        with pytest.raises((ItemError, OSError)):
+            source.read()
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_the_others_are_searched(tmp_path, monkeypatch):
+    folder = touch(tmp_path / "in", "a.npz", "closed/b.npz")
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    sources, _ = collect([folder], exclude=tmp_path / "out")
+    assert [source.id for source in sources] == ["a", "closed (folder)"]
+    with pytest.raises(ItemError, match="folder cannot be read: Permission denied"):
+        sources[1].read()
+
+
+def manifest(folder, text, name="corpus.csv"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text, "utf-8")
+    return folder / name
+
+
+def test_ids_of_manifests_are_given_or_paths_of_predictions(tmp_path):
+    touch(tmp_path / "in", "x/a.npz", "c.h5", "d:e.npz")
+    path = manifest(
+        tmp_path / "in",
+        "note,id,predictions\n,one,x/a.npz\n,,x/a.npz\n,,x/a.npz:posteriors\n,,c.h5:songs/1/predictions\n"
+        ",,c.h5:songs/2\n,,d:e.npz\n,,not/there.predictions.npy\n",
+    )
+    assert ids(path, out=tmp_path / "out") == (
+        ["c/songs/1", "c/songs/2", "d:e", "not/there", "one", "x/a", "x/a/posteriors"],
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("../../up,a.npz", "'../../up' cannot be an id"),
+        ("/etc/passwd,a.npz", "'/etc/passwd' cannot be an id"),
+        ("all,a.npz", "an item cannot be called 'all'"),
+        ("good,a.npz", r"'good' is the id of another item \(.*corpus.csv, row 1\)"),
+        (",../a.npz", r"'../a' cannot be an id"),
+        (",", "'' cannot be an id"),
+        ("x,", "'predictions' is empty"),
+        ("x,none.npz", r"'predictions' is 'none.npz': there is no file .*none.npz"),
+        ("x,a.npz,surplus", "more cells than columns"),
+        ("x,corpus.csv", "corpus.csv is of no known format"),
+        ('x,"a\0.npz"', "there is no file"),
+    ],
+)
+def test_a_bad_row_costs_itself_only(tmp_path, row, reason):
+    folder = tmp_path / "in"
+    path = manifest(folder, f"id,predictions\ngood,a.npz\n{row}\n")
+    np.savez(folder / "a.npz", predictions=np.full((4, 2), 0.5), weak=np.eye(2))
+    sources, _ = collect([path], exclude=tmp_path / "out")
+    assert len(sources) == 2
+    good, bad = sorted(sources, key=lambda source: source.id != "good")
+    assert good.read().predictions.shape == (4, 2)
+    assert bad.location == f"{path}, row 2"
+    assert item_path(tmp_path / "out", bad.id).is_relative_to(tmp_path / "out" / "items")
+    with pytest.raises(ItemError, match=reason):
+        bad.read()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("id,weak\na,b.npz\n", "no column 'predictions' \\(columns: id, weak;"),
+        ("", "no column 'predictions' \\(columns: none;"),
+        ("predictions,weak,weak\n", "two columns are called 'weak'"),
+        ("predictions\n", "no item in"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(tmp_path, text, reason):
+    with pytest.raises(InputError, match=reason):
+        collect([manifest(tmp_path, text)], exclude=tmp_path / "out")
+
+
+def test_damaged_manifests_are_refused(tmp_path):
+    for name, content in (("a.csv", b"predictions\n\xff\xfe"), ("b.csv", b"predictions\n" + b"x" * 200_000)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match="not a table of comma-separated values in UTF-8"):
+            collect([tmp_path / name], exclude=tmp_path / "out")
+    pytest.importorskip("pyarrow")
+    (tmp_path / "c.parquet").write_bytes(b"PAR1 nothing PAR1")
+    with pytest.raises(InputError, match="damaged parquet file"):
+        collect([tmp_path / "c.parquet"], exclude=tmp_path / "out")
+
+
+def test_sources_cross_to_other_processes_by_value(tmp_path):
+    touch(tmp_path / "in", "a.npz")
+    path = manifest(tmp_path / "in", "id,predictions,fps\nm,a.npz,20\n..,a.npz,\n")
+    sources, _ = collect([tmp_path / "in", path], exclude=tmp_path / "out")
+    assert len(sources) == 3
+    assert pickle.loads(pickle.dumps(sources)) == sources
+    assert len(set(sources)) == 3
 
 
 @pytest.mark.parametrize(

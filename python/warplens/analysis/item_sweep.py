@@ -1,0 +1,72 @@
+"""One item at many gammas, kept as the sums a sweep needs: one alignment in memory at a time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from warplens._align import align_in_full
+from warplens.analysis.events import find_events, summarize_levels
+from warplens.analysis.gamma_sweep import GammaSweep, by_run_length, lost_to_collapse
+from warplens.analysis.metrics.evaluation import rows_of
+from warplens.analysis.metrics.frames import STRONG_THRESHOLD
+from warplens.io import Item
+
+
+def sweep_item(
+    item: Item,
+    *,
+    gammas: Sequence[float],
+    cost: str,
+    step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    threshold: float = 0.5,
+) -> GammaSweep:
+    """Align an item at every gamma and sum up what each keeps and loses.
+
+    Args:
+        item: predictions (N, D), weak target (M, D) and, if known, strong target (N, D).
+        gammas: at least one, in any order.
+        cost: a cost that has modified targets.
+        step_weights: (horizontal, vertical, diagonal).
+        threshold: level under which an event counts as lost, and above which Y_mod counts as active.
+
+    Raises:
+        ValueError: as `warplens.align`; the cost has no modified targets; no gamma is given.
+    """
+    if len(gammas) == 0:
+        raise ValueError("gammas: empty, at least one is needed")
+    ascending = np.unique(np.asarray(gammas, np.float64))
+    events = find_events(item.weak)
+    wanted = None if item.strong is None else item.strong > STRONG_THRESHOLD
+    peak, duration = (np.empty((len(ascending), len(events))) for _ in range(2))
+    fades, entropy = (np.empty(len(ascending)) for _ in range(2))
+    hits, active = (np.zeros(len(ascending), np.int64) for _ in range(2))
+    for g, gamma in enumerate(ascending):
+        # One thread: a corpus runs its items side by side.
+        alignment = align_in_full(
+            item.predictions, item.weak, cost=cost, gamma=gamma, step_weights=step_weights, threads=1
+        )
+        levels = summarize_levels(rows_of(alignment), item.weak, events)
+        peak[g], duration[g] = levels.peak, levels.duration
+        fades[g] = (levels.onset_fade + levels.offset_fade).sum() / 2
+        entropy[g] = alignment.entropy
+        if wanted is not None:
+            taught = alignment.y_mod > threshold
+            hits[g] = np.count_nonzero(taught & wanted)
+            active[g] = np.count_nonzero(taught) + np.count_nonzero(wanted)
+    run_lengths, events_of_length, peak_sums = by_run_length(events, peak)
+    return GammaSweep(
+        gammas=ascending,
+        threshold=threshold,
+        frames=len(item.predictions),
+        events=len(events),
+        lost=np.count_nonzero(peak < threshold, axis=1),
+        lost_to_collapse=np.count_nonzero(lost_to_collapse(peak, duration, threshold), axis=1),
+        run_lengths=run_lengths,
+        events_of_length=events_of_length,
+        peak_sums=peak_sums,
+        fades=fades,
+        entropy=entropy,
+        judged=int(wanted is not None),
+        hits=hits,
+        active=active,
+    )

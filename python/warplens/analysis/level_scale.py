@@ -1,0 +1,57 @@
+"""The colours of levels, which break at the threshold.
+
+Levels under it run from paper to orange, levels above it from blue to navy: what a network will be taught to
+lose is orange all over, in the report as in every picture.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PAPER = (255, 255, 255)
+_ORANGE = (236, 116, 20)
+_BLUE = (110, 160, 215)
+_NAVY = (8, 34, 84)
+
+
+@dataclass(frozen=True)
+class LevelScale:
+    """Which levels are drawn from the first colour to the last, and at which of them the colours break."""
+
+    low: float
+    high: float
+    threshold: float
+
+    @classmethod
+    def of(cls, *rolls: NDArray[Any] | None, threshold: float) -> "LevelScale":
+        """The scale for rolls that are shown together: [0, 1], wider where they leave it."""
+        shown = [roll for roll in rolls if roll is not None]
+        low = min(float(roll.min()) for roll in shown)
+        high = max(float(roll.max()) for roll in shown)
+        # A modified target may leave [0, 1] by a rounding error.
+        return cls(low if low < -1e-6 else 0.0, high if high > 1 + 1e-6 else 1.0, threshold)
+
+    def index(self, levels: NDArray[Any]) -> NDArray[np.uint8]:
+        """Palette entries 0 to 255 of levels; under the break are those under the threshold, no others."""
+        position = np.clip((levels - self.low) / (self.high - self.low), 0, 1)
+        entries = np.rint(position * 255).astype(np.int64)
+        under = levels < self.threshold
+        entries = np.where(under, np.minimum(entries, self._break() - 1), np.maximum(entries, self._break()))
+        return np.clip(entries, 0, 255).astype(np.uint8)
+
+    def palette(self) -> NDArray[np.uint8]:
+        """The colours, (256, 3)."""
+        split = self._break()
+        under = _ramp(split, _PAPER, _ORANGE)
+        return np.concatenate([under, _ramp(256 - split, _BLUE, _NAVY)])
+
+    def _break(self) -> int:
+        position = (self.threshold - self.low) / (self.high - self.low)
+        return int(np.clip(np.ceil(position * 255), 0, 256))
+
+
+def _ramp(n_colours: int, first: tuple[int, int, int], last: tuple[int, int, int]) -> NDArray[np.uint8]:
+    at = np.linspace(0, 1, n_colours)[:, None]
+    return np.rint((1 - at) * first + at * last).astype(np.uint8)

@@ -1,0 +1,127 @@
+"""All measures of one alignment by name."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warplens import Alignment
+from warplens.analysis.events import EventLevels, Events, find_events, measure_alignment
+from warplens.analysis.marginals import Marginals
+from warplens.analysis.metrics.events import event_measures
+from warplens.analysis.metrics.frames import frame_measures
+from warplens.analysis.metrics.notes import note_measures_of_rolls
+from warplens.analysis.metrics.soft_alignment import soft_alignment_measures
+
+MEASURES: tuple[str, ...] = (
+    "value",
+    "entropy",
+    "entropy_per_frame",
+    "h_min",
+    "h_mean",
+    "h_max",
+    "events",
+    "events_below_threshold",
+    "kept",
+    "peak_mean",
+    "peak_min",
+    "short_event_peak",
+    "long_event_peak",
+    "short_long_ratio",
+    "expected_duration_mean",
+    "onset_fade_mean",
+    "offset_fade_mean",
+    "widening_mean",
+    "blur",
+    "path_diagonal_distance",
+    "collapse",
+    "empty_share",
+    "precision",
+    "recall",
+    "f_measure",
+    "average_precision",
+    "l1",
+    "l2",
+    "bce",
+    "cosine",
+    "onset_error_ms",
+    "offset_error_ms",
+    "note_onset_f",
+    "note_f",
+)
+"""The names of all measures, in the order of tables."""
+
+COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
+"""Those that are whole numbers."""
+
+_LEAST_ROW_SUM = 1e-20
+_AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
+
+
+def evaluate(
+    alignment: Alignment,
+    weak: NDArray[Any],
+    *,
+    strong: NDArray[Any] | None = None,
+    threshold: float = 0.5,
+    fps: float | None = None,
+) -> dict[str, float]:
+    """All measures of one alignment.
+
+    Args:
+        alignment: of x (N, D) and `weak` under a cost with modified targets.
+        weak: weak target, (M, D).
+        strong: strongly aligned target, (N, D), if known.
+        threshold: level under which an event counts as lost, and above which Y_mod counts as active.
+        fps: frames a second, for measures of notes.
+
+    Returns:
+        `MEASURES` by name, in their order; NaN where one is not defined: means over events without events,
+        measures against a strong target without one, measures of notes without fps.
+
+    Raises:
+        ValueError: shapes that do not fit; a cost without modified targets.
+    """
+    weak = np.asarray(weak)
+    events = find_events(weak)
+    found = measure_alignment(rows_of(alignment), weak, events, threshold=threshold)
+    return all_measures(
+        alignment,
+        weak,
+        (events, *found),
+        strong=None if strong is None else np.asarray(strong),
+        threshold=threshold,
+        fps=fps,
+    )
+
+
+def rows_of(alignment: Alignment) -> NDArray[Any]:
+    """Rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
+    return alignment.H if alignment.h.min() > _LEAST_ROW_SUM else alignment.H_tilde
+
+
+def all_measures(
+    alignment: Alignment,
+    weak: NDArray[Any],
+    found: tuple[Events, Marginals, EventLevels],
+    *,
+    strong: NDArray[Any] | None,
+    threshold: float,
+    fps: float | None,
+) -> dict[str, float]:
+    """As `evaluate`, from what `measure_alignment` has found of the alignment and its events."""
+    events, marginals, levels = found
+    measures = {
+        "value": alignment.value,
+        "entropy": alignment.entropy,
+        **soft_alignment_measures(alignment.h, marginals, weak),
+        **event_measures(events, levels, threshold),
+    }
+    if strong is None:
+        measures |= dict.fromkeys(_AGAINST_STRONG, math.nan)
+    else:
+        y_mod = alignment.y_mod
+        measures |= frame_measures(y_mod, strong, threshold)
+        measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
+    return {name: measures[name] for name in MEASURES}

@@ -1,0 +1,73 @@
+"""Where pages lie and how they name each other, whatever an item is called."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from warplens.analysis.report.piano_roll import data_uri
+from warplens.analysis.report.report_item import Sound
+
+EMBEDDED_SOUND_BYTES = 16 << 20
+"""Of all sounds on one page; those beyond are linked, so that the page still opens."""
+
+
+def page_path(out: Path, item_id: str) -> Path:
+    """The page of an item, beside its file."""
+    return out / "items" / f"{item_id}.html"
+
+
+def page_address(item_id: str) -> str:
+    """Address of an item's page as seen from OUT/report.html."""
+    return address(f"items/{item_id}.html")
+
+
+def index_address(item_id: str) -> str:
+    """Address of OUT/report.html as seen from an item's page."""
+    return "../" * (1 + item_id.count("/")) + "report.html"
+
+
+def address(path: str) -> str:
+    """A relative path as an address: file names may hold any byte."""
+    # A colon in the first part would make it a scheme.
+    return "./" * (":" in path.split("/")[0]) + quote(os.fsencode(path), safe="/")
+
+
+def displayed(text: str) -> str:
+    """A name as a page can hold it: what is not valid Unicode is written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+class SoundAddresses:
+    """Where the sounds of one page are found.
+
+    Attributes:
+        out: folder of the report.
+        base: what leads from the page to that folder.
+        room: bytes of sound that the page may still hold; 0 if it stands among other files anyway.
+    """
+
+    def __init__(self, out: Path, base: str = "", room: int = 0):
+        self.out, self.base, self.room = out, base, room
+
+    def of(self, sounds: Sequence[Sound]) -> list[tuple[str, str]]:
+        """Name and address of each sound; one that is not there is left out."""
+        found = []
+        for sound in sounds:
+            path = self.out / sound.path
+            try:
+                size = path.stat().st_size
+                if size <= self.room:
+                    self.room -= size
+                    where = data_uri(path.read_bytes(), "audio/wav")
+                else:
+                    where = self.base + address(sound.path)
+            except OSError:
+                continue
+            found.append((_name(sound), where))
+        return found
+
+
+def _name(sound: Sound) -> str:
+    name = "Recording" if sound.gamma is None else f"Y_mod, γ = {sound.gamma:g}"
+    return f"{name}: {sound.note}" if sound.note else name

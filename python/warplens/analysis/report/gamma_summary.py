@@ -1,0 +1,131 @@
+"""What each gamma does to all items together, and which one to train with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warplens.analysis.axes import round_steps
+from warplens.analysis.report.overview import SHOWN, Overview, Shown
+
+WANTED_SHARE = 0.95
+"""Of all events: a gamma that keeps as many can be recommended."""
+
+_BINS = 24
+_FEWEST_FOR_A_HISTOGRAM = 8
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of items from 0 to `top`: an SVG path in a box of 1 by 1, and what it says in words."""
+
+    path: str
+    top: str
+    words: str
+
+
+@dataclass(frozen=True)
+class GammaSummary:
+    """A line of the table by gamma; text is "–" where a number is not known."""
+
+    gamma: str
+    events: int
+    lost: int
+    lost_over_items: Histogram | None
+    blur_over_items: Histogram | None
+    measures: list[str]
+    """As `headings` names them."""
+
+    @property
+    def share(self) -> float:
+        """Share of the events that are lost, 0 where there are none."""
+        return self.lost / self.events if self.events else 0.0
+
+
+def gamma_summaries(overview: Overview) -> list[GammaSummary]:
+    """One summary a gamma, ascending."""
+    blur = overview.measures.get("blur")
+    blur_top = _round_top(blur)
+    summaries = []
+    for g, gamma in enumerate(overview.gammas):
+        known = ~np.isnan(overview.lost[g])
+        shares = overview.lost[g][known] / np.maximum(overview.events[known], 1)
+        measures = []
+        for shown in _known(overview):
+            value = overview.pooled(shown.name, g)
+            measures.append("–" if value is None else f"{value:.{shown.decimals}f}")
+        summaries.append(
+            GammaSummary(
+                format(gamma, "g"),
+                int(overview.events[known].sum()),
+                int(overview.lost[g][known].sum()),
+                _histogram(100 * shares, 100.0, " %"),
+                None if blur is None else _histogram(blur[g][~np.isnan(blur[g])], blur_top, ""),
+                measures,
+            )
+        )
+    return summaries
+
+
+def headings(overview: Overview) -> list[str]:
+    """What `GammaSummary.measures` holds."""
+    return [shown.heading for shown in _known(overview)]
+
+
+def advice(summaries: list[GammaSummary], threshold: str) -> str:
+    """Which gamma of the run to train with: the largest that keeps nearly all events."""
+    with_events = [each for each in summaries if each.events]
+    if not with_events:
+        return "The weak targets have no events: nothing is ever active in them."
+    enough = [each for each in with_events if 1 - each.share >= WANTED_SHARE]
+    if enough:
+        best = enough[-1]
+        words = (
+            f"γ = {best.gamma} is the largest of the run that keeps at least {_percent(WANTED_SHARE)} of all "
+            f"events at or above {threshold}: it keeps {_percent(1 - best.share)}."
+        )
+        lower = with_events[: with_events.index(best)]
+        worse = [each for each in lower if each not in enough]
+        if worse:
+            kept = _percent(1 - worse[0].share)
+            words += f" A smaller one is not safer here: γ = {worse[0].gamma} keeps {kept}."
+    else:
+        best = min(reversed(with_events), key=lambda each: each.share)
+        words = (
+            f"No γ of the run keeps {_percent(WANTED_SHARE)} of all events at or above {threshold}; "
+            f"the nearest is γ = {best.gamma}, which keeps {_percent(1 - best.share)}."
+        )
+    return words + " “warplens sweep” tries more values and gives its reasons."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _known(overview: Overview) -> list[Shown]:
+    return [shown for shown in SHOWN if shown.name in overview.measures]
+
+
+def _round_top(values: NDArray[np.float64] | None) -> float:
+    most = 0.0 if values is None or np.isnan(values).all() else float(np.nanmax(values))
+    if most <= 0:
+        return 1.0
+    step = round_steps(most, 4)
+    return float(step * np.ceil(most / step - 1e-9))
+
+
+def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram | None:
+    """Counts of the values in bins from 0 to top, drawn to the height of the fullest bin."""
+    if len(values) < _FEWEST_FOR_A_HISTOGRAM:
+        return None
+    counts, _ = np.histogram(np.clip(values, 0, top), bins=_BINS, range=(0, top))
+    # A bin with a single item among thousands still shows.
+    heights = np.where(counts > 0, np.maximum(counts / counts.max(), 0.04), 0)
+    bars = "".join(
+        f"M{i / _BINS:.4g} 1v{-height:.3g}h{0.86 / _BINS:.3g}V1z"
+        for i, height in enumerate(heights)
+        if height
+    )
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    words = f"median {middle:.3g}{unit}, nine of ten items between {low:.3g} and {high:.3g}{unit}"
+    return Histogram(bars, f"{top:g}{unit}", words)

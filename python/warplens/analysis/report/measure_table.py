@@ -1,0 +1,84 @@
+"""The measures of one item in words, a line a measure, a column a gamma."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.metrics import MEASURES
+
+
+@dataclass(frozen=True)
+class MeasureTable:
+    """Lines of one kind: what is measured, and its text at each gamma."""
+
+    caption: str
+    lines: list[tuple[str, list[str]]]
+
+
+_ALIGNMENT = {
+    "value": ("value of the loss", ".2f"),
+    "entropy": ("entropy (nats)", ".1f"),
+    "entropy_per_frame": ("entropy per frame (nats)", ".3f"),
+    "h_min": ("h(n), smallest", ".3g"),
+    "h_mean": ("h(n), mean", ".3g"),
+    "h_max": ("h(n), largest", ".3g"),
+    "path_diagonal_distance": ("distance of the path from the diagonal", ".3f"),
+    "collapse": ("collapsed target frames (share)", ".3f"),
+    "empty_share": ("alignment on empty target frames (share)", ".3f"),
+}
+_EVENTS = {
+    "events_below_threshold": ("events under the threshold", ".0f"),
+    "kept": ("share of events kept", ".3f"),
+    "peak_mean": ("peak, mean", ".3f"),
+    "peak_min": ("peak, lowest", ".3f"),
+    "short_event_peak": ("peak of the shortest quarter", ".3f"),
+    "long_event_peak": ("peak of the longest quarter", ".3f"),
+    "short_long_ratio": ("short over long", ".3f"),
+    "expected_duration_mean": ("expected duration (frames)", ".2f"),
+    "onset_fade_mean": ("onset fade (frames)", ".2f"),
+    "offset_fade_mean": ("offset fade (frames)", ".2f"),
+    "widening_mean": ("widening (frames)", ".2f"),
+    "blur": ("blur: mean of both fades (frames)", ".2f"),
+}
+_STRONG = {
+    "precision": ("precision", ".4f"),
+    "recall": ("recall", ".4f"),
+    "f_measure": ("F", ".4f"),
+    "average_precision": ("average precision", ".4f"),
+    "l1": ("L1", ".4f"),
+    "l2": ("L2", ".4f"),
+    "bce": ("BCE", ".4f"),
+    "cosine": ("cosine", ".4f"),
+    "onset_error_ms": ("onset error (ms)", ".1f"),
+    "offset_error_ms": ("offset error (ms)", ".1f"),
+    "note_onset_f": ("note F, onsets", ".4f"),
+    "note_f": ("note F, onsets and offsets", ".4f"),
+}
+_NOT_SHOWN = {"events"}
+
+
+def measure_tables(analysis: ItemAnalysis) -> list[MeasureTable]:
+    """The tables that have anything to say: events, alignment, comparison with the strong target."""
+    named = {*_ALIGNMENT, *_EVENTS, *_STRONG, *_NOT_SHOWN}
+    others = {name: (name.replace("_", " "), ".4g") for name in MEASURES if name not in named}
+    tables = [
+        MeasureTable("Events", _lines(analysis, _EVENTS)),
+        MeasureTable("Alignment", _lines(analysis, _ALIGNMENT | others)),
+        MeasureTable("Y_mod against the strong target", _lines(analysis, _STRONG)),
+    ]
+    return [table for table in tables if table.lines]
+
+
+def _lines(analysis: ItemAnalysis, named: dict[str, tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    lines = []
+    for name, (label, form) in named.items():
+        values = analysis.measures[name]
+        if not np.isnan(values).all():
+            lines.append((label, [_text(float(value), form) for value in values]))
+    return lines
+
+
+def _text(value: float, form: str) -> str:
+    # "z": what rounds to zero has no sign.
+    return "–" if np.isnan(value) else format(value, f"z{form}").replace("-", "−")

@@ -1,0 +1,130 @@
+"""All items at a glance, from the rows of `items.csv`, and which of them are most at risk."""
+
+import math
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warplens.analysis.report.report_item import Row
+
+LOST = "events_below_threshold"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A measure that pages show of every item: its name in the table, its heading, its decimals."""
+
+    name: str
+    heading: str
+    decimals: int
+
+
+SHOWN = (
+    Shown("short_event_peak", "peak of short events", 2),
+    Shown("long_event_peak", "peak of long events", 2),
+    Shown("blur", "blur (frames)", 2),
+    Shown("collapse", "collapse", 2),
+    Shown("entropy_per_frame", "entropy per frame", 2),
+    Shown("f_measure", "F of Y_mod", 3),
+    Shown("onset_error_ms", "onset error (ms)", 1),
+    Shown("note_onset_f", "note F", 3),
+)
+"""In the order of the columns; those that no row knows are left out."""
+
+_WEIGHED_BY_EVENTS = {"short_event_peak", "long_event_peak", "blur"}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What is kept of the rows, I items by G gammas; small enough for a hundred thousand items.
+
+    Attributes:
+        ids: of all items, in the order of the rows, (I,).
+        failed: why an item has no results, by its place in `ids`.
+        gammas: ascending, (G,).
+        frames: N of each item, (I,), 0 for failed ones.
+        targets: M, likewise.
+        events: events of its weak target, likewise.
+        lost: events under the threshold, (G, I), NaN where not known.
+        measures: those of `SHOWN` that a row knows, (G, I), NaN where not known.
+    """
+
+    ids: list[str]
+    failed: dict[int, str]
+    gammas: list[float]
+    frames: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    events: NDArray[np.int64]
+    lost: NDArray[np.float64]
+    measures: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> "Overview":
+        """Read the rows once; those of one item follow each other."""
+        ids: list[str] = []
+        failed: dict[int, str] = {}
+        sizes: dict[str, array[int]] = {name: array("q") for name in ("N", "M", "events")}
+        names = (LOST, *(shown.name for shown in SHOWN))
+        at: dict[float, dict[str, array[float]]] = {}
+        for row in rows:
+            if not ids or ids[-1] != row["id"]:
+                ids.append(row["id"])
+                for name, column in sizes.items():
+                    column.append(int(row.get(name) or 0))
+            if row.get("status") == "failed":
+                failed[len(ids) - 1] = row.get("error") or ""
+                continue
+            columns = at.setdefault(float(row["gamma"]), {name: array("d") for name in names})
+            for name, values in columns.items():
+                values.extend([math.nan] * (len(ids) - 1 - len(values)))  # items without this gamma
+                value = row.get(name)
+                values.append(math.nan if value is None else float(value))
+        gammas = sorted(at)
+
+        def grid(name: str) -> NDArray[np.float64]:
+            values = np.full((len(gammas), len(ids)), math.nan)
+            for g, gamma in enumerate(gammas):
+                values[g, : len(at[gamma][name])] = at[gamma][name]
+            return values
+
+        known = {shown.name: grid(shown.name) for shown in SHOWN}
+        return cls(
+            ids,
+            failed,
+            gammas,
+            np.array(sizes["N"], np.int64),
+            np.array(sizes["M"], np.int64),
+            np.array(sizes["events"], np.int64),
+            grid(LOST),
+            {name: values for name, values in known.items() if not np.isnan(values).all()},
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def at_risk(self) -> NDArray[np.int64]:
+        """Events at risk of each item: those under the threshold at the gamma that loses most, (I,)."""
+        if not self.gammas:
+            return np.zeros(len(self), np.int64)
+        return np.asarray(np.nan_to_num(self.lost).max(axis=0), np.int64)
+
+    def by_risk(self) -> list[int]:
+        """Places of the items that have results, most events at risk first."""
+        done = np.ones(len(self), bool)
+        done[list(self.failed)] = False
+        order = np.lexsort((np.arange(len(self)), -np.nan_to_num(self.lost).sum(axis=0), -self.at_risk))
+        return [int(i) for i in order if done[i]]
+
+    def pooled(self, name: str, g: int) -> float | None:
+        """Mean over all events for measures of events, else over items; None where nothing is known."""
+        values = self.measures.get(name)
+        if values is None:
+            return None
+        weights = self.events if name in _WEIGHED_BY_EVENTS else np.ones(len(self))
+        known = ~np.isnan(values[g]) & (weights > 0)
+        return float(np.average(values[g][known], weights=weights[known])) if known.any() else None

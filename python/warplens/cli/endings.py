@@ -1,0 +1,34 @@
+"""How commands end that work through items: 0 all is well, 1 something failed, 2 the command was misused."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from warplens.corpus import EngineError, Finished, InputError
+
+
+@contextmanager
+def sentences_for_errors(out: Path) -> Iterator[None]:
+    """Turn what can be wrong with inputs, results and those who do the work into a sentence and a status."""
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"{out} is a file, results need a folder (-o)")
+    try:
+        yield
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
+    except EngineError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error}: the results could not be written") from error
+
+
+def end(outcomes: Sequence[Finished]) -> None:
+    """List what failed and leave with the status that says so."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        click.echo(f"{len(failed)} of {len(outcomes)} items failed:", err=True)
+        for outcome in failed:
+            click.echo(f"  {outcome.id}: {outcome.error}", err=True)
+        raise SystemExit(1)

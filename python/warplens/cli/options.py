@@ -1,0 +1,49 @@
+"""Arguments and options that several commands take."""
+
+from pathlib import Path
+
+import click
+
+from warplens.cli.sizes import Size
+from warplens.io import DEFAULT_SIZE_LIMIT
+
+inputs = click.argument(
+    "inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+out = click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the results."
+)
+step_weights = click.option(
+    "--step-weights",
+    nargs=3,
+    type=float,
+    metavar="H V D",
+    help="Weights of the horizontal, vertical and diagonal step.  [default: the item's, else 1 1 1]",
+)
+cost = click.option("--cost", help="Local cost, overrides that of the items: mse, bce, ce, ...")
+threshold = click.option(
+    "--threshold", type=float, default=0.5, show_default=True, help="Events that stay under it are lost."
+)
+processes = click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Items in work at a time, each in a process of its own.  [default: all cores]",
+)
+scheduler = click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Let a Dask scheduler run the items; its workers must see inputs and OUT under the same paths.",
+)
+size_limit = click.option(
+    "--size-limit",
+    type=Size(),
+    default=DEFAULT_SIZE_LIMIT,
+    metavar="SIZE",
+    help=f"Items whose arrays take more bytes than this fail.  [default: {DEFAULT_SIZE_LIMIT >> 30}G]",
+)
+shard = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N parts of the items, and only their files. Shards of one OUT may run at once, on "
+    "several machines; when all are done, the same command without --shard sums them up.",
+)

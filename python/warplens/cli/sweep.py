@@ -1,0 +1,141 @@
+"""`warplens sweep`."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from warplens.analysis.gamma_choice import GammaChoice, check_share, tenths_of_percent
+from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.cli import options
+from warplens.cli.endings import end, sentences_for_errors
+from warplens.cli.gamma_grid import GammaGrid
+from warplens.cli.numbers import NumbersCommand, NumbersOption
+from warplens.cli.progress import ProgressReport
+from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
+
+_MOST_NAMED = 3
+"""Items that are named for losing more than others."""
+
+
+@click.command("sweep", cls=NumbersCommand)
+@options.inputs
+@options.out
+@click.option(
+    "--gammas",
+    cls=NumbersOption,
+    type=GammaGrid(),
+    default=("0.01:100:13",),
+    metavar="FROM:TO:COUNT | G...",
+    help="A geometric grid, or one gamma or more; 0 is hard DTW.  [default: 0.01:100:13]",
+)
+@options.step_weights
+@options.cost
+@options.threshold
+@click.option(
+    "--share",
+    type=float,
+    default=0.95,
+    show_default=True,
+    help="Of all events, what a gamma must keep at or above the threshold to be recommended.",
+)
+@options.shard
+@options.size_limit
+@options.processes
+@options.scheduler
+def sweep_command(
+    inputs: tuple[Path, ...],
+    out: Path,
+    gammas: tuple[tuple[float, ...], ...],
+    step_weights: tuple[float, float, float] | None,
+    cost: str | None,
+    threshold: float,
+    share: float,
+    shard: str | None,
+    size_limit: int,
+    processes: int | None,
+    scheduler: str | None,
+) -> None:
+    """See which gamma to train with: what each one keeps of all events, and what it loses them to.
+
+    INPUT are items as for `warplens analyze`. Recommended is the largest gamma of the grid that keeps the
+    share of all events at or above the threshold.
+
+    Results: sweep.csv, recommendation.json and, with matplotlib, sweep.png in the folder OUT. Run again, it
+    does only what is new.
+    """
+    try:
+        settings = Settings(tuple(gamma for word in gammas for gamma in word), cost, step_weights, threshold)
+        check_share(share)
+        part = None if shard is None else Shard.parse(shard)
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(str(error)) from error
+    with sentences_for_errors(out), ProgressReport() as progress:
+        run = sweep(
+            inputs,
+            out,
+            settings,
+            share=share,
+            size_limit=size_limit,
+            processes=processes,
+            scheduler=scheduler,
+            shard=part,
+            progress=progress,
+        )
+    if run.choice is not None:
+        _tell(run, run.choice)
+    end(run.outcomes)
+
+
+def _tell(run: SweepRun, choice: GammaChoice) -> None:
+    if run.pooled is not None:
+        Console(highlight=False).print(_table(run.pooled, choice.nearest))
+    click.echo(choice.reason)
+    if run.pooled is not None and choice.nearest is not None:
+        click.echo(_losing_items(run.outcomes, run.pooled.gammas.tolist().index(choice.nearest)), nl=False)
+    where = f"Table: {run.table}" if run.picture is None else f"Table and curves: {run.table}, {run.picture}"
+    click.echo(where)
+
+
+def _table(pooled: GammaSweep, marked: float | None) -> Table:
+    """The curve of all items, the recommended gamma or the nearest in bold and with an arrow."""
+    table = Table(box=None, pad_edge=False, header_style="")
+    columns: list[tuple[str, Callable[[int], str]]] = [
+        ("", lambda g: "->" if pooled.gammas[g] == marked else ""),
+        ("gamma", lambda g: f"{pooled.gammas[g]:.4g}"),
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{tenths_of_percent(kept):.1f}", pooled.kept[g])),
+        ("lost to\nblur", lambda g: str(pooled.lost_to_blur[g])),
+        ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
+        ("peak of\nshort events", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),
+        ("blur\n(frames)", lambda g: _or_blank("{:.1f}".format, pooled.blur[g])),
+        ("entropy\nper frame", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
+    ]
+    if pooled.judged:
+        columns.append(("F", lambda g: f"{pooled.f_measure[g]:.3f}"))
+    for heading, _ in columns:
+        table.add_column(heading, justify="right", vertical="bottom")
+    for g in range(len(pooled.gammas)):
+        table.add_row(*(cell(g) for _, cell in columns), style="bold" if pooled.gammas[g] == marked else None)
+    return table
+
+
+def _or_blank(text: Callable[[float], str], value: float) -> str:
+    return "" if math.isnan(value) else text(value)
+
+
+def _losing_items(outcomes: Sequence[SweepOutcome], g: int) -> str:
+    """A line on the items that lose most of the events at the g-th gamma, where there is a choice of them."""
+    swept = {outcome.id: outcome.sweep for outcome in outcomes if outcome.sweep is not None}
+    losing = sorted(
+        (item_id for item_id in swept if swept[item_id].lost[g]), key=lambda item_id: -swept[item_id].lost[g]
+    )
+    if len(swept) < 2 or not losing:
+        return ""
+    named = ", ".join(
+        f"{item_id} ({swept[item_id].lost[g]} of {swept[item_id].events})" for item_id in losing[:_MOST_NAMED]
+    )
+    gamma = swept[losing[0]].gammas[g]
+    return f"At gamma {gamma:.4g}, {len(losing)} of {len(swept)} items lose events, most {named}.\n"

@@ -1,0 +1,65 @@
+"""Items on Dask distributed (extra `dask`): one task an item, one small result a task.
+
+The scheduler gives the tasks of a worker that died to others; one that outlives several workers is given up.
+What such a task had written stands, and is found by whoever does it again.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from typing import TypeVar
+
+import warplens as wl
+from warplens.corpus.attempt import Answer, EngineError, attempt
+from warplens.corpus.sources import Source
+
+R = TypeVar("R")
+
+_AHEAD = 1024
+"""Tasks that the scheduler knows of beyond the one that is waited for; a task is a few hundred bytes."""
+
+_SECONDS_TO_CONNECT = 10
+
+
+def run_on_cluster(
+    sources: Sequence[Source], work: Callable[[Source], R], scheduler: str
+) -> Generator[Answer[R], None, None]:
+    """The answer for every source, in order; see `engine.run_items`.
+
+    Raises:
+        EngineError: Dask is not installed, or the scheduler cannot be reached.
+    """
+    try:
+        from distributed import Client, Future, KilledWorker
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"scheduler: needs '{error.name}', which is not installed: pip install warplens[dask]"
+        ) from error
+    try:
+        client = Client(  # type: ignore[no-untyped-call]
+            scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False
+        )
+    except (OSError, ValueError) as error:
+        raise EngineError(f"scheduler: {scheduler} cannot be reached: {error}") from error
+    with client:
+        waiting: deque[Future[Answer[R]]] = deque()
+        submitted = 0
+        for source in sources:
+            while submitted < len(sources) and len(waiting) < _AHEAD:
+                waiting.append(client.submit(_attempt_alone, work, sources[submitted], pure=False))
+                submitted += 1
+            future = waiting.popleft()
+            try:
+                try:
+                    yield future.result()
+                except KilledWorker:
+                    # Dask blames every task that a dead worker held; an innocent one lives when tried again.
+                    yield client.submit(_attempt_alone, work, source, pure=False).result()
+            except KilledWorker as error:
+                last = error.last_worker.address if error.last_worker else "unknown"
+                yield Answer(reason=f"the workers that ran it died, the last one at {last}")
+
+
+def _attempt_alone(work: Callable[[Source], R], source: Source) -> Answer[R]:
+    """One item on one thread: a worker may run as many tasks as it has threads."""
+    wl.set_num_threads(1)
+    return attempt(work, source)

@@ -1,0 +1,79 @@
+"""What `sweep` does with one item, in whatever process: read, align at every gamma, keep the sums."""
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.analysis.item_sweep import sweep_item
+from warplens.corpus.settings import Settings
+from warplens.corpus.sources import Source
+from warplens.corpus.sweep_file import load_sweep, save_sweep, sweep_path
+
+_FORMAT = 1
+"""Goes up when the same input and settings give other sums: older files are then made anew."""
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What became of one item.
+
+    Attributes:
+        id: the item.
+        sweep: its sums at every gamma, None if it failed.
+        error: why it failed, or None.
+        reused: whether an earlier run had done it under the same settings.
+    """
+
+    id: str
+    sweep: GammaSweep | None = None
+    error: str | None = None
+    reused: bool = False
+
+
+@dataclass(frozen=True)
+class SweepWork:
+    """The work of a sweep, the same for every item and sent to whoever does it.
+
+    Attributes:
+        out: folder of the results.
+        settings: gammas, cost, step weights and threshold.
+        size_limit: bytes that the arrays of one item may take, None for any.
+    """
+
+    out: Path
+    settings: Settings
+    size_limit: int | None
+
+    def __call__(self, source: Source) -> SweepOutcome:
+        """Do one item, unless its file shows that it was done under the same content and settings.
+
+        Raises:
+            ItemError: it is no item, or has no cost.
+            ValueError: it cannot be aligned, or its id cannot name a file.
+            OSError: it cannot be read or its sums cannot be written.
+        """
+        settings = self.settings
+        item = source.read(size_limit=self.size_limit)
+        path = sweep_path(self.out, source.id)
+        told = f"sweep {_FORMAT} {settings.key_of(item)}"
+        key = hashlib.blake2b(told.encode(), digest_size=20).hexdigest()
+        known = load_sweep(path, key)
+        if known is not None:
+            return SweepOutcome(source.id, known, reused=True)
+        found = sweep_item(
+            item,
+            gammas=settings.gammas,
+            cost=settings.cost_of(item),
+            step_weights=settings.step_weights_of(item),
+            threshold=settings.threshold,
+        )
+        save_sweep(path, found, key)
+        return SweepOutcome(source.id, found)
+
+    def failed(self, source: Source, reason: str) -> SweepOutcome:
+        """The outcome of an item that could not be done; sums of an earlier input of its name go."""
+        with contextlib.suppress(OSError, ValueError):
+            sweep_path(self.out, source.id).unlink(missing_ok=True)
+        return SweepOutcome(source.id, error=reason)

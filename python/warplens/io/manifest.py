@@ -1,0 +1,223 @@
+"""Manifests: tables that say of each item where its predictions and targets are.
+
+Columns are `predictions`, `weak`, `strong`, `cost`, `fps`, `lowest_pitch` and `id`; only the first is
+needed, others are ignored. A cell of the first three is a file or `file:key`, its path relative to the
+folder of the manifest. An empty cell is taken from the predictions' file.
+"""
+
+import csv
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warplens.io.container import DEFAULT_SIZE_LIMIT, Budget, joined
+from warplens.io.errors import ItemError
+from warplens.io.formats import is_container, item_suffix, opened
+from warplens.io.item import Item, make_item
+from warplens.io.note_lists import NOTE_SUFFIXES, is_note_list, read_notes
+from warplens.io.origin import names_in, read_values
+
+MANIFEST_SUFFIXES = (".csv", ".parquet")
+
+COLUMNS = ("id", "predictions", "weak", "strong", "cost", "fps", "lowest_pitch")
+
+
+class ManifestError(ValueError):
+    """A table cannot be used as a manifest; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class ItemOfRow:
+    """An item that a row of a manifest tells of.
+
+    Attributes:
+        manifest: its file.
+        row: number of the row, from 1, without the line of names.
+        cells: (column, text) of the cells that are not empty.
+        surplus: whether it has more cells than there are columns.
+    """
+
+    manifest: Path
+    row: int
+    cells: tuple[tuple[str, str], ...]
+    surplus: bool = False
+
+    @property
+    def location(self) -> str:
+        """Manifest and row, for messages."""
+        return f"{self.manifest}, row {self.row}"
+
+    def cell(self, column: str) -> str:
+        """A cell, "" when it is empty."""
+        return dict(self.cells).get(column, "")
+
+    def name(self) -> str:
+        """What the item is called: its `id`, or the path of its predictions without the extension.
+
+        The path is relative to the manifest; the key within the file follows it, less a last `predictions`.
+        It is taken as it stands and need not be one that can be used.
+        """
+        if (given := self.cell("id")) or not self.cell("predictions"):
+            return given
+        path, key = self._split("predictions")
+        base = self.manifest.parent
+        relative = path.relative_to(base) if path.is_relative_to(base) else path
+        stem = relative.as_posix()
+        stem = stem[: len(stem) - len(item_suffix(relative.name) or relative.suffix)]
+        parts = [part for part in key.split("/") if part]
+        if parts and parts[-1] == "predictions":
+            parts.pop()
+        return "/".join([stem, *parts])
+
+    def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
+        """Read the item; `fps` overrides that of manifest and file.
+
+        Raises:
+            ItemError: a cell or what it points to cannot be used, or is larger than `size_limit`.
+            OSError: a file cannot be read.
+        """
+        if self.surplus:
+            raise ItemError("its row has more cells than columns: cells that hold a comma need quotes")
+        if not self.cell("predictions"):
+            raise ItemError("its cell 'predictions' is empty")
+        budget = Budget(size_limit)
+        given = {column for column, _ in self.cells}
+        path, key = self._existing("predictions")
+        group, predictions = _place(path, key)
+        names = {**names_in(group), "predictions": predictions}
+        names = {key: name for key, name in names.items() if key == "predictions" or key not in given}
+        values = read_values(path, names, budget, needed="predictions")
+        for column in ("weak", "strong"):
+            if column in given:
+                values[column] = self._target(column, budget)
+        for column in ("fps", "lowest_pitch"):
+            if column in given:
+                values[column] = _number(column, self.cell(column))
+        if "cost" in given:
+            values["cost"] = self.cell("cost")
+        if fps is not None:
+            values["fps"] = fps
+        return make_item(values)
+
+    def _target(self, column: str, budget: Budget) -> Any:
+        path, key = self._existing(column)
+        if is_note_list(path):
+            if key:
+                raise ItemError(f"'{column}' is '{self.cell(column)}': a list of notes has no keys")
+            return read_notes(path, budget)
+        if not is_container(path):
+            raise ItemError(
+                f"'{column}' is '{self.cell(column)}': neither a file of arrays nor a list of notes "
+                f"({', '.join(NOTE_SUFFIXES)})"
+            )
+        # An npy file is one array, whatever its name.
+        name = "predictions" if path.name.lower().endswith(".npy") else key or column
+        return read_values(path, {column: name}, budget, needed=column)[column]
+
+    def _split(self, column: str) -> tuple[Path, str]:
+        """File and key of a cell; a file whose own name has colons is found under its whole name."""
+        text, base = self.cell(column), self.manifest.parent
+        places = [i for i, letter in enumerate(text) if letter == ":"]
+        for i in (len(text), *reversed(places)):
+            # Not Path.exists, which raises for names that no file can have.
+            if text[:i] and os.path.exists(base / text[:i]):  # noqa: PTH110
+                return base / text[:i], text[i + 1 :].strip("/")
+        for i in reversed(places):
+            if item_suffix(text[:i]):
+                return base / text[:i], text[i + 1 :].strip("/")
+        return base / text, ""
+
+    def _existing(self, column: str) -> tuple[Path, str]:
+        path, key = self._split(column)
+        if not os.path.exists(path):  # noqa: PTH110
+            raise ItemError(f"'{column}' is '{self.cell(column)}': there is no file {path}")
+        return path, key
+
+
+def read_manifest(path: Path) -> list[ItemOfRow]:
+    """The rows of a manifest, in its order.
+
+    Raises:
+        ManifestError: it is no table, or has no column `predictions`, or a library is missing.
+        OSError: it cannot be read.
+    """
+    table = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path)
+    return [
+        ItemOfRow(
+            path,
+            i,
+            tuple((column, text) for column in COLUMNS if (text := _text(row.get(column)))),
+            surplus=None in row,
+        )
+        for i, row in enumerate(table, 1)
+    ]
+
+
+def _csv_rows(path: Path) -> list[dict[Any, Any]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            _check_columns([name.strip() for name in reader.fieldnames or ()])
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            return list(reader)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ManifestError(f"not a table of comma-separated values in UTF-8: {error}") from error
+
+
+def _parquet_rows(path: Path) -> list[dict[Any, Any]]:
+    try:
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError as error:
+        raise ManifestError(
+            f"it needs '{error.name}', which is not installed: pip install warplens[parquet]"
+        ) from error
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_columns(file.schema_arrow.names)
+            columns = [column for column in COLUMNS if column in file.schema_arrow.names]
+            rows: list[dict[Any, Any]] = file.read(columns).to_pylist()
+            return rows
+    except ManifestError:
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ManifestError(f"damaged parquet file: {error}") from error
+    except Exception as error:  # what the library raises on a damaged file has no end
+        raise ManifestError(f"damaged parquet file: {error}") from error
+
+
+def _check_columns(names: list[str]) -> None:
+    if "predictions" not in names:
+        raise ManifestError(
+            f"no column 'predictions' (columns: {', '.join(names) or 'none'}; a manifest has it and any of "
+            f"{', '.join(column for column in COLUMNS if column != 'predictions')})"
+        )
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise ManifestError(f"two columns are called '{twice[0]}'")
+
+
+def _text(value: Any) -> str:
+    """A cell as text: tables of data frames hold numbers, and NaN where a cell is empty."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value).strip()
+
+
+def _number(column: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ItemError(f"'{column}' is '{text}' in the manifest, it must be a number") from None
+
+
+def _place(path: Path, key: str) -> tuple[str, str]:
+    """The group of an item and the name of its predictions: the key names the one or the other."""
+    if not key or path.name.lower().endswith(".npy"):
+        return "", "predictions"
+    with opened(path) as container:
+        if joined(key, "predictions") in container:
+            return key, joined(key, "predictions")
+    return key.rpartition("/")[0], key

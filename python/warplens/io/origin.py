@@ -1,0 +1,85 @@
+"""Where an item is read from: small values that cross to other processes and are read there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warplens.io.container import DEFAULT_SIZE_LIMIT, KEYS, Budget, joined, load_keys
+from warplens.io.errors import ItemError
+from warplens.io.formats import opened
+from warplens.io.item import Item, make_item
+
+
+@dataclass(frozen=True)
+class ItemInFile:
+    """An item that is a file, or a group of one: its arrays and values are called as the fields of `Item`.
+
+    Attributes:
+        path: the file; of npy files the one with the predictions.
+        group: within the file, "" for its root.
+    """
+
+    path: Path
+    group: str = ""
+
+    @property
+    def location(self) -> str:
+        """File and group, for messages."""
+        return f"{self.path}:{self.group}" if self.group else str(self.path)
+
+    def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
+        """Read the item; `fps` overrides that of the file.
+
+        Raises:
+            ItemError: the file is not an item, or its arrays would take more than `size_limit` bytes.
+            OSError: the file cannot be read.
+        """
+        values = read_values(self.path, names_in(self.group), Budget(size_limit))
+        return make_item(values if fps is None else {**values, "fps": fps})
+
+
+@dataclass(frozen=True)
+class NoItem:
+    """Something that is known to be no item before it is read.
+
+    Attributes:
+        location: where it is, for messages.
+        reason: why it is none.
+    """
+
+    location: str
+    reason: str
+
+    def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
+        """Raises `ItemError` with the reason."""
+        raise ItemError(self.reason)
+
+
+def read_values(path: Path, names: Mapping[str, str], budget: Budget, *, needed: str = "") -> dict[str, Any]:
+    """What a file knows of an item, by key; keys that it knows and that were not asked for are None.
+
+    Args:
+        path: a file of any format with arrays.
+        names: the keys that are looked for, and their names in the file.
+        budget: bytes that may be read.
+        needed: a key that must be there.
+
+    Raises:
+        ItemError: the file is of no known format, damaged or too large; the needed key is not in it.
+        OSError: it cannot be read.
+    """
+    with opened(path) as container:
+        values = load_keys(container, names, budget)
+        if needed and needed not in values:
+            found = ", ".join(sorted(container.keys_in(names[needed].rpartition("/")[0]))[:20]) or "none"
+            raise ItemError(f"{path.name} has no array '{names[needed]}' (keys found: {found})")
+        if "weak" not in values:
+            group = names["predictions"].rpartition("/")[0] if "predictions" in names else ""
+            values = dict.fromkeys(container.keys_in(group)) | values
+    return values
+
+
+def names_in(group: str) -> dict[str, str]:
+    """The names of all keys of an item in a group."""
+    return {key: joined(group, key) for key in KEYS}

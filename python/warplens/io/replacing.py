@@ -1,0 +1,59 @@
+"""Writing a file whole or not at all.
+
+What is being written has a name of its own, `.<random>.part`, and is locked for as long as its process lives:
+that tells a file in the making from one that a killed process left, on whatever machine it ran.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_SUFFIX = ".part"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` once it is complete, and leaves it alone if it never is."""
+    file, temporary = _begin(path.parent)
+    try:
+        with file:
+            yield file
+            file.flush()
+            # Before the lock goes, after which the file would look left behind.
+            temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed were writing in a folder, at any depth."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(_SUFFIX):
+                # Held by its writer, or gone by now.
+                with contextlib.suppress(OSError):
+                    _remove_unheld(Path(parent) / name)
+
+
+def _begin(folder: Path) -> tuple[IO[bytes], Path]:
+    while True:
+        temporary = folder / f".{secrets.token_hex(8)}{_SUFFIX}"
+        file = temporary.open("xb")
+        # There are file systems without locks; leftovers stay there.
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file, temporary
+        file.close()  # taken for a leftover between its first moment and its lock
+
+
+def _remove_unheld(path: Path) -> None:
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()

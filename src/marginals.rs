@@ -1,0 +1,93 @@
+//! Sums along the rows and columns of a soft alignment.
+//!
+//! With H~(n,m) = H(n,m) / sum_m H(n,m), 0 throughout a row that sums to 0:
+//!
+//! ```text
+//! mass(m) = sum_n H~(n,m)      path(n) = sum_m H~(n,m) m      entropy(n) = -sum_m H~(n,m) log H~(n,m)
+//! ```
+
+use crate::real::Real;
+use crate::shape::Shape;
+
+/// Shares below this add less than 1e-16 to an entropy, and most shares are.
+const LEAST_SHARE: f64 = 1e-18;
+
+/// What lies on each target and where each frame lies.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Marginals {
+    /// 1 / sum_m H(n,m), (N,); 0 where the sum is 0.
+    pub inverse_sums: Vec<f64>,
+    /// Frames that each target holds, (M,); they add up to N.
+    pub masses: Vec<f64>,
+    /// The target, counted from 0, that each frame lies on in the mean, (N,).
+    pub path: Vec<f64>,
+    /// Entropy of each frame's row in nats, (N,).
+    pub entropy: Vec<f64>,
+}
+
+impl Marginals {
+    /// Of H (N,M), row-major.
+    pub fn new<F: Real>(alignment: &[F], shape: Shape) -> Self {
+        let Shape { n, m } = shape;
+        assert_eq!(alignment.len(), n * m);
+        let mut found =
+            Self { inverse_sums: vec![0.0; n], masses: vec![0.0; m], path: vec![0.0; n], entropy: vec![0.0; n] };
+        let (ones, numbers) = (vec![1.0; m], (0..m).map(|target| target as f64).collect::<Vec<_>>());
+        let mut shares = vec![0.0; m];
+        for (frame, row) in alignment.chunks_exact(m).enumerate() {
+            shares.iter_mut().zip(row).for_each(|(share, h)| *share = h.to_f64());
+            let sum = dot(&shares, &ones);
+            let inverse = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+            for (share, mass) in shares.iter_mut().zip(&mut found.masses) {
+                *share *= inverse;
+                *mass += *share;
+            }
+            found.inverse_sums[frame] = inverse;
+            found.path[frame] = dot(&shares, &numbers);
+            let entropy: f64 =
+                shares.iter().filter(|&&share| share > LEAST_SHARE).map(|share| share * share.ln()).sum();
+            found.entropy[frame] = (-entropy).max(0.0);
+        }
+        found
+    }
+}
+
+/// `sum a b` in eight parts, so that no addition waits for the one before.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut parts = [0.0; 8];
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for k in 0..8 {
+            parts[k] += a[k] * b[k];
+        }
+    }
+    parts.iter().sum::<f64>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagonal_is_sharp_and_an_even_spread_is_not() {
+        let shape = Shape { n: 4, m: 4 };
+        let diagonal: Vec<f32> = (0..16).map(|k| if k % 5 == 0 { 3.0 } else { 0.0 }).collect();
+        let sharp = Marginals::new(&diagonal, shape);
+        assert_eq!(sharp.masses, [1.0; 4]);
+        assert_eq!(sharp.path, [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(sharp.entropy, [0.0; 4]);
+        let even = Marginals::new(&[0.25f64; 16], shape);
+        assert_eq!(even.masses, [1.0; 4]);
+        assert_eq!(even.path, [1.5; 4]);
+        assert!(even.entropy.iter().all(|s| (s - 4f64.ln()).abs() < 1e-15));
+    }
+
+    #[test]
+    fn a_row_of_nothing_is_nothing() {
+        let found = Marginals::new(&[0.0f64, 0.0, 1.0, 1.0], Shape { n: 2, m: 2 });
+        assert_eq!(found.inverse_sums, [0.0, 0.5]);
+        assert_eq!(found.masses, [0.5, 0.5]);
+        assert_eq!(found.entropy[0], 0.0);
+    }
+}

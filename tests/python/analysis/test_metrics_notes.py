@@ -1,0 +1,75 @@
+"""Note measures against mir_eval.transcription run on all notes at once."""
+
+import numpy as np
+import pytest
+
+from warplens.analysis.metrics import Notes, find_notes, note_measures
+
+transcription = pytest.importorskip("mir_eval.transcription")
+
+
+def random_roll(seed, density=0.2):
+    rng = np.random.default_rng(seed)
+    roll = np.zeros((300, 20))
+    for _ in range(int(density * 400)):
+        start, length, feature = rng.integers(0, 290), rng.integers(1, 25), rng.integers(0, 20)
+        roll[start : start + length, feature] = 1
+    return roll
+
+
+def in_hertz(notes):
+    return notes.intervals, 55 * np.exp2(notes.feature / 12)
+
+
+@pytest.mark.parametrize("fps", [10.0, 43.07, 100.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_f_measures_and_errors_are_those_of_mir_eval(seed, fps):
+    strong = random_roll(seed)
+    late = np.roll(strong, seed, axis=0)
+    late[:, seed] = 0
+    estimate, reference = (find_notes(roll, fps=fps) for roll in (late, strong))
+    found = note_measures(estimate, reference)
+    together = (*in_hertz(reference), *in_hertz(estimate))
+    _, _, onset_f, _ = transcription.precision_recall_f1_overlap(*together, offset_ratio=None)
+    _, _, f_measure, _ = transcription.precision_recall_f1_overlap(*together)
+    assert found["note_onset_f"] == pytest.approx(onset_f, abs=1e-9)
+    assert found["note_f"] == pytest.approx(f_measure, abs=1e-9)
+    matches = transcription.match_notes(*together, offset_ratio=None)
+    errors = [np.abs(reference.intervals[r] - estimate.intervals[e]) for r, e in matches]
+    if errors:
+        onset, offset = 1000 * np.mean(errors, axis=0)
+        assert (found["onset_error_ms"], found["offset_error_ms"]) == pytest.approx((onset, offset))
+    else:
+        assert np.isnan(found["onset_error_ms"])
+
+
+def test_notes_are_runs_above_the_threshold():
+    roll = np.array([[0.2, 0.9], [0.6, 0.9], [0.7, 0.1], [0.5, 0.9]])
+    notes = find_notes(roll, fps=10)
+    np.testing.assert_allclose(notes.intervals, [[0, 0.2], [0.1, 0.3], [0.3, 0.4]])
+    np.testing.assert_array_equal(notes.feature, [1, 0, 1])
+    assert len(find_notes(roll, fps=10, threshold=0.95)) == 0
+
+
+def test_notes_match_within_their_feature_alone():
+    notes = find_notes(random_roll(5), fps=50)
+    assert note_measures(notes, notes) == pytest.approx(
+        {"onset_error_ms": 0, "offset_error_ms": 0, "note_onset_f": 1, "note_f": 1}
+    )
+    elsewhere = note_measures(Notes(notes.intervals, notes.feature + 20), notes)
+    assert elsewhere["note_onset_f"] == elsewhere["note_f"] == 0
+
+
+def test_an_onset_that_is_late_by_a_frame_is_late_by_its_duration():
+    strong = random_roll(6, density=0.05)
+    estimate, reference = (find_notes(roll, fps=40) for roll in (np.roll(strong, 1, axis=0), strong))
+    found = note_measures(estimate, reference)
+    assert found["onset_error_ms"] == pytest.approx(25)
+
+
+def test_without_notes_nothing_is_right_or_wrong():
+    silence, notes = find_notes(np.zeros((5, 20)), fps=10), find_notes(random_roll(7), fps=10)
+    assert all(np.isnan(value) for value in note_measures(silence, silence).values())
+    for found in (note_measures(silence, notes), note_measures(notes, silence)):
+        assert found["note_f"] == found["note_onset_f"] == 0
+        assert np.isnan(found["onset_error_ms"])

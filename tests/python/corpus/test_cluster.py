@@ -1,0 +1,82 @@
+"""Dask distributed: the same items, the same bytes, whatever happens to its workers."""
+
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+pytest.importorskip("distributed")
+
+import dask
+from corpus.deadly_work import Work
+from corpus.sample_items import save_corpus
+from corpus.test_analyze import content
+from distributed import LocalCluster
+
+from warplens.corpus import EngineError, Settings, analyze, collect
+from warplens.corpus.engine import run_items
+from warplens.corpus.item_work import ItemWork
+
+# Whatever Dask warns of is not ours.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    # By default a task is given up after the fourth worker that died over it; here after the first.
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+    ):
+        yield cluster.scheduler_address
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folder = save_corpus(tmp_path / "in", 9)
+    (folder / "broken.npz").write_bytes(b"no archive")
+    return folder
+
+
+def test_a_cluster_gives_the_same_bytes_as_this_machine(tmp_path, corpus, scheduler):
+    here = analyze([corpus], tmp_path / "here", processes=1)
+    there = analyze([corpus], tmp_path / "there", scheduler=scheduler)
+    assert content(tmp_path / "here") == content(tmp_path / "there")
+    assert [outcome.rows for outcome in here.outcomes] == [outcome.rows for outcome in there.outcomes]
+    again = analyze([corpus], tmp_path / "there", scheduler=scheduler)
+    assert all(outcome.reused for outcome in again.outcomes if outcome.error is None)
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, scheduler):
+    out = tmp_path / "out"
+    sources, _ = collect([corpus], exclude=out)
+    item_work = ItemWork(out, Settings(), None)
+    work = Work(tmp_path, killed_once=frozenset({"a", "e"}), then=item_work)
+    outcomes = list(run_items(sources, work, failed=item_work.failed, scheduler=scheduler))
+    assert [outcome.id for outcome in outcomes] == [source.id for source in sources]
+    assert [outcome.id for outcome in outcomes if outcome.error is not None] == ["broken"]
+    assert (tmp_path / "a").exists()  # the killing took place
+    # A run over what it left finds all of it, and writes what an undisturbed one writes.
+    run = analyze([corpus], out)
+    assert all(outcome.reused for outcome in run.outcomes if outcome.error is None)
+    analyze([corpus], tmp_path / "undisturbed")
+    assert content(out) == content(tmp_path / "undisturbed")
+
+
+def test_an_item_that_kills_every_worker_is_a_row(tmp_path, corpus, scheduler):
+    sources, _ = collect([corpus], exclude=tmp_path / "out")
+    item_work = ItemWork(tmp_path / "out", Settings((1.0,)), None)
+    work = Work(tmp_path, killed=frozenset({"c"}), then=item_work)
+    outcomes = list(run_items(sources, work, failed=item_work.failed, scheduler=scheduler))
+    reasons = {outcome.id: outcome.error for outcome in outcomes if outcome.error is not None}
+    assert reasons.keys() == {"broken", "c"}
+    assert "the workers that ran it died" in reasons["c"]
+
+
+def test_a_scheduler_that_is_not_there_is_an_error(tmp_path, corpus, monkeypatch):
+    from warplens.corpus import cluster
+
+    monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 0.2)
+    with pytest.raises(EngineError, match=r"scheduler: tcp://127\.0\.0\.1:1 cannot be reached"):
+        analyze([corpus], tmp_path / "out", scheduler="tcp://127.0.0.1:1")

@@ -1,0 +1,145 @@
+"""Runs that are ended from outside, in the middle: nothing half is taken for whole, and the next goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+pytest.importorskip("click")
+pytest.importorskip("rich")
+
+from corpus.sample_items import save_corpus
+from corpus.test_analyze import content
+
+from warplens.corpus import analyze
+
+PATIENCE = 120
+"""Seconds after which a test gives up on another process; what is tested does not depend on it."""
+
+N_ITEMS = 12
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def is_alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return save_corpus(tmp_path / "in", N_ITEMS)
+
+
+@pytest.fixture
+def halted(tmp_path, corpus):
+    """A run of which both workers stand in the middle of writing, and their process ids."""
+    markers = tmp_path / "markers"
+    markers.mkdir()
+    run = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("halting_run.py"), corpus, tmp_path / "out", markers],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: len(list(markers.iterdir())) == 2 or run.poll() is not None, "both workers")
+        assert run.poll() is None, run.stderr.read()
+        yield run, [int(marker.name) for marker in markers.iterdir()]
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+        run.stderr.close()
+        run.wait()
+
+
+def leftovers(out):
+    return list(out.rglob("*.part"))
+
+
+def test_after_kill_9_the_next_run_gives_the_bytes_of_an_undisturbed_one(tmp_path, corpus, halted):
+    out = tmp_path / "out"
+    run, workers = halted
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers' end")
+    assert len(leftovers(out)) == 2
+    assert not (out / "items.csv").exists()
+    done = {path.relative_to(out).as_posix() for path in (out / "items").rglob("*.npz")}
+    assert len(done) == 8
+
+    again = analyze([corpus], out)
+    assert sum(outcome.reused for outcome in again.outcomes) == len(done)
+    analyze([corpus], tmp_path / "undisturbed")
+    assert content(out) == content(tmp_path / "undisturbed")
+
+
+def test_a_run_leaves_alone_what_another_is_writing(tmp_path, corpus, halted):
+    out = tmp_path / "out"
+    assert len(leftovers(out)) == 2
+    analyze([corpus], out)
+    assert len(leftovers(out)) == 2
+
+
+def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(tmp_path, halted):
+    run, workers = halted
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(PATIENCE) == 130
+    assert "Interrupted" in run.stderr.read()
+    assert not any(is_alive(pid) for pid in workers)
+    assert leftovers(tmp_path / "out") == []
+    assert len(list((tmp_path / "out" / "items").rglob("*.npz"))) == 8
+
+
+def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import multiprocessing, sys, time\n"
+        "from pathlib import Path\n"
+        "from warplens.corpus import analyze\n"
+        "class Halt:\n"
+        "    def started(self, total, ignored): pass\n"
+        "    def finished(self, outcome):\n"
+        "        print(*[child.pid for child in multiprocessing.active_children()], flush=True)\n"
+        "        time.sleep(3600)\n"
+        "if __name__ == '__main__':\n"
+        "    analyze([Path(sys.argv[1])], Path(sys.argv[2]), processes=2, progress=Halt())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, script, corpus, tmp_path / "out"], stdout=subprocess.PIPE, text=True
+    ) as run:
+        workers = [int(pid) for pid in run.stdout.readline().split()]
+        run.kill()
+    assert len(workers) == 2
+    wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers' end")
+
+
+def test_a_script_without_a_guard_is_told_what_it_needs(tmp_path, corpus):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from warplens.corpus import analyze\n"
+        "analyze([Path(sys.argv[1])], Path(sys.argv[2]), processes=2)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, script, corpus, tmp_path / "out"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert "EngineError" in run.stderr.splitlines()[-1]
+    assert "needs its own work under `if __name__ == '__main__':`" in run.stderr
