@@ -5,6 +5,8 @@
 //! a child makes its own, and the stale one is leaked (its threads cannot be joined). Nothing here takes a lock that
 //! another thread could have held at the fork.
 
+use std::any::Any;
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -12,6 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::Error;
 use crate::kernel::wavefront::crew::Crew;
+use crate::plan;
 
 /// The greatest number of threads that can be asked for.
 pub const MOST_THREADS: usize = 256;
@@ -94,11 +97,50 @@ fn pool(threads: usize) -> Result<&'static ThreadPool, Error> {
     Ok(unsafe { &(*published).threads })
 }
 
+/// Calls `work` on so many threads, of which the calling one is awake already.
+fn on_all_of(pool: &ThreadPool, threads: usize, work: &(dyn Fn() + Sync)) {
+    pool.in_place_scope(|scope| {
+        (1..threads).for_each(|_| scope.spawn(|_| work()));
+        work();
+    });
+}
+
+/// Memory that a thread keeps from job to job and from call to call: to ask the system for it takes longer than to
+/// sweep over it.
+pub trait Scratch: Default + 'static {
+    /// An upper estimate of what it holds, in bytes.
+    fn bytes(&self) -> usize;
+}
+
+impl Scratch for plan::Scratch {
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+}
+
+/// A scratch of more bytes than this is freed when its call ends.
+const KEPT_BYTES: usize = 16 << 20;
+
+thread_local! {
+    static KEPT: Cell<Option<Box<dyn Any>>> = const { Cell::new(None) };
+}
+
+/// Calls `work` with the scratch of this thread. (Within `work` itself there is another one.)
+fn with_scratch<S: Scratch, T>(work: impl FnOnce(&mut S) -> T) -> T {
+    let kept = KEPT.take().and_then(|kept| kept.downcast::<S>().ok());
+    let mut scratch = kept.unwrap_or_default();
+    let result = work(&mut scratch);
+    if scratch.bytes() <= KEPT_BYTES {
+        KEPT.set(Some(scratch));
+    }
+    result
+}
+
 /// Runs `work` on every job and returns the results in the order of the jobs.
 ///
-/// Jobs are handed out by falling `size`, each to the next free thread; a thread keeps its scratch `S` from job to
-/// job. Which thread runs a job changes nothing in its result.
-pub fn run<J: Send, S: Default, T: Send>(
+/// Jobs are handed out by falling `size`, each to the next free thread, with the scratch `S` of that thread. Which
+/// thread runs a job changes nothing in its result.
+pub fn run<J: Send, S: Scratch, T: Send>(
     jobs: Vec<J>,
     size: impl Fn(&J) -> usize,
     threads: Option<usize>,
@@ -106,16 +148,15 @@ pub fn run<J: Send, S: Default, T: Send>(
 ) -> Result<Vec<T>, Error> {
     let threads = threads.map_or_else(num_threads, checked)?;
     if threads == 1 || jobs.len() <= 1 {
-        let mut scratch = S::default();
         let on_all = |work: &(dyn Fn() + Sync)| {
             // The pool is made only when a large pair asks for it; without it the calling thread does all.
             match pool(threads) {
-                Ok(pool) => pool.scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| work()))),
+                Ok(pool) => on_all_of(pool, threads, work),
                 Err(_) => work(),
             }
         };
         let crew = if threads == 1 { Crew::ALONE } else { Crew { threads, run: &on_all } };
-        return Ok(jobs.into_iter().map(|job| work(job, crew, &mut scratch)).collect());
+        return Ok(with_scratch(|scratch| jobs.into_iter().map(|job| work(job, crew, scratch)).collect()));
     }
     let threads = threads.min(jobs.len());
     let mut order: Vec<usize> = (0..jobs.len()).collect();
@@ -125,22 +166,19 @@ pub fn run<J: Send, S: Default, T: Send>(
     let results: Vec<Mutex<Option<T>>> = waiting.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let worker = || {
-        let mut scratch = S::default();
-        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let job = waiting[index].lock().ok().and_then(|mut slot| slot.take());
-            if let Some(job) = job {
-                let result = work(job, Crew::ALONE, &mut scratch);
-                if let Ok(mut slot) = results[index].lock() {
-                    *slot = Some(result);
+        with_scratch(|scratch| {
+            while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let job = waiting[index].lock().ok().and_then(|mut slot| slot.take());
+                if let Some(job) = job {
+                    let result = work(job, Crew::ALONE, scratch);
+                    if let Ok(mut slot) = results[index].lock() {
+                        *slot = Some(result);
+                    }
                 }
             }
-        }
+        });
     };
-    pool(threads)?.scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|_| worker());
-        }
-    });
+    on_all_of(pool(threads)?, threads, &worker);
     Ok(results
         .into_iter()
         .map(|slot| slot.into_inner().ok().flatten().expect("the scope ends after every job has left its result"))
@@ -151,18 +189,32 @@ pub fn run<J: Send, S: Default, T: Send>(
 mod tests {
     use super::*;
 
+    impl Scratch for Vec<u8> {
+        fn bytes(&self) -> usize {
+            self.capacity()
+        }
+    }
+
     #[test]
     fn results_keep_the_order_of_the_jobs() {
         let jobs: Vec<usize> = (0..100).collect();
         for threads in [1, 2, 5] {
-            let got = run(jobs.clone(), |&job| job % 7, Some(threads), |job, _, (): &mut ()| job * job).unwrap();
+            let got = run(jobs.clone(), |&job| job % 7, Some(threads), |job, _, _: &mut Vec<u8>| job * job).unwrap();
             assert_eq!(got, jobs.iter().map(|job| job * job).collect::<Vec<_>>());
         }
     }
 
     #[test]
     fn a_number_of_threads_out_of_range_is_an_error() {
-        assert!(run(vec![1, 2], |_| 1, Some(0), |_, _, (): &mut ()| ()).is_err());
-        assert!(run(vec![1, 2], |_| 1, Some(MOST_THREADS + 1), |_, _, (): &mut ()| ()).is_err());
+        assert!(run(vec![1, 2], |_| 1, Some(0), |_, _, _: &mut Vec<u8>| ()).is_err());
+        assert!(run(vec![1, 2], |_| 1, Some(MOST_THREADS + 1), |_, _, _: &mut Vec<u8>| ()).is_err());
+    }
+
+    #[test]
+    fn a_small_scratch_stays_and_a_large_one_goes() {
+        for (grown, kept) in [(1 << 10, true), (KEPT_BYTES + 1, false)] {
+            with_scratch(|scratch: &mut Vec<u8>| *scratch = Vec::with_capacity(grown));
+            assert_eq!(with_scratch(|scratch: &mut Vec<u8>| scratch.capacity()) >= grown, kept);
+        }
     }
 }

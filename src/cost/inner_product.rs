@@ -151,7 +151,7 @@ fn largest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, |top: f64, x| if x.abs() > top || x.is_nan() { x.abs() } else { top })
 }
 
-pub(super) fn common_mean<F: Real>(x: &[F], y: &[F], d: usize) -> Vec<f64> {
+fn common_mean<F: Real>(x: &[F], y: &[F], d: usize) -> Vec<f64> {
     let mut mean = vec![0.0; d];
     for frame in x.chunks_exact(d).chain(y.chunks_exact(d)) {
         for (sum, value) in mean.iter_mut().zip(frame) {

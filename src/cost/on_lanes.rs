@@ -134,20 +134,15 @@ pub unsafe fn prepare<V: Lanes<L>, const L: usize>(
     // A few features are subtracted as they are: centred, they would be rounded first.
     let centred = squared.filter(|_| d > MOST_FEATURES);
     if let Some(half) = centred {
-        let mean = super::inner_product::common_mean(x, y, d);
-        form.mean.extend(mean.iter().map(|&mean| mean as f32));
-        for target in y.chunks_exact(d) {
-            let start = form.w.len();
-            form.w.extend(target.iter().zip(&form.mean).map(|(y, mean)| y - mean));
-            form.phi.push(half * sum_of_squares(&form.w[start..]));
-        }
+        // SAFETY: the caller vouches for the hardware.
+        unsafe { V::outline(Centre { x, y, d, half, form: &mut *form }) };
     } else {
         form.phi.resize(y.len() / d, 0.0);
         form.mean.resize(d, 0.0);
     }
     form.u.resize(x.len() / d, 0.0);
     form.v.resize(x.len(), 0.0);
-    let taint: f32 = y.iter().map(|y| y * 0.0).sum();
+    let taint = eight_sums(y, |y| y * 0.0);
     macro_rules! map {
         ($cost:ty) => {
             // SAFETY: the caller vouches for the hardware.
@@ -191,16 +186,66 @@ fn squared_ranges(x: &[f32], y: &[f32], d: usize) -> f32 {
     (0..d).map(|k| range(k) * range(k)).sum()
 }
 
-/// Eight sums side by side: one after the other the additions would wait for each other.
+#[inline(always)]
 fn sum_of_squares(frame: &[f32]) -> f32 {
+    eight_sums(frame, |x| x * x)
+}
+
+/// A sum as eight side by side: one after the other the additions would wait for each other.
+#[inline(always)]
+fn eight_sums(entries: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0f32; 8];
-    let (chunks, rest) = frame.as_chunks::<8>();
+    let (chunks, rest) = entries.as_chunks::<8>();
     for chunk in chunks {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += x * x;
+        for (sum, &x) in sums.iter_mut().zip(chunk) {
+            *sum += term(x);
         }
     }
-    sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
+    sums.iter().sum::<f32>() + rest.iter().map(|&x| term(x)).sum::<f32>()
+}
+
+/// Writes the mean of all frames, w and phi of a squared cost.
+struct Centre<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    d: usize,
+    half: f32,
+    form: &'a mut Form,
+}
+
+impl Work for Centre<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self { x, y, d, half, form: Form { mean, w, phi, .. } } = self;
+        // Any mean will do that both sequences share. Sums of few frames are exact enough in float32.
+        let frames_of_sum = 64;
+        let mut total = vec![0.0f64; d];
+        mean.resize(d, 0.0);
+        for frames in [x, y].into_iter().flat_map(|frames| frames.chunks(frames_of_sum * d)) {
+            mean.fill(0.0);
+            for frame in frames.chunks_exact(d) {
+                for (sum, entry) in mean.iter_mut().zip(frame) {
+                    *sum += entry;
+                }
+            }
+            for (total, &sum) in total.iter_mut().zip(&*mean) {
+                *total += f64::from(sum);
+            }
+        }
+        let count = ((x.len() + y.len()) / d) as f64;
+        for (mean, total) in mean.iter_mut().zip(total) {
+            *mean = (total / count) as f32;
+        }
+        w.resize(y.len(), 0.0);
+        for (target, w) in y.chunks_exact(d).zip(w.chunks_exact_mut(d)) {
+            for ((w, y), mean) in w.iter_mut().zip(target).zip(&*mean) {
+                *w = y - mean;
+            }
+            phi.push(half * sum_of_squares(w));
+        }
+    }
 }
 
 /// Writes u and v; yields whether all x are finite.

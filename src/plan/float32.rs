@@ -25,6 +25,15 @@ pub struct Scratch {
     form: on_lanes::Form,
     h: Vec<f32>,
     hw: Vec<f32>,
+    /// The most that a pair has needed of it.
+    bytes: usize,
+}
+
+impl Scratch {
+    /// An upper estimate of what it holds.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// The numbers that this route gives.
@@ -61,9 +70,10 @@ fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<Instructi
 
 /// An upper estimate of the working memory of this route, in bytes.
 fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
-    // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, H W each, and packed.
+    // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, each packed too, and
+    // two of H W beside what is read off.
     let (rows, columns) = (shape.n + 64, shape.m + 128);
-    let features = 4 * size_of::<f32>() * (d + 32) * (rows + columns);
+    let features = 5 * size_of::<f32>() * (d + 32) * (rows + columns);
     features + crate::kernel::wavefront::run::bytes(rows, columns, threads)
 }
 
@@ -80,8 +90,10 @@ pub fn align_pair<F: Real>(
     let (Some(set), Some(x), Some(y)) = (takes(recursion, outputs), F::as_f32(pair.x), F::as_f32(pair.y)) else {
         return Ok(None);
     };
-    ask_for_memory(bytes(shape, d, crew.threads))?;
-    let Scratch { kernel, form, h, hw } = scratch;
+    let needed = bytes(shape, d, crew.threads);
+    ask_for_memory(needed)?;
+    scratch.bytes = scratch.bytes.max(needed);
+    let Scratch { kernel, form, h, hw, .. } = scratch;
     // Costs that have no way on lanes are brought into the form in float64.
     let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
     let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
@@ -180,7 +192,9 @@ pub fn align_costs<F: Real>(
     if !fits(f64::from(set.largest(costs, stride, shape)), shape, recursion.gamma, recursion.weights) {
         return Ok(None);
     }
-    ask_for_memory(bytes(shape, 0, crew.threads))?;
+    let needed = bytes(shape, 0, crew.threads);
+    ask_for_memory(needed)?;
+    scratch.bytes = scratch.bytes.max(needed);
     if outputs.h.is_some() && outputs.soft_alignment.is_none() {
         ask_for_memory(shape.cells() * size_of::<f32>())?; // h is summed from H
     }

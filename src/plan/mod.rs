@@ -23,6 +23,15 @@ use crate::weights::StepWeights;
 pub struct Scratch {
     rowwise: RowwiseScratch,
     float32: float32::Scratch,
+    /// The most that a pair has needed of it.
+    bytes: usize,
+}
+
+impl Scratch {
+    /// An upper estimate of what it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.float32.bytes()
+    }
 }
 
 /// What the recursion needs beside the costs.
@@ -172,6 +181,7 @@ fn align<F: Real, C: CostRows>(
         ask_for_memory(hard::bytes(shape))?;
     }
     if gamma > 0.0 && needs_rows {
+        scratch.bytes = scratch.bytes.max(rowwise::bytes(shape));
         ask_for_memory(rowwise::bytes(shape))?;
     }
     let mut path = (gamma == 0.0 || outputs.path).then(|| hard::align(costs, shape, band, weights));

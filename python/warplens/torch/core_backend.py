@@ -20,26 +20,28 @@ from warplens.torch.settings import LocalCost, RecursionSettings
 _MOST_THREADS = 256  # of the core
 
 
-def values_of_pairs(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> Tensor:
-    """Soft DTW (B,) float64 of a named cost, differentiable in x, y, gamma and the step weights."""
+def values_of_pairs(
+    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None
+) -> Tensor:
+    """Soft DTW (B,) float64 of a named cost times `shares`, differentiable in x, y, gamma and weights."""
 
     def solve(wanted: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
         names = [name for name, yes in zip(("x_grad", "y_grad"), wanted, strict=False) if yes]
         found = results_of_pairs(pairs, cost, settings, [*names, *(["moments"] if any(wanted[2:]) else [])])
         return found["value"], _only(wanted, found, ("x_grad", "y_grad", "gamma_grad", "step_weights_grad"))
 
-    return pair_values(solve, (pairs.x, pairs.y), (settings.gamma, settings.step_weights))
+    return pair_values(solve, (pairs.x, pairs.y), (settings.gamma, settings.step_weights), shares)
 
 
-def values_of_costs(matrices: CostMatrices, settings: RecursionSettings) -> Tensor:
-    """Soft DTW (B,) float64 of cost matrices, differentiable in C, gamma and the step weights."""
+def values_of_costs(matrices: CostMatrices, settings: RecursionSettings, shares: Tensor | None) -> Tensor:
+    """Soft DTW (B,) float64 of cost matrices times `shares`, differentiable in C, gamma and step weights."""
 
     def solve(wanted: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
         names = [name for name, yes in (("H", wanted[0]), ("moments", any(wanted[1:]))) if yes]
         found = results_of_costs(matrices, settings, names)
         return found["value"], _only(wanted, found, ("H", "gamma_grad", "step_weights_grad"))
 
-    return pair_values(solve, (matrices.C,), (settings.gamma, settings.step_weights))
+    return pair_values(solve, (matrices.C,), (settings.gamma, settings.step_weights), shares)
 
 
 def results_of_pairs(

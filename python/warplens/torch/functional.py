@@ -110,11 +110,12 @@ def soft_dtw_loss(
     check_values(pairs, cost)
     settings = as_recursion_settings(gamma, step_weights, band)
     chosen = chosen_backend(backend, x.device)
+    shares = _shares(pairs, pairs.x, pairs.y, reduction, normalize)
     if chosen == "core" and not callable(local_cost.kind):
-        values = core_backend.values_of_pairs(pairs, local_cost, settings)
+        values = core_backend.values_of_pairs(pairs, local_cost, settings, shares)
     else:
-        values = _values_of_costs(_cost_matrices(pairs, local_cost), settings, chosen)
-    return _reduce(values, pairs, pairs.x, pairs.y, reduction, normalize, zero_infinity)
+        values = _values_of_costs(_cost_matrices(pairs, local_cost), settings, shares, chosen)
+    return _reduce(values, pairs.unbatched, reduction, zero_infinity).to(pairs.x.dtype)
 
 
 def soft_dtw_from_costs(
@@ -156,8 +157,9 @@ def soft_dtw_from_costs(
     check_reduction(reduction, normalize)
     matrices = as_cost_matrices(C, x_lengths, y_lengths)
     settings = as_recursion_settings(gamma, step_weights, band)
-    values = _values_of_costs(matrices, settings, chosen_backend(backend, C.device))
-    return _reduce(values, matrices, matrices.C, matrices.C.mT, reduction, normalize, zero_infinity)
+    shares = _shares(matrices, matrices.C, matrices.C.mT, reduction, normalize)
+    values = _values_of_costs(matrices, settings, shares, chosen_backend(backend, C.device))
+    return _reduce(values, matrices.unbatched, reduction, zero_infinity).to(matrices.C.dtype)
 
 
 @torch.no_grad()
@@ -242,10 +244,12 @@ def _cost_matrices(pairs: Pairs, cost: LocalCost) -> CostMatrices:
     return CostMatrices(cost_matrix(pairs, cost), pairs.x_lengths, pairs.y_lengths, pairs.unbatched)
 
 
-def _values_of_costs(matrices: CostMatrices, settings: RecursionSettings, backend: Backend) -> Tensor:
+def _values_of_costs(
+    matrices: CostMatrices, settings: RecursionSettings, shares: Tensor | None, backend: Backend
+) -> Tensor:
     if backend == "core":
-        return core_backend.values_of_costs(matrices, settings)
-    return ops_backend.values_of_costs(matrices, settings)
+        return core_backend.values_of_costs(matrices, settings, shares)
+    return ops_backend.values_of_costs(matrices, settings, shares)
 
 
 def _results(
@@ -261,30 +265,27 @@ def _results(
     return found
 
 
-def _reduce(
-    values: Tensor,
-    batch: Pairs | CostMatrices,
-    rows: Tensor,
-    columns: Tensor,
-    reduction: Reduction,
-    normalize: Normalize,
-    zero_infinity: bool,
-) -> Tensor:
-    """From values (B,) float64 to the loss, in the dtype of the batch."""
-    if zero_infinity:
-        values = torch.where(values == torch.inf, 0.0, values)
+def _shares(
+    batch: Pairs | CostMatrices, rows: Tensor, columns: Tensor, reduction: Reduction, normalize: Normalize
+) -> Tensor | None:
+    """What the value of each pair is multiplied with, (B,) float64, before the pairs are summed; None: 1."""
+    divisor: Tensor | None = None
     # Lengths below 1 are refused where they can be read; elsewhere the pair has no path and stays +inf.
     if normalize in ("x_length", "both"):
         divisor = lengths_or_all(batch.x_lengths, rows).clamp(min=1)
-        if normalize == "both":
-            divisor = divisor + lengths_or_all(batch.y_lengths, columns).clamp(min=1)
-        values = values / divisor
-    elif normalize == "y_length":
-        values = values / lengths_or_all(batch.y_lengths, columns).clamp(min=1)
-    if batch.unbatched:
-        values = values[0]
-    elif reduction == "mean":
-        values = values.mean()
-    elif reduction == "sum":
-        values = values.sum()
-    return values.to(rows.dtype)
+    if normalize in ("y_length", "both"):
+        targets = lengths_or_all(batch.y_lengths, columns).clamp(min=1)
+        divisor = targets if divisor is None else divisor + targets
+    pairs = len(rows) if reduction == "mean" and not batch.unbatched else 1
+    if divisor is None:
+        return rows.new_full((len(rows),), 1 / pairs, dtype=torch.float64) if pairs > 1 else None
+    return 1 / (divisor * pairs).to(torch.float64)
+
+
+def _reduce(values: Tensor, unbatched: bool, reduction: Reduction, zero_infinity: bool) -> Tensor:
+    """From values (B,), shares of the loss, to the loss."""
+    if zero_infinity:
+        values = torch.where(values == torch.inf, 0.0, values)
+    if unbatched:
+        return values[0]
+    return values if reduction == "none" else values.sum()

@@ -12,8 +12,8 @@ from warplens.torch.recursion import solve as solve_recursion
 from warplens.torch.settings import RecursionSettings
 
 
-def values_of_costs(matrices: CostMatrices, settings: RecursionSettings) -> Tensor:
-    """Soft DTW (B,) float64 of cost matrices, differentiable in C, gamma and the step weights."""
+def values_of_costs(matrices: CostMatrices, settings: RecursionSettings, shares: Tensor | None) -> Tensor:
+    """Soft DTW (B,) float64 of cost matrices times `shares`, differentiable in C, gamma and step weights."""
     C = _with_forbidden_cells(matrices, settings)
     x_end, y_end = ends(matrices)
 
@@ -31,7 +31,7 @@ def values_of_costs(matrices: CostMatrices, settings: RecursionSettings) -> Tens
         gradients = (solution.H, -solution.entropy, solution.step_weights_grad)
         return value, [gradient if yes else None for gradient, yes in zip(gradients, wanted, strict=True)]
 
-    return pair_values(solve, (C,), (settings.gamma, settings.step_weights))
+    return pair_values(solve, (C,), (settings.gamma, settings.step_weights), shares)
 
 
 def results_of_costs(matrices: CostMatrices, settings: RecursionSettings) -> dict[str, Tensor]:

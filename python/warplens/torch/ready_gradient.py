@@ -3,11 +3,16 @@
 The value of a pair is one number, so its gradient differs from what backward must return only by the upstream
 factor of that pair. Both sweeps of the recursion therefore run inside forward, whose large scratch is then
 free, and backward scales what was kept.
+
+What is known of that factor in forward, the share of each pair in a mean, is multiplied in there and in
+place: a second array of gradients costs more than the product. Where the rest of the factor is 1, as it is
+when `backward` is called on the loss itself, the gradients leave as they are.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,32 +20,43 @@ Solve: TypeAlias = Callable[[Sequence[bool]], tuple[Tensor, Sequence[Tensor | No
 """Which inputs need a gradient -> values (B,), and for each input their gradients (B,...) or None."""
 
 
-def pair_values(solve: Solve, batched: Sequence[Tensor], shared: Sequence[Tensor]) -> Tensor:
-    """Values (B,) of `solve`, differentiable in its inputs; what needs no gradient costs nothing.
+def pair_values(
+    solve: Solve, batched: Sequence[Tensor], shared: Sequence[Tensor], shares: Tensor | None = None
+) -> Tensor:
+    """Values (B,) of `solve` times `shares`, differentiable in its inputs.
+
+    What needs no gradient costs nothing.
 
     Args:
         solve: computes values and those gradients that are asked for, in the order batched, shared.
         batched: inputs (B,...), of which each pair has its own slice.
         shared: inputs that all pairs share; their gradient is summed over the pairs.
+        shares: (B,) float64 constants, on the device of the values; None: all 1.
     """
     inputs = (*batched, *shared)
     wanted = [torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs]
     if not any(wanted):
-        return solve(wanted)[0]
-    values = _ReadyGradient.apply(solve, wanted, len(batched), *inputs)  # type: ignore[no-untyped-call]
+        return _shared(solve(wanted)[0], shares)
+    values = _ReadyGradient.apply(solve, wanted, len(batched), shares, *inputs)  # type: ignore[no-untyped-call]
     return cast(Tensor, values)
 
 
 class _ReadyGradient(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, solve: Solve, wanted: list[bool], batched: int, *inputs: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, solve: Solve, wanted: list[bool], batched: int, shares: Tensor | None, *inputs: Tensor
+    ) -> Tensor:
         values, gradients = solve(wanted)
+        if shares is not None:
+            for gradient in gradients:
+                if gradient is not None:
+                    _times(gradient, _of_pairs(shares, gradient), out=gradient)
         ctx.save_for_backward(
             *(None if g is None else g.to(tensor.device) for g, tensor in zip(gradients, inputs, strict=True))
         )
         ctx.batched = batched
         ctx.dtypes = [tensor.dtype for tensor in inputs]
-        return values
+        return _shared(values, shares)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -49,24 +65,38 @@ class _ReadyGradient(torch.autograd.Function):
                 "create_graph=True: the gradient of soft DTW comes from the forward pass as numbers and "
                 "cannot be differentiated again; call backward() or autograd.grad() without create_graph"
             )
+        unscaled = upstream.device.type == "cpu" and bool((upstream == 1).all())
         scaled: list[Tensor | None] = []
         for index, (gradient, dtype) in enumerate(zip(ctx.saved_tensors, ctx.dtypes, strict=True)):
             if gradient is None:
                 scaled.append(None)
                 continue
-            factor = upstream.to(device=gradient.device, dtype=gradient.dtype)
-            if index < ctx.batched:
-                scaled.append(_times(gradient, factor.view(-1, *[1] * (gradient.ndim - 1))).to(dtype))
-            else:
+            if index >= ctx.batched:
+                factor = upstream.to(device=gradient.device, dtype=gradient.dtype)
                 scaled.append(torch.tensordot(factor, gradient, dims=1).to(dtype))
-        return (None, None, None, *scaled)
+            elif unscaled:
+                scaled.append(gradient.to(dtype))
+            else:
+                scaled.append(_times(gradient, _of_pairs(upstream, gradient)).to(dtype))
+        return (None, None, None, None, *scaled)
 
 
-def _times(gradient: Tensor, factor: Tensor) -> Tensor:
+def _shared(values: Tensor, shares: Tensor | None) -> Tensor:
+    return values if shares is None else values * shares
+
+
+def _of_pairs(factor: Tensor, gradient: Tensor) -> Tensor:
+    """A factor (B,) in the dtype and number of axes of a gradient (B,...)."""
+    factor = factor.to(device=gradient.device, dtype=gradient.dtype)
+    return factor.view(-1, *[1] * (gradient.ndim - 1))
+
+
+def _times(gradient: Tensor, factor: Tensor, out: Tensor | None = None) -> Tensor:
     """The product; on the CPU by NumPy, which leaves torch's threads asleep.
 
     Woken for so small a task, they would spin for milliseconds on the cores that the next forward pass needs.
     """
     if gradient.device.type != "cpu":
-        return gradient * factor
-    return torch.from_numpy(gradient.numpy() * factor.numpy())
+        return torch.mul(gradient, factor, out=out)
+    product = np.multiply(gradient.numpy(), factor.numpy(), out=None if out is None else out.numpy())
+    return torch.from_numpy(product)

@@ -7,6 +7,8 @@
 
 use std::marker::PhantomData;
 
+use super::pack::transposed;
+use super::sums::Sums;
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
 use crate::simd::{Lanes, Work};
 
@@ -55,24 +57,22 @@ pub struct DenseCosts<'a, const S: usize> {
 
 impl<'a, const S: usize> DenseCosts<'a, S> {
     /// Packs the form for a grid.
-    pub fn new(form: Form<'_>, grid: Grid, scratch: &'a mut DenseScratch) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    pub unsafe fn new<V: Lanes<L>, const L: usize>(form: Form<'_>, grid: Grid, scratch: &'a mut DenseScratch) -> Self {
         assert!(S.is_multiple_of(2), "panels are two stripes wide");
-        let (d, lanes) = (form.d, grid.lanes);
-        let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
+        let d = form.d;
+        let (rows, columns) = (grid.blocks * L, grid.stripes * L);
         let DenseScratch { predictions, row_terms, targets, column_terms } = scratch;
-        let ring = ring(S, lanes);
+        let ring = ring(S, L);
         let predictions = padded(predictions, form.v, rows * d);
         let row_terms = padded(row_terms, form.u, rows);
         let column_terms = padded(column_terms, form.phi, columns);
-        let targets = targets.reserve(columns * d);
-        let width = panel(lanes);
-        for (index, packed) in targets[..columns * d].chunks_exact_mut(width * d).enumerate() {
-            for (k, row) in packed.chunks_exact_mut(width).enumerate() {
-                for (j, entry) in row.iter_mut().enumerate() {
-                    *entry = form.w.get((index * width + j) * d + k).copied().unwrap_or(0.0);
-                }
-            }
-        }
+        let targets = &mut targets.reserve(columns * d)[..columns * d];
+        // SAFETY: the caller vouches for the hardware.
+        unsafe { transposed::<V, L>(form.w, d, panel(L), targets) };
         Self { d, blocks: grid.blocks, predictions, row_terms, targets, column_terms, ring }
     }
 }
@@ -141,6 +141,28 @@ unsafe fn product<V: Lanes<L>, const L: usize>(
     }
 }
 
+/// `a (L rows, count) b (count, one vector)`, strides as in [`product`].
+#[inline(always)]
+unsafe fn narrow_product<V: Lanes<L>, const L: usize>(
+    a: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    b_stride: usize,
+    count: usize,
+) -> [V::F; L] {
+    // SAFETY: the caller vouches for the hardware and the sizes.
+    unsafe {
+        let mut sums = [V::splat(0.0); L];
+        for k in 0..count {
+            let entries = V::load(b.add(k * b_stride));
+            for i in 0..L {
+                sums[i] = V::mul_add(V::splat(*a.add(i * a_stride + k)), entries, sums[i]);
+            }
+        }
+        sums
+    }
+}
+
 /// Room for S tiles of L rows and S L columns.
 fn ring(slots: usize, lanes: usize) -> AlignedBuffer {
     let mut ring = AlignedBuffer::default();
@@ -190,19 +212,16 @@ pub struct DenseGather<'a, const S: usize> {
     d_padded: usize,
     grid: Grid,
     targets: &'a [f32],  // [column][d], padded
-    sums: *mut f32,      // [row][d], padded
-    row_sums: *mut f32,  // [row][lane]
+    sums: Sums,          // [row][d], padded
+    row_sums: Sums,      // [row][lane]
     ring: AlignedBuffer, // S tiles of [row][column of the group]
 }
-
-// SAFETY: the sums of one block of rows are touched by one thread at a time, as `twin` asks.
-unsafe impl<const S: usize> Sync for DenseGather<'_, S> {}
 
 impl<'a, const S: usize> DenseGather<'a, S> {
     /// Zero sums for a grid.
     pub fn new(form: Form<'_>, grid: Grid, scratch: &'a mut GatherScratch) -> Self {
         let lanes = grid.lanes;
-        let d_padded = form.d.next_multiple_of(panel(lanes));
+        let d_padded = form.d.next_multiple_of(lanes);
         let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
         let GatherScratch { targets, sums, row_sums } = scratch;
         let targets = &mut targets.reserve(columns * d_padded)[..columns * d_padded];
@@ -211,26 +230,22 @@ impl<'a, const S: usize> DenseGather<'a, S> {
             row[..from.len()].copy_from_slice(from);
             row[from.len()..].fill(0.0);
         }
-        let sums = &mut sums.reserve(rows * d_padded)[..rows * d_padded];
-        sums.fill(0.0);
-        let row_sums = &mut row_sums.reserve(rows * lanes)[..rows * lanes];
-        row_sums.fill(0.0);
-        let (sums, row_sums) = (sums.as_mut_ptr(), row_sums.as_mut_ptr());
+        let (sums, row_sums) = (Sums::new(sums, grid, rows * d_padded), Sums::new(row_sums, grid, rows * lanes));
         Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes) }
     }
 
-    /// (H W)(n).
-    pub fn hw(&self, n: usize) -> &[f32] {
-        assert!(n < self.grid.shape.n);
-        // SAFETY: `new` made room for all rows; the sweeps are over.
-        unsafe { std::slice::from_raw_parts(self.sums.add(n * self.d_padded), self.d_padded) }
-    }
-
-    /// h(n).
-    pub fn h(&self, n: usize) -> f32 {
-        assert!(n < self.grid.shape.n);
-        // SAFETY: `new` made room for all rows; the sweeps are over.
-        unsafe { std::slice::from_raw_parts(self.row_sums.add(n * self.grid.lanes), self.grid.lanes) }.iter().sum()
+    /// Writes h (N,) and H W (N,D).
+    pub fn write(&self, h: &mut [f32], hw: &mut [f32]) {
+        let d = hw.len() / h.len();
+        assert!(h.len() == self.grid.shape.n && d <= self.d_padded);
+        // SAFETY: the buffers are borrowed as long as `self`; the sweeps are over.
+        let (sums, row_sums) = unsafe { (self.sums.total(), self.row_sums.total()) };
+        for (h, row_sums) in h.iter_mut().zip(row_sums.chunks_exact(self.grid.lanes)) {
+            *h = row_sums.iter().sum();
+        }
+        for (hw, sums) in hw.chunks_exact_mut(d).zip(sums.chunks_exact(self.d_padded)) {
+            hw.copy_from_slice(&sums[..d]);
+        }
     }
 }
 
@@ -254,16 +269,25 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L
         // SAFETY: the caller vouches for the hardware; all indices are within the padded sizes of `new`.
         unsafe {
             let tile = gather.ring.as_slice().as_ptr().add(place * L * group_columns);
+            let targets = gather.targets.as_ptr().add(column * d);
+            let sums = gather.sums.of_group(column / group_columns).add(block * L * d);
+            let panels = d / width * width;
             for half in 0..2 {
-                for k in (0..d).step_by(width) {
-                    let targets = gather.targets.as_ptr().add(column * d + k);
-                    let part =
-                        product::<V, L>(tile.add(half * (L / 2) * group_columns), group_columns, targets, d, count);
+                let rows = tile.add(half * (L / 2) * group_columns);
+                for k in (0..panels).step_by(width) {
+                    let part = product::<V, L>(rows, group_columns, targets.add(k), d, count);
                     for i in 0..L / 2 {
-                        let out = gather.sums.add((block * L + half * (L / 2) + i) * d + k);
+                        let out = sums.add((half * (L / 2) + i) * d + k);
                         V::store(out, V::add(V::load(out), part[i][0]));
                         V::store(out.add(L), V::add(V::load(out.add(L)), part[i][1]));
                     }
+                }
+            }
+            if panels < d {
+                let part = narrow_product::<V, L>(tile, group_columns, targets.add(panels), d, count);
+                for i in 0..L {
+                    let out = sums.add(i * d + panels);
+                    V::store(out, V::add(V::load(out), part[i]));
                 }
             }
         }
@@ -280,7 +304,7 @@ unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> fo
         // SAFETY: the caller vouches for the hardware; sizes as in `new`.
         unsafe {
             let tile = self.ring.as_mut_slice().as_mut_ptr().add(place * L * S * L + part * L);
-            let row_sums = self.row_sums.add(block * L * L);
+            let row_sums = self.row_sums.of_group(group).add(block * L * L);
             for i in 0..L {
                 V::store(tile.add(i * S * L), rows[i]);
                 let sum = row_sums.add(i * L);

@@ -1,8 +1,8 @@
 //! The instruction sets by which a wavefront can run, chosen at run time.
 //!
 //! `WARPLENS_SIMD` forces one: "portable8", "portable16", "avx2", "avx512", or "off" for [`crate::kernel::rowwise`]
-//! alone. Otherwise AVX2 with FMA is taken where the machine has it; without it pairs go row by row in float64.
-//! AVX-512 is taken only where it is asked for: no run of this project has tested it yet.
+//! alone. Otherwise AVX-512 is taken where the machine has it, else AVX2 with FMA; without either, pairs go row by row
+//! in float64.
 //!
 //! At first use the chosen set aligns a small fixed pair, and is dropped if it differs from the portable lanes.
 
@@ -86,12 +86,13 @@ impl InstructionSet {
     pub fn chosen() -> Option<Self> {
         static CHOSEN: OnceLock<Option<InstructionSet>> = OnceLock::new();
         *CHOSEN.get_or_init(|| {
-            let wanted = match std::env::var("WARPLENS_SIMD") {
-                Ok(name) if name == "off" => None,
-                Ok(name) if !name.is_empty() => Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, set)| set),
-                _ => Some(Self::Avx2),
+            let wanted: Vec<Self> = match std::env::var("WARPLENS_SIMD") {
+                Ok(name) if !name.is_empty() => {
+                    Self::ALL.iter().filter(|(known, _)| *known == name).map(|&(_, set)| set).collect()
+                }
+                _ => vec![Self::Avx512, Self::Avx2],
             };
-            wanted.filter(|set| set.is_available() && set.agrees_with_portable())
+            wanted.into_iter().find(|set| set.is_available() && set.agrees_with_portable())
         })
     }
 

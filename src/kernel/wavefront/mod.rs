@@ -35,6 +35,7 @@
 //! [`fits`]. Other pairs go by [`super::rowwise`].
 
 pub mod backward;
+mod buffer;
 pub mod crew;
 pub mod dense;
 pub mod dispatch;
@@ -42,11 +43,15 @@ pub mod exponential;
 pub mod forward;
 pub mod matrix;
 pub mod narrow;
+mod pack;
 pub mod pair;
 pub mod run;
 pub mod skew;
 pub mod sparse;
+mod sums;
 pub mod together;
+
+pub use buffer::AlignedBuffer;
 
 use crate::shape::Shape;
 use crate::simd::Lanes;
@@ -172,40 +177,5 @@ impl Grid {
     /// Where row 0 lies in a boundary column; row r lies r entries before.
     pub fn boundary_origin(self) -> usize {
         self.boundary_len() - 2 * self.lanes
-    }
-}
-
-/// Numbers of any contents that start at a cache line.
-#[derive(Default)]
-pub struct AlignedBuffer {
-    lines: Vec<Line>,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
-
-impl AlignedBuffer {
-    /// The contents.
-    pub fn as_slice(&self) -> &[f32] {
-        // SAFETY: `Line` is 16 float32 without padding.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * 16) }
-    }
-
-    /// The contents, to be written.
-    pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        // SAFETY: `Line` is 16 float32 without padding.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * 16) }
-    }
-
-    /// Makes room for `len` numbers; what was there may be lost.
-    pub fn reserve(&mut self, len: usize) -> &mut [f32] {
-        let lines = len.div_ceil(16);
-        if self.lines.len() < lines {
-            self.lines.clear();
-            self.lines.resize(lines, Line([0.0; 16]));
-        }
-        // SAFETY: `Line` is 16 float32 without padding, and there are `lines` of them.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), lines * 16) }
     }
 }

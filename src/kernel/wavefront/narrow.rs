@@ -4,6 +4,7 @@
 //! vectors of columns, and H W is gathered by lanes and summed over them at the end.
 
 use super::dense::Form;
+use super::sums::Sums;
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
 use crate::simd::Lanes;
 
@@ -135,40 +136,32 @@ pub struct NarrowGatherScratch {
 pub struct NarrowGather<'a> {
     targets: &'a NarrowTargets,
     lanes: usize,
-    rows: usize,
-    sums: *mut f32, // [block][feature, or h behind the last][row][lane]
+    slots: usize,
+    sums: Sums, // [block][feature, or h behind the last][row][lane]
 }
 
-// SAFETY: the sums of one block of rows are touched by one thread at a time, as `twin` asks.
-unsafe impl Sync for NarrowGather<'_> {}
-
 impl<'a> NarrowGather<'a> {
-    /// Zero sums for a grid.
-    pub fn new(grid: Grid, targets: &'a NarrowTargets, scratch: &'a mut NarrowGatherScratch) -> Self {
+    /// Zero sums for a grid of groups of so many slots.
+    pub fn new(grid: Grid, slots: usize, targets: &'a NarrowTargets, scratch: &'a mut NarrowGatherScratch) -> Self {
         let len = grid.blocks * (targets.d + 1) * grid.lanes * grid.lanes;
-        let sums = &mut scratch.sums.reserve(len)[..len];
-        sums.fill(0.0);
-        Self { targets, lanes: grid.lanes, rows: grid.shape.n, sums: sums.as_mut_ptr() }
+        Self { targets, lanes: grid.lanes, slots, sums: Sums::new(&mut scratch.sums, grid, len) }
     }
 
-    fn sum(&self, n: usize, d: usize) -> f32 {
-        let (block, row) = (n / self.lanes, n % self.lanes);
-        let at = ((block * (self.targets.d + 1) + d) * self.lanes + row) * self.lanes;
-        assert!(n < self.rows);
-        // SAFETY: `new` made room for all rows; the sweeps are over.
-        unsafe { std::slice::from_raw_parts(self.sums.add(at), self.lanes) }.iter().sum()
-    }
-
-    /// Writes (H W)(n).
-    pub fn write_hw(&self, n: usize, out: &mut [f32]) {
-        for (d, out) in out.iter_mut().enumerate() {
-            *out = self.sum(n, d);
+    /// Writes h (N,) and H W (N,D).
+    pub fn write(&self, h: &mut [f32], hw: &mut [f32]) {
+        let (d, lanes) = (self.targets.d, self.lanes);
+        // SAFETY: the buffers are borrowed as long as `self`; the sweeps are over.
+        let sums = unsafe { self.sums.total() };
+        for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(d)).enumerate() {
+            let sum = |feature: usize| {
+                let at = ((n / lanes * (d + 1) + feature) * lanes + n % lanes) * lanes;
+                sums[at..at + lanes].iter().sum()
+            };
+            *h = sum(d);
+            for (feature, hw) in hw.iter_mut().enumerate() {
+                *hw = sum(feature);
+            }
         }
-    }
-
-    /// h(n).
-    pub fn h(&self, n: usize) -> f32 {
-        self.sum(n, self.targets.d)
     }
 }
 
@@ -179,7 +172,7 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for NarrowGather<'
         let d = self.targets.d;
         // SAFETY: the caller vouches for the hardware; sizes as in `new`.
         unsafe {
-            let sums = self.sums.add(block * (d + 1) * L * L);
+            let sums = self.sums.of_group(stripe / self.slots).add(block * (d + 1) * L * L);
             for k in 0..d {
                 let w = V::load(self.targets.row(k).add(stripe * L));
                 for (i, &row) in rows.iter().enumerate() {

@@ -112,16 +112,13 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
             }
             Costs::Form(form) => match kind(form, job.shape.m) {
                 Kind::Dense => {
-                    let mut tiles = DenseCosts::<SLOTS>::new(form, grid(SLOTS), dense);
+                    let mut tiles = DenseCosts::<SLOTS>::new::<V, L>(form, grid(SLOTS), dense);
                     let Wanted::Products { h, hw, also } = wanted else {
                         return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
                     };
                     let gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
                     let (end, gather) = gathered::<V, _, _, L, SLOTS>(job, &mut tiles, gather, also, run);
-                    for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
-                        *h = gather.h(n);
-                        hw.copy_from_slice(&gather.hw(n)[..form.d]);
-                    }
+                    gather.write(h, hw);
                     end
                 }
                 Kind::Sparse => {
@@ -130,8 +127,13 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
                     let Wanted::Products { h, hw, also } = wanted else {
                         return without_form::<V, _, L, SPARSE_SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let gather =
-                        SparseGather::new(form.d, grid(SPARSE_SLOTS), sparse_targets, &mut scratch.sparse_gather);
+                    let gather = SparseGather::new(
+                        form.d,
+                        grid(SPARSE_SLOTS),
+                        SPARSE_SLOTS,
+                        sparse_targets,
+                        &mut scratch.sparse_gather,
+                    );
                     let (end, gather) = gathered::<V, _, _, L, SPARSE_SLOTS>(job, &mut tiles, gather, also, run);
                     gather.write::<V, L>(h, hw);
                     end
@@ -142,12 +144,9 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
                     let Wanted::Products { h, hw, also } = wanted else {
                         return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
                     };
-                    let gather = NarrowGather::new(grid(SLOTS), narrow_targets, &mut scratch.narrow_gather);
+                    let gather = NarrowGather::new(grid(SLOTS), SLOTS, narrow_targets, &mut scratch.narrow_gather);
                     let (end, gather) = gathered::<V, _, _, L, SLOTS>(job, &mut tiles, gather, also, run);
-                    for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(form.d)).enumerate() {
-                        *h = gather.h(n);
-                        gather.write_hw(n, hw);
-                    }
+                    gather.write(h, hw);
                     end
                 }
             },

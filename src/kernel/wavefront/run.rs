@@ -541,6 +541,15 @@ mod tests {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn avx512_agrees_with_the_reference() {
+        if is_x86_feature_detected!("avx512f") {
+            check::<crate::simd::avx512::Avx512, 16, 2>();
+            check::<crate::simd::avx512::Avx512, 16, 4>();
+        }
+    }
+
     /// The same numbers to the bit, and no thread left waiting, however many there are.
     #[cfg(target_arch = "x86_64")]
     #[test]

@@ -7,6 +7,8 @@
 use std::marker::PhantomData;
 
 use super::dense::Form;
+use super::pack::transposed;
+use super::sums::Sums;
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
 use crate::shape::Shape;
 use crate::simd::{Lanes, Work};
@@ -88,46 +90,11 @@ impl<'a> SparseCosts<'a> {
         let (d, rows) = (form.d, grid.blocks * L);
         let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
         // SAFETY: the caller vouches for the hardware.
-        unsafe { V::outline(Pack::<V, L> { v: form.v, d, packed: &mut *predictions, lanes: PhantomData }) };
+        unsafe { transposed::<V, L>(form.v, d, L, predictions) };
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
         row_terms[form.u.len()..].fill(0.0);
         Self { targets, d, predictions, row_terms }
-    }
-}
-
-/// From [row][feature] to [block][feature][row], zeros below the last row.
-struct Pack<'a, V, const L: usize> {
-    v: &'a [f32],
-    d: usize,
-    packed: &'a mut [f32],
-    lanes: PhantomData<V>,
-}
-
-impl<V: Lanes<L>, const L: usize> Work for Pack<'_, V, L> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run(self) {
-        let Self { v, d, packed, .. } = self;
-        let rows = v.len() / d;
-        for (block, packed) in packed.chunks_exact_mut(d * L).enumerate() {
-            for k in (0..d).step_by(L) {
-                let count = (d - k).min(L);
-                // SAFETY: the caller vouches for the hardware; `count` features from k of an existing row are read,
-                // and `count` vectors of the block are written.
-                unsafe {
-                    let mut tile = [V::splat(0.0); L];
-                    for i in 0..L.min(rows.saturating_sub(block * L)) {
-                        tile[i] = V::load_first(v.as_ptr().add((block * L + i) * d + k), count);
-                    }
-                    V::transpose(&mut tile);
-                    for (i, &features) in tile.iter().enumerate().take(count) {
-                        V::store(packed.as_mut_ptr().add((k + i) * L), features);
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -170,23 +137,24 @@ pub struct SparseGather<'a> {
     targets: &'a SparseTargets,
     d: usize,
     shape: Shape,
-    sums: *mut f32,     // [block][feature][row]
-    row_sums: *mut f32, // [row]
+    slots: usize,
+    sums: Sums,     // [block][feature][row]
+    row_sums: Sums, // [row]
 }
 
-// SAFETY: the sums of one block of rows are touched by one thread at a time, as `twin` asks.
-unsafe impl Sync for SparseGather<'_> {}
-
 impl<'a> SparseGather<'a> {
-    /// Zero sums for a grid.
-    pub fn new(d: usize, grid: Grid, targets: &'a SparseTargets, scratch: &'a mut SparseGatherScratch) -> Self {
+    /// Zero sums for a grid of groups of so many slots.
+    pub fn new(
+        d: usize,
+        grid: Grid,
+        slots: usize,
+        targets: &'a SparseTargets,
+        scratch: &'a mut SparseGatherScratch,
+    ) -> Self {
         let rows = grid.blocks * grid.lanes;
-        let sums = &mut scratch.sums.reserve(rows * d)[..rows * d];
-        sums.fill(0.0);
-        let row_sums = &mut scratch.row_sums.reserve(rows)[..rows];
-        row_sums.fill(0.0);
-        let (sums, row_sums) = (sums.as_mut_ptr(), row_sums.as_mut_ptr());
-        Self { targets, d, shape: grid.shape, sums, row_sums }
+        let sums = Sums::new(&mut scratch.sums, grid, rows * d);
+        let row_sums = Sums::new(&mut scratch.row_sums, grid, rows);
+        Self { targets, d, shape: grid.shape, slots, sums, row_sums }
     }
 
     /// Writes h (N,) and H W (N,D).
@@ -196,26 +164,29 @@ impl<'a> SparseGather<'a> {
     /// The hardware has the instructions of V.
     pub unsafe fn write<V: Lanes<L>, const L: usize>(&self, h: &mut [f32], hw: &mut [f32]) {
         assert!(h.len() == self.shape.n && hw.len() == self.shape.n * self.d);
-        // SAFETY: `new` made room for all rows; the sweeps are over.
-        h.copy_from_slice(unsafe { std::slice::from_raw_parts(self.row_sums, self.shape.n) });
+        // SAFETY: the buffers are borrowed as long as `self`; the sweeps are over.
+        let (sums, row_sums) = unsafe { (self.sums.total(), self.row_sums.total()) };
+        h.copy_from_slice(&row_sums[..self.shape.n]);
         // SAFETY: the caller vouches for the hardware.
-        unsafe { V::outline(Unpack::<V, L> { gather: self, hw, lanes: PhantomData }) };
+        unsafe { V::outline(Unpack::<V, L> { sums, d: self.d, shape: self.shape, hw, lanes: PhantomData }) };
     }
 }
 
 /// From [block][feature][row] to [row][feature].
-struct Unpack<'a, 'b, V, const L: usize> {
-    gather: &'a SparseGather<'b>,
+struct Unpack<'a, V, const L: usize> {
+    sums: &'a [f32],
+    d: usize,
+    shape: Shape,
     hw: &'a mut [f32],
     lanes: PhantomData<V>,
 }
 
-impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, '_, V, L> {
+impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run(self) {
-        let Self { gather: &SparseGather { d, shape, sums, .. }, hw, .. } = self;
+        let Self { sums, d, shape, hw, .. } = self;
         for block in 0..shape.n.div_ceil(L) {
             for k in (0..d).step_by(L) {
                 let count = (d - k).min(L);
@@ -224,7 +195,7 @@ impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, '_, V, L> {
                 unsafe {
                     let mut tile = [V::splat(0.0); L];
                     for i in 0..count {
-                        tile[i] = V::load(sums.add((block * d + k + i) * L));
+                        tile[i] = V::load(sums.as_ptr().add((block * d + k + i) * L));
                     }
                     V::transpose(&mut tile);
                     for (i, &row) in tile.iter().enumerate().take(shape.n - block * L) {
@@ -244,8 +215,9 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for SparseGather<'
         unsafe {
             let mut columns = *rows;
             V::transpose(&mut columns);
-            let sums = self.sums.add(block * self.d * L);
-            let row_sums = self.row_sums.add(block * L);
+            let group = stripe / self.slots;
+            let sums = self.sums.of_group(group).add(block * self.d * L);
+            let row_sums = self.row_sums.of_group(group).add(block * L);
             let mut h = V::load(row_sums);
             for (j, &column) in columns.iter().enumerate().take(self.shape.m.saturating_sub(stripe * L)) {
                 h = V::add(h, column);
