@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::Error;
+use crate::kernel::tangent;
 use crate::kernel::wavefront::crew::Crew;
 use crate::plan;
 
@@ -113,6 +114,12 @@ pub trait Scratch: Default + 'static {
 }
 
 impl Scratch for plan::Scratch {
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+}
+
+impl Scratch for tangent::Scratch {
     fn bytes(&self) -> usize {
         self.bytes()
     }

@@ -19,6 +19,8 @@ pub struct Reference {
     pub soft_alignment: Vec<f64>,
     /// E, the probability that the random path visits a cell.
     pub visits: Vec<f64>,
+    /// p_h, p_v and p_d of every cell; 0 where no path leads.
+    pub probabilities: Vec<[f64; 3]>,
     /// The entropy of the distribution of paths, -dSDTW/dgamma.
     pub entropy: f64,
     /// dSDTW/dw for the horizontal, vertical and diagonal weight.
@@ -79,7 +81,8 @@ pub fn align(costs: &[f64], n: usize, m: usize, gamma: f64, weights: StepWeights
             }
         }
     }
-    Reference { value: accumulated[(n + 1) * (m + 1) - 1], soft_alignment, visits, entropy, step_weights_grad }
+    let value = accumulated[(n + 1) * (m + 1) - 1];
+    Reference { value, soft_alignment, visits, probabilities: p, entropy, step_weights_grad }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ __all__ = [
     "instruction_set",
     "measure_alignment",
     "set_num_threads",
+    "tangent_padded",
 ]
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
@@ -101,6 +102,21 @@ def costs_padded(
     outputs: Sequence[str],
     threads: int | None,
 ) -> dict[str, NDArray[Any]]: ...
+def tangent_padded(
+    costs: NDArray[np.float64],
+    costs_direction: NDArray[np.float64],
+    *,
+    x_lengths: NDArray[np.int64] | None,
+    y_lengths: NDArray[np.int64] | None,
+    gamma: float,
+    gamma_direction: float,
+    step_weights: tuple[float, float, float],
+    step_weights_direction: tuple[float, float, float],
+    band: _Band | None,
+    threads: int | None,
+) -> dict[str, NDArray[np.float64]]:
+    """How `value` (B,), `H` (B,N,M), `gamma_grad` (B,) and `step_weights_grad` (B,3) change along a direction."""
+
 def costs_ragged(
     costs: Sequence[_Floats],
     *,

@@ -90,7 +90,7 @@ pub fn align(costs: &impl CostRows, shape: Shape, band: Option<&[Range<usize>]>,
     let mut path = HardPath { value: above[m], cells: vec![], moments: Moments::default(), steps: vec![] };
     if path.value.is_finite() {
         path.trace_back(&steps, shape);
-        path.charge_steps(costs, shape);
+        path.moments.step_weights_grad = path.sums_over_steps(costs, shape);
     }
     path
 }
@@ -116,7 +116,9 @@ impl HardPath {
         self.steps.reverse();
     }
 
-    fn charge_steps(&mut self, costs: &impl CostRows, shape: Shape) {
+    /// The sums of `costs` over the horizontal, vertical and diagonal steps.
+    pub fn sums_over_steps(&self, costs: &impl CostRows, shape: Shape) -> [f64; 3] {
+        let mut sums = [0.0; 3];
         let mut row = vec![0.0; shape.m];
         for (&(n, m), step) in self.cells.iter().zip(&self.steps) {
             costs.write_row(n, m..m + 1, &mut row);
@@ -125,8 +127,9 @@ impl HardPath {
                 Step::Vertical => 1,
                 Step::Diagonal => 2,
             };
-            self.moments.step_weights_grad[slot] += row[m];
+            sums[slot] += row[m];
         }
+        sums
     }
 
     /// Hands the path out as rows of E (1 on the path) and H (the step's weight on the path).

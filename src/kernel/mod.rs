@@ -2,6 +2,7 @@
 
 pub mod hard;
 pub mod rowwise;
+pub mod tangent;
 pub mod wavefront;
 
 use std::ops::Range;

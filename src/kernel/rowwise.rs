@@ -30,10 +30,10 @@ const PROBABILITY_BYTES: usize = 64 << 20;
 /// Memory that sweeps reuse; any contents will do.
 #[derive(Default)]
 pub struct Scratch {
-    costs: Vec<f64>,
-    above: Vec<Scaled>,
-    current: Vec<Scaled>,
-    checkpoints: Vec<Scaled>,
+    pub(super) costs: Vec<f64>,
+    pub(super) above: Vec<Scaled>,
+    pub(super) current: Vec<Scaled>,
+    pub(super) checkpoints: Vec<Scaled>,
     probabilities: Vec<[f64; 3]>,
     visits: Vec<f64>,
     soft_alignment: Vec<f64>,
@@ -48,7 +48,7 @@ pub fn bytes(shape: Shape) -> usize {
 }
 
 /// Rows whose probabilities are kept at a time.
-fn block_rows(shape: Shape) -> usize {
+pub(super) fn block_rows(shape: Shape) -> usize {
     if shape.cells() * size_of::<[f64; 3]>() <= PROBABILITY_BYTES { shape.n } else { shape.n.isqrt() + 1 }
 }
 
@@ -133,17 +133,17 @@ impl<C: CostRows> Sweep<'_, C> {
         value
     }
 
-    fn value_of(&self, end: Scaled) -> Option<f64> {
+    pub(super) fn value_of(&self, end: Scaled) -> Option<f64> {
         (!end.is_out_of_range()).then(|| -self.gamma * end.ln())
     }
 
-    fn columns(&self, n: usize) -> Range<usize> {
+    pub(super) fn columns(&self, n: usize) -> Range<usize> {
         self.band.map_or(0..self.shape.m, |band| band[n].clone())
     }
 
     /// Makes row n of a from `scratch.above`, where it then lies. Entry m+1 belongs to column m, and entry 0 is
     /// the column before the first: 1 above the first row (the empty path), else 0.
-    fn forward_row(&self, n: usize, scratch: &mut Scratch, mut probabilities: Option<&mut [[f64; 3]]>) {
+    pub(super) fn forward_row(&self, n: usize, scratch: &mut Scratch, mut probabilities: Option<&mut [[f64; 3]]>) {
         let columns = self.columns(n);
         let Scratch { costs, above, current, .. } = scratch;
         self.costs.write_row(n, columns.clone(), costs);
@@ -223,33 +223,40 @@ impl<C: CostRows> Sweep<'_, C> {
     }
 }
 
-/// -sum p log p, exact also where one p is 1 to rounding: its logarithm is taken from the other two.
+/// -sum p log p, exact also where one p is 1 to rounding.
 fn entropy(p: [f64; 3]) -> f64 {
-    let [a, b, c] = p;
-    let (top, rest) = if a >= b && a >= c {
-        (a, [b, c])
-    } else if b >= c {
-        (b, [a, c])
-    } else {
-        (c, [a, b])
-    };
-    let others = rest[0] + rest[1];
-    let mut sum = -top * (-others).ln_1p();
-    for q in rest {
-        if q > 0.0 {
-            sum -= q * q.ln();
-        }
-    }
-    sum
+    let logs = logarithms(p);
+    -(p[0] * logs[0] + p[1] * logs[1] + p[2] * logs[2])
 }
 
-fn prepare<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) {
+/// The logarithms of three probabilities, 0 for that of 0. The greatest takes its own from the other two: it may be
+/// 1 to rounding.
+pub(super) fn logarithms(p: [f64; 3]) -> [f64; 3] {
+    let top = if p[0] >= p[1] && p[0] >= p[2] {
+        0
+    } else if p[1] >= p[2] {
+        1
+    } else {
+        2
+    };
+    std::array::from_fn(|s| {
+        if s == top {
+            (-(p[(s + 1) % 3] + p[(s + 2) % 3])).ln_1p()
+        } else if p[s] > 0.0 {
+            p[s].ln()
+        } else {
+            0.0
+        }
+    })
+}
+
+pub(super) fn prepare<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) {
     buffer.clear();
     buffer.resize(len, value);
 }
 
 /// The row above the first: the empty path alone.
-fn begin(above: &mut Vec<Scaled>, m: usize) {
+pub(super) fn begin(above: &mut Vec<Scaled>, m: usize) {
     prepare(above, m + 1, Scaled::ZERO);
     above[0] = Scaled::ONE;
 }

@@ -15,6 +15,16 @@ pub fn bytes(shape: Shape) -> usize {
     shape.cells() * size_of::<f64>() * 8
 }
 
+/// The costs, +inf outside the band.
+pub fn matrix(costs: &impl CostRows, shape: Shape, band: Option<&[Range<usize>]>) -> Vec<f64> {
+    let m = shape.m;
+    let mut matrix = vec![f64::INFINITY; shape.cells()];
+    for (n, row) in matrix.chunks_exact_mut(m).enumerate() {
+        costs.write_row(n, band.map_or(0..m, |band| band[n].clone()), row);
+    }
+    matrix
+}
+
 /// The value; E and H go to `sink`, the sums over all cells to `moments`.
 pub fn align(
     costs: &impl CostRows,
@@ -25,10 +35,7 @@ pub fn align(
     moments: &mut Moments,
 ) -> f64 {
     let Shape { n: rows, m } = shape;
-    let mut matrix = vec![f64::INFINITY; shape.cells()];
-    for (n, row) in matrix.chunks_exact_mut(m).enumerate() {
-        costs.write_row(n, band.map_or(0..m, |band| band[n].clone()), row);
-    }
+    let matrix = matrix(costs, shape, band);
     if matrix.iter().any(|cost| cost.is_nan()) {
         return f64::NAN; // the reference takes the least of three by comparing, which would walk around it
     }

@@ -2,6 +2,7 @@
 
 mod beyond_range;
 pub mod float32;
+pub mod tangent;
 
 use self::float32::Float32;
 use crate::band::Band;

@@ -5,6 +5,7 @@ mod arrays;
 mod events;
 mod padded;
 mod ragged;
+mod tangent;
 
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
@@ -54,6 +55,8 @@ mod _core {
     use super::padded::{align_padded, costs_padded};
     #[pymodule_export]
     use super::ragged::{align_ragged, costs_ragged};
+    #[pymodule_export]
+    use super::tangent::tangent_padded;
     #[pymodule_export]
     use super::{available_instruction_sets, get_num_threads, instruction_set, set_num_threads};
 }

@@ -19,11 +19,11 @@ use crate::shape::Shape;
 
 /// B, N, M and D of the padded arrays.
 #[derive(Clone, Copy)]
-struct Sizes {
-    pairs: usize,
-    n: usize,
-    m: usize,
-    d: usize,
+pub struct Sizes {
+    pub pairs: usize,
+    pub n: usize,
+    pub m: usize,
+    pub d: usize,
 }
 
 /// The arrays of the batch, owned by Python.
@@ -131,7 +131,7 @@ impl<'py, F: Real + Element> Arrays<'py, F> {
 }
 
 /// Lengths of every pair, checked against the padded size.
-fn shapes(
+pub fn shapes(
     sizes: Sizes,
     x_lengths: Option<PyReadonlyArray1<'_, i64>>,
     y_lengths: Option<PyReadonlyArray1<'_, i64>>,
@@ -229,7 +229,7 @@ pub fn align_padded<'py>(
     }
 }
 
-fn read<'py, F: Element>(object: &Bound<'py, PyAny>) -> Option<PyReadonlyArray3<'py, F>> {
+pub fn read<'py, F: Element>(object: &Bound<'py, PyAny>) -> Option<PyReadonlyArray3<'py, F>> {
     object.extract().ok().filter(|array: &PyReadonlyArray3<'py, F>| array.as_slice().is_ok())
 }
 

@@ -1,0 +1,107 @@
+//! How the value of a pair and its gradient change along a direction, from a cost matrix.
+
+use std::ops::Range;
+
+use super::{LEAST_GAMMA, Recursion, ask_for_memory, beyond_range};
+use crate::cost::{CostMatrix, CostRows};
+use crate::error::Error;
+use crate::kernel::RowSink;
+use crate::kernel::hard;
+use crate::kernel::rowwise::Sweep;
+use crate::kernel::tangent::{self, Direction, Scratch, Tangent, TangentSweep};
+use crate::readout::MatrixMut;
+use crate::reference;
+use crate::shape::Shape;
+use crate::weights::StepWeights;
+
+/// The changes; that of dSDTW/dC, H', goes to `soft_alignment`, whose entries need not be 0. All is 0 where there is
+/// no path, NaN where a number of the pair or of its direction is.
+pub fn tangent_of_costs(
+    costs: CostMatrix<'_, f64>,
+    direction: Direction<'_, CostMatrix<'_, f64>>,
+    shape: Shape,
+    recursion: &Recursion,
+    soft_alignment: &mut MatrixMut<'_, f64>,
+    scratch: &mut Scratch,
+) -> Result<Tangent, Error> {
+    let Recursion { gamma, weights, band } = *recursion;
+    let mut rows = Rows { matrix: soft_alignment, m: shape.m };
+    rows.fill(shape, 0.0);
+    let columns = band.map(|band| band.columns(shape)).transpose()?;
+    let band = columns.as_deref();
+    let tangent = if gamma == 0.0 {
+        ask_for_memory(hard::bytes(shape))?;
+        around_the_hard_path(&costs, direction, shape, band, weights, &mut rows)
+    } else {
+        ask_for_memory(tangent::bytes(shape))?;
+        let sweep = TangentSweep { at: Sweep { costs: &costs, shape, band, gamma, weights }, direction };
+        let mut take_row = |n: usize, row: &[f64]| rows.write(n, row);
+        let in_range = if gamma < LEAST_GAMMA { None } else { sweep.run(scratch, &mut take_row) };
+        match in_range {
+            Some(tangent) => tangent,
+            None => {
+                ask_for_memory(beyond_range::bytes(shape))?;
+                let matrix = beyond_range::matrix(&costs, shape, band);
+                if matrix.iter().any(|cost| cost.is_nan()) {
+                    Tangent { value: f64::NAN, ..Tangent::default() }
+                } else {
+                    let found = reference::align(&matrix, shape.n, shape.m, gamma, weights);
+                    if found.value == f64::INFINITY {
+                        Tangent::default()
+                    } else {
+                        sweep.run_on(found.probabilities, scratch, &mut take_row)
+                    }
+                }
+            }
+        }
+    };
+    if tangent.value.is_nan() {
+        rows.fill(shape, f64::NAN);
+        return Ok(Tangent { value: f64::NAN, gamma_grad: f64::NAN, step_weights_grad: [f64::NAN; 3] });
+    }
+    Ok(tangent)
+}
+
+/// With gamma = 0 the path stays where it is: the value is linear in the costs on it and in the weights.
+fn around_the_hard_path(
+    costs: &impl CostRows,
+    direction: Direction<'_, impl CostRows>,
+    shape: Shape,
+    band: Option<&[Range<usize>]>,
+    weights: StepWeights,
+    rows: &mut Rows<'_, '_>,
+) -> Tangent {
+    let path = hard::align(costs, shape, band, weights);
+    if path.value == f64::INFINITY {
+        return Tangent::default();
+    }
+    let [horizontal, vertical, diagonal] = direction.weights;
+    path.emit_rows(shape, StepWeights { horizontal, vertical, diagonal }, rows);
+    let changes = path.sums_over_steps(direction.costs, shape);
+    let linear =
+        |s: usize| direction.weights[s] * path.moments.step_weights_grad[s] + weights.as_array()[s] * changes[s];
+    let value = if path.value.is_nan() { f64::NAN } else { (0..3).map(linear).sum() };
+    Tangent { value, gamma_grad: 0.0, step_weights_grad: changes }
+}
+
+/// Where the rows of H' go.
+struct Rows<'a, 'm> {
+    matrix: &'a mut MatrixMut<'m, f64>,
+    m: usize,
+}
+
+impl Rows<'_, '_> {
+    fn write(&mut self, n: usize, row: &[f64]) {
+        self.matrix.entries[n * self.matrix.stride..][..self.m].copy_from_slice(row);
+    }
+
+    fn fill(&mut self, shape: Shape, value: f64) {
+        (0..shape.n).for_each(|n| self.matrix.entries[n * self.matrix.stride..][..self.m].fill(value));
+    }
+}
+
+impl RowSink for Rows<'_, '_> {
+    fn take_row(&mut self, n: usize, _: Range<usize>, _: &[f64], soft_alignment: &[f64]) {
+        self.write(n, soft_alignment);
+    }
+}
