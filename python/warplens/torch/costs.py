@@ -32,14 +32,21 @@ _LEAST_LOG = -100.0
 _LEAST_DENOMINATOR = 1e-12
 
 
-def cost_matrix(pairs: Pairs, cost: LocalCost) -> Tensor:
-    """C (B,N,M); what it holds outside a pair is finite whenever the pair is, and to be ignored."""
+def cost_matrix(pairs: Pairs, cost: LocalCost, *, twice: bool = False) -> Tensor:
+    """C (B,N,M); what it holds outside a pair is finite whenever the pair is, and to be ignored.
+
+    Args:
+        pairs: the batch.
+        cost: by name or a callable.
+        twice: whether a named cost must be differentiable twice; the distances then pass through B*N*M*D
+            numbers.
+    """
     x, y = _without_padding(pairs.x, pairs.x_lengths), _without_padding(pairs.y, pairs.y_lengths)
     if callable(cost.kind):
         return _called(cost.kind, x, y)
     x, y = x.to(torch.float64), y.to(torch.float64)
     if cost.kind in ("euclidean", "l1"):
-        return _distance(x, y, cost)
+        return _distance(x, y, cost, twice)
     if cost.kind in ("mse", "sqeuclidean"):
         mean = _common_mean(pairs)
         x, y = x - mean, y - mean
@@ -125,12 +132,19 @@ def _direction(z: Tensor, cost: LocalCost) -> Tensor:
     return (z / square.masked_fill(is_zero, 1.0).sqrt()).masked_fill(is_zero, 0.0)
 
 
-def _distance(x: Tensor, y: Tensor, cost: LocalCost) -> Tensor:
-    """Weighted euclidean or l1 distance; at the kink the gradient is 0."""
+def _distance(x: Tensor, y: Tensor, cost: LocalCost, twice: bool) -> Tensor:
+    """Weighted euclidean or l1 distance; at the kink all derivatives are 0."""
     p = 2.0 if cost.kind == "euclidean" else 1.0
     if cost.feature_weights is not None:
         scale = cost.feature_weights.to(x.device) ** (1.0 / p)
         x, y = scale * x, scale * y
+    if twice:  # cdist is not
+        difference = x.unsqueeze(2) - y.unsqueeze(1)  # (B,N,M,D)
+        if p == 1.0:
+            return difference.abs().sum(-1)
+        square = difference.square().sum(-1)
+        is_zero = square == 0.0
+        return square.masked_fill(is_zero, 1.0).sqrt().masked_fill(is_zero, 0.0)
     # The product form of cdist cancels near zero distance.
     return torch.cdist(x, y, p=p, compute_mode="donot_use_mm_for_euclid_dist")
 

@@ -7,6 +7,9 @@ free, and backward scales what was kept.
 What is known of that factor in forward, the share of each pair in a mean, is multiplied in there and in
 place: a second array of gradients costs more than the product. Where the rest of the factor is 1, as it is
 when `backward` is called on the loss itself, the gradients leave as they are.
+
+Under `create_graph=True` these numbers are no answer: there the gradients are made anew from the inputs, by a
+function that can be differentiated (`warplens.torch.second_derivative`).
 """
 
 from collections.abc import Callable, Sequence
@@ -18,10 +21,16 @@ from torch import Tensor
 
 Solve: TypeAlias = Callable[[Sequence[bool]], tuple[Tensor, Sequence[Tensor | None]]]
 """Which inputs need a gradient -> values (B,), and for each input their gradients (B,...) or None."""
+Again: TypeAlias = Callable[[Sequence[Tensor], Tensor, Sequence[bool]], Sequence[Tensor | None]]
+"""inputs, factors f (B,), which inputs need a gradient -> those of sum_b f(b) values(b), differentiable."""
 
 
 def pair_values(
-    solve: Solve, batched: Sequence[Tensor], shared: Sequence[Tensor], shares: Tensor | None = None
+    solve: Solve,
+    again: Again,
+    batched: Sequence[Tensor],
+    shared: Sequence[Tensor],
+    shares: Tensor | None = None,
 ) -> Tensor:
     """Values (B,) of `solve` times `shares`, differentiable in its inputs.
 
@@ -29,6 +38,7 @@ def pair_values(
 
     Args:
         solve: computes values and those gradients that are asked for, in the order batched, shared.
+        again: computes the gradients of a sum of values as functions that can be differentiated.
         batched: inputs (B,...), of which each pair has its own slice.
         shared: inputs that all pairs share; their gradient is summed over the pairs.
         shares: (B,) float64 constants, on the device of the values; None: all 1.
@@ -37,37 +47,54 @@ def pair_values(
     wanted = [torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs]
     if not any(wanted):
         return _shared(solve(wanted)[0], shares)
-    values = _ReadyGradient.apply(solve, wanted, len(batched), shares, *inputs)  # type: ignore[no-untyped-call]
+    values = _ReadyGradient.apply(  # type: ignore[no-untyped-call]
+        solve, again, wanted, len(batched), shares, *inputs
+    )
     return cast(Tensor, values)
 
 
 class _ReadyGradient(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, solve: Solve, wanted: list[bool], batched: int, shares: Tensor | None, *inputs: Tensor
+        ctx: Any,
+        solve: Solve,
+        again: Again,
+        wanted: list[bool],
+        batched: int,
+        shares: Tensor | None,
+        *inputs: Tensor,
     ) -> Tensor:
         values, gradients = solve(wanted)
         if shares is not None:
             for gradient in gradients:
                 if gradient is not None:
                     _times(gradient, _of_pairs(shares, gradient), out=gradient)
+        # What is shared may be changed in place before backward, as a schedule of gamma does; it is small.
+        kept = [
+            tensor if index < batched or yes else tensor.clone()
+            for index, (tensor, yes) in enumerate(zip(inputs, wanted, strict=True))
+        ]
         ctx.save_for_backward(
-            *(None if g is None else g.to(tensor.device) for g, tensor in zip(gradients, inputs, strict=True))
+            *(
+                None if g is None else g.to(tensor.device)
+                for g, tensor in zip(gradients, inputs, strict=True)
+            ),
+            *kept,
         )
+        ctx.again, ctx.wanted, ctx.shares = again, wanted, shares
         ctx.batched = batched
         ctx.dtypes = [tensor.dtype for tensor in inputs]
         return _shared(values, shares)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        constants = (None,) * 5
+        gradients, inputs = ctx.saved_tensors[: len(ctx.wanted)], ctx.saved_tensors[len(ctx.wanted) :]
         if torch.is_grad_enabled():
-            raise RuntimeError(
-                "create_graph=True: the gradient of soft DTW comes from the forward pass as numbers and "
-                "cannot be differentiated again; call backward() or autograd.grad() without create_graph"
-            )
+            return *constants, *ctx.again(inputs, _shared(upstream, ctx.shares), ctx.wanted)
         unscaled = upstream.device.type == "cpu" and bool((upstream == 1).all())
         scaled: list[Tensor | None] = []
-        for index, (gradient, dtype) in enumerate(zip(ctx.saved_tensors, ctx.dtypes, strict=True)):
+        for index, (gradient, dtype) in enumerate(zip(gradients, ctx.dtypes, strict=True)):
             if gradient is None:
                 scaled.append(None)
                 continue
@@ -78,7 +105,7 @@ class _ReadyGradient(torch.autograd.Function):
                 scaled.append(gradient.to(dtype))
             else:
                 scaled.append(_times(gradient, _of_pairs(upstream, gradient)).to(dtype))
-        return (None, None, None, None, *scaled)
+        return *constants, *scaled
 
 
 def _shared(values: Tensor, shares: Tensor | None) -> Tensor:

@@ -26,7 +26,7 @@ from torch import Tensor
 from warplens.torch.scan import affine_scan_reversed, log_scan
 from warplens.torch.softmin import SoftMaximum
 
-_DIAGONAL, _HORIZONTAL, _VERTICAL = range(3)
+DIAGONAL, HORIZONTAL, VERTICAL = range(3)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class _Grid:
+class Grid:
     """The cost matrices turned so that the longer side is last."""
 
     costs: Tensor  # (S,B,L), +inf forbids
@@ -67,40 +67,42 @@ def solve(
         The values (B,), +inf where there is no path, and the derivatives if wanted (0 where there is no
         path).
     """
-    grid = _turn(C, x_end, y_end)
+    grid = turn(C, x_end, y_end)
     weights = step_weights.to(C.device)[[2, 0, 1]]
     softmax = SoftMaximum(gamma, C.device)
-    value, steps = _accumulate(grid, weights, softmax, keep=derivatives)
+    value, steps = accumulate(grid, weights, softmax, keep=derivatives)
     if not derivatives:
         return value, None
     p = torch.stack(steps)  # (S,3,B,L)
-    E = _visits(grid, p, value)  # (S,B,L)
+    E = visits(grid, p, value)  # (S,B,L)
     # All of a pair is NaN when its value is, not only what lies before the first NaN on the way back.
     E = E.masked_fill(value.isnan()[:, None] & (grid.costs != torch.inf), torch.nan)
     visited = E.unsqueeze(1) * p  # (S,3,B,L) expected uses of each step
     finite_costs = grid.costs.masked_fill(grid.costs == torch.inf, 0.0)
     by_step = torch.einsum("stbl,sbl->bt", visited, finite_costs)
     return value, Solution(
-        H=_turn_back(grid, torch.einsum("stbl,t->sbl", visited, weights)),
-        E=_turn_back(grid, E),
+        H=turn_back(grid, torch.einsum("stbl,t->sbl", visited, weights)),
+        E=turn_back(grid, E),
         entropy=-(E.unsqueeze(1) * torch.xlogy(p, p)).sum(dim=(0, 1, 3)),
-        step_weights_grad=by_step[:, [_HORIZONTAL, _VERTICAL, _DIAGONAL]],
+        step_weights_grad=by_step[:, [HORIZONTAL, VERTICAL, DIAGONAL]],
     )
 
 
-def _turn(C: Tensor, x_end: Tensor, y_end: Tensor) -> _Grid:
+def turn(C: Tensor, x_end: Tensor, y_end: Tensor) -> Grid:
+    """The matrices (B,N,M) with the longer side last."""
     if C.shape[1] >= C.shape[2]:
-        return _Grid(C.permute(2, 0, 1).contiguous(), _HORIZONTAL, _VERTICAL, y_end, x_end)
-    return _Grid(C.permute(1, 0, 2).contiguous(), _VERTICAL, _HORIZONTAL, x_end, y_end)
+        return Grid(C.permute(2, 0, 1).contiguous(), HORIZONTAL, VERTICAL, y_end, x_end)
+    return Grid(C.permute(1, 0, 2).contiguous(), VERTICAL, HORIZONTAL, x_end, y_end)
 
 
-def _turn_back(grid: _Grid, cells: Tensor) -> Tensor:
-    order = (1, 2, 0) if grid.along == _HORIZONTAL else (1, 0, 2)
+def turn_back(grid: Grid, cells: Tensor) -> Tensor:
+    """(S,B,L) as (B,N,M)."""
+    order = (1, 2, 0) if grid.along == HORIZONTAL else (1, 0, 2)
     return cells.permute(order).contiguous()
 
 
-def _accumulate(
-    grid: _Grid, weights: Tensor, softmax: SoftMaximum, *, keep: bool
+def accumulate(
+    grid: Grid, weights: Tensor, softmax: SoftMaximum, *, keep: bool
 ) -> tuple[Tensor, list[Tensor]]:
     """Values (B,), and for each index of the shorter axis the step probabilities (3,B,L) if they are kept."""
     _, batch, length = grid.costs.shape
@@ -114,19 +116,19 @@ def _accumulate(
     for index, costs in enumerate(grid.costs):
         forbidden = costs == torch.inf
         k = (rates * costs.masked_fill(forbidden, 0.0)).masked_fill(forbidden, -torch.inf)  # (3,B,L)
-        diagonal = k[_DIAGONAL] + before[:, :-1]
+        diagonal = k[DIAGONAL] + before[:, :-1]
         across = k[grid.across] + before[:, 1:]
         log_a = log_scan(k[grid.along], softmax.combine(across, diagonal), softmax.combine)
         before = torch.cat([border, log_a], dim=1)
         log_end = torch.where(grid.short_end == index, log_a.gather(1, grid.long_end[:, None])[:, 0], log_end)
         if keep:
             along = k[grid.along] + before[:, :-1]
-            horizontal, vertical = (along, across) if grid.along == _HORIZONTAL else (across, along)
+            horizontal, vertical = (along, across) if grid.along == HORIZONTAL else (across, along)
             steps.append(softmax.probabilities(torch.stack([diagonal, horizontal, vertical])))
     return -softmax.scale * log_end, steps
 
 
-def _visits(grid: _Grid, p: Tensor, value: Tensor) -> Tensor:
+def visits(grid: Grid, p: Tensor, value: Tensor) -> Tensor:
     """E (S,B,L) from the step probabilities (S,3,B,L)."""
     shorter, _, batch, length = p.shape
     positions = torch.arange(length, device=p.device)
@@ -141,6 +143,6 @@ def _visits(grid: _Grid, p: Tensor, value: Tensor) -> Tensor:
         arriving = (end & (grid.short_end == index)[:, None]).to(p.dtype)
         if index + 1 < shorter:
             after, next_steps = E[index + 1], p[index + 1]
-            arriving = arriving + next_steps[grid.across] * after + later(next_steps[_DIAGONAL] * after)
+            arriving = arriving + next_steps[grid.across] * after + later(next_steps[DIAGONAL] * after)
         E[index] = affine_scan_reversed(later(p[index, grid.along]), arriving)
     return torch.stack(E)
