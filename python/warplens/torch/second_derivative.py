@@ -75,14 +75,14 @@ class _Gradient(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.sweeps = sweeps
         ctx.save_for_backward(C, gamma, weights, factors)
-        return _times(factors, *sweeps.gradient(C, gamma, weights), gamma, weights)
+        return _times(factors, sweeps.gradient(C, gamma, weights), gamma, weights)
 
     @staticmethod
     def backward(ctx: Any, *direction: Tensor) -> tuple[Tensor | None, ...]:
         C, gamma, weights, factors = ctx.saved_tensors
         with torch.no_grad():
             value, *changes = ctx.sweeps.tangent(C, gamma, weights, *direction)
-            found = (*_times(factors, *changes, gamma, weights), value)
+            found = (*_times(factors, changes, gamma, weights), value)
         if torch.is_grad_enabled():
             inputs = (C, gamma, weights, factors, *direction)
             found = _Last.apply(len(found), *found, *inputs)  # type: ignore[no-untyped-call]
@@ -105,9 +105,10 @@ class _Last(torch.autograd.Function):
 
 
 def _times(
-    factors: Tensor, of_C: Tensor, of_gamma: Tensor, of_weights: Tensor, gamma: Tensor, weights: Tensor
+    factors: Tensor, gradients: Sequence[Tensor], gamma: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of each pair, times its factor; summed over the pairs where these share an input."""
+    of_C, of_gamma, of_weights = gradients
     return (
         of_C * factors.view(-1, 1, 1),
         (factors @ of_gamma).to(gamma.device),
