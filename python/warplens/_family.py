@@ -11,13 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._align import _UNIT, align_many, check_threads, soft_dtw
 from ._alignment import compute
 from ._sequences import as_pair, as_sequence
-from ._settings import Band, Settings
-
-SYMMETRIC_COSTS = ("mse", "sqeuclidean", "cosine", "euclidean", "l1")
-"""Costs with c(x,y) = c(y,x), for which a divergence makes sense."""
-
-MEAN_COSTS = ("mse", "sqeuclidean", "bce", "poisson")
-"""Costs for which the x of least sum of weighted costs to given targets is their weighted mean."""
+from ._settings import MEAN_COSTS, SYMMETRIC_COSTS, Band, Settings
 
 
 def divergence(

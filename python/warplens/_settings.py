@@ -29,6 +29,12 @@ COSTS = (
 COSTS_WITHOUT_TARGETS = ("euclidean", "l1")
 """Costs that are not affine in the target: they have no modified targets."""
 
+SYMMETRIC_COSTS = ("mse", "sqeuclidean", "cosine", "euclidean", "l1")
+"""Costs with c(x,y) = c(y,x), for which a divergence makes sense."""
+
+MEAN_COSTS = ("mse", "sqeuclidean", "bce", "poisson")
+"""Costs for which the x of least sum of weighted costs to given targets is their weighted mean."""
+
 NORMALISED_COSTS = ("cosine", "euclidean")
 """Costs that are not sums over features, so `feature_reduction="mean"` means nothing for them."""
 

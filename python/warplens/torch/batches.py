@@ -44,7 +44,12 @@ class CostMatrices:
 
 def values_are_readable(tensor: Tensor) -> bool:
     """Whether the values may be looked at without waiting for a device or breaking a compiled graph."""
-    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+    return tensor.device.type == "cpu" and not torch.compiler.is_compiling() and not is_transformed()
+
+
+def is_transformed() -> bool:
+    """Whether a transform of `torch.func` is at work: its tensors stand for others."""
+    return torch._C._are_functorch_transforms_active()
 
 
 def inside(frames: Tensor, lengths: Tensor) -> Tensor:
@@ -59,11 +64,23 @@ def lengths_or_all(lengths: Tensor | None, frames: Tensor) -> Tensor:
     return torch.full(frames.shape[:1], frames.shape[1], device=frames.device)
 
 
+def dtype_of_loss(*inputs: Tensor) -> torch.dtype:
+    """What a loss of these inputs has: their own, as losses of PyTorch do, which autocast widens likewise."""
+    dtype = inputs[0].dtype
+    for tensor in inputs[1:]:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    computed, device = dtype_of_results(dtype), inputs[0].device.type
+    if not dtype.is_floating_point or computed == dtype:
+        return computed
+    widened = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return computed if widened else dtype
+
+
 def as_pairs(x: Tensor, y: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | None) -> Pairs:
     """Checks two (batches of) sequences."""
     accepted = "(batch, frames, features) or (frames, features) is accepted; a series is series[:, None]"
     for name, tensor in (("x", x), ("y", y)):
-        _check_tensor(name, tensor, accepted)
+        check_tensor(name, tensor, accepted)
     shapes = f"x has shape {tuple(x.shape)}, y {tuple(y.shape)}"
     if x.ndim != y.ndim:
         raise ValueError(f"x, y: {shapes}; both or neither have a batch axis")
@@ -80,19 +97,19 @@ def as_pairs(x: Tensor, y: Tensor, x_lengths: Lengths | None, y_lengths: Lengths
         if frames.shape[1] == 0:
             raise ValueError(f"{name}: is an empty sequence ({shapes}); at least one frame is needed")
     _check_cells(x.shape[1], y.shape[1], shapes)
-    dtype = _result_dtype(torch.promote_types(x.dtype, y.dtype))
+    dtype = dtype_of_results(torch.promote_types(x.dtype, y.dtype))
     return Pairs(
         x.to(dtype),
         y.to(dtype),
-        _as_lengths("x_lengths", x_lengths, x, unbatched),
-        _as_lengths("y_lengths", y_lengths, y, unbatched),
+        as_lengths("x_lengths", x_lengths, x, unbatched),
+        as_lengths("y_lengths", y_lengths, y, unbatched),
         unbatched,
     )
 
 
 def as_cost_matrices(C: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | None) -> CostMatrices:
     """Checks one or a batch of cost matrices; NaN passes, into its own pair."""
-    _check_tensor("C", C, "(B, N, M) or (N, M) is accepted")
+    check_tensor("C", C, "(B, N, M) or (N, M) is accepted")
     shapes = f"C has shape {tuple(C.shape)}"
     if 0 in C.shape:
         raise ValueError(f"C: has shape {tuple(C.shape)}; at least one pair, row and column are needed")
@@ -101,9 +118,9 @@ def as_cost_matrices(C: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | 
         C = C.unsqueeze(0)
     _check_cells(C.shape[1], C.shape[2], shapes)
     matrices = CostMatrices(
-        C.to(_result_dtype(C.dtype)),
-        _as_lengths("x_lengths", x_lengths, C, unbatched),
-        _as_lengths("y_lengths", y_lengths, C.mT, unbatched),
+        C.to(dtype_of_results(C.dtype)),
+        as_lengths("x_lengths", x_lengths, C, unbatched),
+        as_lengths("y_lengths", y_lengths, C.mT, unbatched),
         unbatched,
     )
     if values_are_readable(C):
@@ -123,11 +140,19 @@ def check_values(pairs: Pairs, cost: object) -> None:
         return
     sides = (("x", pairs.x, pairs.x_lengths), ("y", pairs.y, pairs.y_lengths))
     for side, (name, frames, lengths) in enumerate(sides):
-        try:
-            check_range(name, frames.detach().numpy(), cost, side)
-        except ValueError:  # perhaps it is only the padding; else say which pair it is
-            for part, sequence in _parts(name, frames, lengths, pairs.unbatched):
-                check_range(part, sequence.numpy(), cost, side)
+        check_range_of(name, frames, lengths, cost, side, unbatched=pairs.unbatched)
+
+
+def check_range_of(
+    name: str, frames: Tensor, lengths: Tensor | None, cost: str, side: int, *, unbatched: bool = False
+) -> None:
+    """The same for the sequences of one side of the cost: x (0) or y (1)."""
+    frames = frames.detach().to(dtype_of_results(frames.dtype))  # NumPy has no bfloat16
+    try:
+        check_range(name, frames.numpy(), cost, side)
+    except ValueError:  # perhaps it is only the padding; else say which sequence it is
+        for part, sequence in _parts(name, frames, lengths, unbatched):
+            check_range(part, sequence.numpy(), cost, side)
 
 
 def _parts(
@@ -140,12 +165,13 @@ def _parts(
         yield name if unbatched else f"{name}[{index}]", part[:row, :column]
 
 
-def _check_tensor(name: str, tensor: object, accepted: str) -> None:
+def check_tensor(name: str, tensor: object, accepted: str, dimensions: Sequence[int] = (2, 3)) -> None:
+    """Checks that it is a tensor of real numbers with so many dimensions."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: is a {type(tensor).__name__}; a torch.Tensor is accepted")
     if tensor.is_complex():
         raise TypeError(f"{name}: has dtype {tensor.dtype}; real numbers are accepted")
-    if tensor.ndim not in (2, 3):
+    if tensor.ndim not in dimensions:
         raise ValueError(f"{name}: has shape {tuple(tensor.shape)}; {accepted}")
 
 
@@ -154,13 +180,15 @@ def _check_cells(rows: int, columns: int, shapes: str) -> None:
         raise ValueError(f"N*M = {rows}*{columns} cells overflow ({shapes}); shorten the sequences")
 
 
-def _result_dtype(dtype: torch.dtype) -> torch.dtype:
+def dtype_of_results(dtype: torch.dtype) -> torch.dtype:
+    """What inputs of a dtype are computed in: float64 or float32."""
     if not dtype.is_floating_point:
         dtype = torch.get_default_dtype()
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def _as_lengths(name: str, lengths: Lengths | None, frames: Tensor, unbatched: bool) -> Tensor | None:
+def as_lengths(name: str, lengths: Lengths | None, frames: Tensor, unbatched: bool) -> Tensor | None:
+    """Checks lengths of padded sequences: (B,) int64 on their device."""
     if lengths is None:
         return None
     batch, longest = frames.shape[:2]

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from warplens._settings import Band
-from warplens.torch import core_backend, ops_backend
-from warplens.torch.alignment import BatchAlignment, relative_alignment
+from warplens.torch.alignment import BatchAlignment
 from warplens.torch.batches import (
     CostMatrices,
     Lengths,
@@ -16,9 +15,9 @@ from warplens.torch.batches import (
     as_cost_matrices,
     as_pairs,
     check_values,
+    dtype_of_loss,
     lengths_or_all,
 )
-from warplens.torch.costs import cost_matrix, images_of_targets
 from warplens.torch.settings import (
     Backend,
     CostFunction,
@@ -32,7 +31,17 @@ from warplens.torch.settings import (
     as_recursion_settings,
     check_names,
     check_reduction,
+    check_symmetric,
     chosen_backend,
+)
+from warplens.torch.values import (
+    Values,
+    divergence_of_pairs,
+    results_of_pairs,
+    sharp_values_of_costs,
+    sharp_values_of_pairs,
+    values_of_costs,
+    values_of_pairs,
 )
 
 
@@ -49,6 +58,8 @@ def soft_dtw_loss(
     normalize: Normalize = "none",
     band: Band | None = None,
     zero_infinity: bool = False,
+    debias: bool = False,
+    sharp: bool = False,
     feature_weights: Weights | None = None,
     pos_weight: Weights | None = None,
     feature_reduction: FeatureReduction = "sum",
@@ -83,6 +94,11 @@ def soft_dtw_loss(
         band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`, laid into each pair by its
             lengths.
         zero_infinity: count a pair without a path as 0 instead of +inf.
+        debias: take the divergence S(x,y) - 1/2 S(x,x) - 1/2 S(y,y), 0 where x = y, S being SDTW or its sharp
+            value. For "mse", "sqeuclidean", "cosine", "euclidean", "l1" and callables, which must keep
+            c(x,y) = c(y,x). Lengths may differ.
+        sharp: take <H,C>, the mean cost of the alignments without their entropy, as S instead of SDTW =
+            <H,C> - gamma entropy. Its gradient costs one more sweep forward and back, in float64 and with C.
         feature_weights: (D,) weight of each feature in the cost.
         pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
         feature_reduction: "sum" over features, or "mean".
@@ -90,16 +106,19 @@ def soft_dtw_loss(
             devices without float64 (which copies), torch operations elsewhere.
 
     Returns:
-        (B,) or (), in float64 if x or y is, else float32. x, y, gamma and step weights get gradients when
-        they require them; a pair without a path is +inf with gradient 0, NaN stays in its own pair.
+        (B,) or (), in the dtype of x and y, promoted; under autocast in float32 at least. x, y, gamma and
+        step weights get gradients when they require them; a pair without a path is +inf with gradient 0, NaN
+        stays in its own pair. Under `create_graph=True` the gradients can be differentiated once more in all
+        of these; they are then made anew in float64, by way of the cost matrices.
 
     Raises:
         TypeError: An argument is not of an accepted type.
         ValueError: Shapes do not fit, a sequence is empty, lengths, gamma or weights are out of range, or, on
             the CPU, probabilities or rates are; the message names the argument and the first offending index.
-        RuntimeError: In backward under `create_graph=True`.
+        RuntimeError: When third derivatives are asked for.
 
-    Source: J. Zeitler and M. Mueller, ISMIR 2025.
+    Source: J. Zeitler and M. Mueller, ISMIR 2025; debias and sharp: M. Blondel, A. Mensch and J.-P. Vert,
+    AISTATS 2021.
     """
     check_names(cost, feature_weights, pos_weight, feature_reduction, band)
     check_reduction(reduction, normalize)
@@ -108,14 +127,16 @@ def soft_dtw_loss(
         cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
     )
     check_values(pairs, cost)
+    if debias:
+        check_symmetric(cost)
     settings = as_recursion_settings(gamma, step_weights, band)
     chosen = chosen_backend(backend, x.device)
     shares = _shares(pairs, pairs.x, pairs.y, reduction, normalize)
-    if chosen == "core" and not callable(local_cost.kind):
-        values = core_backend.values_of_pairs(pairs, local_cost, settings, shares)
-    else:
-        values = _values_of_costs(_cost_matrices(pairs, local_cost), settings, shares, chosen)
-    return _reduce(values, pairs.unbatched, reduction, zero_infinity).to(pairs.x.dtype)
+    function: Values = sharp_values_of_pairs if sharp else values_of_pairs
+    if debias:
+        function = divergence_of_pairs(function)
+    values = function(pairs, local_cost, settings, shares, chosen)
+    return _reduce(values, pairs.unbatched, reduction, zero_infinity).to(dtype_of_loss(x, y))
 
 
 def soft_dtw_from_costs(
@@ -129,6 +150,7 @@ def soft_dtw_from_costs(
     normalize: Normalize = "none",
     band: Band | None = None,
     zero_infinity: bool = False,
+    sharp: bool = False,
     backend: Backend | None = None,
 ) -> Tensor:
     """Soft DTW of cost matrices that the caller has; the gradient in C is the soft alignment H.
@@ -143,23 +165,25 @@ def soft_dtw_from_costs(
         normalize: "none", "x_length", "y_length" or "both".
         band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
         zero_infinity: count a pair without a path as 0 instead of +inf.
+        sharp: take <H,C> instead of SDTW.
         backend: "core", "ops" or None.
 
     Returns:
-        (B,) or (), differentiable in C, gamma and step weights.
+        (B,) or (), differentiable in C, gamma and step weights, and once more under `create_graph=True`.
 
     Raises:
         TypeError: An argument is not of an accepted type.
         ValueError: A shape does not fit, or lengths, gamma, weights or (on the CPU) costs are out of range.
-        RuntimeError: In backward under `create_graph=True`.
+        RuntimeError: When third derivatives are asked for.
     """
     check_names(band=band)
     check_reduction(reduction, normalize)
     matrices = as_cost_matrices(C, x_lengths, y_lengths)
     settings = as_recursion_settings(gamma, step_weights, band)
     shares = _shares(matrices, matrices.C, matrices.C.mT, reduction, normalize)
-    values = _values_of_costs(matrices, settings, shares, chosen_backend(backend, C.device))
-    return _reduce(values, matrices.unbatched, reduction, zero_infinity).to(matrices.C.dtype)
+    function = sharp_values_of_costs if sharp else values_of_costs
+    values = function(matrices, settings, shares, chosen_backend(backend, C.device))
+    return _reduce(values, matrices.unbatched, reduction, zero_infinity).to(dtype_of_loss(C))
 
 
 @torch.no_grad()
@@ -219,7 +243,7 @@ def align(
 
     def compute(names: Sequence[str]) -> dict[str, Tensor]:
         with torch.no_grad():
-            found = _results(pairs, local_cost, settings, names, chosen)
+            found = results_of_pairs(pairs, local_cost, settings, names, chosen)
         return {name: result.to(pairs.x.dtype) for name, result in found.items()}
 
     return BatchAlignment(
@@ -238,31 +262,6 @@ def _described(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> st
     B, N, M = *pairs.x.shape[:2], pairs.y.shape[1]
     sizes = f"N={N} M={M}" if pairs.unbatched else f"B={B} N={N} M={M}"
     return f"{sizes} cost={cost.name} gamma={settings.gamma.item():g}"
-
-
-def _cost_matrices(pairs: Pairs, cost: LocalCost) -> CostMatrices:
-    return CostMatrices(cost_matrix(pairs, cost), pairs.x_lengths, pairs.y_lengths, pairs.unbatched)
-
-
-def _values_of_costs(
-    matrices: CostMatrices, settings: RecursionSettings, shares: Tensor | None, backend: Backend
-) -> Tensor:
-    if backend == "core":
-        return core_backend.values_of_costs(matrices, settings, shares)
-    return ops_backend.values_of_costs(matrices, settings, shares)
-
-
-def _results(
-    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Sequence[str], backend: Backend
-) -> dict[str, Tensor]:
-    if backend == "core":
-        if callable(cost.kind):
-            return core_backend.results_of_costs(_cost_matrices(pairs, cost), settings, names)
-        return core_backend.results_of_pairs(pairs, cost, settings, names)
-    found = ops_backend.results_of_costs(_cost_matrices(pairs, cost), settings)
-    if "y_mod" in names:
-        found["y_mod"] = relative_alignment(found["H"], found["E"]) @ images_of_targets(pairs, cost)
-    return found
 
 
 def _shares(

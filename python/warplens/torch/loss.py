@@ -21,6 +21,7 @@ from warplens.torch.settings import (
     check_backend,
     check_names,
     check_reduction,
+    check_symmetric,
 )
 
 
@@ -41,6 +42,8 @@ class SoftDTWLoss(nn.Module):
         normalize: divide each pair first by "x_length", "y_length" or "both"; "none" does not.
         band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
         zero_infinity: count a pair without a path as 0 instead of +inf.
+        debias: take the divergence, 0 where x = y.
+        sharp: take <H,C>, the mean cost of the alignments without their entropy.
         feature_weights: (D,) weight of each feature in the cost.
         pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
         feature_reduction: "sum" over features, or "mean".
@@ -71,6 +74,8 @@ class SoftDTWLoss(nn.Module):
         normalize: Normalize = "none",
         band: Band | None = None,
         zero_infinity: bool = False,
+        debias: bool = False,
+        sharp: bool = False,
         feature_weights: Weights | None = None,
         pos_weight: Weights | None = None,
         feature_reduction: FeatureReduction = "sum",
@@ -80,11 +85,15 @@ class SoftDTWLoss(nn.Module):
         check_names(cost, feature_weights, pos_weight, feature_reduction, band)
         check_reduction(reduction, normalize)
         check_backend(backend)
+        if debias:
+            check_symmetric(cost)
         self.cost = cost
         self.reduction = reduction
         self.normalize = normalize
         self.band = band
         self.zero_infinity = zero_infinity
+        self.debias = debias
+        self.sharp = sharp
         self.feature_reduction = feature_reduction
         self.backend = backend
         self._register("gamma", gamma, as_gamma(gamma))
@@ -109,6 +118,8 @@ class SoftDTWLoss(nn.Module):
             normalize=self.normalize,
             band=self.band,
             zero_infinity=self.zero_infinity,
+            debias=self.debias,
+            sharp=self.sharp,
             feature_weights=self.feature_weights,
             pos_weight=self.pos_weight,
             feature_reduction=self.feature_reduction,
@@ -127,6 +138,7 @@ class SoftDTWLoss(nn.Module):
         ]
         if self.band is not None:
             settings.append(f"band={self.band!r}")
+        settings += [f"{name}=True" for name in ("debias", "sharp") if getattr(self, name)]
         return ", ".join(settings)
 
     def _register(self, name: str, given: object, checked: Tensor) -> None:

@@ -7,7 +7,14 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from warplens._settings import COSTS_WITHOUT_TARGETS, Band, Settings, check_gamma, check_step_weights
+from warplens._settings import (
+    COSTS_WITHOUT_TARGETS,
+    SYMMETRIC_COSTS,
+    Band,
+    Settings,
+    check_gamma,
+    check_step_weights,
+)
 from warplens.torch.batches import values_are_readable
 
 CostFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -154,6 +161,15 @@ def check_reduction(reduction: object, normalize: object) -> None:
             f"{_listed(get_args(Normalize))}; the divergence that others call normalize=True is debias=True"
         )
     _check_word("normalize", normalize, get_args(Normalize))
+
+
+def check_symmetric(cost: str | CostFunction) -> None:
+    """Checks that a divergence can be made of the cost."""
+    if not callable(cost) and cost not in SYMMETRIC_COSTS:
+        raise ValueError(
+            f"debias: a divergence needs a symmetric cost ({', '.join(SYMMETRIC_COSTS)}, or a callable "
+            f"that is), not {cost!r}"
+        )
 
 
 def check_backend(backend: object) -> None:

@@ -243,7 +243,7 @@ def test_strided_tensors(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_computed_in_float32_and_returned_as_it_came(dtype, backend):
+def test_half_precision_is_computed_in_float32_and_returned_in_its_dtype(dtype, backend):
     x, y = batch("mse")
     x, y = x.to(dtype), y.to(dtype)
     wide = x.float().requires_grad_()
@@ -252,10 +252,19 @@ def test_half_precision_is_computed_in_float32_and_returned_as_it_came(dtype, ba
     x.requires_grad_()
     value = wlt.soft_dtw_loss(x, y, *LENGTHS, backend=backend)
     value.backward()
-    assert value.dtype == torch.float32
-    assert torch.equal(value, truth)
+    assert value.dtype == dtype
+    assert torch.equal(value, truth.to(dtype))
     assert x.grad.dtype == dtype
     assert torch.equal(x.grad, wide.grad.to(dtype))
+    costs = torch.cdist(wide.detach(), y.float()).to(dtype).requires_grad_()
+    from_costs = wlt.soft_dtw_from_costs(costs, *LENGTHS, backend=backend)
+    from_costs.backward()
+    assert from_costs.dtype == costs.grad.dtype == dtype
+    # Autocast widens it, as it does the losses of PyTorch: there a scaled loss must not overflow.
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        wide_value = wlt.soft_dtw_loss(x, y, *LENGTHS, backend=backend)
+    assert wide_value.dtype == torch.float32
+    assert torch.equal(wide_value, truth)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -268,6 +277,8 @@ def test_mixed_dtypes_are_promoted(backend):
     multi_hot = y > 0
     integers = wlt.soft_dtw_loss(x.float(), multi_hot.long(), backend=backend)
     assert integers.dtype == torch.float32
+    bits = wlt.soft_dtw_loss(x.bfloat16(), multi_hot, backend=backend)
+    assert bits.dtype == torch.bfloat16
     assert torch.equal(integers, wlt.soft_dtw_loss(x.float(), multi_hot.float(), backend=backend))
     assert torch.equal(integers, wlt.soft_dtw_loss(x.float(), multi_hot, backend=backend))
 

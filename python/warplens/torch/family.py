@@ -1,0 +1,233 @@
+"""What follows from soft DTW: a matrix of pairwise values, a barycenter."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torch.utils.checkpoint import checkpoint
+
+from warplens._settings import MEAN_COSTS, Band
+from warplens.torch.batches import Lengths, Pairs, dtype_of_loss, dtype_of_results, lengths_or_all
+from warplens.torch.series import Series, as_series
+from warplens.torch.settings import (
+    Backend,
+    CostFunction,
+    FeatureReduction,
+    Weights,
+    as_local_cost,
+    as_recursion_settings,
+    check_names,
+    chosen_backend,
+)
+from warplens.torch.values import results_of_pairs, values_of_pairs
+
+_MOST_NUMBERS = 2**24
+"""of the copies, cost matrices or gradients that a block of pairs makes"""
+
+
+def cdist(
+    xs: Tensor | Sequence[Tensor],
+    ys: Tensor | Sequence[Tensor] | None = None,
+    x_lengths: Lengths | None = None,
+    y_lengths: Lengths | None = None,
+    *,
+    cost: str | CostFunction = "mse",
+    gamma: float | Tensor = 1.0,
+    step_weights: Weights = (1.0, 1.0, 1.0),
+    band: Band | None = None,
+    feature_weights: Weights | None = None,
+    pos_weight: Weights | None = None,
+    feature_reduction: FeatureReduction = "sum",
+    backend: Backend | None = None,
+) -> Tensor:
+    """SDTW of every x with every y, (I,J), differentiable in all of them.
+
+    The pairs are taken in blocks, so that memory holds a few of them; where gradients are asked for and there
+    is more than one block, backward computes each block again.
+
+    Args:
+        xs: I series in the place of the predictions: tensors (N_i,D), or one (I,N,D) that is padded.
+        ys: J series in the place of the targets, likewise; None is xs.
+        x_lengths: (I,) ints, the frames of each series of a padded tensor; None: all.
+        y_lengths: (J,) ints, likewise.
+        cost: this and the following as in `soft_dtw_loss`.
+        gamma: softness.
+        step_weights: (w_h, w_v, w_d).
+        band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
+        feature_weights: (D,).
+        pos_weight: (D,).
+        feature_reduction: "sum" or "mean".
+        backend: "core", "ops" or None.
+
+    Returns:
+        (I,J), in the dtype of the series, as `soft_dtw_loss` does; +inf where a pair has no path.
+
+    Raises:
+        TypeError: An argument is not of an accepted type.
+        ValueError: A list is empty, shapes do not fit, or values are out of range; the message names the
+            series.
+    """
+    check_names(cost, feature_weights, pos_weight, feature_reduction, band)
+    rows = as_series("xs", xs, x_lengths, cost, side=0)
+    columns = as_series("ys" if ys is not None else "xs", xs if ys is None else ys, y_lengths, cost, side=1)
+    if ys is None and y_lengths is None:
+        columns = replace(columns, lengths=rows.lengths)
+    rows.check_fit(columns)
+    local_cost = as_local_cost(
+        cost, feature_weights, pos_weight, feature_reduction, features=rows.frames.shape[2]
+    )
+    settings = as_recursion_settings(gamma, step_weights, band)
+    chosen = chosen_backend(backend, rows.frames.device)
+    dtype = dtype_of_loss(rows.frames, columns.frames)
+    (count, N, D), (others, M, _) = rows.frames.shape, columns.frames.shape
+
+    def values(i: Tensor, j: Tensor) -> Tensor:
+        return values_of_pairs(_paired(rows, columns, i, j), local_cost, settings, None, chosen)
+
+    cells = 0 if chosen == "core" and not callable(cost) else 8 * N * M
+    block = max(1, _MOST_NUMBERS // (N * D + M * D + cells))
+    pairs = torch.arange(count * others, device=rows.frames.device)
+    blocks = [(k // others, k % others) for k in torch.split(pairs, block)]
+    if len(blocks) == 1 or not torch.is_grad_enabled():
+        found = [values(i, j) for i, j in blocks]
+    else:
+        found = [checkpoint(values, i, j, use_reentrant=False, preserve_rng_state=False) for i, j in blocks]
+    return torch.cat(found).view(count, others).to(dtype)
+
+
+@torch.no_grad()
+def barycenter(
+    xs: Tensor | Sequence[Tensor],
+    weights: Weights | None = None,
+    x_lengths: Lengths | None = None,
+    *,
+    init: Tensor | None = None,
+    length: int | None = None,
+    cost: str = "mse",
+    gamma: float | Tensor = 1.0,
+    step_weights: Weights = (1.0, 1.0, 1.0),
+    band: Band | None = None,
+    max_iterations: int = 100,
+    tolerance: float = 1e-6,
+    backend: Backend | None = None,
+) -> Tensor:
+    """The series z that minimises sum_i weights[i] SDTW(z, x_i), on the device of the series.
+
+    SDTW is concave in the costs, so at the alignments H_i of the present z its tangent lies above it, and the
+    z that minimises the tangent is the mean of the modified targets, weighted by weights[i] h_i(n):
+
+        z(n) <- sum_i weights[i] (H_i X_i)(n) / sum_i weights[i] h_i(n)
+
+    Each iteration therefore lowers the objective or leaves it. The objective is that of M. Cuturi and
+    M. Blondel, ICML 2017, who follow its gradient; here no step size is to be chosen. The objective is read
+    from the device once an iteration. The result carries no gradient.
+
+    Args:
+        xs: I series of any lengths: tensors (L_i,D), or one (I,L,D) that is padded.
+        weights: one number a series, none negative and not all 0; None is the same for all. They are
+            normalised to sum 1.
+        x_lengths: (I,) ints, the frames of each series of a padded tensor; None: all.
+        init: the first z, (N,D); None takes the mean of all series stretched linearly to `length`.
+        length: N of the default `init`; None is the rounded weighted mean length.
+        cost: "mse", "sqeuclidean", "bce" or "poisson", for which the mean is the minimiser.
+        gamma: as in `soft_dtw_loss`; z is in the place of the predictions.
+        step_weights: (w_h, w_v, w_d).
+        band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
+        max_iterations: an upper bound on the iterations.
+        tolerance: stops when the objective falls by less than this share of its size.
+        backend: "core", "ops" or None.
+
+    Returns:
+        z (N,D) in the dtype of the series, computed in float64 where the device has it.
+
+    Raises:
+        TypeError: An argument is not of an accepted type.
+        ValueError: xs is empty, shapes do not fit, or a value is out of range.
+    """
+    check_names(cost, band=band)
+    if cost not in MEAN_COSTS:
+        raise ValueError(f"cost: a barycenter takes {', '.join(MEAN_COSTS)}, not {cost!r}")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations: is {max_iterations}; at least 1 is accepted")
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance: is {tolerance}; 0 or more is accepted")
+    given = as_series("xs", xs, x_lengths, cost, side=1)
+    dtype = dtype_of_loss(given.frames)
+    exact = torch.float32 if given.frames.device.type == "mps" else torch.float64
+    series = replace(given, frames=given.frames.to(exact))
+    settings = as_recursion_settings(gamma, step_weights, band)
+    shares = _shares(weights, series)
+    if init is None:
+        z = _mean_of_stretched(series, shares, length)
+    else:
+        start = as_series("init", [init], None, cost, side=0)
+        series.check_fit(start)
+        z = start.frames[0].to(exact)
+    local_cost = as_local_cost(cost, None, None, "sum", features=z.shape[1])
+    chosen = chosen_backend(backend, z.device)
+    lowest, highest = _range(series, z)
+    before = float("inf")
+    for _ in range(max_iterations):
+        pairs = _against_all(z, series)
+        found = results_of_pairs(pairs, local_cost, settings, ["h", "y_mod"], chosen)
+        objective = float(shares @ found["value"].to(exact))
+        if objective == float("inf"):
+            raise ValueError(f"band: leaves no path between a barycenter of {len(z)} frames and some series")
+        if before - objective <= tolerance * max(1.0, abs(objective)):
+            break
+        before = objective
+        mass = shares[:, None] * found["h"]  # (I,N)
+        total = mass.sum(dim=0)[:, None]
+        moved = torch.einsum("in,ind->nd", mass, found["y_mod"]) / total
+        # A frame on which no cost depends stays where it is; a mean lies within what it is of, whatever
+        # rounding does.
+        z = torch.where(total > 0, moved, z).clamp(lowest, highest)
+    return z.to(dtype)
+
+
+def _paired(rows: Series, columns: Series, i: Tensor, j: Tensor) -> Pairs:
+    x, y = rows.frames[i], columns.frames[j]
+    dtype = dtype_of_results(torch.promote_types(x.dtype, y.dtype))
+    x_lengths = None if rows.lengths is None else rows.lengths[i]
+    y_lengths = None if columns.lengths is None else columns.lengths[j]
+    return Pairs(x.to(dtype), y.to(dtype), x_lengths, y_lengths, unbatched=False)
+
+
+def _against_all(z: Tensor, series: Series) -> Pairs:
+    count = len(series.frames)
+    return Pairs(z.expand(count, *z.shape), series.frames, None, series.lengths, unbatched=False)
+
+
+def _shares(weights: Weights | None, series: Series) -> Tensor:
+    count, like = len(series.frames), series.frames
+    if weights is None:
+        return like.new_full((count,), 1 / count)
+    given = torch.as_tensor(weights, dtype=like.dtype, device=like.device)
+    if given.shape != (count,):
+        raise ValueError(
+            f"weights: has shape {tuple(given.shape)}; one number for each of {count} series is accepted"
+        )
+    if not bool(given.isfinite().all() & (given >= 0).all() & (given.sum() > 0)):
+        raise ValueError("weights: finite numbers, none negative and not all 0, are accepted")
+    return given / given.sum()
+
+
+def _mean_of_stretched(series: Series, shares: Tensor, length: int | None) -> Tensor:
+    lengths = lengths_or_all(series.lengths, series.frames)
+    n = length if length is not None else round(float(shares @ lengths.to(shares.dtype)))
+    if n < 1:
+        raise ValueError(f"length: is {n}; at least 1 frame is needed")
+    stretched = [
+        interpolate(frames[:own].T[None], size=n, mode="linear", align_corners=True)[0].T
+        for frames, own in zip(series.frames, lengths.tolist(), strict=True)
+    ]
+    return torch.einsum("i,ind->nd", shares, torch.stack(stretched))
+
+
+def _range(series: Series, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and greatest value (D,) of each feature."""
+    frames = series.without_padding()
+    lowest, highest = frames.amin(dim=(0, 1)), frames.amax(dim=(0, 1))
+    return torch.minimum(lowest, z.amin(dim=0)), torch.maximum(highest, z.amax(dim=0))
