@@ -1,44 +1,42 @@
-"""Learn gamma and the step weights: which warping is worth what?
+"""Learn gamma and the step weights from a few items whose alignment is known.
 
-Each class is a short melody of one-hot frames. An example of it is the melody played at an uneven tempo,
-with noise, so that every target frame lasts for some frames: a horizontal step is the rule, a vertical one,
-which passes two target frames at once, the exception. Soft DTW with unit weights charges all steps alike.
-Here gamma and the weights are parameters, fitted so that an example lies nearer to its own melody than to the
-others:
+What soft DTW teaches are its modified targets Y_mod = (H / h) Y. Where it is known which frame belongs to
+which target frame, they have a truth to be held to: the strong target. Here gamma and the weights are
+parameters, fitted so that noisy predictions of an uneven tempo get modified targets near it:
 
-    loss = cross entropy of -SDTW(x, melody_k) over the classes k
+    loss = mean |Y_mod(gamma, w) - Y_strong|^2
+
+H is itself a derivative of soft DTW, so this differentiates twice (`create_graph=True`). Costs, gamma and
+weights times a common factor give the same H: w_d stays 1.
 
     python examples/learn_step_weights.py
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import warplens as wl
 import warplens.torch as wlt
 
-PITCHES, NOTES, CLASSES = 6, 12, 8
+PITCHES, NOTES, ITEMS = 12, 10, 16
 
 
-def melodies(generator: torch.Generator) -> torch.Tensor:
-    """(K,M,D): random one-hot melodies; each second one differs from its neighbour in two notes."""
-    pitches = torch.randint(PITCHES, (CLASSES, NOTES), generator=generator)
-    pitches[1::2] = pitches[::2]
-    for row in pitches[1::2]:
-        changed = torch.randperm(NOTES, generator=generator)[:2]
-        row[changed] = (row[changed] + 1) % PITCHES
-    return nn.functional.one_hot(pitches, PITCHES).float()
-
-
-def performances(targets: torch.Tensor, count: int, generator: torch.Generator) -> tuple[list, torch.Tensor]:
-    """`count` series (N_i,D), every note held for 1 to 8 frames under noise, and their classes (count,)."""
-    labels = torch.randint(CLASSES, (count,), generator=generator)
-    held = torch.randint(1, 9, (count, NOTES), generator=generator)
-    series = [
-        torch.from_numpy(wl.expand(targets[label].numpy(), durations.numpy())).float()
-        for label, durations in zip(labels, held, strict=True)
+def items(seed: int) -> tuple[Tensor, Tensor, Tensor, list[int]]:
+    """Predictions (B,N,D) and strong targets (B,N,D), padded; weak targets (B,M,D); the lengths N of each."""
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.randint(PITCHES, (ITEMS, 1), generator=generator)
+    moves = torch.randint(1, PITCHES, (ITEMS, NOTES - 1), generator=generator)  # no note is repeated
+    pitches = torch.cat([first, moves], dim=1).cumsum(dim=1) % PITCHES
+    weak = nn.functional.one_hot(pitches, PITCHES).double()
+    held = torch.randint(1, 13, (ITEMS, NOTES), generator=generator)
+    strong = [
+        torch.from_numpy(wl.expand(y.numpy(), durations.numpy()))
+        for y, durations in zip(weak, held, strict=True)
     ]
-    return [x + 0.6 * torch.randn(x.shape, generator=generator) for x in series], labels
+    lengths = [len(frames) for frames in strong]
+    strong = nn.utils.rnn.pad_sequence(strong, batch_first=True)
+    noise = torch.randn(strong.shape, generator=generator, dtype=torch.float64)
+    return strong + 0.4 * noise, strong, weak, lengths
 
 
 class Warping(nn.Module):
@@ -47,35 +45,38 @@ class Warping(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.log_gamma = nn.Parameter(torch.zeros((), dtype=torch.float64))
-        self.log_weights = nn.Parameter(torch.zeros(3, dtype=torch.float64))
+        self.log_weights = nn.Parameter(torch.zeros(2, dtype=torch.float64))
 
-    @property
-    def step_weights(self) -> torch.Tensor:
-        """(w_h, w_v, w_d)."""
-        return self.log_weights.exp()
+    def settings(self) -> dict[str, Tensor]:
+        """Gamma and (w_h, w_v, 1)."""
+        one = torch.ones(1, dtype=torch.float64)
+        return {"gamma": self.log_gamma.exp(), "step_weights": torch.cat([self.log_weights.exp(), one])}
 
-    def forward(self, series: list, targets: torch.Tensor) -> torch.Tensor:
-        """Scores (I,K) of each series for each melody."""
-        return -wlt.cdist(series, targets, gamma=self.log_gamma.exp(), step_weights=self.step_weights)
+    def forward(self, x: Tensor, y: Tensor, lengths: list[int]) -> Tensor:
+        """Modified targets (B,N,D), differentiable in gamma and weights."""
+        C = (0.5 * torch.cdist(x, y) ** 2).requires_grad_()
+        value = wlt.soft_dtw_from_costs(C, lengths, reduction="sum", **self.settings())
+        (H,) = torch.autograd.grad(value, C, create_graph=True)
+        h = H.sum(dim=2, keepdim=True)
+        return H @ y / h.masked_fill(h == 0.0, 1.0)  # h is 0 in the padding
 
 
-def learn(steps: int = 40, count: int = 64, seed: int = 0) -> dict[str, list]:
-    """Fits gamma and weights; what they, the loss and the accuracy on other examples were at every step."""
-    generator = torch.Generator().manual_seed(seed)
-    targets = melodies(generator)
-    training, labels = performances(targets, count, generator)
-    test, test_labels = performances(targets, count, generator)
-    warping = Warping()
+def learn(steps: int = 60, seed: int = 0) -> list[dict[str, float]]:
+    """Fits gamma and weights; for every step what they were, and the loss on these and on other items."""
+    (x, strong, weak, lengths), (other_x, other_strong, other_weak, other_lengths) = (
+        items(seed),
+        items(seed + 1),
+    )
+    warping, distance = Warping(), nn.MSELoss()
     optimizer = torch.optim.Adam(warping.parameters(), lr=0.1)
-    history: dict[str, list] = {"loss": [], "accuracy": [], "gamma": [], "step_weights": []}
+    history = []
     for _ in range(steps):
-        with torch.no_grad():
-            accuracy = (warping(test, targets).argmax(dim=1) == test_labels).double().mean()
-        loss = nn.functional.cross_entropy(warping(training, targets), labels)
-        history["loss"].append(loss.item())
-        history["accuracy"].append(accuracy.item())
-        history["gamma"].append(warping.log_gamma.exp().item())
-        history["step_weights"].append(warping.step_weights.tolist())
+        loss = distance(warping(x, weak, lengths), strong)
+        others = distance(warping(other_x, other_weak, other_lengths), other_strong)
+        settings = warping.settings()
+        w_h, w_v, w_d = settings["step_weights"].tolist()
+        now = {"loss": loss.item(), "others": others.item(), "gamma": settings["gamma"].item()}
+        history.append(now | {"w_h": w_h, "w_v": w_v, "w_d": w_d})
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -84,9 +85,6 @@ def learn(steps: int = 40, count: int = 64, seed: int = 0) -> dict[str, list]:
 
 if __name__ == "__main__":
     found = learn()
-    print("step   loss  accuracy  gamma   w_h   w_v   w_d")
-    for step in range(0, len(found["loss"]), 5):
-        weights = "".join(f"{weight:6.2f}" for weight in found["step_weights"][step])
-        print(
-            f"{step:4d}{found['loss'][step]:7.3f}{found['accuracy'][step]:10.2f}{found['gamma'][step]:7.2f}{weights}"
-        )
+    print("step" + "".join(f"{name:>9}" for name in found[0]))
+    for step in [*range(0, len(found), 10), len(found) - 1]:
+        print(f"{step:4d}" + "".join(f"{number:9.4f}" for number in found[step].values()))

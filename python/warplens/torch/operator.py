@@ -8,8 +8,8 @@
     warplens::soft_dtw_of_costs(C, ...)    -> value (B,) and its gradients in C, gamma, step weights
 
 As in `warplens.torch.ready_gradient` the gradients are ready in the forward pass and backward scales them;
-one that is not wanted is an empty tensor. A step that is neither compiled nor transformed does without: the
-way to an operator and back costs more than a small step itself.
+one that is not wanted is an empty tensor. A step that is neither compiled nor transformed does without: one
+of 8 x 5 frames takes 0.6 ms forward and back through the operator, 0.3 ms through the `autograd.Function`.
 """
 
 from collections.abc import Callable, Sequence

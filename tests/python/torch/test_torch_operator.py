@@ -276,6 +276,12 @@ def test_a_second_transform_is_an_error_not_a_number():
         slope(x.requires_grad_()).backward()
 
 
+def test_the_sharp_value_is_refused_where_its_gradient_could_not_be_had():
+    x, y = random_batch("mse")
+    with pytest.raises(RuntimeError, match=r"sharp=True: is not for torch\.compile and torch\.func"):
+        torch.func.grad(lambda x: wlt.soft_dtw_loss(x, y, sharp=True))(x)
+
+
 def test_a_compiled_gradient_cannot_be_differentiated():
     x, y = random_batch("mse", dtype=torch.float32)
     x.requires_grad_()
