@@ -14,6 +14,8 @@ from warplens.training.look import Look, ProbeTargets, check_loss, levels_of, lo
 from warplens.training.probes import Probes
 
 _MARGIN_FEATURES = 2
+_DPI = 75
+"""A board shows pictures small, and drawing takes time from training."""
 
 
 class Writer(Protocol):
@@ -94,6 +96,7 @@ class TargetInspector:
         self.last: Look | None = None
         self.seconds = 0.0
         self._seen: int | None = None
+        self._layouts: dict[str, list[Any]] = {}
 
     def step(self, step: int) -> Look | None:
         """Look if a look is due at this step, counted from 0; a step asked for twice is looked at once.
@@ -138,7 +141,7 @@ class TargetInspector:
     def figure(self, found: Look, targets: ProbeTargets) -> Any:
         """Predictions, Y_mod and, if known, the strong target of a probe, as a matplotlib figure.
 
-        The features shown are those of the targets, so figures of all steps share their axes.
+        The features shown are those of the targets, so figures of all steps share their axes and layout.
         """
         from warplens.analysis.display import roll_grid
 
@@ -159,11 +162,14 @@ class TargetInspector:
             features=_features_shown(probe.weak),
         )
         figure.set_dpi(_DPI)
+        # Finding room for labels takes longer than drawing: later pictures are laid out as the first one was.
+        if probe.id not in self._layouts:
+            figure.draw_without_rendering()
+            self._layouts[probe.id] = [ax.get_position() for ax in figure.axes]
+        figure.set_layout_engine("none")
+        for ax, place in zip(figure.axes, self._layouts[probe.id], strict=True):
+            ax.set_position(place)
         return figure
-
-
-_DPI = 75
-"""A board shows pictures small, and drawing takes time from training."""
 
 
 def _features_shown(weak: NDArray[Any]) -> tuple[int, int]:

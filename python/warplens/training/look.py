@@ -3,19 +3,22 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+import warplens as wl
+from warplens._align import align_in_full
 from warplens._settings import COSTS_WITHOUT_TARGETS
 from warplens.analysis import EventLevels, Events, Marginals, measure_alignment
 from warplens.analysis.metrics import precision_recall_f
+from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.events import event_measures
 from warplens.analysis.metrics.soft_alignment import LEAST_MASS
 from warplens.io import Floats
-from warplens.torch import SoftDTWLoss, align
+from warplens.torch import DiagonalPrior, SoftDTWLoss, align
 from warplens.torch.settings import bare_cost
 from warplens.training.probes import Probe, Probes
 
@@ -151,31 +154,63 @@ def _targets_of(
     if not bool(x.isfinite().all()):
         return None
     x = x if x.dtype == torch.float64 else x.float()
-    alignment = align(
-        x,
-        torch.from_numpy(probe.weak).to(x),
-        cost=loss.cost,
-        gamma=gamma,
-        step_weights=loss.step_weights,
-        band=loss.band,
-        feature_weights=loss.feature_weights,
-        pos_weight=loss.pos_weight,
-        feature_reduction=loss.feature_reduction,
-        backend=loss.backend,
-    )
-    if not bool(alignment.value.isfinite()):
+    weak = probe.weak.astype(np.float64 if x.dtype == torch.float64 else np.float32, copy=False)
+    try:
+        alignment = _aligned(loss, x, weak, gamma)
+    except wl.NoPathError:
         return None
-    weak = probe.weak.astype(_array(x).dtype, copy=False)
-    marginals, levels = measure_alignment(_array(alignment.H_tilde), weak, probe.events, threshold=threshold)
+    marginals, levels = measure_alignment(alignment.rows, weak, probe.events, threshold=threshold)
     return ProbeTargets(
         probe,
         predictions=_array(x),
-        y_mod=_array(alignment.y_mod),
-        h=_array(alignment.h),
-        entropy=float(alignment.entropy),
+        y_mod=alignment.y_mod,
+        h=alignment.h,
+        entropy=alignment.entropy,
         marginals=marginals,
         levels=levels,
     )
+
+
+class _Alignment(NamedTuple):
+    rows: Floats  # (N,M), H or H~
+    y_mod: Floats
+    h: Floats
+    entropy: float
+
+
+def _aligned(loss: SoftDTWLoss, x: Tensor, weak: Floats, gamma: float) -> _Alignment:
+    """By the settings of the loss; the core does in one sweep what a cost with a prior needs several for."""
+    if isinstance(loss.cost, DiagonalPrior):
+        found = align(
+            x,
+            torch.from_numpy(weak).to(x.device),
+            cost=loss.cost,
+            gamma=gamma,
+            step_weights=loss.step_weights,
+            band=loss.band,
+            feature_weights=loss.feature_weights,
+            pos_weight=loss.pos_weight,
+            feature_reduction=loss.feature_reduction,
+            backend=loss.backend,
+        )
+        if not bool(found.value.isfinite()):
+            raise wl.NoPathError("the band leaves no path")
+        H_tilde, y_mod, h = _array(found.H_tilde), _array(found.y_mod), _array(found.h)
+        return _Alignment(H_tilde, y_mod, h, float(found.entropy))
+    assert isinstance(loss.cost, str)
+    alone = align_in_full(
+        _array(x),
+        weak,
+        cost=loss.cost,
+        gamma=gamma,
+        step_weights=loss.step_weights.tolist(),
+        band=loss.band,
+        feature_weights=None if loss.feature_weights is None else _array(loss.feature_weights),
+        pos_weight=None if loss.pos_weight is None else _array(loss.pos_weight),
+        feature_reduction=loss.feature_reduction,
+        threads=1,
+    )
+    return _Alignment(rows_of(alone), alone.y_mod, alone.h, alone.entropy)
 
 
 def _measures(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: float) -> dict[str, float]:
@@ -219,4 +254,4 @@ def _joined(parts: Sequence[_Arrays]) -> _Arrays:
 
 
 def _array(tensor: Tensor) -> Floats:
-    return np.asarray(tensor.cpu().numpy())
+    return np.asarray(tensor.detach().cpu().numpy())

@@ -55,7 +55,7 @@ class TargetDrivenGamma(GammaSchedule):
         end: the lowest gamma, at most `start`.
         factor: of each move, above 0 and below 1.
         every: steps from look to look.
-        least_short_peak: see above, above 0.
+        least_short_peak: see above, above 0; at 1 all events are taught at full level.
         most_blur: see above; None sets no limit.
         patience: see above; 0 moves at once.
         least_gain: see above.
@@ -83,9 +83,9 @@ class TargetDrivenGamma(GammaSchedule):
         *,
         factor: float = 0.5,
         every: int = 100,
-        least_short_peak: float = 0.5,
+        least_short_peak: float = 0.9,
         most_blur: float | None = None,
-        patience: int = 2,
+        patience: int = 1,
         least_gain: float = 0.02,
         threshold: float = 0.5,
     ) -> None:
@@ -154,7 +154,7 @@ class TargetDrivenGamma(GammaSchedule):
                 f"{self._told(now)}, but {would}, and {_lost(then)} events are lost instead of {_lost(now)}"
             )
         self.best, self.waited = -math.inf, 0
-        waited = f", no better than {self.patience} looks before" if self.patience else ""
+        waited = f", no better than {_looks(self.patience)} before" if self.patience else ""
         self.last_reason = (
             f"Step {self.last_step}: gamma {gamma:.4g} -> {lower:.4g}: {self._told(now)}{waited}; {would}."
         )
@@ -171,6 +171,10 @@ class TargetDrivenGamma(GammaSchedule):
         if self.most_blur is not None:
             told += f" with a blur of {found.measures['blur']:.1f} frames (limit {self.most_blur:g})"
         return told
+
+
+def _looks(count: int) -> str:
+    return "the look" if count == 1 else f"{count} looks"
 
 
 def _lost(found: Look) -> str:

@@ -85,7 +85,7 @@ def test_pictures_and_sound_of_the_first_probes():
         assert 0 < np.abs(samples).max() <= 1
 
 
-def test_pictures_of_all_steps_share_their_axes():
+def test_pictures_of_all_steps_share_their_axes_and_layout():
     pytest.importorskip("matplotlib")
     writer = RecordingWriter()
     loss, some = wlt.SoftDTWLoss("bce_logits", 100.0), probes(0)
@@ -96,7 +96,8 @@ def test_pictures_of_all_steps_share_their_axes():
         some.model.confidence.fill_(-1.0)
     watching.step(4)
     axes = [
-        [(ax.get_xlim(), ax.get_ylim()) for ax in figure.axes if ax.images] for _, figure, _ in writer.figures
+        [(ax.get_xlim(), ax.get_ylim(), ax.get_position().bounds) for ax in figure.axes if ax.images]
+        for _, figure, _ in writer.figures
     ]
     assert axes[0] == axes[1]
 

@@ -15,7 +15,7 @@ from warplens.training.target_driven_gamma import Limits
 
 def scheduled(some, start=10.0, end=0.05, **options):
     loss = wlt.SoftDTWLoss("bce_logits", 1.0, (0.1, 1.0, 1.0))
-    options = {"every": 1, "patience": 0, **options}
+    options = {"every": 1, "patience": 0, "least_short_peak": 0.5, **options}
     return loss, TargetDrivenGamma(loss, some, start, end, **options)
 
 
