@@ -13,6 +13,7 @@ import warplens as wl
 from studies.mpe import finetuning, outcome, preparation, pretraining
 from studies.mpe.configuration import read_configuration
 from studies.mpe.errors import StudyError
+from studies.mpe.lock import alone
 from studies.mpe.places import DATA, HERE, Places
 from studies.mpe.scheduler import compute_cells
 from studies.mpe.table import write_table
@@ -116,9 +117,12 @@ def features(**options: Any) -> None:
 @click.option("--device", default="cpu", show_default=True)
 def pretrain(**options: Any) -> None:
     """Pre-train the network of one seed."""
-    _stage(
-        lambda places, seed, device: pretraining.pretrain(places, seed, click.echo, device=device), **options
-    )
+
+    def work(places: Places, seed: int, device: str) -> None:
+        with alone(places.pretraining(seed), "this pre-training"):
+            pretraining.pretrain(places, seed, click.echo, device=device)
+
+    _stage(work, **options)
 
 
 @main.command()
@@ -134,8 +138,9 @@ def finetune(**options: Any) -> None:
 
     def work(places: Places, seed: int, name: str, device: str, tensorboard: Path | None) -> None:
         run = places.configuration.run(name)
-        finetuning.finetune(places, run, seed, click.echo, device=device, writer=_writer(tensorboard))
-        outcome.evaluate(places, run, seed, click.echo)
+        with alone(places.run(run, seed), "this run"):
+            finetuning.finetune(places, run, seed, click.echo, device=device, writer=_writer(tensorboard))
+            outcome.evaluate(places, run, seed, click.echo)
 
     _stage(work, **options)
 

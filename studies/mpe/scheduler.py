@@ -1,18 +1,16 @@
 """The cells of the table that are missing, several at a time, each a process with one thread."""
 
-import fcntl
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from studies.mpe.configuration import Run
-from studies.mpe.errors import StudyError
+from studies.mpe.lock import alone
 from studies.mpe.places import Places
 
 _POLL_SECONDS = 0.5
@@ -79,8 +77,7 @@ def compute_cells(
     Raises:
         StudyError: another process computes this study.
     """
-    places.results.mkdir(parents=True, exist_ok=True)
-    with _alone(places.results / ".lock"):
+    with alone(places.results, "this study"):
         return _compute(places, configuration, workers, minutes, progress, after_each)
 
 
@@ -153,15 +150,3 @@ def _end(running: dict[Cell, tuple[subprocess.Popen[bytes], IO[bytes]]]) -> None
             process.kill()
             process.wait()
         log.close()
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StudyError(
-                f"Another process computes this study ({path} is locked); wait for it, or end it."
-            ) from None
-        yield

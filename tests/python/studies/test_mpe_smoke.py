@@ -91,3 +91,26 @@ def test_the_published_width_takes_a_step(tmp_path, write_study, small_datasets)
     result = json.loads((places.pretraining(0) / "result.json").read_text())
     assert result["parameters"] == 4_334_152
     assert json.loads((places.run(places.configuration.runs[0], 0) / "result.json").read_text())["steps"] == 1
+
+
+def test_a_cell_is_computed_by_one_process_at_a_time(study):
+    from studies.mpe.lock import alone
+
+    with alone(study.places.pretraining(0), "this pre-training"):
+        told = study("pretrain", "--seed", "0", expect=1)
+    assert "Another process computes this pre-training" in told
+
+
+def test_time_that_is_over_leaves_the_rest_for_the_next_call(study):
+    told = study("all", "--minutes", "0")
+    assert "time is over; run again to go on" in told
+    assert "Missing cells (5 of 5)" in (study.places.results / "RESULTS.md").read_text()
+
+
+def test_stages_in_the_wrong_order_say_which_comes_first(study):
+    assert "run the stage `features` first" in study("pretrain", "--seed", "0", expect=1)
+    study("features")
+    told = study("finetune", "--seed", "0", "--run", "EM", expect=1)
+    assert "run the stage that writes it first" in told
+    assert "There is no run 'gamma 2'" in study("evaluate", "--seed", "0", "--run", "gamma 2", expect=1)
+    assert "No run of a constant gamma is done yet" in study("figures", expect=1)
