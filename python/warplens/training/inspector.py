@@ -34,9 +34,9 @@ class Writer(Protocol):
 class TargetInspector:
     """Looks every so many steps at the modified targets of probe items, and writes down what it sees.
 
-    Written under `<tag>/`: gamma and the measures of a `Look` as scalars; for the first probes a picture
-    (predictions, Y_mod and, if known, the strong target) and Y_mod as sound where `fps` is known. It belongs
-    to no framework: call `step` once a training step.
+    Written under `<tag>/`: gamma and the measures of a `Look` as scalars; for the first probes, under
+    `<tag>/<id>/`, a picture (predictions, Y_mod and, if known, the strong target) and Y_mod as sound where
+    `fps` is known. It belongs to no framework: call `step` once a training step.
 
     Args:
         loss: the loss that the network is trained with; its cost must have modified targets.
@@ -132,11 +132,12 @@ class TargetInspector:
         for targets in found.targets:
             if targets.probe.id not in shown:
                 continue
+            # TensorBoard shows one kind of data a tag.
             tag = f"{self.tag}/{targets.probe.id}"
-            writer.add_figure(tag, self.figure(found, targets), step)
+            writer.add_figure(f"{tag}/picture", self.figure(found, targets), step)
             samples = _sound(targets)
             if samples is not None:
-                writer.add_audio(tag, samples[None], step, SAMPLE_RATE)
+                writer.add_audio(f"{tag}/sound", samples[None], step, SAMPLE_RATE)
 
     def figure(self, found: Look, targets: ProbeTargets) -> Any:
         """Predictions, Y_mod and, if known, the strong target of a probe, as a matplotlib figure.

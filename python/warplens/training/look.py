@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -154,7 +154,8 @@ def _targets_of(
     if not bool(x.isfinite().all()):
         return None
     x = x if x.dtype == torch.float64 else x.float()
-    weak = probe.weak.astype(np.float64 if x.dtype == torch.float64 else np.float32, copy=False)
+    dtype: Any = np.float64 if x.dtype == torch.float64 else np.float32
+    weak = probe.weak.astype(dtype, copy=False)
     try:
         alignment = _aligned(loss, x, weak, gamma)
     except wl.NoPathError:

@@ -46,6 +46,10 @@ class TargetDrivenGamma(GammaSchedule):
     3. On the same predictions, the lower gamma brings them nearer to the limit, and keeps as many events at
        or above the threshold: where it would let alignments collapse, it waits.
 
+    The limits say how sharp the targets are, not whether they are right: alignments that went wrong at a high
+    gamma, as those of an untrained network do, get sharp where they are. `f_measure` of a `Look` shows it
+    where strong targets are known; a lower start or some pre-training is the remedy.
+
     Each move is told in a sentence in `log`, and why it did not move at the last look in `last_reason`.
 
     Args:

@@ -130,6 +130,28 @@ def test_a_module_moved_or_cast_is_still_scheduled():
     assert loss.gamma.item() == pytest.approx(0.55, rel=1e-15)
 
 
+@pytest.mark.parametrize("with_prior", [False, True])
+def test_nothing_is_compiled_again(with_prior):
+    """Gamma and the weight of a prior move under a compiled loss, which goes on as it is."""
+    from torch._dynamo.testing import CompileCounter
+
+    x, y = random_batch("mse")
+    prior = wlt.DiagonalPrior("mse", 1.0)
+    loss = wlt.SoftDTWLoss(prior if with_prior else "mse", backend="ops")
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    compiled = torch.compile(loss, backend=counter)
+    schedule = wlt.LinearGamma(compiled, 10.0, 0.1, 4)
+    weight = wlt.PiecewisePriorWeight(prior, [(0, 1.0), (4, 0.0)])
+    compiled(x, y)
+    first = counter.frame_count
+    for _ in range(5):
+        schedule.step()
+        weight.step()
+        torch.testing.assert_close(compiled(x, y), loss(x, y))
+    assert counter.frame_count == first > 0
+
+
 def test_bad_input_names_what_is_wrong():
     loss = wlt.SoftDTWLoss()
     learned = wlt.SoftDTWLoss(gamma=nn.Parameter(torch.tensor(1.0)))

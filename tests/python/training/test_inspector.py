@@ -70,8 +70,8 @@ def test_pictures_and_sound_of_the_first_probes():
     writer = RecordingWriter()
     some = probes()
     inspector(writer, some=some, pictures_of=2).step(0)
-    assert [tag for tag, _, _ in writer.figures] == ["targets/piece 0", "targets/piece 1"]
-    assert [tag for tag, _, _, _ in writer.sounds] == ["targets/piece 0", "targets/piece 1"]
+    assert [tag for tag, _, _ in writer.figures] == [f"targets/piece {k}/picture" for k in (0, 1)]
+    assert [tag for tag, _, _, _ in writer.sounds] == [f"targets/piece {k}/sound" for k in (0, 1)]
     for (_, figure, _), (_, samples, _, rate), each in zip(
         writer.figures, writer.sounds, some.items, strict=False
     ):
@@ -151,12 +151,15 @@ def test_a_real_summary_writer_takes_it(tmp_path):
         looks = [watching.step(step) for step in range(5)]
     events = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "audio": 0, "scalars": 0})
     events.Reload()
+    # A board shows one kind of data a tag.
+    tags = [tag for kind in ("scalars", "images", "audio") for tag in events.Tags()[kind]]
+    assert len(tags) == len(set(tags))
     blur = events.Scalars("targets/blur")
     assert [(each.step, each.value) for each in blur] == [
         (step, pytest.approx(looks[step].measures["blur"], rel=1e-6)) for step in (0, 4)
     ]
-    assert [each.step for each in events.Images("targets/piece 0")] == [0, 4]
-    assert [each.sample_rate for each in events.Audio("targets/piece 0")] == [SAMPLE_RATE] * 2
+    assert [each.step for each in events.Images("targets/piece 0/picture")] == [0, 4]
+    assert [each.sample_rate for each in events.Audio("targets/piece 0/sound")] == [SAMPLE_RATE] * 2
 
 
 def test_bad_input_names_what_is_wrong():
