@@ -20,7 +20,7 @@ from warplens.torch.batches import (
 )
 from warplens.torch.settings import (
     Backend,
-    CostFunction,
+    Cost,
     FeatureReduction,
     LocalCost,
     Normalize,
@@ -51,7 +51,7 @@ def soft_dtw_loss(
     x_lengths: Lengths | None = None,
     y_lengths: Lengths | None = None,
     *,
-    cost: str | CostFunction = "mse",
+    cost: Cost = "mse",
     gamma: float | Tensor = 1.0,
     step_weights: Weights = (1.0, 1.0, 1.0),
     reduction: Reduction = "mean",
@@ -126,7 +126,7 @@ def soft_dtw_loss(
     local_cost = as_local_cost(
         cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
     )
-    check_values(pairs, cost)
+    check_values(pairs, local_cost.kind)
     if debias:
         check_symmetric(cost)
     settings = as_recursion_settings(gamma, step_weights, band)
@@ -193,7 +193,7 @@ def align(
     x_lengths: Lengths | None = None,
     y_lengths: Lengths | None = None,
     *,
-    cost: str | CostFunction = "mse",
+    cost: Cost = "mse",
     gamma: float | Tensor = 1.0,
     step_weights: Weights = (1.0, 1.0, 1.0),
     band: Band | None = None,
@@ -235,10 +235,13 @@ def align(
     local_cost = as_local_cost(
         cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
     )
-    check_values(pairs, cost)
+    check_values(pairs, local_cost.kind)
     settings = as_recursion_settings(gamma, step_weights, band)
-    # Gamma and weights may be trained between now and the first look at H.
+    # Gamma and weights may be changed between now and the first look at H.
     settings = replace(settings, gamma=settings.gamma.clone(), step_weights=settings.step_weights.clone())
+    if local_cost.prior is not None:
+        prior = local_cost.prior._replace(weight=local_cost.prior.weight.clone())
+        local_cost = replace(local_cost, prior=prior)
     chosen = chosen_backend(backend, x.device)
 
     def compute(names: Sequence[str]) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ def values_of_pairs(
 ) -> Tensor:
     """SDTW (B,) float64 times `shares`."""
     transformed = operator.is_needed()
-    if callable(cost.kind) or (transformed and backend != "core"):
+    if cost.needs_matrix or (transformed and backend != "core"):
         return values_of_costs(cost_matrices(pairs, cost), settings, shares, backend)
     if transformed:
         return operator.values_of_pairs(pairs, cost, settings, shares)
@@ -51,7 +51,7 @@ def sharp_values_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None, backend: Backend
 ) -> Tensor:
     """<H,C> (B,) float64 times `shares`; +inf where there is no path."""
-    if callable(cost.kind) or _are_differentiated(pairs.x, pairs.y, settings.gamma, settings.step_weights):
+    if cost.needs_matrix or _are_differentiated(pairs.x, pairs.y, settings.gamma, settings.step_weights):
         return sharp_values_of_costs(cost_matrices(pairs, cost), settings, shares, backend)
     return _with_entropy(results_of_pairs(pairs, cost, settings, ["moments"], backend), settings, shares)
 
@@ -99,11 +99,15 @@ def results_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Sequence[str], backend: Backend
 ) -> dict[str, Tensor]:
     """`value` and what is named of h, y_mod, H, E and moments (that is, the entropy), without a graph."""
-    if backend == "core" and not callable(cost.kind):
+    if backend == "core" and not cost.needs_matrix:
         return core_backend.results_of_pairs(pairs, cost, settings, names)
-    found = results_of_costs(cost_matrices(pairs, cost), settings, names, backend)
+    of_matrix = [name for name in names if name != "y_mod"]
     if "y_mod" in names:
-        found["y_mod"] = relative_alignment(found["H"], found["E"]) @ images_of_targets(pairs, cost)
+        of_matrix = list(dict.fromkeys([*of_matrix, "H", "E"]))
+    found = results_of_costs(cost_matrices(pairs, cost), settings, of_matrix, backend)
+    if "y_mod" in names:
+        images = images_of_targets(pairs, cost)
+        found["y_mod"] = relative_alignment(found["H"], found["E"]).to(images.dtype) @ images
     return found
 
 
