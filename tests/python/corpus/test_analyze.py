@@ -95,6 +95,18 @@ def test_two_runs_give_the_same_bytes_for_any_number_of_processes(tmp_path):
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
+@pytest.mark.parametrize("pages", ["risk", "all"])
+def test_pages_of_many_items_are_the_same_bytes_whoever_draws_them(tmp_path, pages):
+    for i in range(54):
+        save_item(tmp_path / "in" / f"{i:02}.npz", sample_item(i, strong=None))
+    (tmp_path / "in" / "z.npz").write_bytes(b"broken")
+    for out, processes in (("one", 1), ("two", 2)):
+        analyze([tmp_path / "in"], tmp_path / out, Settings((1.0,)), pages=pages, processes=processes)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    drawn = {path.stem for path in (tmp_path / "two" / "items").glob("*.html")}
+    assert len(drawn - {"z"}) == (50 if pages == "risk" else 54)
+
+
 def test_times_and_versions_are_in_run_json_alone(tmp_path):
     run = analyze([save_corpus(tmp_path / "in")], tmp_path / "out", Settings(gammas=(1.0,)))
     record = json.loads((tmp_path / "out" / "run.json").read_text())
