@@ -83,8 +83,8 @@ def sweep(
     - OUT/sweep.csv, a row for each item and gamma, then a row for each gamma with the id "all" for all items
       together. `entropy` is that of the distribution of paths, in nats; `blur` the mean fade of onsets and
       offsets, in frames; `short_event_peak` the mean peak of the shortest quartile of events by expected
-      duration at that gamma. Together, counts and entropies add up, `blur` and `f_measure` (of the items whose
-      strong target is known) are those of all events and frames as if they were one item's, and
+      duration at that gamma. Together, counts and entropies add up, `blur` and `f_measure` (of the items
+      whose strong target is known) are those of all events and frames as if they were one item's, and
       `short_event_peak` is the mean over the short events of all items, each short within its own item. A
       cell is empty where a measure is not defined.
     - OUT/recommendation.json, the `GammaChoice`: its gamma, kept, threshold and reason.
