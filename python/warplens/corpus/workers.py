@@ -7,9 +7,10 @@ alone is to blame. A worker whose parent is gone finds its pipe closed and leave
 
 import contextlib
 import multiprocessing
+import os
 import signal
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -123,7 +124,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        process.start()
+        with _one_thread_each():
+            process.start()
         theirs.close()  # so that the pipe ends with the worker
         return cls(process, ours)
 
@@ -160,6 +162,24 @@ class _Worker:
             return f"exit code {code}"
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
+
+
+_THREAD_COUNTS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """NumPy takes as many threads as the environment says when it is imported; here processes are enough."""
+    before = {name: os.environ.get(name) for name in _THREAD_COUNTS}
+    os.environ.update(dict.fromkeys(_THREAD_COUNTS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _serve(pipe: "Connection[Any, Any]") -> None:
