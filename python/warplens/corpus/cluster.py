@@ -23,7 +23,7 @@ _SECONDS_TO_CONNECT = 10
 def run_on_cluster(
     sources: Sequence[Source], work: Callable[[Source], R], scheduler: str
 ) -> Generator[Answer[R], None, None]:
-    """The answer for every source, in order; see `engine.run_items`.
+    """The answer for every source, in order; see `engine.Engine.run`.
 
     Raises:
         EngineError: Dask is not installed, or the scheduler cannot be reached.

@@ -13,7 +13,7 @@ import numpy as np
 import warplens as wl
 from warplens.io import Item, ItemError
 
-_FORMAT = 3
+_FORMAT = 4
 """Goes up when the same input and settings give another item file: older files are then made anew."""
 
 
@@ -27,7 +27,7 @@ class Settings:
         step_weights: (horizontal, vertical, diagonal), overrides those of every item; an item that has none
             gets 1, 1, 1.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
-        fps: overrides the frames a second of every item, for time axes and errors in ms.
+        fps: overrides the frames a second of every item, for time axes, errors in ms and lists of notes.
         keep_alignment: keep H in the item files.
         sonify: write Y_mod as sound, OUT/items/<id>.gamma<g>.wav.
         recordings: folder of recordings by id, to be heard on the left of these sounds (extra `sound`).

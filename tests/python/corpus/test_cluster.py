@@ -13,7 +13,7 @@ from corpus.test_analyze import content
 from distributed import LocalCluster
 
 from warplens.corpus import EngineError, Settings, analyze, collect
-from warplens.corpus.engine import run_items
+from warplens.corpus.engine import Engine
 from warplens.corpus.item_work import ItemWork
 
 # Whatever Dask warns of is not ours.
@@ -53,7 +53,8 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, sch
     sources, _ = collect([corpus], exclude=out)
     item_work = ItemWork(out, Settings(), None)
     work = Work(tmp_path, killed_once=frozenset({"a", "e"}), then=item_work)
-    outcomes = list(run_items(sources, work, failed=item_work.failed, scheduler=scheduler))
+    with Engine(scheduler=scheduler) as engine:
+        outcomes = list(engine.run(sources, work, failed=item_work.failed))
     assert [outcome.id for outcome in outcomes] == [source.id for source in sources]
     assert [outcome.id for outcome in outcomes if outcome.error is not None] == ["broken"]
     assert (tmp_path / "a").exists()  # the killing took place
@@ -68,7 +69,8 @@ def test_an_item_that_kills_every_worker_is_a_row(tmp_path, corpus, scheduler):
     sources, _ = collect([corpus], exclude=tmp_path / "out")
     item_work = ItemWork(tmp_path / "out", Settings((1.0,)), None)
     work = Work(tmp_path, killed=frozenset({"c"}), then=item_work)
-    outcomes = list(run_items(sources, work, failed=item_work.failed, scheduler=scheduler))
+    with Engine(scheduler=scheduler) as engine:
+        outcomes = list(engine.run(sources, work, failed=item_work.failed))
     reasons = {outcome.id: outcome.error for outcome in outcomes if outcome.error is not None}
     assert reasons.keys() == {"broken", "c"}
     assert "the workers that ran it died" in reasons["c"]
