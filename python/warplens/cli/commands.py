@@ -62,6 +62,9 @@ warplens.add_command(sweep_command)
     help="With --sonify: recordings by id, to be heard on the left, Y_mod on the right.",
 )
 @click.option(
+    "--figures", is_flag=True, help="Draw each item into figures/<id>.*.png; takes seconds an item."
+)
+@click.option(
     "--pages",
     type=click.Choice(["risk", "all"]),
     default="risk",
@@ -83,6 +86,7 @@ def analyze_command(
     keep_alignment: bool,
     sonify: bool,
     recordings: Path | None,
+    figures: bool,
     pages: Literal["risk", "all"],
     shard: str | None,
     size_limit: int,
@@ -99,7 +103,9 @@ def analyze_command(
     Results: items.csv, items/<id>.npz and report.html in the folder OUT. Run again, it does only what is new.
     """
     try:
-        settings = Settings(gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings)
+        settings = Settings(
+            gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings, figures
+        )
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error

@@ -31,6 +31,7 @@ class Settings:
         keep_alignment: keep H in the item files.
         sonify: write Y_mod as sound, OUT/items/<id>.gamma<g>.wav.
         recordings: folder of recordings by id, to be heard on the left of these sounds (extra `sound`).
+        figures: draw each item into OUT/figures (extra `display`); it takes seconds an item.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -44,6 +45,7 @@ class Settings:
     keep_alignment: bool = False
     sonify: bool = False
     recordings: Path | None = None
+    figures: bool = False
 
     def __post_init__(self) -> None:
         if not self.gammas:
@@ -63,6 +65,8 @@ class Settings:
                 raise ValueError(
                     "recordings: reading them needs soundfile and soxr: pip install warplens[sound]"
                 )
+        if self.figures and find_spec("matplotlib") is None:
+            raise ValueError("figures: drawing them needs matplotlib: pip install warplens[display]")
         # One cell is enough for the library to refuse what it would refuse of every item.
         for gamma in self.gammas:
             trial = wl.align(
@@ -121,4 +125,5 @@ class Settings:
             "keep_alignment": self.keep_alignment,
             "sonify": self.sonify,
             "recordings": None if self.recordings is None else str(self.recordings),
+            "figures": self.figures,
         }
