@@ -8,6 +8,7 @@ pytest.importorskip("distributed")
 
 import dask
 from corpus.deadly_work import Work
+from corpus.kept_workers import kept_workers
 from corpus.sample_items import save_corpus
 from corpus.test_analyze import content
 from distributed import LocalCluster
@@ -25,9 +26,8 @@ def scheduler():
     # By default a task is given up after the fourth worker that died over it; here after the first.
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        ) as cluster,
+        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster,
+        kept_workers(cluster.scheduler_address, 2),
     ):
         yield cluster.scheduler_address
 
@@ -82,3 +82,15 @@ def test_a_scheduler_that_is_not_there_is_an_error(tmp_path, corpus, monkeypatch
     monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 0.2)
     with pytest.raises(EngineError, match=r"scheduler: tcp://127\.0\.0\.1:1 cannot be reached"):
         analyze([corpus], tmp_path / "out", scheduler="tcp://127.0.0.1:1")
+
+
+def test_a_cluster_without_workers_is_an_error(tmp_path, corpus, monkeypatch):
+    from warplens.corpus import cluster
+
+    monkeypatch.setattr(cluster, "_SECONDS_WITHOUT_WORKERS", 0.2)
+    monkeypatch.setattr(cluster, "_SECONDS_A_LOOK", 0.1)
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
+        pytest.raises(EngineError, match=r"has had no workers for 0\.2 s; start some and run again"),
+    ):
+        analyze([corpus], tmp_path / "out", scheduler=empty.scheduler_address)
