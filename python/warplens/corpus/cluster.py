@@ -7,6 +7,7 @@ What such a task had written stands, and is found by whoever does it again.
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, TypeVar
 
 import warplens as wl
@@ -27,6 +28,8 @@ _SECONDS_WITHOUT_WORKERS = 120
 """So long a cluster may be without any worker before the run gives up; what is done stays done."""
 
 _SECONDS_A_LOOK = 5
+
+_REMEDY = "start it and run again, what is done stays done"
 
 
 def run_on_cluster(
@@ -76,12 +79,15 @@ def _result(client: "Client", future: "Future[Answer[R]]", scheduler: str) -> An
             return future.result(timeout=_SECONDS_A_LOOK)
         except TimeoutError:  # of the wait: what the work raises is in its answer
             pass
+        except (CancelledError, OSError) as error:
+            raise EngineError(f"scheduler: {scheduler} is lost; {_REMEDY}") from error
+        if client.status != "running":
+            raise EngineError(f"scheduler: {scheduler} is lost; {_REMEDY}")
         if client.scheduler_info()["workers"]:
             since = time.monotonic()
         elif time.monotonic() - since > _SECONDS_WITHOUT_WORKERS:
             raise EngineError(
-                f"scheduler: {scheduler} has had no workers for {_SECONDS_WITHOUT_WORKERS} s; "
-                "start some and run again, what is done stays done"
+                f"scheduler: {scheduler} has had no workers for {_SECONDS_WITHOUT_WORKERS} s; {_REMEDY}"
             )
 
 

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.corpus.sources import check_id
 from warplens.io import Item
 
 
@@ -14,7 +15,17 @@ def key_with_figures(key: str, item: Item) -> str:
 
 def has_figures(out: Path, item_id: str) -> bool:
     """Whether the first picture of an item is there."""
-    return (out / "figures" / f"{item_id}.targets.png").is_file()
+    return _path(out, item_id, "targets").is_file()
+
+
+def remove_figures(out: Path, item_id: str) -> None:
+    """Leave none of an item's pictures."""
+    for name in ("targets", "alignments", "events"):
+        _path(out, item_id, name).unlink(missing_ok=True)
+
+
+def _path(out: Path, item_id: str, name: str) -> Path:
+    return out / "figures" / f"{check_id(item_id)}.{name}.png"
 
 
 def write_figures(out: Path, item_id: str, item: Item, analysis: ItemAnalysis) -> None:

@@ -7,9 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
-from warplens.corpus.item_figures import has_figures, key_with_figures, write_figures
+from warplens.corpus.item_figures import has_figures, key_with_figures, remove_figures, write_figures
 from warplens.corpus.item_file import item_path, load_analysis, save_analysis
-from warplens.corpus.item_sounds import find_recording, has_sounds, key_with_sounds, write_sounds
+from warplens.corpus.item_sounds import (
+    find_recording,
+    has_sounds,
+    key_with_sounds,
+    remove_sounds,
+    write_sounds,
+)
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source
 from warplens.corpus.table import Row, failed_row, rows_of
@@ -101,6 +107,8 @@ class ItemWork:
         """The outcome of an item that could not be done; results of an earlier input of its name go."""
         with contextlib.suppress(OSError, ValueError):
             item_path(self.out, source.id).unlink(missing_ok=True)
+            remove_sounds(self.out, source.id, self.settings.gammas)
+            remove_figures(self.out, source.id)
         return Outcome(source.id, [failed_row(source.id, reason)], error=reason)
 
 

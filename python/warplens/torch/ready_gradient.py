@@ -65,7 +65,8 @@ class _ReadyGradient(torch.autograd.Function):
                 "create_graph=True: the gradient of soft DTW comes from the forward pass as numbers and "
                 "cannot be differentiated again; call backward() or autograd.grad() without create_graph"
             )
-        unscaled = upstream.device.type == "cpu" and bool((upstream == 1).all())
+        # What is kept for another backward is not handed out: whoever gets it may change it.
+        unscaled = not _is_kept() and upstream.device.type == "cpu" and bool((upstream == 1).all())
         scaled: list[Tensor | None] = []
         for index, (gradient, dtype) in enumerate(zip(ctx.saved_tensors, ctx.dtypes, strict=True)):
             if gradient is None:
@@ -79,6 +80,12 @@ class _ReadyGradient(torch.autograd.Function):
             else:
                 scaled.append(_times(gradient, _of_pairs(upstream, gradient)).to(dtype))
         return (None, None, None, None, *scaled)
+
+
+def _is_kept() -> bool:
+    """Whether the graph outlives this backward (`retain_graph`); True where torch does not tell."""
+    tell = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return tell is None or bool(tell())
 
 
 def _shared(values: Tensor, shares: Tensor | None) -> Tensor:

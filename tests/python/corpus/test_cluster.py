@@ -91,6 +91,6 @@ def test_a_cluster_without_workers_is_an_error(tmp_path, corpus, monkeypatch):
     monkeypatch.setattr(cluster, "_SECONDS_A_LOOK", 0.1)
     with (
         LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
-        pytest.raises(EngineError, match=r"has had no workers for 0\.2 s; start some and run again"),
+        pytest.raises(EngineError, match=r"has had no workers for 0\.2 s; start it and run again"),
     ):
         analyze([corpus], tmp_path / "out", scheduler=empty.scheduler_address)
