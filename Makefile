@@ -11,15 +11,15 @@ CARGO_SANITIZE := test --locked --target x86_64-unknown-linux-gnu --target-dir t
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint check wheel bench sanitize clean
+.PHONY: help demo test lint check wheel bench study study-smoke sanitize clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.built ## make a piece of music, show what the loss teaches, write warplens-demo/report.html
 	$(BIN)/warplens demo
 
-test: $(VENV)/.test $(VENV)/.built ## run the tests of the core and of the package; the last lines name what was skipped
+test: $(VENV)/.study $(VENV)/.built ## run the tests of the core and of the package; the last lines name what was skipped
 	cargo test --locked
 	$(BIN)/python -m pytest
 
@@ -42,6 +42,13 @@ bench: $(VENV)/.bench $(VENV)/.built $(AEON:%=$(VENV)/aeon/.installed) ## time k
 	cargo bench --locked $(if $(findstring --quick,$(BENCH)),-- --quick)
 	$(BIN)/python -m benches.python $(AEON:%=--aeon $(VENV)/aeon/bin/python) $(BENCH)
 
+# STUDY holds options of `python -m studies.mpe all`: --minutes 40 ends early; what is done is not done again.
+study: $(VENV)/.study $(VENV)/.built ## train the networks of the study's table (fluidsynth and two soundfonts, Debian)
+	$(BIN)/python -m studies.mpe all $(STUDY)
+
+study-smoke: $(VENV)/.study $(VENV)/.built ## run every stage of the study on tones
+	$(BIN)/python -m pytest tests/python/studies
+
 # Valgrind needs AVX2 of the machine and runs some thirty times slower: it sees the kernels, which hold the unsafe code.
 sanitize: ## run the tests of the core under AddressSanitizer (cargo +nightly) and valgrind (kernels, AVX2)
 	RUSTFLAGS=-Zsanitizer=address cargo +nightly $(CARGO_SANITIZE)/address --lib --tests
@@ -63,6 +70,10 @@ $(VENV)/.demo: requirements/demo.txt | $(BIN)/python
 
 $(VENV)/.test: requirements/test.txt requirements/demo.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/test.txt
+	touch $@
+
+$(VENV)/.study: requirements/study.txt requirements/test.txt requirements/demo.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/study.txt
 	touch $@
 
 $(VENV)/.bench: requirements/bench.txt requirements/test.txt requirements/demo.txt | $(BIN)/python

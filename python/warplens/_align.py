@@ -81,6 +81,10 @@ def align_in_full(
     cost: str,
     gamma: float,
     step_weights: Sequence[float],
+    band: Band | None = None,
+    feature_weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    feature_reduction: str = "sum",
     threads: int | None = None,
 ) -> Alignment:
     """As `align`, with H and the entropy from the same sweep and without x_grad, for the package's analyses.
@@ -88,7 +92,15 @@ def align_in_full(
     In float32 this entropy is exact to about 1e-6 nats for each of the N + M frames; `Alignment.entropy` of
     `align` is a float64 sweep of its own, many times slower.
     """
-    settings = Settings.of(cost=cost, gamma=gamma, step_weights=step_weights)
+    settings = Settings.of(
+        cost=cost,
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        feature_weights=feature_weights,
+        pos_weight=pos_weight,
+        feature_reduction=feature_reduction,
+    )
     outputs = ["h", "H", "entropy"]
     if settings.has_modified_targets:
         outputs.append("y_mod")

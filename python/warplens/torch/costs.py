@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from warplens.torch.batches import Pairs, inside
+from warplens.torch.diagonal_prior import penalties
 from warplens.torch.settings import CostFunction, LocalCost
 
 _LEAST_LOG = -100.0
@@ -33,7 +34,19 @@ _LEAST_DENOMINATOR = 1e-12
 
 
 def cost_matrix(pairs: Pairs, cost: LocalCost) -> Tensor:
-    """C (B,N,M); what it holds outside a pair is finite whenever the pair is, and to be ignored."""
+    """C (B,N,M), prior included; outside a pair it is finite whenever the pair is, and to be ignored."""
+    C = _bare_cost_matrix(pairs, cost)
+    if cost.prior is None:
+        return C
+    N, M = (
+        torch.full((1, 1, 1), size, device=C.device) if lengths is None else lengths.view(-1, 1, 1)
+        for lengths, size in ((pairs.x_lengths, C.shape[1]), (pairs.y_lengths, C.shape[2]))
+    )
+    P = penalties(N, M, C.shape[1], C.shape[2], cost.prior.nu)
+    return C + (cost.prior.weight * P).to(C.dtype)
+
+
+def _bare_cost_matrix(pairs: Pairs, cost: LocalCost) -> Tensor:
     x, y = _without_padding(pairs.x, pairs.x_lengths), _without_padding(pairs.y, pairs.y_lengths)
     if callable(cost.kind):
         return _called(cost.kind, x, y)

@@ -21,7 +21,7 @@ from warplens.torch.batches import (
 from warplens.torch.costs import cost_matrix, images_of_targets
 from warplens.torch.settings import (
     Backend,
-    CostFunction,
+    Cost,
     FeatureReduction,
     LocalCost,
     Normalize,
@@ -42,7 +42,7 @@ def soft_dtw_loss(
     x_lengths: Lengths | None = None,
     y_lengths: Lengths | None = None,
     *,
-    cost: str | CostFunction = "mse",
+    cost: Cost = "mse",
     gamma: float | Tensor = 1.0,
     step_weights: Weights = (1.0, 1.0, 1.0),
     reduction: Reduction = "mean",
@@ -107,11 +107,11 @@ def soft_dtw_loss(
     local_cost = as_local_cost(
         cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
     )
-    check_values(pairs, cost)
+    check_values(pairs, local_cost.kind)
     settings = as_recursion_settings(gamma, step_weights, band)
     chosen = chosen_backend(backend, x.device)
     shares = _shares(pairs, pairs.x, pairs.y, reduction, normalize)
-    if chosen == "core" and not callable(local_cost.kind):
+    if chosen == "core" and not local_cost.needs_matrix:
         values = core_backend.values_of_pairs(pairs, local_cost, settings, shares)
     else:
         values = _values_of_costs(_cost_matrices(pairs, local_cost), settings, shares, chosen)
@@ -169,7 +169,7 @@ def align(
     x_lengths: Lengths | None = None,
     y_lengths: Lengths | None = None,
     *,
-    cost: str | CostFunction = "mse",
+    cost: Cost = "mse",
     gamma: float | Tensor = 1.0,
     step_weights: Weights = (1.0, 1.0, 1.0),
     band: Band | None = None,
@@ -211,10 +211,13 @@ def align(
     local_cost = as_local_cost(
         cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
     )
-    check_values(pairs, cost)
+    check_values(pairs, local_cost.kind)
     settings = as_recursion_settings(gamma, step_weights, band)
-    # Gamma and weights may be trained between now and the first look at H.
+    # Gamma and weights may be changed between now and the first look at H.
     settings = replace(settings, gamma=settings.gamma.clone(), step_weights=settings.step_weights.clone())
+    if local_cost.prior is not None:
+        prior = local_cost.prior._replace(weight=local_cost.prior.weight.clone())
+        local_cost = replace(local_cost, prior=prior)
     chosen = chosen_backend(backend, x.device)
 
     def compute(names: Sequence[str]) -> dict[str, Tensor]:
@@ -256,12 +259,17 @@ def _results(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Sequence[str], backend: Backend
 ) -> dict[str, Tensor]:
     if backend == "core":
-        if callable(cost.kind):
-            return core_backend.results_of_costs(_cost_matrices(pairs, cost), settings, names)
-        return core_backend.results_of_pairs(pairs, cost, settings, names)
-    found = ops_backend.results_of_costs(_cost_matrices(pairs, cost), settings)
+        if not cost.needs_matrix:
+            return core_backend.results_of_pairs(pairs, cost, settings, names)
+        of_matrix = [name for name in names if name != "y_mod"]
+        if "y_mod" in names:
+            of_matrix = list(dict.fromkeys([*of_matrix, "H", "E"]))
+        found = core_backend.results_of_costs(_cost_matrices(pairs, cost), settings, of_matrix)
+    else:
+        found = ops_backend.results_of_costs(_cost_matrices(pairs, cost), settings)
     if "y_mod" in names:
-        found["y_mod"] = relative_alignment(found["H"], found["E"]) @ images_of_targets(pairs, cost)
+        images = images_of_targets(pairs, cost)
+        found["y_mod"] = relative_alignment(found["H"], found["E"]).to(images.dtype) @ images
     return found
 
 

@@ -10,7 +10,7 @@ from warplens.torch.batches import Lengths
 from warplens.torch.functional import soft_dtw_loss
 from warplens.torch.settings import (
     Backend,
-    CostFunction,
+    Cost,
     FeatureReduction,
     Normalize,
     Reduction,
@@ -18,6 +18,7 @@ from warplens.torch.settings import (
     as_gamma,
     as_step_weights,
     as_weight_vector,
+    bare_cost,
     check_backend,
     check_names,
     check_reduction,
@@ -34,7 +35,7 @@ class SoftDTWLoss(nn.Module):
     buffers likewise.
 
     Args:
-        cost: name of a cost, or a callable.
+        cost: name of a cost, a callable, or a `DiagonalPrior` over one of them.
         gamma: softness, in the unit of the cost; 0 is hard DTW.
         step_weights: (w_h, w_v, w_d): horizontal, vertical, diagonal.
         reduction: "none", "mean" (plain mean over pairs) or "sum".
@@ -63,7 +64,7 @@ class SoftDTWLoss(nn.Module):
 
     def __init__(
         self,
-        cost: str | CostFunction = "mse",
+        cost: Cost = "mse",
         gamma: float | Tensor = 1.0,
         step_weights: Weights = (1.0, 1.0, 1.0),
         *,
@@ -117,9 +118,9 @@ class SoftDTWLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """The settings, as the constructor takes them."""
-        cost = self.cost if isinstance(self.cost, str) else getattr(self.cost, "__name__", repr(self.cost))
+        cost = bare_cost(self.cost)
         settings = [
-            f"cost={cost!r}",
+            f"cost={cost if isinstance(cost, str) else getattr(cost, '__name__', repr(cost))!r}",
             f"gamma={self.gamma.item():g}",
             f"step_weights=({', '.join(f'{weight:g}' for weight in self.step_weights.tolist())})",
             f"reduction={self.reduction!r}",

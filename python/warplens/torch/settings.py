@@ -9,9 +9,11 @@ from torch import Tensor
 
 from warplens._settings import COSTS_WITHOUT_TARGETS, Band, Settings, check_gamma, check_step_weights
 from warplens.torch.batches import values_are_readable
+from warplens.torch.diagonal_prior import DiagonalPrior, PriorTerm
 
 CostFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """x (B,N,D), y (B,M,D) -> C (B,N,M); what it gives for padded frames is ignored."""
+Cost: TypeAlias = str | CostFunction | DiagonalPrior
 Weights: TypeAlias = Tensor | Sequence[float]
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
 Normalize: TypeAlias = Literal["none", "x_length", "y_length", "both"]
@@ -26,6 +28,12 @@ class LocalCost:
     kind: str | CostFunction
     feature_weights: Tensor | None  # (D,) float64
     pos_weight: Tensor | None  # (D,) float64
+    prior: PriorTerm | None = None  # what is added to the costs
+
+    @property
+    def needs_matrix(self) -> bool:
+        """Whether the costs must be there as a matrix: the core knows the named costs alone."""
+        return callable(self.kind) or self.prior is not None
 
     @property
     def name(self) -> str:
@@ -48,7 +56,7 @@ class RecursionSettings:
 
 
 def as_local_cost(
-    cost: str | CostFunction,
+    cost: Cost,
     feature_weights: Weights | None,
     pos_weight: Weights | None,
     feature_reduction: FeatureReduction,
@@ -67,7 +75,13 @@ def as_local_cost(
     if feature_reduction == "mean":
         ones = torch.ones(features, dtype=torch.float64)
         vectors[0] = (ones if vectors[0] is None else vectors[0]) / features
-    return LocalCost(cost, *vectors)
+    prior = cost.term if isinstance(cost, DiagonalPrior) else None
+    return LocalCost(bare_cost(cost), vectors[0], vectors[1], prior)
+
+
+def bare_cost(cost: Cost) -> str | CostFunction:
+    """The cost without its prior."""
+    return cost.cost if isinstance(cost, DiagonalPrior) else cost
 
 
 def as_recursion_settings(
@@ -78,7 +92,7 @@ def as_recursion_settings(
 
 
 def check_names(
-    cost: str | CostFunction = "mse",
+    cost: Cost = "mse",
     feature_weights: object = None,
     pos_weight: object = None,
     feature_reduction: str = "sum",
@@ -86,7 +100,7 @@ def check_names(
 ) -> None:
     """Checks all that needs neither the number of features nor the values of a tensor."""
     Settings.of(
-        cost=cost,
+        cost=bare_cost(cost),
         gamma=1.0,
         step_weights=(1.0, 1.0, 1.0),
         band=band,

@@ -27,7 +27,7 @@ def test_snippets_and_commands_run(readme, tmp_path):
     """Every Python block in order, then every call of the command, in one empty folder."""
     pytest.importorskip("torch")
     snippets = blocks(readme, "python")
-    assert len(snippets) == 2
+    assert len(snippets) == 3
     for snippet in snippets:
         assert len(snippet.strip().splitlines()) <= 15
         run = subprocess.run(

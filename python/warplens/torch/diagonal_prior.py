@@ -1,0 +1,87 @@
+"""A penalty on cells far from the diagonal, which keeps the alignments of an untrained network in place."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from warplens._settings import CostFunction, check_cost
+
+
+class PriorTerm(NamedTuple):
+    """What a prior adds to the costs: weight * P."""
+
+    weight: Tensor  # () float64
+    nu: float
+
+
+class DiagonalPrior(nn.Module):
+    """A cost with a diagonal prior, for `SoftDTWLoss`, `soft_dtw_loss` and `align`.
+
+        C'(n,m) = C(n,m) + weight P(n,m),    P(n,m) = 1 - exp(-d(n,m)^2 / (2 nu)),
+        d(n,m) = max(s(m) - n, n - s(m+1), 0),    s(m) = ceil(m N / M),    n, m from 0:
+
+    d is the distance in prediction frames from the stretch [s(m), s(m+1)] that target frame m takes where all
+    targets last equally long. N and M are the lengths of each pair, so padding changes nothing. P depends on
+    neither x nor y: modified targets are those of the cost.
+
+    The weight is a float64 buffer: in the state_dict of the loss, changed in place (`prior.weight.fill_(0)`)
+    or by `PiecewisePriorWeight`. Once it has come to 0, the plain cost does the same in less time: a cost
+    with a prior goes through cost matrices. Not for devices without float64 (MPS).
+
+    Args:
+        cost: name of a cost, or a callable (x (B,N,D), y (B,M,D)) -> C (B,N,M).
+        weight: the most that P adds to a cell, in the unit of the cost.
+        nu: width, in frames squared: a cell sqrt(2 nu) frames away pays 63 % of the weight.
+
+    Raises:
+        ValueError: weight is negative, nu is not above 0, or the cost is unknown.
+
+    Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, "Stabilizing Training with Soft Dynamic Time
+    Warping", ISMIR 2023, and its code, where nu = 1000 and the weight goes from 3 to 0.
+
+    Example:
+        >>> prior = DiagonalPrior("bce_logits", weight=3.0)
+        >>> loss_fn = SoftDTWLoss(prior, gamma=0.1)
+        >>> schedule = PiecewisePriorWeight.published(prior, steps_per_epoch=200)
+    """
+
+    weight: Tensor
+
+    def __init__(self, cost: str | CostFunction, weight: float, *, nu: float = 1000.0) -> None:
+        super().__init__()
+        if isinstance(cost, DiagonalPrior):
+            raise TypeError("cost: is a DiagonalPrior already; the name of a cost or a callable is accepted")
+        check_cost(cost)
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ValueError(f"weight: is {weight}; a finite number is accepted, 0 or more")
+        if not (math.isfinite(nu) and nu > 0):
+            raise ValueError(f"nu: is {nu}; a finite number above 0 is accepted (frames squared)")
+        self.cost = cost
+        self.nu = float(nu)
+        self.register_buffer("weight", torch.tensor(float(weight), dtype=torch.float64))
+
+    @property
+    def term(self) -> PriorTerm:
+        """What is added to the costs, with the weight itself, not a copy."""
+        return PriorTerm(self.weight, self.nu)
+
+    def forward(self, n_frames: int, n_targets: int) -> Tensor:
+        """P (N,M) of one pair, without the weight."""
+        N, M = torch.tensor(n_frames), torch.tensor(n_targets)
+        return penalties(N.view(1, 1, 1), M.view(1, 1, 1), n_frames, n_targets, self.nu)[0]
+
+    def extra_repr(self) -> str:
+        """The settings, as the constructor takes them."""
+        return f"{self.cost!r}, weight={self.weight.item():g}, nu={self.nu:g}"
+
+
+def penalties(N: Tensor, M: Tensor, rows: int, columns: int, nu: float) -> Tensor:
+    """P (B,rows,columns) float64 of pairs with lengths N and M, (B,1,1) or (1,1,1) int64."""
+    n = torch.arange(rows, device=N.device).view(1, -1, 1)
+    m = torch.arange(columns, device=N.device).view(1, 1, -1)
+    M = M.clamp(min=1)
+    start, stop = (m * N + M - 1) // M, ((m + 1) * N + M - 1) // M
+    distance = torch.maximum(start - n, n - stop).clamp(min=0).to(torch.float64)
+    return -torch.expm1(-(distance * distance) / (2.0 * nu))

@@ -1,0 +1,241 @@
+"""Schedules of gamma, in the manner of torch's lr_schedulers.
+
+Constructing one sets the first gamma, `step()` moves to the next: after an optimizer step or after an epoch,
+whatever the steps of the schedule are to count. The buffer of the loss is changed in place, so nothing is
+compiled again. A high gamma lets the gradient reach many alignments while the network knows little, a low one
+teaches short events as strongly as long ones (Zeitler & Mueller, ISMIR 2025, section 5.3).
+"""
+
+import math
+import numbers
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from warplens.torch.diagonal_prior import DiagonalPrior
+from warplens.torch.loss import SoftDTWLoss
+
+Points = Sequence[tuple[int, float]]
+"""(step, value), steps ascending."""
+
+
+class Schedule(ABC):
+    """What moves a number that a module holds as a buffer, step by step.
+
+    Attributes:
+        last_step: how often `step` was called.
+        last: the number that was set last.
+    """
+
+    _not_saved: tuple[str, ...] = ("_module", "_buffer")
+
+    def __init__(self, module: nn.Module, buffer: str) -> None:
+        self._module = module
+        self._buffer = buffer
+        self.last_step = 0
+        self._tensor()
+        self.last = self._value()
+        self._write()
+
+    @abstractmethod
+    def _value(self) -> float:
+        """The number at `last_step`; asked once a step, in order."""
+
+    def step(self) -> None:
+        """Move to the next step."""
+        self.last_step += 1
+        self.last = self._value()
+        self._write()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Settings and position, without the module: plain numbers, strings and lists of them."""
+        return {name: deepcopy(value) for name, value in vars(self).items() if name not in self._not_saved}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over settings and position, and set the number that they ask for.
+
+        Raises:
+            ValueError: the state is that of another kind of schedule.
+        """
+        expected = set(self.state_dict())
+        if set(state) != expected:
+            raise ValueError(
+                f"state: has the keys {sorted(state)}, but a {type(self).__name__} keeps {sorted(expected)}; "
+                "load the state of the same kind of schedule"
+            )
+        vars(self).update(deepcopy(dict(state)))
+        self._write()
+
+    def _tensor(self) -> Tensor:
+        tensor = getattr(self._module, self._buffer, None)
+        if isinstance(tensor, nn.Parameter):
+            raise ValueError(
+                f"loss: its {self._buffer} is an nn.Parameter, which an optimizer moves; a schedule moves a "
+                "number: give SoftDTWLoss one"
+            )
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"loss: is a {type(self._module).__name__}, which has no buffer {self._buffer!r}; a "
+                "SoftDTWLoss is accepted, for the weight of a prior a DiagonalPrior"
+            )
+        return tensor
+
+    def _write(self) -> None:
+        with torch.no_grad():
+            self._tensor().fill_(self.last)
+
+
+class GammaSchedule(Schedule):
+    """Moves the gamma of a loss; a kind says which gamma belongs to `last_step`.
+
+    Args:
+        loss: a `SoftDTWLoss` whose gamma is a number, not an `nn.Parameter`.
+
+    Raises:
+        ValueError: gamma is an `nn.Parameter`.
+        TypeError: the loss has no gamma.
+    """
+
+    def __init__(self, loss: SoftDTWLoss) -> None:
+        super().__init__(loss, "gamma")
+
+    def get_last_gamma(self) -> float:
+        """The gamma that was set last."""
+        return self.last
+
+
+class ConstantGamma(GammaSchedule):
+    """gamma(t) = gamma."""
+
+    def __init__(self, loss: SoftDTWLoss, gamma: float) -> None:
+        self.gamma = _number("gamma", gamma)
+        super().__init__(loss)
+
+    def _value(self) -> float:
+        return self.gamma
+
+
+class LinearGamma(GammaSchedule):
+    """gamma(t) = start + (end - start) min(t / steps, 1)."""
+
+    def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
+        self.start, self.end = _number("start", start), _number("end", end)
+        self.steps = _count("steps", steps)
+        super().__init__(loss)
+
+    def _value(self) -> float:
+        return interpolated(((0, self.start), (self.steps, self.end)), self.last_step)
+
+
+class ExponentialGamma(GammaSchedule):
+    """gamma(t) = start (end / start)^min(t / steps, 1), both above 0."""
+
+    def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
+        self.start, self.end = _number("start", start, above_zero=True), _number("end", end, above_zero=True)
+        self.steps = _count("steps", steps)
+        super().__init__(loss)
+
+    def _value(self) -> float:
+        if self.last_step >= self.steps:
+            return self.end
+        return float(self.start * (self.end / self.start) ** (self.last_step / self.steps))
+
+
+class PiecewiseGamma(GammaSchedule):
+    """Linear between points, constant before the first and after the last.
+
+    Args:
+        loss: a `SoftDTWLoss`.
+        points: (step, gamma), steps whole and ascending.
+
+    Raises:
+        ValueError: no points, steps that do not ascend, a gamma that is negative or not finite.
+    """
+
+    def __init__(self, loss: SoftDTWLoss, points: Points) -> None:
+        self.points = _checked_points(points)
+        super().__init__(loss)
+
+    @classmethod
+    def published(cls, loss: SoftDTWLoss, *, steps_per_epoch: int = 1) -> Self:
+        """Gamma 10 for 10 epochs, linear to 0.1 over 10 more, then constant.
+
+        Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, ISMIR 2023, and the code that goes with it.
+        """
+        epoch = _count("steps_per_epoch", steps_per_epoch)
+        return cls(loss, [(10 * epoch, 10.0), (20 * epoch, 0.1)])
+
+    def _value(self) -> float:
+        return interpolated(self.points, self.last_step)
+
+
+class PiecewisePriorWeight(Schedule):
+    """The weight of a `DiagonalPrior` over time: as `PiecewiseGamma` moves gamma."""
+
+    def __init__(self, prior: DiagonalPrior, points: Points) -> None:
+        self.points = _checked_points(points)
+        super().__init__(prior, "weight")
+
+    @classmethod
+    def published(cls, prior: DiagonalPrior, *, steps_per_epoch: int = 1) -> Self:
+        """Weight 3 for 5 epochs, linear to 0 over 5 more (Zeitler et al., ISMIR 2023, and its code)."""
+        epoch = _count("steps_per_epoch", steps_per_epoch)
+        return cls(prior, [(5 * epoch, 3.0), (10 * epoch, 0.0)])
+
+    def get_last_weight(self) -> float:
+        """The weight that was set last."""
+        return self.last
+
+    def _value(self) -> float:
+        return interpolated(self.points, self.last_step)
+
+
+def interpolated(points: Points, step: int) -> float:
+    """The value at a step: linear between the points, constant outside."""
+    first_step, first = points[0]
+    if step <= first_step:
+        return first
+    for (a, low), (b, high) in pairwise(points):
+        if step < b:
+            return low + (high - low) * ((step - a) / (b - a))
+    return points[-1][1]
+
+
+def _checked_points(points: Points) -> list[tuple[int, float]]:
+    checked = []
+    for index, point in enumerate(points):
+        try:
+            step, value = point
+        except (TypeError, ValueError):
+            raise TypeError(f"points: entry {index} is {point!r}; a pair (step, value) is accepted") from None
+        checked.append((_count(f"points[{index}]", step, least=0), _number(f"points[{index}]", value)))
+        if index and checked[-1][0] <= checked[-2][0]:
+            raise ValueError(
+                f"points: entry {index} is at step {step}, after step {checked[-2][0]}; steps must ascend"
+            )
+    if not checked:
+        raise ValueError("points: empty; at least one (step, value) is needed")
+    return checked
+
+
+def _number(name: str, value: object, *, above_zero: bool = False) -> float:
+    accepted = "finite and above 0" if above_zero else "finite and not negative"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}: is {value!r}; a number is accepted, {accepted}")
+    number = float(value)
+    if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
+        raise ValueError(f"{name}: is {number}; a number is accepted, {accepted}")
+    return number
+
+
+def _count(name: str, value: object, *, least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}: is {value!r}; a whole number of steps is accepted")
+    if value < least:
+        raise ValueError(f"{name}: is {value}; a whole number of steps is accepted, {least} or more")
+    return int(value)

@@ -1,0 +1,29 @@
+"""Parts for training with soft DTW that looks at what it teaches.
+
+The one package that stands above both `warplens.torch` and `warplens.analysis`; needs the extra `torch`.
+Pictures need `display`; the callbacks in `warplens.training.lightning` need the extra `lightning`.
+"""
+
+from warplens.training.hard_targets import hard_targets
+from warplens.training.inspector import TargetInspector, Writer
+from warplens.training.look import Look, ProbeTargets, look
+from warplens.training.measure_segments import MeasureSegments, measure_segments
+from warplens.training.probes import Probe, Probes
+from warplens.training.target_driven_gamma import TargetDrivenGamma
+from warplens.training.weak_targets import pad_silence, unfold
+
+__all__ = [
+    "Look",
+    "MeasureSegments",
+    "Probe",
+    "ProbeTargets",
+    "Probes",
+    "TargetDrivenGamma",
+    "TargetInspector",
+    "Writer",
+    "hard_targets",
+    "look",
+    "measure_segments",
+    "pad_silence",
+    "unfold",
+]

@@ -1,0 +1,258 @@
+"""What a loss teaches on probe items at one moment, and its measures over all of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import warplens as wl
+from warplens._align import align_in_full
+from warplens._settings import COSTS_WITHOUT_TARGETS
+from warplens.analysis import EventLevels, Events, Marginals, measure_alignment
+from warplens.analysis.metrics import precision_recall_f
+from warplens.analysis.metrics.evaluation import rows_of
+from warplens.analysis.metrics.events import event_measures
+from warplens.analysis.metrics.soft_alignment import LEAST_MASS
+from warplens.io import Floats
+from warplens.torch import DiagonalPrior, SoftDTWLoss, align
+from warplens.torch.settings import bare_cost
+from warplens.training.probes import Probe, Probes
+
+MEASURES = (
+    "events",
+    "events_below_threshold",
+    "kept",
+    "short_event_peak",
+    "long_event_peak",
+    "short_long_ratio",
+    "blur",
+    "collapse",
+    "entropy",
+    "entropy_per_frame",
+    "h_min",
+    "h_mean",
+    "h_max",
+    "f_measure",
+    "predictions_f_measure",
+)
+"""The measures of a look, see `Look`."""
+
+_Arrays = TypeVar("_Arrays", Events, EventLevels)
+
+_FROM_EVENTS = MEASURES[: MEASURES.index("collapse")]
+
+
+@dataclass(frozen=True)
+class ProbeTargets:
+    """What one probe is taught.
+
+    Attributes:
+        probe: the item.
+        predictions: of the network, (N,D), as the loss takes them.
+        y_mod: modified targets, (N,D).
+        h: row sums of the soft alignment, (N,).
+        entropy: of the distribution of paths, in nats.
+        marginals: of the soft alignment.
+        levels: of the probe's K events.
+    """
+
+    probe: Probe
+    predictions: Floats
+    y_mod: Floats
+    h: Floats
+    entropy: float
+    marginals: Marginals
+    levels: EventLevels
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a loss teaches on all probes at one moment.
+
+    Attributes:
+        gamma: of the loss.
+        threshold: level under which an event counts as lost, and above which one counts as active.
+        targets: of each probe.
+        left_out: ids of probes whose predictions or alignment are not finite.
+        measures: over all events and frames of the probes together, as if they were one item (names as in
+            `warplens.analysis.metrics`): events, events_below_threshold, kept, short_event_peak,
+            long_event_peak, short_long_ratio, blur (frames), collapse (share of the targets that hold less
+            than half a frame), entropy (of the paths, nats a frame), entropy_per_frame (mean of the frames'
+            own), h_min, h_mean, h_max; where strong targets are known, the micro-averaged f_measure of Y_mod
+            and predictions_f_measure; NaN where one is not defined.
+    """
+
+    gamma: float
+    threshold: float
+    targets: tuple[ProbeTargets, ...]
+    left_out: tuple[str, ...]
+    measures: dict[str, float]
+
+
+def check_loss(loss: SoftDTWLoss) -> None:
+    """Raises ValueError where the cost of a loss has no modified targets to look at."""
+    cost = bare_cost(loss.cost)
+    if not isinstance(cost, str) or cost in COSTS_WITHOUT_TARGETS:
+        name = cost if isinstance(cost, str) else getattr(cost, "__name__", repr(cost))
+        raise ValueError(
+            f"loss: its cost {name!r} is not affine in the target, so there are no modified targets to look "
+            'at; use "mse", "bce" or another cost of that form'
+        )
+
+
+def look(
+    loss: SoftDTWLoss,
+    probes: Probes,
+    *,
+    predictions: Sequence[Tensor] | None = None,
+    gamma: float | None = None,
+    threshold: float = 0.5,
+) -> Look:
+    """Look at what a loss teaches on probes.
+
+    Args:
+        loss: its settings count, all of them but reduction and normalisation.
+        probes: network and items.
+        predictions: of each probe; None asks the network.
+        gamma: to look with another one than that of the loss.
+        threshold: level under which an event counts as lost, and above which one counts as active.
+
+    Raises:
+        ValueError: the cost has no modified targets; predictions do not fit.
+    """
+    check_loss(loss)
+    given = probes.predictions() if predictions is None else predictions
+    used = float(loss.gamma) if gamma is None else gamma
+    targets, left_out = [], []
+    for probe, x in zip(probes.items, given, strict=True):
+        found = _targets_of(loss, probe, x, used, threshold)
+        if found is None:
+            left_out.append(probe.id)
+        else:
+            targets.append(found)
+    return Look(used, threshold, tuple(targets), tuple(left_out), _measures(loss, targets, threshold))
+
+
+def levels_of(loss: SoftDTWLoss, predictions: Floats) -> Floats:
+    """Predictions on the scale of their targets, (N,D): logits become probabilities, log-rates rates."""
+    # Not from the top of analysis: it belongs to its pictures.
+    from warplens.analysis.predicted_levels import predicted_levels
+
+    cost = bare_cost(loss.cost)
+    assert isinstance(cost, str)
+    return predicted_levels(predictions, cost)
+
+
+def _targets_of(
+    loss: SoftDTWLoss, probe: Probe, x: Tensor, gamma: float, threshold: float
+) -> ProbeTargets | None:
+    """None where something is not finite."""
+    if not bool(x.isfinite().all()):
+        return None
+    x = x if x.dtype == torch.float64 else x.float()
+    dtype: Any = np.float64 if x.dtype == torch.float64 else np.float32
+    weak = probe.weak.astype(dtype, copy=False)
+    try:
+        alignment = _aligned(loss, x, weak, gamma)
+    except wl.NoPathError:
+        return None
+    marginals, levels = measure_alignment(alignment.rows, weak, probe.events, threshold=threshold)
+    return ProbeTargets(
+        probe,
+        predictions=_array(x),
+        y_mod=alignment.y_mod,
+        h=alignment.h,
+        entropy=alignment.entropy,
+        marginals=marginals,
+        levels=levels,
+    )
+
+
+class _Alignment(NamedTuple):
+    rows: Floats  # (N,M), H or H~
+    y_mod: Floats
+    h: Floats
+    entropy: float
+
+
+def _aligned(loss: SoftDTWLoss, x: Tensor, weak: Floats, gamma: float) -> _Alignment:
+    """By the settings of the loss; the core does in one sweep what a cost with a prior needs several for."""
+    if isinstance(loss.cost, DiagonalPrior):
+        found = align(
+            x,
+            torch.from_numpy(weak).to(x.device),
+            cost=loss.cost,
+            gamma=gamma,
+            step_weights=loss.step_weights,
+            band=loss.band,
+            feature_weights=loss.feature_weights,
+            pos_weight=loss.pos_weight,
+            feature_reduction=loss.feature_reduction,
+            backend=loss.backend,
+        )
+        if not bool(found.value.isfinite()):
+            raise wl.NoPathError("the band leaves no path")
+        H_tilde, y_mod, h = _array(found.H_tilde), _array(found.y_mod), _array(found.h)
+        return _Alignment(H_tilde, y_mod, h, float(found.entropy))
+    assert isinstance(loss.cost, str)
+    alone = align_in_full(
+        _array(x),
+        weak,
+        cost=loss.cost,
+        gamma=gamma,
+        step_weights=loss.step_weights.tolist(),
+        band=loss.band,
+        feature_weights=None if loss.feature_weights is None else _array(loss.feature_weights),
+        pos_weight=None if loss.pos_weight is None else _array(loss.pos_weight),
+        feature_reduction=loss.feature_reduction,
+        threads=1,
+    )
+    return _Alignment(rows_of(alone), alone.y_mod, alone.h, alone.entropy)
+
+
+def _measures(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: float) -> dict[str, float]:
+    if not targets:
+        return dict.fromkeys(MEASURES, math.nan)
+    events = _joined([each.probe.events for each in targets])
+    levels = _joined([each.levels for each in targets])
+    of_events = event_measures(events, levels, threshold)
+    h = np.concatenate([each.h for each in targets])
+    masses = np.concatenate([each.marginals.masses for each in targets])
+    measures = {
+        **{name: of_events[name] for name in _FROM_EVENTS},
+        "collapse": float(np.mean(masses < LEAST_MASS)),
+        "entropy": sum(each.entropy for each in targets) / len(h),
+        "entropy_per_frame": float(np.mean(np.concatenate([e.marginals.frame_entropy for e in targets]))),
+        "h_min": float(h.min()),
+        "h_mean": float(h.mean(dtype=np.float64)),
+        "h_max": float(h.max()),
+        **_against_strong(loss, targets, threshold),
+    }
+    return {name: float(measures[name]) for name in MEASURES}
+
+
+def _against_strong(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: float) -> dict[str, float]:
+    known = [(each, each.probe.strong) for each in targets if each.probe.strong is not None]
+    if not known:
+        return {"f_measure": math.nan, "predictions_f_measure": math.nan}
+    strong = np.concatenate([roll for _, roll in known])
+    y_mod = np.concatenate([each.y_mod for each, _ in known])
+    predicted = np.concatenate([levels_of(loss, each.predictions) for each, _ in known])
+    return {
+        "f_measure": float(precision_recall_f(y_mod, strong, (threshold,))[0, 2]),
+        "predictions_f_measure": float(precision_recall_f(predicted, strong, (threshold,))[0, 2]),
+    }
+
+
+def _joined(parts: Sequence[_Arrays]) -> _Arrays:
+    """Of all probes, as if they were those of one item."""
+    names = [each.name for each in fields(parts[0])]
+    return type(parts[0])(**{name: np.concatenate([getattr(each, name) for each in parts]) for name in names})
+
+
+def _array(tensor: Tensor) -> Floats:
+    return np.asarray(tensor.detach().cpu().numpy())

@@ -1,0 +1,155 @@
+"""Items on which training is watched: always the same, and never disturbed by being looked at."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from warplens.analysis import Events, find_events
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One item to look at.
+
+    Attributes:
+        id: a name for it.
+        inputs: what the network takes for it, without a batch axis.
+        weak: weak target, (M,D).
+        strong: strongly aligned target, (N,D), where known.
+        fps: prediction frames a second, where known; needed for sound.
+        lowest_pitch: MIDI number of feature 0 where the features are semitones; needed for sound, unless they
+            are 12 chroma features.
+        events: the events of the weak target.
+
+    Raises:
+        ValueError: a target is not two-dimensional, empty, or they differ in features.
+    """
+
+    id: str
+    inputs: Any
+    weak: NDArray[Any]
+    strong: NDArray[Any] | None = None
+    fps: float | None = None
+    lowest_pitch: int | None = None
+    events: Events = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("weak", "strong"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _roll(f"probe {self.id!r}: {name}", getattr(self, name)))
+        if self.strong is not None and self.strong.shape[1] != self.weak.shape[1]:
+            raise ValueError(
+                f"probe {self.id!r}: weak has shape {self.weak.shape}, strong {self.strong.shape}; both must "
+                "have the same number of features"
+            )
+        object.__setattr__(self, "events", find_events(self.weak))
+
+
+class Probes:
+    """A network and the items on which it is watched.
+
+    Looking changes nothing: it runs without gradients, in eval mode, with the random numbers of torch put
+    back, and every module in the mode it was in afterwards.
+
+    Args:
+        model: the network that is trained.
+        items: at least one, with ids of their own.
+        predict: inputs of a probe -> predictions (N,D) or (1,N,D), as the loss takes them (logits for
+            "bce_logits"). None: `model(inputs[None])[0]`, inputs moved to the device of the model.
+
+    Raises:
+        ValueError: no items, or an id occurs twice.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        items: Sequence[Probe],
+        *,
+        predict: Callable[[Any], Tensor] | None = None,
+    ) -> None:
+        ids = [item.id for item in items]
+        if not ids:
+            raise ValueError("items: empty, at least one probe is needed")
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"items: the ids {ids} are not all different")
+        self.model = model
+        self.items = tuple(items)
+        self._predict = predict or self._by_model
+
+    def predictions(self) -> list[Tensor]:
+        """What the network predicts for each item now, (N,D) each.
+
+        Raises:
+            ValueError: predictions of another shape, or that do not fit the strong target.
+        """
+        with undisturbed(self.model):
+            return [_checked(item, self._predict(item.inputs)) for item in self.items]
+
+    def _by_model(self, inputs: Any) -> Tensor:
+        if not isinstance(inputs, Tensor):
+            raise TypeError(
+                f"inputs: is a {type(inputs).__name__}; without `predict` a tensor is accepted, one item "
+                "without batch axis"
+            )
+        found = self.model(inputs[None].to(_device(self.model)))
+        if not isinstance(found, Tensor):
+            raise TypeError(
+                f"model: returned a {type(found).__name__}; give `predict`, inputs -> predictions (N, D)"
+            )
+        return found
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """Eval mode without gradients; afterwards modes and random numbers are as they were."""
+    modes = [(module, module.training) for module in model.modules()]
+    device = _device(model)
+    others = [device] if device.type in ("cuda", "xpu") else []
+    device_type = device.type if others else "cuda"
+    with torch.no_grad(), torch.random.fork_rng(others, device_type=device_type):
+        try:
+            model.eval()
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
+
+
+def _device(model: nn.Module) -> torch.device:
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def _checked(item: Probe, found: Tensor) -> Tensor:
+    if found.ndim == 3 and len(found) == 1:
+        found = found[0]
+    features = item.weak.shape[1]
+    if found.ndim != 2 or found.shape[1] != features or not len(found):
+        raise ValueError(
+            f"probe {item.id!r}: predictions have shape {tuple(found.shape)}; (N, {features}) or "
+            f"(1, N, {features}) is accepted"
+        )
+    if item.strong is not None and len(item.strong) != len(found):
+        raise ValueError(
+            f"probe {item.id!r}: {len(found)} frames are predicted, but its strong target has "
+            f"{len(item.strong)}"
+        )
+    return found.detach()
+
+
+def _roll(name: str, given: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(given)
+    if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}; numbers of shape (frames, features) "
+            "are accepted"
+        )
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)

@@ -1,0 +1,191 @@
+"""A gamma that falls when the modified targets ask for it, and only then.
+
+The way that Zeitler & Mueller recommend (ISMIR 2025, section 5.3): begin with a high gamma, look at what the
+loss teaches, lower gamma, go on. A high gamma blurs targets, but as long as the network still gains from it,
+its targets get sharper by themselves; a low gamma on poor predictions lets alignments collapse.
+"""
+
+import math
+from dataclasses import dataclass
+
+from warplens.torch import GammaSchedule, SoftDTWLoss
+from warplens.training.look import Look, check_loss, look
+from warplens.training.probes import Probes
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What modified targets must keep.
+
+    Attributes:
+        least_short_peak: the least mean peak of short events (`short_event_peak` of a `Look`).
+        most_blur: the most blur in frames; None: any.
+    """
+
+    least_short_peak: float
+    most_blur: float | None
+
+    def share_kept(self, found: Look) -> float:
+        """How far the targets come, 1 or more where they keep the limits, NaN where that is not known."""
+        share = found.measures["short_event_peak"] / self.least_short_peak
+        if self.most_blur is not None:
+            blur = found.measures["blur"]
+            share = min(share, self.most_blur / blur if blur > 0 else math.inf)
+        return share
+
+
+class TargetDrivenGamma(GammaSchedule):
+    """Lowers gamma when the modified targets of probe items say so, and never raises it.
+
+    Every `every` steps it looks at the probes. Gamma becomes max(factor gamma, end) if all of this holds:
+
+    1. The targets are over a limit: short events reach less than `least_short_peak` on average, or the blur
+       is more than `most_blur` frames.
+    2. They have stopped getting better by themselves: in `patience` looks in a row they came no nearer to
+       the limit, by more than a share of `least_gain`, than before at this gamma.
+    3. On the same predictions, the lower gamma brings them nearer to the limit, and keeps as many events at
+       or above the threshold: where it would let alignments collapse, it waits.
+
+    The limits say how sharp the targets are, not whether they are right: alignments that went wrong at a high
+    gamma, as those of an untrained network do, get sharp where they are. `f_measure` of a `Look` shows it
+    where strong targets are known; a lower start or some pre-training is the remedy.
+
+    Each move is told in a sentence in `log`, and why it did not move at the last look in `last_reason`.
+
+    Args:
+        loss: a `SoftDTWLoss` whose gamma is a number and whose cost has modified targets.
+        probes: network and items with at least one event; their targets are looked at, not trained on.
+        start: gamma at first.
+        end: the lowest gamma, at most `start`.
+        factor: of each move, above 0 and below 1.
+        every: steps from look to look.
+        least_short_peak: see above, above 0; at 1 all events are taught at full level.
+        most_blur: see above; None sets no limit.
+        patience: see above; 0 moves at once.
+        least_gain: see above.
+        threshold: level under which an event counts as lost.
+
+    Attributes:
+        log: a sentence for each move.
+        last_reason: a sentence for the last look, "" before it.
+        best: how much of the limits was kept at best at this gamma.
+        waited: looks in a row that were no better.
+
+    Raises:
+        ValueError: a number is out of range, the probes hold no event, the cost has no modified targets, or
+            gamma is an `nn.Parameter`.
+    """
+
+    _not_saved = ("_module", "_buffer", "_loss", "_probes")
+
+    def __init__(
+        self,
+        loss: SoftDTWLoss,
+        probes: Probes,
+        start: float = 10.0,
+        end: float = 0.1,
+        *,
+        factor: float = 0.5,
+        every: int = 100,
+        least_short_peak: float = 0.9,
+        most_blur: float | None = None,
+        patience: int = 1,
+        least_gain: float = 0.02,
+        threshold: float = 0.5,
+    ) -> None:
+        check_loss(loss)
+        _check("start", start, 0.0, math.inf)
+        _check("end", end, 0.0, math.inf)
+        _check("factor", factor, 0.0, 1.0)
+        _check("least_short_peak", least_short_peak, 0.0, math.inf)
+        if most_blur is not None:
+            _check("most_blur", most_blur, 0.0, math.inf)
+        if end > start:
+            raise ValueError(f"end: is {end}, above start = {start}; gamma never rises")
+        for name, value, least in (("every", every, 1), ("patience", patience, 0)):
+            if value < least:
+                raise ValueError(f"{name}: is {value}; a whole number is accepted, {least} or more")
+        if not least_gain >= 0:
+            raise ValueError(f"least_gain: is {least_gain}; a number is accepted, 0 or more")
+        if not any(len(item.events) for item in probes.items):
+            raise ValueError("probes: their weak targets hold no event, so nothing can be lost")
+        self.start, self.end, self.factor, self.every = float(start), float(end), float(factor), int(every)
+        self.least_short_peak, self.most_blur = least_short_peak, most_blur
+        self.patience, self.least_gain, self.threshold = patience, least_gain, threshold
+        self.log: list[str] = []
+        self.last_reason = ""
+        self.best = -math.inf
+        self.waited = 0
+        self._loss, self._probes = loss, probes
+        super().__init__(loss)
+
+    @property
+    def limits(self) -> Limits:
+        """What the targets must keep."""
+        return Limits(self.least_short_peak, self.most_blur)
+
+    def _value(self) -> float:
+        if self.last_step == 0:
+            return self.start
+        return self._after_look() if self.last_step % self.every == 0 else self.last
+
+    def _after_look(self) -> float:
+        """The gamma from now on."""
+        loss, gamma, limits = self._loss, self.last, self.limits
+        predictions = self._probes.predictions()
+        now = look(loss, self._probes, predictions=predictions, gamma=gamma, threshold=self.threshold)
+        share = limits.share_kept(now)
+        if math.isnan(share):
+            return self._stay(f"no probe could be looked at ({', '.join(now.left_out)} not finite)")
+        if share >= 1.0:
+            self.best, self.waited = max(self.best, share), 0
+            return self._stay(f"{self._told(now)}, within the limits")
+        if share > self.best * (1.0 + self.least_gain) or self.best == -math.inf:
+            self.best, self.waited = share, 0
+        else:
+            self.waited += 1
+        if self.waited < self.patience:
+            return self._stay(f"{self._told(now)}; they may still get better at gamma {gamma:.4g}")
+        if gamma <= self.end:
+            return self._stay(f"{self._told(now)}, but gamma {gamma:.4g} is the lowest allowed")
+        lower = max(self.factor * gamma, self.end)
+        then = look(loss, self._probes, predictions=predictions, gamma=lower, threshold=self.threshold)
+        would = f"at gamma {lower:.4g} {self._told(then)}"
+        if not limits.share_kept(then) > share:
+            return self._stay(f"{self._told(now)}, but {would}, which is no nearer to the limits")
+        if then.measures["kept"] < now.measures["kept"]:
+            return self._stay(
+                f"{self._told(now)}, but {would}, and {_lost(then)} events are lost instead of {_lost(now)}"
+            )
+        self.best, self.waited = -math.inf, 0
+        waited = f", no better than {_looks(self.patience)} before" if self.patience else ""
+        self.last_reason = (
+            f"Step {self.last_step}: gamma {gamma:.4g} -> {lower:.4g}: {self._told(now)}{waited}; {would}."
+        )
+        self.log.append(self.last_reason)
+        return lower
+
+    def _stay(self, why: str) -> float:
+        self.last_reason = f"Step {self.last_step}: gamma stays {self.last:.4g}: {why}."
+        return self.last
+
+    def _told(self, found: Look) -> str:
+        peak = found.measures["short_event_peak"]
+        told = f"short events reach {peak:.3f} in the modified targets (limit {self.least_short_peak:g})"
+        if self.most_blur is not None:
+            told += f" with a blur of {found.measures['blur']:.1f} frames (limit {self.most_blur:g})"
+        return told
+
+
+def _looks(count: int) -> str:
+    return "the look" if count == 1 else f"{count} looks"
+
+
+def _lost(found: Look) -> str:
+    return f"{found.measures['events_below_threshold']:.0f}"
+
+
+def _check(name: str, value: float, above: float, below: float) -> None:
+    if not above < value < below:
+        accepted = f"above {above:g}" + (f" and below {below:g}" if below < math.inf else ", finite")
+        raise ValueError(f"{name}: is {value}; a number is accepted, {accepted}")

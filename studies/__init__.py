@@ -1,0 +1,1 @@
+"""Studies made with warplens; each imports it as a user would."""

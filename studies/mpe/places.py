@@ -1,0 +1,46 @@
+"""Where the study keeps what."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from studies.mpe.configuration import Configuration, Run
+from studies.mpe.record import read_result
+
+HERE = Path(__file__).parent
+DATA = HERE / "data"
+"""Of datasets that are rendered, features and results, unless told otherwise; never committed."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Files of a study in a folder of data.
+
+    Attributes:
+        data: the folder.
+        configuration: of the study.
+    """
+
+    data: Path
+    configuration: Configuration
+
+    @property
+    def results(self) -> Path:
+        """All that the study makes of its data."""
+        return self.data / "results" / self.configuration.name
+
+    def pretraining(self, seed: int) -> Path:
+        """Folder of a pre-training."""
+        return self.results / f"seed-{seed}" / "pretraining"
+
+    def start(self, run: Run, seed: int) -> Path:
+        """Checkpoint that a run starts from."""
+        return self.pretraining(seed) / ("checkpoint.pt" if run.start == "full" else "short.pt")
+
+    def run(self, run: Run, seed: int) -> Path:
+        """Folder of a run."""
+        return self.results / f"seed-{seed}" / run.name.replace(" ", "-")
+
+    def is_done(self, run: Run | None, seed: int) -> bool:
+        """Whether the result of a pre-training (None) or of a run is there."""
+        folder = self.pretraining(seed) if run is None else self.run(run, seed)
+        return read_result(folder, digest=self.configuration.digest(run)) is not None

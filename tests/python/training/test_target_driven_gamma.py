@@ -1,0 +1,187 @@
+"""A gamma that falls only when the modified targets ask for it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from probe_items import probe, probes
+from torch import nn
+
+import warplens.torch as wlt
+from warplens.training import Probe, Probes, TargetDrivenGamma, look
+from warplens.training.target_driven_gamma import Limits
+
+
+def scheduled(some, start=10.0, end=0.05, **options):
+    loss = wlt.SoftDTWLoss("bce_logits", 1.0, (0.1, 1.0, 1.0))
+    options = {"every": 1, "patience": 0, "least_short_peak": 0.5, **options}
+    return loss, TargetDrivenGamma(loss, some, start, end, **options)
+
+
+def set_confidence(some, confidence):
+    with torch.no_grad():
+        some.model.confidence.fill_(confidence)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("options", [{}, {"most_blur": 2.0}, {"patience": 2}, {"factor": 0.3, "patience": 1}])
+def test_it_never_rises_and_moves_only_for_its_reasons(seed, options):
+    """Whatever the network does: each move has all three reasons, told by a look of our own."""
+    generator = np.random.default_rng(seed)
+    some = probes(seed, seed + 10, noise=float(generator.uniform(0, 6)))
+    loss, schedule = scheduled(some, **options)
+    limits = Limits(0.5, options.get("most_blur"))
+    shares = []
+    for _ in range(40):
+        set_confidence(some, generator.uniform(0.0, 1.5))
+        before, told = loss.gamma.item(), len(schedule.log)
+        now = look(loss, some, gamma=before)
+        share = limits.share_kept(now)
+        schedule.step()
+        after = loss.gamma.item()
+        assert after == schedule.get_last_gamma()
+        assert (after < before) == (len(schedule.log) > told)
+        shares.append(share)
+        if after == before:
+            continue
+        assert after == max(before * options.get("factor", 0.5), 0.05)
+        assert share < 1
+        then = look(loss, some, gamma=after)
+        assert limits.share_kept(then) > share
+        assert then.measures["kept"] >= now.measures["kept"]
+        patience = options.get("patience", 0)
+        assert len(shares) > patience
+        assert patience == 0 or max(shares[-patience:]) <= max(shares[:-patience]) * 1.02
+        assert f"gamma {before:.4g} -> {after:.4g}" in schedule.log[-1]
+        shares = []
+    assert loss.gamma.item() <= 10.0
+
+
+def test_it_stays_while_the_limits_are_kept():
+    some = probes(0, 1, confidence=1.0)
+    loss, schedule = scheduled(some, start=0.1)
+    assert look(loss, some).measures["short_event_peak"] > 0.5
+    for _ in range(10):
+        schedule.step()
+    assert loss.gamma.item() == 0.1
+    assert schedule.log == []
+    assert "within the limits" in schedule.last_reason
+
+
+def test_it_falls_until_the_limits_are_kept():
+    some = probes(0, 1, 2, confidence=1.0)
+    loss, schedule = scheduled(some, start=40.0)
+    assert look(loss, some).measures["short_event_peak"] < 0.5
+    for _ in range(20):
+        schedule.step()
+    assert look(loss, some).measures["short_event_peak"] >= 0.5
+    assert look(loss, some, gamma=2 * loss.gamma.item()).measures["short_event_peak"] < 0.5
+    assert len(schedule.log) == round(math.log2(40.0 / loss.gamma.item()))
+    assert all(sentence.startswith("Step ") and sentence.endswith(".") for sentence in schedule.log)
+
+
+def test_it_waits_while_targets_get_better_by_themselves():
+    some = probes(0, 1, 2)
+    loss, schedule = scheduled(some, start=40.0, patience=2, least_gain=0.0)
+    for confidence in np.linspace(0.1, 1.0, 12):
+        set_confidence(some, confidence)
+        schedule.step()
+        assert loss.gamma.item() == 40.0
+    assert "may still get better" in schedule.last_reason
+    for _ in range(2):
+        schedule.step()
+    assert loss.gamma.item() == 20.0
+
+
+def test_it_looks_every_so_many_steps_only():
+    asked = []
+    items = [probe(0)]
+
+    def predict(inputs):
+        asked.append(schedule.last_step)
+        return inputs
+
+    some = Probes(nn.Identity(), items, predict=predict)
+    _, schedule = scheduled(some, every=5)
+    for _ in range(21):
+        schedule.step()
+    assert asked == [5, 10, 15, 20]
+
+
+def test_it_stops_at_the_end():
+    some = probes(0, confidence=0.0)
+    loss, schedule = scheduled(some, start=1.0, end=0.3, least_short_peak=2.0)
+    for _ in range(10):
+        schedule.step()
+    assert loss.gamma.item() >= 0.3
+    good = probes(0)
+    loss, schedule = scheduled(good, start=40.0, end=25.0, least_short_peak=2.0)
+    for _ in range(10):
+        schedule.step()
+    assert loss.gamma.item() == 25.0
+    assert "lowest allowed" in schedule.last_reason
+
+
+@pytest.mark.parametrize("stop", [0, 3, 7, 12])
+def test_resumed_is_as_uninterrupted(stop, tmp_path):
+    confidences = np.random.default_rng(0).uniform(0.2, 1.2, 24)
+    some = probes(0, 1, noise=2.0)
+
+    def run(schedule, steps):
+        for confidence in steps:
+            set_confidence(some, confidence)
+            schedule.step()
+
+    loss, schedule = scheduled(some, start=40.0, patience=1, every=2)
+    run(schedule, confidences[:stop])
+    torch.save(schedule.state_dict(), tmp_path / "state.pt")
+    run(schedule, confidences[stop:])
+    later_loss, later = scheduled(some, start=1.0, patience=5)
+    later.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    run(later, confidences[stop:])
+    assert later_loss.gamma == loss.gamma
+    assert later.state_dict() == schedule.state_dict()
+    assert schedule.log
+
+
+def test_a_state_does_not_change_after_it_was_taken():
+    some = probes(0)
+    _, schedule = scheduled(some, start=40.0)
+    state = schedule.state_dict()
+    schedule.step()
+    assert schedule.log
+    assert state["log"] == []
+
+
+def test_a_network_that_diverged_moves_nothing():
+    some = probes(0, confidence=math.nan)
+    loss, schedule = scheduled(some)
+    for _ in range(3):
+        schedule.step()
+    assert loss.gamma.item() == 10.0
+    assert "piece 0 not finite" in schedule.last_reason
+
+
+def test_bad_input_names_what_is_wrong():
+    some = probes(0)
+    cases = [
+        ({"start": 0.0}, r"start: is 0\.0; .* above 0"),
+        ({"start": 1.0, "end": 2.0}, r"end: is 2\.0, above start"),
+        ({"factor": 1.0}, r"factor: is 1\.0; .* below 1"),
+        ({"every": 0}, r"every: is 0"),
+        ({"patience": -1}, r"patience: is -1"),
+        ({"most_blur": 0.0}, r"most_blur: is 0"),
+        ({"least_short_peak": math.nan}, r"least_short_peak: is nan"),
+        ({"least_gain": -0.1}, r"least_gain: is -0\.1"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            scheduled(some, **options)
+    silent = Probes(nn.Identity(), [Probe("silence", torch.zeros(5, 3), np.zeros((1, 3)))])
+    with pytest.raises(ValueError, match=r"probes: .* hold no event"):
+        scheduled(silent)
+    with pytest.raises(ValueError, match=r"nn\.Parameter"):
+        TargetDrivenGamma(wlt.SoftDTWLoss(gamma=nn.Parameter(torch.tensor(1.0))), some)
+    with pytest.raises(ValueError, match=r"loss: its cost 'l1'"):
+        TargetDrivenGamma(wlt.SoftDTWLoss("l1"), some)
