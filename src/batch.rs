@@ -125,7 +125,9 @@ impl Scratch for tangent::Scratch {
     }
 }
 
-/// A scratch of more bytes than this is freed when its call ends.
+/// A scratch of more bytes than this is freed when its call ends: where a call is one pair, ...
+const KEPT_BYTES_OF_ONE: usize = 96 << 20;
+/// ... and where each of several threads keeps one.
 const KEPT_BYTES: usize = 16 << 20;
 
 thread_local! {
@@ -133,11 +135,11 @@ thread_local! {
 }
 
 /// Calls `work` with the scratch of this thread. (Within `work` itself there is another one.)
-fn with_scratch<S: Scratch, T>(work: impl FnOnce(&mut S) -> T) -> T {
+fn with_scratch<S: Scratch, T>(kept_bytes: usize, work: impl FnOnce(&mut S) -> T) -> T {
     let kept = KEPT.take().and_then(|kept| kept.downcast::<S>().ok());
     let mut scratch = kept.unwrap_or_default();
     let result = work(&mut scratch);
-    if scratch.bytes() <= KEPT_BYTES {
+    if scratch.bytes() <= kept_bytes {
         KEPT.set(Some(scratch));
     }
     result
@@ -163,7 +165,9 @@ pub fn run<J: Send, S: Scratch, T: Send>(
             }
         };
         let crew = if threads == 1 { Crew::ALONE } else { Crew { threads, run: &on_all } };
-        return Ok(with_scratch(|scratch| jobs.into_iter().map(|job| work(job, crew, scratch)).collect()));
+        return Ok(with_scratch(KEPT_BYTES_OF_ONE, |scratch| {
+            jobs.into_iter().map(|job| work(job, crew, scratch)).collect()
+        }));
     }
     let threads = threads.min(jobs.len());
     let mut order: Vec<usize> = (0..jobs.len()).collect();
@@ -173,7 +177,7 @@ pub fn run<J: Send, S: Scratch, T: Send>(
     let results: Vec<Mutex<Option<T>>> = waiting.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let worker = || {
-        with_scratch(|scratch| {
+        with_scratch(KEPT_BYTES, |scratch| {
             while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let job = waiting[index].lock().ok().and_then(|mut slot| slot.take());
                 if let Some(job) = job {
@@ -220,8 +224,8 @@ mod tests {
     #[test]
     fn a_small_scratch_stays_and_a_large_one_goes() {
         for (grown, kept) in [(1 << 10, true), (KEPT_BYTES + 1, false)] {
-            with_scratch(|scratch: &mut Vec<u8>| *scratch = Vec::with_capacity(grown));
-            assert_eq!(with_scratch(|scratch: &mut Vec<u8>| scratch.capacity()) >= grown, kept);
+            with_scratch(KEPT_BYTES, |scratch: &mut Vec<u8>| *scratch = Vec::with_capacity(grown));
+            assert_eq!(with_scratch(KEPT_BYTES, |scratch: &mut Vec<u8>| scratch.capacity()) >= grown, kept);
         }
     }
 }

@@ -102,6 +102,7 @@ def compare(work: Path, count: int, gammas: tuple[float, ...], rounds: int) -> N
     folder, out = work / "in", work / "out"
     settings = Settings(gammas)
     sources, _ = collect([folder], exclude=out)
+    tenth = first_items(work, count // 10)
     analyze_all(folder, out, gammas)
     results = [read_analysis(item_path(out, source.id)) for source in sources[:16]]
     calls = {
@@ -110,6 +111,7 @@ def compare(work: Path, count: int, gammas: tuple[float, ...], rounds: int) -> N
         "computing": lambda: compute_all(sources, settings),
         "writing": lambda: write_all(out, sources, results),
         "analyze": lambda: analyze_all(folder, out, gammas),
+        "a tenth": lambda: analyze_all(tenth, out, gammas),
     }
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
@@ -118,22 +120,33 @@ def compare(work: Path, count: int, gammas: tuple[float, ...], rounds: int) -> N
             seconds[name].append(seconds_of(call))
     print(f"{count} items of {N} x {M} x {D}, gamma {' '.join(format(gamma, 'g') for gamma in gammas)}")
     medians = {name: statistics.median(each) for name, each in seconds.items()}
-    for name, each in seconds.items():
-        per_item = [format(1000 * second / count, ".3f") for second in sorted(each)]
+    fixed = (10 * medians["a tenth"] - medians["analyze"]) / 9
+    for name in [name for name in calls if name != "a tenth"]:
+        per_item = [format(1000 * second / count, ".3f") for second in sorted(seconds[name])]
         print(f"  {name:10} {1000 * medians[name] / count:7.3f} ms an item ({', '.join(per_item)})")
     slowest = max(("reading", "computing", "writing"), key=lambda name: medians[name])
     print(f"  analyze / plain loop: {medians['analyze'] / medians['plain loop']:.2f}")
     print(f"  analyze / {slowest}: {medians['analyze'] / medians[slowest]:.2f}")
+    more = medians["analyze"] - fixed
+    print(f"  {fixed:.2f} s of it, for processes and pages, does not grow with the corpus; without that")
+    print(f"  {more / medians['plain loop']:.2f} and {more / medians[slowest]:.2f}")
+
+
+def first_items(work: Path, count: int) -> Path:
+    """A folder of links to the first items."""
+    folder = work / f"in-{count}"
+    if not folder.exists():
+        folder.mkdir()
+        for path in sorted((work / "in").iterdir())[:count]:
+            (folder / path.name).symlink_to(path)
+    return folder
 
 
 def memory(work: Path, counts: Sequence[int], gammas: tuple[float, ...]) -> None:
     """Print the largest memory of any process of a run, for corpora of different size."""
     for count in counts:
-        folder, out = work / f"in-{count}", work / f"out-{count}"
-        folder.mkdir()
-        for path in sorted((work / "in").iterdir())[:count]:
-            (folder / path.name).symlink_to(path)
-        print(f"  {count} items: {analyze_all(folder, out, gammas):.0f} MB in the largest process")
+        largest = analyze_all(first_items(work, count), work / f"out-{count}", gammas)
+        print(f"  {count} items: {largest:.0f} MB in the largest process")
 
 
 def _main() -> None:

@@ -22,11 +22,10 @@ def available_memory() -> int:
 
 
 def instruction_set() -> str:
-    """What the kernels run on: `WARPLENS_SIMD`, else AVX2 where the machine has it."""
-    forced = os.environ.get("WARPLENS_SIMD")
-    if forced:
-        return forced
-    return "avx2" if {"avx2", "fma"} <= set(_processor()["flags"].split()) else "off"
+    """What the kernels run on."""
+    from warplens import _core  # not before the threads are set
+
+    return _core.instruction_set()
 
 
 def _version(distribution: str) -> str | None:

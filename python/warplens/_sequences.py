@@ -105,15 +105,16 @@ def as_pair(
 def check_range(name: str, values: NDArray[Any], cost: str, side: int) -> None:
     """The range of predictions (`side` 0) or targets (`side` 1) under a cost; NaN passes."""
     lowest, highest = _RANGES.get(cost, ((None, None), (None, None)))[side]
-    below = lowest is not None and bool(np.any(values < lowest))
-    above = highest is not None and bool(np.any(values > highest))
-    if not (below or above):
+    # The common case in two passes without an array between; a NaN makes both comparisons false.
+    if (lowest is None or values.min() >= lowest) and (highest is None or values.max() <= highest):
         return
     outside = np.zeros(values.shape, dtype=bool)
     if lowest is not None:
         outside |= values < lowest
     if highest is not None:
         outside |= values > highest
+    if not outside.any():
+        return
     index = tuple(int(i) for i in np.argwhere(outside)[0])
     accepted = f"values in [{lowest}, {highest}]" if highest is not None else f"values of at least {lowest}"
     logits = (

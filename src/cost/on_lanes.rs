@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use super::{Cost, WeightedCost};
 use crate::kernel::wavefront::narrow::MOST_FEATURES;
-use crate::simd::functions::{clamped_exp, clamped_ln};
+use crate::simd::functions::{clamped_exp, clamped_ln, eight_sums};
 use crate::simd::{Lanes, Work};
 
 const LEAST_DENOMINATOR: f32 = 1e-12;
@@ -189,19 +189,6 @@ fn squared_ranges(x: &[f32], y: &[f32], d: usize) -> f32 {
 #[inline(always)]
 fn sum_of_squares(frame: &[f32]) -> f32 {
     eight_sums(frame, |x| x * x)
-}
-
-/// A sum as eight side by side: one after the other the additions would wait for each other.
-#[inline(always)]
-fn eight_sums(entries: &[f32], term: impl Fn(f32) -> f32) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (chunks, rest) = entries.as_chunks::<8>();
-    for chunk in chunks {
-        for (sum, &x) in sums.iter_mut().zip(chunk) {
-            *sum += term(x);
-        }
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|&x| term(x)).sum::<f32>()
 }
 
 /// Writes the mean of all frames, w and phi of a squared cost.

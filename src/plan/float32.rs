@@ -16,6 +16,7 @@ use crate::plan::{Pair, Recursion, ask_for_memory};
 use crate::readout::{MatrixMut, Outputs};
 use crate::real::Real;
 use crate::shape::Shape;
+use crate::simd::functions::eight_sums;
 use crate::weights::StepWeights;
 
 /// Memory that pairs reuse; any contents will do.
@@ -239,7 +240,7 @@ fn finish<F: Real>(
             }
         };
         for (h, row) in h.iter_mut().zip(entries.chunks(stride)) {
-            *h = row[..m].iter().sum();
+            *h = eight_sums(&row[..m], |entry| entry);
         }
     }
     let log_end = log_end.unwrap_or_else(|| set.run(job, costs, Wanted::Value, kernel).ln());

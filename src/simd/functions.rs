@@ -57,6 +57,19 @@ pub unsafe fn clamped_exp<V: Lanes<L>, const L: usize>(x: V::F) -> V::F {
     }
 }
 
+/// A sum as eight side by side: one after the other the additions would wait for each other.
+#[inline(always)]
+pub fn eight_sums(entries: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0.0f32; 8];
+    let (chunks, rest) = entries.as_chunks::<8>();
+    for chunk in chunks {
+        for (sum, &x) in sums.iter_mut().zip(chunk) {
+            *sum += term(x);
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|&x| term(x)).sum::<f32>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ none. *Collapse*: the alignment passes its targets in next to no time, as it doe
 target is cheaper than a frame that does not fit. Blur grows with gamma, collapse where gamma gets small.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.events import Events
-
 Counts = NDArray[np.int64]
 Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class GammaSweep:
-    """Counts and sums at G gammas; those of several items add up (`pool`) to those of all their events.
+    """Counts and sums at G gammas; those of several items add up (`pool`), so nothing is kept of an event.
 
     Attributes:
         gammas: ascending, (G,).
@@ -32,9 +31,9 @@ class GammaSweep:
         lost_to_collapse: those of them that are lost to collapse, the others being lost to blur, (G,): it
             gets less than `threshold` frames in all, so no frame can lift its level to the threshold; or a
             larger gamma of the sweep keeps it and no smaller one does.
-        run_lengths: lengths b - a of the events in target frames, ascending, without repetitions, (L,).
-        events_of_length: how many events have each length, (L,).
-        peak_sums: sum of their peaks, (G, L).
+        short_events: events of the shortest quartile of their own item, by expected duration at this gamma,
+            ties all in, (G,); see `metrics.short_and_long`.
+        short_peaks: sum of their peaks, (G,).
         fades: sum over events of (onset fade + offset fade) / 2, in frames, (G,).
         entropy: of the distribution of paths, in nats, (G,). The paths of two items are independent, so
             their entropies add up too.
@@ -49,9 +48,8 @@ class GammaSweep:
     events: int
     lost: Counts
     lost_to_collapse: Counts
-    run_lengths: Counts
-    events_of_length: Counts
-    peak_sums: Sums
+    short_events: Counts
+    short_peaks: Sums
     fades: Sums
     entropy: Sums
     judged: int
@@ -70,10 +68,8 @@ class GammaSweep:
 
     @property
     def short_event_peak(self) -> Sums:
-        """Mean peak of the events no longer than the ceil(K/4)-th shortest of K, (G,); NaN without events."""
-        up_to = np.cumsum(self.events_of_length)
-        short = slice(0, int(np.searchsorted(up_to, self.events / 4)) + 1)
-        return _quotient(self.peak_sums[:, short].sum(axis=1), self.events_of_length[short].sum())
+        """Mean peak of the short events, each short within its own item, (G,); NaN without events."""
+        return _quotient(self.short_peaks, self.short_events)
 
     @property
     def blur(self) -> Sums:
@@ -94,7 +90,10 @@ class GammaSweep:
 
 
 def pool(sweeps: Sequence[GammaSweep]) -> GammaSweep:
-    """The sweep of all events of several items, as if they were one item's.
+    """The sweep of all events of several items: every count and sum is the sum of theirs.
+
+    Its means are those of all events and frames as if they were one item's, but for `short_event_peak`, whose
+    events are short within their own item: the mean over the short events of all of them.
 
     Raises:
         ValueError: there are none, or they differ in gammas or threshold.
@@ -105,37 +104,13 @@ def pool(sweeps: Sequence[GammaSweep]) -> GammaSweep:
     for i, other in enumerate(sweeps):
         if not np.array_equal(other.gammas, first.gammas) or other.threshold != first.threshold:
             raise ValueError(f"sweeps: number {i} has other gammas or another threshold than number 0")
-    run_lengths = np.unique(np.concatenate([each.run_lengths for each in sweeps]))
-    events_of_length = np.zeros(len(run_lengths), np.int64)
-    peak_sums = np.zeros((len(first.gammas), len(run_lengths)))
-    for each in sweeps:
-        at = np.searchsorted(run_lengths, each.run_lengths)
-        events_of_length[at] += each.events_of_length
-        peak_sums[:, at] += each.peak_sums
-
-    def total(name: str) -> Any:
-        return sum(getattr(each, name) for each in sweeps)
-
-    return GammaSweep(
-        gammas=first.gammas,
-        threshold=first.threshold,
-        run_lengths=run_lengths,
-        events_of_length=events_of_length,
-        peak_sums=peak_sums,
-        **{name: total(name) for name in _ADDITIVE},
+    return dataclasses.replace(
+        first, **{name: sum(getattr(each, name) for each in sweeps) for name in _ADDITIVE}
     )
 
 
-_ADDITIVE = (
-    "frames",
-    "events",
-    "lost",
-    "lost_to_collapse",
-    "fades",
-    "entropy",
-    "judged",
-    "hits",
-    "active",
+_ADDITIVE = tuple(
+    field.name for field in dataclasses.fields(GammaSweep) if field.name not in ("gammas", "threshold")
 )
 
 
@@ -155,22 +130,6 @@ def lost_to_collapse(peak: Sums, duration: Sums, threshold: float) -> NDArray[np
     by_smaller = np.logical_or.accumulate(kept, axis=0)
     by_larger = np.logical_or.accumulate(kept[::-1], axis=0)[::-1]
     return ~kept & ((duration < threshold) | (by_larger & ~by_smaller))
-
-
-def by_run_length(events: Events, peak: Sums) -> tuple[Counts, Counts, Sums]:
-    """Run lengths (L,), how many events have each (L,), and the sums of their peaks (G, L).
-
-    Args:
-        events: K events.
-        peak: their peaks at G gammas, (G, K).
-    """
-    run_lengths, which, counts = np.unique(
-        events.stop - events.start, return_inverse=True, return_counts=True
-    )
-    sums = np.zeros((len(peak), len(run_lengths)))
-    for g, at_gamma in enumerate(peak):
-        np.add.at(sums[g], which, at_gamma)
-    return run_lengths, counts, sums
 
 
 def _quotient(over: Any, under: Any) -> Sums:

@@ -6,8 +6,9 @@ import numpy as np
 
 from warplens._align import align_in_full
 from warplens.analysis.events import find_events, summarize_levels
-from warplens.analysis.gamma_sweep import GammaSweep, by_run_length, lost_to_collapse
+from warplens.analysis.gamma_sweep import GammaSweep, lost_to_collapse
 from warplens.analysis.metrics.evaluation import rows_of
+from warplens.analysis.metrics.events import short_and_long
 from warplens.analysis.metrics.frames import STRONG_THRESHOLD
 from warplens.io import Item
 
@@ -38,8 +39,8 @@ def sweep_item(
     events = find_events(item.weak)
     wanted = None if item.strong is None else item.strong > STRONG_THRESHOLD
     peak, duration = (np.empty((len(ascending), len(events))) for _ in range(2))
-    fades, entropy = (np.empty(len(ascending)) for _ in range(2))
-    hits, active = (np.zeros(len(ascending), np.int64) for _ in range(2))
+    short_peaks, fades, entropy = (np.empty(len(ascending)) for _ in range(3))
+    short_events, hits, active = (np.zeros(len(ascending), np.int64) for _ in range(3))
     for g, gamma in enumerate(ascending):
         # One thread: a corpus runs its items side by side.
         alignment = align_in_full(
@@ -47,13 +48,14 @@ def sweep_item(
         )
         levels = summarize_levels(rows_of(alignment), item.weak, events)
         peak[g], duration[g] = levels.peak, levels.duration
+        short, _ = short_and_long(levels.duration)
+        short_events[g], short_peaks[g] = np.count_nonzero(short), levels.peak[short].sum()
         fades[g] = (levels.onset_fade + levels.offset_fade).sum() / 2
         entropy[g] = alignment.entropy
         if wanted is not None:
             taught = alignment.y_mod > threshold
             hits[g] = np.count_nonzero(taught & wanted)
             active[g] = np.count_nonzero(taught) + np.count_nonzero(wanted)
-    run_lengths, events_of_length, peak_sums = by_run_length(events, peak)
     return GammaSweep(
         gammas=ascending,
         threshold=threshold,
@@ -61,9 +63,8 @@ def sweep_item(
         events=len(events),
         lost=np.count_nonzero(peak < threshold, axis=1),
         lost_to_collapse=np.count_nonzero(lost_to_collapse(peak, duration, threshold), axis=1),
-        run_lengths=run_lengths,
-        events_of_length=events_of_length,
-        peak_sums=peak_sums,
+        short_events=short_events,
+        short_peaks=short_peaks,
         fades=fades,
         entropy=entropy,
         judged=int(wanted is not None),

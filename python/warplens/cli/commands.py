@@ -50,7 +50,7 @@ warplens.add_command(sweep_command)
 @options.step_weights
 @options.cost
 @options.threshold
-@click.option("--fps", type=float, help="Prediction frames a second, overrides that of the items.")
+@options.fps
 @click.option("--keep-alignment", is_flag=True, help="Keep the soft alignments H in the item files.")
 @click.option(
     "--sonify", is_flag=True, help="Write Y_mod as sound, items/<id>.gamma<g>.wav; the report plays it."
@@ -60,6 +60,9 @@ warplens.add_command(sweep_command)
     metavar="FOLDER",
     type=click.Path(path_type=Path),
     help="With --sonify: recordings by id, to be heard on the left, Y_mod on the right.",
+)
+@click.option(
+    "--figures", is_flag=True, help="Draw each item into figures/<id>.*.png; takes seconds an item."
 )
 @click.option(
     "--pages",
@@ -83,6 +86,7 @@ def analyze_command(
     keep_alignment: bool,
     sonify: bool,
     recordings: Path | None,
+    figures: bool,
     pages: Literal["risk", "all"],
     shard: str | None,
     size_limit: int,
@@ -91,13 +95,17 @@ def analyze_command(
 ) -> None:
     """See what a soft-DTW loss teaches a network, from its predictions and weak targets.
 
-    INPUT are npz files, or folders of them, with the keys predictions (N,D) and weak (M,D), and where known
-    strong (N,D), fps, lowest_pitch, cost and step_weights. Other files are ignored.
+    INPUT are files with items (npz, npy sets <id>.predictions.npy with <id>.weak.npy, HDF5, zarr,
+    safetensors), folders of them, or manifests (CSV, parquet), with predictions (N,D) and weak (M,D), and
+    where known strong (N,D), fps, lowest_pitch, cost and step_weights. Other files are ignored. In manifests
+    weak and strong may be lists of notes.
 
     Results: items.csv, items/<id>.npz and report.html in the folder OUT. Run again, it does only what is new.
     """
     try:
-        settings = Settings(gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings)
+        settings = Settings(
+            gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings, figures
+        )
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error

@@ -24,6 +24,11 @@ cost = click.option("--cost", help="Local cost, overrides that of the items: mse
 threshold = click.option(
     "--threshold", type=float, default=0.5, show_default=True, help="Events that stay under it are lost."
 )
+fps = click.option(
+    "--fps",
+    type=float,
+    help="Prediction frames a second, overrides that of the items; lists of notes are read by it.",
+)
 processes = click.option(
     "--processes",
     type=click.IntRange(min=1),
@@ -39,7 +44,8 @@ size_limit = click.option(
     type=Size(),
     default=DEFAULT_SIZE_LIMIT,
     metavar="SIZE",
-    help=f"Items whose arrays take more bytes than this fail.  [default: {DEFAULT_SIZE_LIMIT >> 30}G]",
+    help="Items whose arrays take more bytes than this fail before they are read, in npz, npy sets, HDF5, "
+    f"zarr, safetensors and behind manifests.  [default: {DEFAULT_SIZE_LIMIT >> 30}G]",
 )
 shard = click.option(
     "--shard",

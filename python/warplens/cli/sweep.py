@@ -35,6 +35,7 @@ _MOST_NAMED = 3
 @options.step_weights
 @options.cost
 @options.threshold
+@options.fps
 @click.option(
     "--share",
     type=float,
@@ -53,6 +54,7 @@ def sweep_command(
     step_weights: tuple[float, float, float] | None,
     cost: str | None,
     threshold: float,
+    fps: float | None,
     share: float,
     shard: str | None,
     size_limit: int,
@@ -61,14 +63,17 @@ def sweep_command(
 ) -> None:
     """See which gamma to train with: what each one keeps of all events, and what it loses them to.
 
-    INPUT are items as for `warplens analyze`. Recommended is the largest gamma of the grid that keeps the
-    share of all events at or above the threshold.
+    INPUT are items as for `warplens analyze`: npz, npy sets, HDF5, zarr, safetensors, folders of them, or
+    manifests. Recommended is the largest gamma of the grid that keeps the share of all events at or above
+    the threshold.
 
     Results: sweep.csv, recommendation.json and, with matplotlib, sweep.png in the folder OUT. Run again, it
     does only what is new.
     """
     try:
-        settings = Settings(tuple(gamma for word in gammas for gamma in word), cost, step_weights, threshold)
+        settings = Settings(
+            tuple(gamma for word in gammas for gamma in word), cost, step_weights, threshold, fps
+        )
         check_share(share)
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:

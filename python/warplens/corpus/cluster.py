@@ -4,13 +4,18 @@ The scheduler gives the tasks of a worker that died to others; one that outlives
 What such a task had written stands, and is found by whoever does it again.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from typing import TypeVar
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, TypeVar
 
 import warplens as wl
 from warplens.corpus.attempt import Answer, EngineError, attempt
 from warplens.corpus.sources import Source
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 R = TypeVar("R")
 
@@ -19,14 +24,21 @@ _AHEAD = 1024
 
 _SECONDS_TO_CONNECT = 10
 
+_SECONDS_WITHOUT_WORKERS = 120
+"""So long a cluster may be without any worker before the run gives up; what is done stays done."""
+
+_SECONDS_A_LOOK = 5
+
+_REMEDY = "start it and run again, what is done stays done"
+
 
 def run_on_cluster(
     sources: Sequence[Source], work: Callable[[Source], R], scheduler: str
 ) -> Generator[Answer[R], None, None]:
-    """The answer for every source, in order; see `engine.run_items`.
+    """The answer for every source, in order; see `engine.Engine.run`.
 
     Raises:
-        EngineError: Dask is not installed, or the scheduler cannot be reached.
+        EngineError: Dask is not installed, the scheduler cannot be reached, or no worker comes to it.
     """
     try:
         from distributed import Client, Future, KilledWorker
@@ -50,13 +62,33 @@ def run_on_cluster(
             future = waiting.popleft()
             try:
                 try:
-                    yield future.result()
+                    yield _result(client, future, scheduler)
                 except KilledWorker:
                     # Dask blames every task that a dead worker held; an innocent one lives when tried again.
-                    yield client.submit(_attempt_alone, work, source, pure=False).result()
+                    yield _result(client, client.submit(_attempt_alone, work, source, pure=False), scheduler)
             except KilledWorker as error:
                 last = error.last_worker.address if error.last_worker else "unknown"
                 yield Answer(reason=f"the workers that ran it died, the last one at {last}")
+
+
+def _result(client: "Client", future: "Future[Answer[R]]", scheduler: str) -> Answer[R]:
+    """The result of a task, as long as there are workers that could bring it."""
+    since = time.monotonic()
+    while True:
+        try:
+            return future.result(timeout=_SECONDS_A_LOOK)
+        except TimeoutError:  # of the wait: what the work raises is in its answer
+            pass
+        except (CancelledError, OSError) as error:
+            raise EngineError(f"scheduler: {scheduler} is lost; {_REMEDY}") from error
+        if client.status != "running":
+            raise EngineError(f"scheduler: {scheduler} is lost; {_REMEDY}")
+        if client.scheduler_info()["workers"]:
+            since = time.monotonic()
+        elif time.monotonic() - since > _SECONDS_WITHOUT_WORKERS:
+            raise EngineError(
+                f"scheduler: {scheduler} has had no workers for {_SECONDS_WITHOUT_WORKERS} s; {_REMEDY}"
+            )
 
 
 def _attempt_alone(work: Callable[[Source], R], source: Source) -> Answer[R]:

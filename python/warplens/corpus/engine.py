@@ -7,13 +7,14 @@ processes (`workers`), or by a Dask scheduler (`cluster`).
 
 import contextlib
 from collections.abc import Callable, Generator, Sequence
-from typing import TypeVar, cast
+from types import TracebackType
+from typing import Self, TypeVar, cast
 
 import warplens as wl
 from warplens.corpus.attempt import Answer, attempt
 from warplens.corpus.cluster import run_on_cluster
 from warplens.corpus.sources import Source
-from warplens.corpus.workers import run_in_workers
+from warplens.corpus.workers import Workers
 
 R = TypeVar("R")
 
@@ -21,40 +22,56 @@ _ITEMS_WORTH_A_PROCESS = 4
 """Starting a process takes as long as some items do."""
 
 
-def run_items(
-    sources: Sequence[Source],
-    work: Callable[[Source], R],
-    *,
-    failed: Callable[[Source, str], R],
-    processes: int | None = None,
-    scheduler: str | None = None,
-) -> Generator[R, None, None]:
-    """The result of `work(source)` for every source, in the order of the sources, a bounded number ahead.
+class Engine:
+    """Runs items for as long as its `with` block lasts; worker processes stay for the next run."""
 
-    Whatever the work raises, and a process that dies over an item again and again, fails that item alone.
-    Closing the iterator early ends the processes.
+    def __init__(self, *, processes: int | None = None, scheduler: str | None = None) -> None:
+        """Nothing is started yet.
 
-    Args:
-        sources: the items.
-        work: picklable, as is what it returns, which should be small: it is sent between processes.
-        failed: makes the result of an item from the reason why it has none.
-        processes: items in work at a time; None as `warplens.get_num_threads()`. Not used with a scheduler.
-        scheduler: address of a Dask scheduler (tcp://...) that is to run the items (extra `dask`).
+        Args:
+            processes: items in work at a time without a scheduler; None as `warplens.get_num_threads()`.
+            scheduler: address of a Dask scheduler (tcp://...) that is to run the items (extra `dask`).
+        """
+        self._processes = processes or wl.get_num_threads()
+        self._scheduler = scheduler
+        self._workers: Workers | None = None
 
-    Raises:
-        EngineError: worker processes cannot be started, or the scheduler cannot be reached.
-    """
-    answers: Generator[Answer[R], None, None]
-    if scheduler is not None:
-        answers = run_on_cluster(sources, work, scheduler)
-    elif (count := _processes_worth(len(sources), processes)) < 2:
-        answers = (attempt(work, source) for source in sources)
-    else:
-        answers = run_in_workers(sources, work, count)
-    with contextlib.closing(answers):
-        for source, answer in zip(sources, answers, strict=True):
-            yield failed(source, answer.reason) if answer.reason is not None else cast(R, answer.result)
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._workers:
+            self._workers.close()
 
-def _processes_worth(items: int, processes: int | None) -> int:
-    return min(processes or wl.get_num_threads(), items // _ITEMS_WORTH_A_PROCESS)
+    def run(
+        self, sources: Sequence[Source], work: Callable[[Source], R], *, failed: Callable[[Source, str], R]
+    ) -> Generator[R, None, None]:
+        """The result of `work(source)` for every source, in their order, a bounded number ahead.
+
+        Whatever the work raises, and a process that dies over an item again and again, fails that item alone.
+
+        Args:
+            sources: the items.
+            work: picklable, as is what it returns, which should be small: it is sent between processes.
+            failed: makes the result of an item from the reason why it has none.
+
+        Raises:
+            EngineError: worker processes cannot be started, or the scheduler cannot be reached.
+        """
+        with contextlib.closing(self._answers(sources, work)) as answers:
+            for source, answer in zip(sources, answers, strict=True):
+                yield failed(source, answer.reason) if answer.reason is not None else cast(R, answer.result)
+
+    def _answers(
+        self, sources: Sequence[Source], work: Callable[[Source], R]
+    ) -> Generator[Answer[R], None, None]:
+        if self._scheduler is not None:
+            return run_on_cluster(sources, work, self._scheduler)
+        if self._workers is None:
+            processes = min(self._processes, len(sources) // _ITEMS_WORTH_A_PROCESS)
+            if processes < 2:
+                return (attempt(work, source) for source in sources)
+            self._workers = Workers(processes)
+        return self._workers.run(sources, work)

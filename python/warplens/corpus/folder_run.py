@@ -1,11 +1,11 @@
 """All items run into one folder, with whoever listens told of each, and nothing half-written left behind."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from warplens.corpus.engine import run_items
+from warplens.corpus.engine import Engine
 from warplens.corpus.progress import Finished, Progress
 from warplens.corpus.sources import Source
 from warplens.io.replacing import remove_leftovers
@@ -28,37 +28,42 @@ class FolderWork(Protocol[R]):
 
 
 def run_into_folder(
+    engine: Engine,
     sources: Sequence[Source],
     work: FolderWork[R],
     *,
     ignored: int,
-    processes: int | None,
-    scheduler: str | None,
     progress: Progress | None,
 ) -> list[R]:
-    """The outcome of every item, in the order of the sources; arguments and errors as `run_items`.
+    """The outcome of every item, in the order of the sources; errors as `Engine.run`.
 
     Args:
+        engine: runs them.
         sources: the items.
         work: what is done with each.
         ignored: files that were not looked at, for whoever listens.
-        processes: items in work at a time.
-        scheduler: address of a Dask scheduler.
         progress: is told of each item as it is done.
     """
-    work.out.mkdir(parents=True, exist_ok=True)
     if progress:
         progress.started(len(sources), ignored)
     outcomes = []
-    remove_leftovers(work.out)
-    try:
-        with contextlib.closing(
-            run_items(sources, work, failed=work.failed, processes=processes, scheduler=scheduler)
-        ) as done:
-            for outcome in done:
-                outcomes.append(outcome)
-                if progress:
-                    progress.finished(outcome)
-    finally:
-        remove_leftovers(work.out)  # of workers that were stopped, or of a run that was still dying
+    with contextlib.closing(engine.run(sources, work, failed=work.failed)) as done:
+        for outcome in done:
+            outcomes.append(outcome)
+            if progress:
+                progress.finished(outcome)
     return outcomes
+
+
+@contextlib.contextmanager
+def tidied(out: Path) -> Iterator[None]:
+    """The folder of the results, made if it is not there, without what was half-written before and after.
+
+    Afterwards it is that of workers that were stopped, or of a run that was still dying when this one began.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(out)
+    try:
+        yield
+    finally:
+        remove_leftovers(out)

@@ -17,6 +17,9 @@ from warplens.io.replacing import replacing
 if TYPE_CHECKING:
     from warplens.analysis.report import Sound
 
+_MOST_SECONDS = 4 * 3600
+"""A longer sound is a mistake in the frames a second, and would fill the memory."""
+
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -26,7 +29,7 @@ def sound_path(out: Path, item_id: str, gamma: float) -> Path:
     Raises:
         ValueError: the id would lead out of the folder (see `check_id`).
     """
-    return out / "items" / f"{check_id(item_id)}.gamma{gamma:g}.wav"
+    return out / "items" / f"{check_id(item_id)}.gamma{gamma:.12g}.wav"
 
 
 def find_recording(recordings: Path | None, item_id: str) -> Path | None:
@@ -54,6 +57,12 @@ def has_sounds(out: Path, item_id: str, gammas: Sequence[float]) -> bool:
     return all(sound_path(out, item_id, gamma).is_file() for gamma in gammas)
 
 
+def remove_sounds(out: Path, item_id: str, gammas: Sequence[float]) -> None:
+    """Leave none of an item's sounds."""
+    for gamma in gammas:
+        sound_path(out, item_id, gamma).unlink(missing_ok=True)
+
+
 def write_sounds(
     out: Path, item_id: str, item: Item, analysis: ItemAnalysis, recording: Path | None
 ) -> str | None:
@@ -66,15 +75,19 @@ def write_sounds(
     try:
         if item.fps is None:
             raise ItemError("the frames a second are not known (key 'fps', or --fps)")
+        seconds = len(item.predictions) / item.fps
+        if seconds > _MOST_SECONDS:
+            raise ItemError(
+                f"{item.fps:g} frames a second make it {seconds / 3600:.3g} hours long (key 'fps')"
+            )
         heard = None if recording is None else _read(recording)
         for path, y_mod in zip(paths, analysis.y_mod, strict=True):
             sound = sonify(y_mod, item.fps, item.lowest_pitch, voices=most_voices(item.weak))
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
                 write_wav(file, sound if heard is None else stereo(heard, sound))
-    except ValueError as error:
-        for path in paths:
-            path.unlink(missing_ok=True)
+    except (ValueError, MemoryError) as error:
+        remove_sounds(out, item_id, analysis.gammas.tolist())
         return f"no sound: {error}"
     return None
 

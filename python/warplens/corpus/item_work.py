@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
+from warplens.corpus.item_figures import has_figures, key_with_figures, remove_figures, write_figures
 from warplens.corpus.item_file import item_path, load_analysis, save_analysis
-from warplens.corpus.item_sounds import find_recording, has_sounds, key_with_sounds, write_sounds
+from warplens.corpus.item_sounds import (
+    find_recording,
+    has_sounds,
+    key_with_sounds,
+    remove_sounds,
+    write_sounds,
+)
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source
 from warplens.corpus.table import Row, failed_row, rows_of
@@ -78,6 +85,8 @@ class ItemWork:
         if settings.sonify and not (reused and has_sounds(self.out, source.id, settings.gammas)):
             recording = find_recording(settings.recordings, source.id)
             warnings.append(write_sounds(self.out, source.id, item, analysis, recording))
+        if settings.figures and not (reused and has_figures(self.out, source.id)):
+            write_figures(self.out, source.id, item, analysis)
         if not reused:
             save_analysis(path, analysis, key)  # last: it says that all is there
         warning = "; ".join(each for each in warnings if each is not None)
@@ -90,14 +99,16 @@ class ItemWork:
     def key_of(self, source: Source, item: Item) -> str:
         """Hash of all that the files of an item depend on."""
         key = self.settings.key_of(item)
-        if not self.settings.sonify:
-            return key
-        return key_with_sounds(key, item, find_recording(self.settings.recordings, source.id))
+        if self.settings.sonify:
+            key = key_with_sounds(key, item, find_recording(self.settings.recordings, source.id))
+        return key_with_figures(key, item) if self.settings.figures else key
 
     def failed(self, source: Source, reason: str) -> Outcome:
         """The outcome of an item that could not be done; results of an earlier input of its name go."""
         with contextlib.suppress(OSError, ValueError):
             item_path(self.out, source.id).unlink(missing_ok=True)
+            remove_sounds(self.out, source.id, self.settings.gammas)
+            remove_figures(self.out, source.id)
         return Outcome(source.id, [failed_row(source.id, reason)], error=reason)
 
 

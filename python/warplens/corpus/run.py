@@ -1,13 +1,12 @@
 """A run over a corpus: every item into its file, then the table and the report of all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warplens.corpus.folder_run import run_into_folder
-from warplens.corpus.item_file import item_path, load_analysis
-from warplens.corpus.item_sounds import find_recording, sounds_of
+from warplens.corpus.engine import Engine
+from warplens.corpus.folder_run import run_into_folder, tidied
 from warplens.corpus.item_work import ItemWork, Outcome
 from warplens.corpus.parquet import write_parquet
 from warplens.corpus.progress import Progress
@@ -16,10 +15,10 @@ from warplens.corpus.settings import Settings
 from warplens.corpus.shard import Shard
 from warplens.corpus.sources import Source, collect
 from warplens.corpus.table import write_table
-from warplens.io import DEFAULT_SIZE_LIMIT, ItemError
+from warplens.io import DEFAULT_SIZE_LIMIT
 
 if TYPE_CHECKING:
-    from warplens.analysis.report import Pages, ReportItem, Sound
+    from warplens.analysis.report import ItemPage, Pages, ReportItem
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,12 @@ def analyze(
     if shard is not None:
         sources = shard.of(sources)
     work = ItemWork(out, settings, size_limit)
-    outcomes = run_into_folder(
-        sources, work, ignored=ignored, processes=processes, scheduler=scheduler, progress=progress
-    )
-    if shard is not None:
-        return Run(outcomes, ignored, None, None)
-    run = Run(outcomes, ignored, out / "items.csv", out / "report.html")
-    _write_summary(run, out, sources, work, pages)
+    with tidied(out), Engine(processes=processes, scheduler=scheduler) as engine:
+        outcomes = run_into_folder(engine, sources, work, ignored=ignored, progress=progress)
+        if shard is not None:
+            return Run(outcomes, ignored, None, None)
+        run = Run(outcomes, ignored, out / "items.csv", out / "report.html")
+        _write_summary(run, engine, sources, work, pages)
     record.write(
         out,
         {
@@ -110,41 +108,27 @@ def analyze(
     return run
 
 
-def _write_summary(run: Run, out: Path, sources: Sequence[Source], work: ItemWork, pages: "Pages") -> None:
-    # Here, not above: the worker processes, which import this package, draw nothing.
-    from warplens.analysis.report import write_report
+def _write_summary(
+    run: Run, engine: Engine, sources: Sequence[Source], work: ItemWork, pages: "Pages"
+) -> None:
+    # Here, not above: the worker processes, which import this package, need no report until they draw one.
+    from warplens.analysis.report import ReportItem, write_report
+    from warplens.corpus.report_pages import DrawPage, no_page, report_item
 
     rows = [row for outcome in run.outcomes for row in outcome.rows]
-    write_table(out / "items.csv", rows)
-    write_parquet(out / "items.parquet", rows)
+    write_table(work.out / "items.csv", rows)
+    write_parquet(work.out / "items.parquet", rows)
     known = {source.id: (source, outcome) for source, outcome in zip(sources, run.outcomes, strict=True)}
-    write_report(
-        out,
-        rows,
-        lambda item_id: _report_item(*known[item_id], work),
-        threshold=work.settings.threshold,
-        pages=pages,
-    )
 
+    def draw_each(draw: "ItemPage", ids: Sequence[str]) -> Iterable[bool]:
+        warnings = {item_id: known[item_id][1].warning for item_id in ids}
+        pages_of = [known[item_id][0] for item_id in ids]
+        return engine.run(pages_of, DrawPage(draw, work, warnings), failed=no_page)
 
-def _report_item(source: Source, outcome: Outcome, work: ItemWork) -> "ReportItem":
-    """An item as the report shows it: its arrays are read back from its files."""
-    from warplens.analysis.report import ReportItem
+    def load(item_id: str) -> "ReportItem":
+        source, outcome = known[item_id]
+        if outcome.error is not None:
+            return ReportItem(item_id, error=outcome.error)
+        return report_item(source, work, outcome.warning)
 
-    if outcome.error is not None:
-        return ReportItem(source.id, error=outcome.error)
-    settings = work.settings
-    sounds: tuple[Sound, ...] = ()
-    try:
-        item = work.read(source)
-        analysis = load_analysis(item_path(work.out, source.id), work.key_of(source, item))
-        if settings.sonify:
-            recording = find_recording(settings.recordings, source.id)
-            sounds = sounds_of(work.out, source.id, settings.gammas, recording)
-    except (OSError, ItemError):
-        analysis = None
-    if analysis is None:
-        return ReportItem(
-            source.id, error="its file or its results changed while the report was being written"
-        )
-    return ReportItem(source.id, item, analysis, warning=outcome.warning, sounds=sounds)
+    write_report(work.out, rows, load, threshold=work.settings.threshold, pages=pages, draw_each=draw_each)

@@ -13,7 +13,7 @@ import numpy as np
 import warplens as wl
 from warplens.io import Item, ItemError
 
-_FORMAT = 3
+_FORMAT = 4
 """Goes up when the same input and settings give another item file: older files are then made anew."""
 
 
@@ -27,10 +27,11 @@ class Settings:
         step_weights: (horizontal, vertical, diagonal), overrides those of every item; an item that has none
             gets 1, 1, 1.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
-        fps: overrides the frames a second of every item, for time axes and errors in ms.
+        fps: overrides the frames a second of every item, for time axes, errors in ms and lists of notes.
         keep_alignment: keep H in the item files.
         sonify: write Y_mod as sound, OUT/items/<id>.gamma<g>.wav.
         recordings: folder of recordings by id, to be heard on the left of these sounds (extra `sound`).
+        figures: draw each item into OUT/figures (extra `display`); it takes seconds an item.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -44,6 +45,7 @@ class Settings:
     keep_alignment: bool = False
     sonify: bool = False
     recordings: Path | None = None
+    figures: bool = False
 
     def __post_init__(self) -> None:
         if not self.gammas:
@@ -63,6 +65,8 @@ class Settings:
                 raise ValueError(
                     "recordings: reading them needs soundfile and soxr: pip install warplens[sound]"
                 )
+        if self.figures and find_spec("matplotlib") is None:
+            raise ValueError("figures: drawing them needs matplotlib: pip install warplens[display]")
         # One cell is enough for the library to refuse what it would refuse of every item.
         for gamma in self.gammas:
             trial = wl.align(
@@ -121,4 +125,5 @@ class Settings:
             "keep_alignment": self.keep_alignment,
             "sonify": self.sonify,
             "recordings": None if self.recordings is None else str(self.recordings),
+            "figures": self.figures,
         }

@@ -64,8 +64,8 @@ def collect(inputs: Sequence[Path], *, exclude: Path) -> tuple[list[Source], int
 
     The id of a file is its path relative to INPUT without extension, followed by the group where a file has
     one item a group; that of a row of a manifest is its `id`, or the path of its predictions relative to
-    the manifest. What cannot have its id, because this leads elsewhere, is "all" or, for a row, is taken,
-    is a source under another id that cannot be read, and so is a folder that cannot be.
+    the manifest. What cannot have its id, because this leads elsewhere, is "all" or is taken, is a source
+    under another id that cannot be read, and so is a folder that cannot be.
 
     Links to folders are not followed; files whose name begins with a dot are ignored, as are manifests and
     lists of notes within folders.
@@ -76,7 +76,7 @@ def collect(inputs: Sequence[Path], *, exclude: Path) -> tuple[list[Source], int
 
     Raises:
         InputError: an input does not exist, is the excluded folder itself, or a manifest that cannot be
-            read; a file given by name is of no known kind; no item is found; two files have one id.
+            read; a file given by name is of no known kind; no item is found.
     """
     found = _Found(Path(os.path.realpath(exclude)))
     for given in inputs:
@@ -156,9 +156,11 @@ class _Found:
                 continue
             other = self.sources.setdefault(source.id, source)
             if other.origin != origin and not _same_file(other.origin, origin):
-                raise InputError(
+                self._add_unusable(
+                    relative if not group else f"{relative}/{group}",
+                    source.location,
                     f"two items would be called '{source.id}': {other.location} and {source.location}; "
-                    "rename one, or give a folder that holds both folders"
+                    "rename one, or give a folder that holds both folders",
                 )
 
     def add_manifest(self, path: Path) -> None:

@@ -12,7 +12,7 @@ from warplens.corpus.sources import check_id
 from warplens.io.replacing import replacing
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(GammaSweep))
-_COUNTS = ("lost", "lost_to_collapse", "run_lengths", "events_of_length", "hits", "active")
+_COUNTS = ("lost", "lost_to_collapse", "short_events", "hits", "active")
 
 
 def sweep_path(out: Path, item_id: str) -> Path:

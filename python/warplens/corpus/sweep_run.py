@@ -9,7 +9,8 @@ from pathlib import Path
 
 from warplens.analysis.gamma_choice import GammaChoice, check_share, choose_gamma
 from warplens.analysis.gamma_sweep import GammaSweep, pool
-from warplens.corpus.folder_run import run_into_folder
+from warplens.corpus.engine import Engine
+from warplens.corpus.folder_run import run_into_folder, tidied
 from warplens.corpus.progress import Progress
 from warplens.corpus.record import RunRecord
 from warplens.corpus.settings import Settings
@@ -33,7 +34,7 @@ COLUMNS = (
     "f_measure",
 )
 
-_SETTINGS = ("gammas", "cost", "step_weights", "threshold")
+_SETTINGS = ("gammas", "cost", "step_weights", "threshold", "fps")
 """Those that a sweep uses."""
 
 
@@ -81,9 +82,11 @@ def sweep(
 
     - OUT/sweep.csv, a row for each item and gamma, then a row for each gamma with the id "all" for all items
       together. `entropy` is that of the distribution of paths, in nats; `blur` the mean fade of onsets and
-      offsets, in frames. Together, counts and entropies add up, and `short_event_peak`, `blur` and
-      `f_measure` (of the items whose strong target is known) are those of all events and frames as if they
-      were one item's. A cell is empty where a measure is not defined.
+      offsets, in frames; `short_event_peak` the mean peak of the shortest quartile of events by expected
+      duration at that gamma. Together, counts and entropies add up, `blur` and `f_measure` (of the items
+      whose strong target is known) are those of all events and frames as if they were one item's, and
+      `short_event_peak` is the mean over the short events of all items, each short within its own item. A
+      cell is empty where a measure is not defined.
     - OUT/recommendation.json, the `GammaChoice`: its gamma, kept, threshold and reason.
     - OUT/sweep.png, the curves of all items together, with the extra `display`.
     - OUT/sweep/<id>.json, what is known of an item: one that is there under the same content and settings is
@@ -95,7 +98,7 @@ def sweep(
     Args:
         inputs: files and folders, see `collect`.
         out: folder for the results, made if it is not there.
-        settings: gammas, cost, step weights and threshold; the others are not used.
+        settings: gammas, cost, step weights, threshold and fps; the others are not used.
         share: of all events, that a recommended gamma must keep.
         size_limit: bytes that the arrays of one item may take, None for any.
         processes: items in work at a time; None as `warplens.get_num_threads()`.
@@ -118,14 +121,9 @@ def sweep(
     sources, ignored = collect(inputs, exclude=out)
     if shard is not None:
         sources = shard.of(sources)
-    outcomes = run_into_folder(
-        sources,
-        SweepWork(out, settings, size_limit),
-        ignored=ignored,
-        processes=processes,
-        scheduler=scheduler,
-        progress=progress,
-    )
+    with tidied(out), Engine(processes=processes, scheduler=scheduler) as engine:
+        work = SweepWork(out, settings, size_limit)
+        outcomes = run_into_folder(engine, sources, work, ignored=ignored, progress=progress)
     if shard is not None:
         return SweepRun(outcomes, ignored, None, None, None, None)
     swept = {outcome.id: outcome.sweep for outcome in outcomes if outcome.sweep is not None}

@@ -11,7 +11,7 @@ from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source
 from warplens.corpus.sweep_file import load_sweep, save_sweep, sweep_path
 
-_FORMAT = 1
+_FORMAT = 2
 """Goes up when the same input and settings give other sums: older files are then made anew."""
 
 
@@ -38,7 +38,7 @@ class SweepWork:
 
     Attributes:
         out: folder of the results.
-        settings: gammas, cost, step weights and threshold.
+        settings: gammas, cost, step weights, threshold and fps.
         size_limit: bytes that the arrays of one item may take, None for any.
     """
 
@@ -55,7 +55,7 @@ class SweepWork:
             OSError: it cannot be read or its sums cannot be written.
         """
         settings = self.settings
-        item = source.read(size_limit=self.size_limit)
+        item = source.read(size_limit=self.size_limit, fps=settings.fps)
         path = sweep_path(self.out, source.id)
         told = f"sweep {_FORMAT} {settings.key_of(item)}"
         key = hashlib.blake2b(told.encode(), digest_size=20).hexdigest()

@@ -7,9 +7,10 @@ alone is to blame. A worker whose parent is gone finds its pipe closed and leave
 
 import contextlib
 import multiprocessing
+import os
 import signal
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -36,50 +37,69 @@ _SECONDS_TO_DIE = 5
 """A pipe closes a little before its process is gone, and tells how it went."""
 
 
-def run_in_workers(
-    sources: Sequence[Source], work: Callable[[Source], R], processes: int
-) -> Generator[Answer[R], None, None]:
-    """The answer for every source, in order; see `engine.run_items`."""
-    waiting = deque(range(len(sources)))
-    attempts = [0] * len(sources)
-    answers: dict[int, Answer[R]] = {}
-    workers = [_Worker.start(work) for _ in range(min(processes, len(sources)))]
-    failed_starts = 0
-    yielded = 0
-    try:
-        while yielded < len(sources):
-            for worker in workers:
-                while waiting and len(worker.items) < _AT_HAND and waiting[0] < yielded + processes * _AHEAD:
-                    worker.give(waiting.popleft(), sources)
-            ready = wait([worker.pipe for worker in workers])
-            for place, worker in enumerate(workers):
-                if worker.pipe not in ready:
-                    continue
-                message = worker.take()
-                if message is _READY:
-                    failed_starts = 0
-                elif message is not None:
-                    answers[worker.items.popleft()] = message
-                else:
-                    ending = worker.ending()
-                    if not worker.started:
-                        failed_starts += 1
-                        if failed_starts == _MOST_FAILED_STARTS:
-                            raise EngineError(f"worker processes die as they start ({ending}); {_HINT}")
-                    elif worker.items:
-                        first = worker.items[0]
-                        attempts[first] += 1
-                        if attempts[first] == _MOST_ATTEMPTS:
-                            worker.items.popleft()
-                            answers[first] = Answer(reason=f"the process that ran it died ({ending})")
-                    waiting.extendleft(reversed(worker.items))
-                    workers[place] = _Worker.start(work)
-            while yielded in answers:
-                yield answers.pop(yielded)
-                yielded += 1
-    finally:
-        for worker in workers:
+class Workers:
+    """Some worker processes, from the first run until they are closed."""
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+        self._workers: list[_Worker] = []
+        self._failed_starts = 0
+
+    def run(self, sources: Sequence[Source], work: Callable[[Source], R]) -> Generator[Answer[R], None, None]:
+        """The answer for every source, in order; see `engine.Engine.run`. One run at a time."""
+        waiting = deque(range(len(sources)))
+        attempts = [0] * len(sources)
+        answers: dict[int, Answer[R]] = {}
+        while len(self._workers) < min(self._processes, len(sources)):
+            self._workers.append(_Worker.start())
+        yielded = 0
+        finished = False
+        try:
+            while yielded < len(sources):
+                limit = yielded + self._processes * _AHEAD
+                for worker in self._workers:
+                    while waiting and len(worker.items) < _AT_HAND and waiting[0] < limit:
+                        index = waiting.popleft()
+                        worker.give(index, sources[index], work)
+                ready = wait([worker.pipe for worker in self._workers])
+                for worker in [worker for worker in self._workers if worker.pipe in ready]:
+                    message = worker.take()
+                    if message is _READY:
+                        self._failed_starts = 0
+                    elif message is not None:
+                        answers[worker.items.popleft()] = message
+                    else:
+                        ending = self._replace(worker)
+                        if worker.started and worker.items:
+                            first = worker.items[0]
+                            attempts[first] += 1
+                            if attempts[first] == _MOST_ATTEMPTS:
+                                worker.items.popleft()
+                                answers[first] = Answer(reason=f"the process that ran it died ({ending})")
+                        waiting.extendleft(reversed(worker.items))
+                while yielded in answers:
+                    yield answers.pop(yielded)
+                    yielded += 1
+            finished = True
+        finally:
+            if not finished:
+                self.close()  # what they have at hand is not wanted any more
+
+    def close(self) -> None:
+        """End the processes, whatever they are at."""
+        for worker in self._workers:
             worker.kill()
+        self._workers.clear()
+
+    def _replace(self, worker: "_Worker") -> str:
+        """Put another worker in the place of one that is dead; how it ended."""
+        ending = worker.ending()
+        if not worker.started:
+            self._failed_starts += 1
+            if self._failed_starts == _MOST_FAILED_STARTS:
+                raise EngineError(f"worker processes die as they start ({ending}); {_HINT}")
+        self._workers[self._workers.index(worker)] = _Worker.start()
+        return ending
 
 
 _HINT = (
@@ -90,27 +110,31 @@ _HINT = (
 _READY = object()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
     process: BaseProcess
     pipe: "Connection[Any, Any]"
     items: deque[int] = field(default_factory=deque)
+    work: Callable[[Source], Any] | None = None
     started: bool = False
 
     @classmethod
-    def start(cls, work: Callable[[Source], Any]) -> "_Worker":
+    def start(cls) -> "_Worker":
         # A new interpreter, not a fork: the threads of the parent's kernels would not be in the copy.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        process.start()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _one_thread_each():
+            process.start()
         theirs.close()  # so that the pipe ends with the worker
         return cls(process, ours)
 
-    def give(self, index: int, sources: Sequence[Source]) -> None:
+    def give(self, index: int, source: Source, work: Callable[[Source], Any]) -> None:
         self.items.append(index)
         with contextlib.suppress(OSError):  # a dead worker shows when its answer is taken
-            self.pipe.send(sources[index])
+            # The work crosses once.
+            self.pipe.send((source, None if work is self.work else work))
+        self.work = work
 
     def take(self) -> Any:
         """Its next message, None when it is dead."""
@@ -140,11 +164,32 @@ class _Worker:
         return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
 
 
-def _serve(pipe: "Connection[Any, Any]", work: Callable[[Source], Any]) -> None:
+_THREAD_COUNTS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """NumPy takes as many threads as the environment says when it is imported; here processes are enough."""
+    before = {name: os.environ.get(name) for name in _THREAD_COUNTS}
+    os.environ.update(dict.fromkeys(_THREAD_COUNTS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(pipe: "Connection[Any, Any]") -> None:
     """The life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers
     wl.set_num_threads(1)
+    work: Any = None
     with contextlib.suppress(EOFError, OSError):
         pipe.send(None)
         while True:
-            pipe.send(attempt(work, pipe.recv()))
+            source, new_work = pipe.recv()
+            work = work if new_work is None else new_work
+            pipe.send(attempt(work, source))

@@ -7,6 +7,7 @@ that tells a file in the making from one that a killed process left, on whatever
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 _SUFFIX = ".part"
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what processes that were killed were writing in a folder, at any depth."""
     for parent, _, names in os.walk(folder):
         for name in names:
-            if name.startswith(".") and name.endswith(_SUFFIX):
+            if _TEMPORARY.fullmatch(name):  # the folder may hold files of others
                 # Held by its writer, or gone by now.
                 with contextlib.suppress(OSError):
                     _remove_unheld(Path(parent) / name)

@@ -86,7 +86,7 @@ def cdist(
     def values(i: Tensor, j: Tensor) -> Tensor:
         return values_of_pairs(_paired(rows, columns, i, j), local_cost, settings, None, chosen)
 
-    cells = 0 if chosen == "core" and not callable(cost) else 8 * N * M
+    cells = 0 if chosen == "core" and not local_cost.needs_matrix else 8 * N * M
     block = max(1, _MOST_NUMBERS // (N * D + M * D + cells))
     pairs = torch.arange(count * others, device=rows.frames.device)
     blocks = [(k // others, k % others) for k in torch.split(pairs, block)]

@@ -92,7 +92,8 @@ class _ReadyGradient(torch.autograd.Function):
         gradients, inputs = ctx.saved_tensors[: len(ctx.wanted)], ctx.saved_tensors[len(ctx.wanted) :]
         if torch.is_grad_enabled():
             return *constants, *ctx.again(inputs, _shared(upstream, ctx.shares), ctx.wanted)
-        unscaled = upstream.device.type == "cpu" and bool((upstream == 1).all())
+        # What is kept for another backward is not handed out: whoever gets it may change it.
+        unscaled = not _is_kept() and upstream.device.type == "cpu" and bool((upstream == 1).all())
         scaled: list[Tensor | None] = []
         for index, (gradient, dtype) in enumerate(zip(gradients, ctx.dtypes, strict=True)):
             if gradient is None:
@@ -106,6 +107,12 @@ class _ReadyGradient(torch.autograd.Function):
             else:
                 scaled.append(_times(gradient, _of_pairs(upstream, gradient)).to(dtype))
         return *constants, *scaled
+
+
+def _is_kept() -> bool:
+    """Whether the graph outlives this backward (`retain_graph`); True where torch does not tell."""
+    tell = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return tell is None or bool(tell())
 
 
 def _shared(values: Tensor, shares: Tensor | None) -> Tensor:

@@ -13,8 +13,7 @@ import warplens as wl
 from warplens.analysis.events import find_events, summarize_levels
 from warplens.analysis.gamma_sweep import lost_to_collapse, pool
 from warplens.analysis.item_sweep import sweep_item
-from warplens.analysis.metrics import evaluate, frame_f_measure
-from warplens.analysis.metrics.events import short_long_peaks
+from warplens.analysis.metrics import evaluate, frame_f_measure, short_and_long
 
 GAMMAS = (0.05, 0.5, 2.0, 20.0)
 
@@ -41,16 +40,16 @@ def test_an_item_alone_has_its_measures():
         assert sweep.entropy_rate[g] == pytest.approx(sweep.entropy[g] / len(item.predictions))
 
 
-def test_pooled_items_are_one_item_with_all_their_events():
+def test_pooled_items_have_the_means_of_all_their_events():
     items = [sample_item(seed, n_targets=4 + 3 * seed) for seed in range(4)]
     pooled = pool([swept(item) for item in items])
     for g, gamma in enumerate(GAMMAS):
-        run_lengths, peaks, fades, lost, y_mod, entropy = [], [], [], 0, [], 0.0
+        short, peaks, fades, lost, y_mod, entropy = [], [], [], 0, [], 0.0
         for item in items:
             alignment = wl.align(item.predictions, item.weak, cost="bce", gamma=gamma)
             events = find_events(item.weak)
             levels = summarize_levels(alignment.H_tilde, item.weak, events)
-            run_lengths.append(events.stop - events.start)
+            short.append(levels.peak[short_and_long(levels.duration)[0]])
             peaks.append(levels.peak)
             fades.append((levels.onset_fade + levels.offset_fade) / 2)
             lost += np.count_nonzero(levels.peak < 0.5)
@@ -60,9 +59,9 @@ def test_pooled_items_are_one_item_with_all_their_events():
         strong = np.concatenate([item.strong for item in items])
         assert (pooled.events, pooled.lost[g]) == (len(peaks), lost)
         assert pooled.kept[g] == 1 - lost / len(peaks)
-        assert pooled.short_event_peak[g] == pytest.approx(
-            short_long_peaks(np.concatenate(run_lengths), peaks).short, rel=1e-5
-        )
+        short = np.concatenate(short)  # each within its own item
+        assert pooled.short_events[g] == len(short)
+        assert pooled.short_event_peak[g] == pytest.approx(short.mean(), rel=1e-5)
         assert pooled.blur[g] == pytest.approx(np.concatenate(fades).mean(), rel=1e-5)
         assert pooled.entropy[g] == pytest.approx(entropy, rel=1e-5, abs=1e-4)
         assert pooled.entropy_rate[g] == pytest.approx(pooled.entropy[g] / len(strong))

@@ -20,6 +20,7 @@ from warplens.analysis.metrics import (
     magnitude_over_duration,
     share_of_collapsed_targets,
     share_on_empty_targets,
+    short_and_long,
     short_long_peaks,
 )
 from warplens.demo.figure2 import figure_2
@@ -61,20 +62,57 @@ def test_the_diagonal_is_at_distance_0_and_the_border_at_a_half():
     assert diagonal_distance(np.zeros(3), 1) == 0
 
 
-@given(st.lists(st.tuples(st.integers(1, 9), st.floats(0, 1)), min_size=1, max_size=30))
+durations_and_peaks = st.lists(
+    st.tuples(st.one_of(st.integers(0, 9), st.floats(0, 500)), st.floats(0, 1)), min_size=1, max_size=30
+)
+
+
+@given(durations_and_peaks)
 def test_short_and_long_are_the_quartiles_with_their_ties(events):
-    lengths, peaks = (np.array(column) for column in zip(*events, strict=True))
-    found = short_long_peaks(lengths, peaks)
-    quarter = -(-len(events) // 4)
-    for mean, ordered, within in [
-        (found.short, sorted(lengths), lambda length, last: length <= last),
-        (found.long, sorted(lengths, reverse=True), lambda length, last: length >= last),
-    ]:
-        members = [peak for length, peak in events if within(length, ordered[quarter - 1])]
-        assert len(members) >= quarter
-        assert mean == pytest.approx(np.mean(members), abs=1e-12)
-    if found.long > 0:
-        assert found.ratio == pytest.approx(found.short / found.long)
+    durations, peaks = (np.array(column, float) for column in zip(*events, strict=True))
+    short, long = short_and_long(durations)
+    lower, upper = np.quantile(durations, (0.25, 0.75))
+    # What lies within the rounding of a quantile may be on either side of it, but not what is equal to it.
+    slack = 1e-5 * (1 + durations)
+    for found, beyond in ((short, lower - durations), (long, durations - upper)):
+        assert found[beyond > slack].all()
+        assert not found[beyond < -slack].any()
+        assert 4 * np.count_nonzero(found) >= len(events)
+        for duration in durations[found]:
+            assert found[durations == duration].all()
+    ratio = short_long_peaks(durations, peaks)
+    assert (ratio.short, ratio.long) == pytest.approx((peaks[short].mean(), peaks[long].mean()))
+    if ratio.long > 0:
+        assert ratio.ratio == pytest.approx(ratio.short / ratio.long)
+
+
+def test_durations_that_rounding_alone_tells_apart_are_ties():
+    durations = np.array([3.0, 1.0, 1.0 + 1e-7, 1.0 - 1e-7, 3.0 - 2e-7, 2.0, 0.0, 1e-9])
+    short, long = short_and_long(np.tile(durations, 3)[:8])
+    assert durations[short].tolist() == [0.0, 1e-9]
+    assert durations[long].tolist() == [3.0, 3.0 - 2e-7]
+    short, long = short_and_long(durations[1:4])
+    assert short.all()
+    assert long.all()
+    assert [len(mask) for mask in short_and_long(np.zeros(0))] == [0, 0]
+
+
+def test_a_staccato_note_among_legato_ones_is_the_short_one_though_all_runs_are_one_frame():
+    """A weak target has no timing: which note is short shows only in how long it lasts."""
+    weak = np.eye(8)
+    lasting = [9, 12, 10, 1, 11, 9, 10, 12]  # frames; note 3 is staccato
+    strong = wl.expand(weak, lasting)
+    alignment = wl.align(0.05 + 0.9 * strong, weak, cost="mse", gamma=1.0)
+    events = find_events(weak)
+    assert (events.stop - events.start == 1).all()
+    _, levels = measure_alignment(alignment.H_tilde, weak, events)
+    short, long = short_and_long(levels.duration)
+    assert short[3]
+    assert not long[3]
+    measures = evaluate(alignment, weak)
+    assert levels.peak.argmin() == 3
+    assert measures["short_event_peak"] == pytest.approx(levels.peak[short].mean())
+    assert measures["short_long_ratio"] < 1
 
 
 def test_magnitude_over_duration_is_the_mean_of_each_duration():

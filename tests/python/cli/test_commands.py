@@ -74,6 +74,30 @@ def test_every_option_reaches_the_results(tmp_path, folder):
     assert "at 43.07 frames a second" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_shard_leaves_the_report_to_a_run_over_all(tmp_path, folder):
+    for part in ("1/2", "2/2"):
+        result = run("analyze", folder, "-o", tmp_path / "out", "--shard", part)
+        assert result.exit_code == 0, result.output
+        assert "Report" not in result.stdout
+    assert "3/3 deep/er/b: already done" in run("analyze", folder, "-o", tmp_path / "out").stderr
+
+
+def test_sounds_and_a_size_limit_on_request(tmp_path, folder):
+    save_item(folder / "large.npz", sample_item(n_targets=400))
+    options = ("--gamma", "1", "--sonify", "--size-limit", "20K")
+    result = run("analyze", folder, "-o", tmp_path / "out", *options)
+    assert result.exit_code == 1
+    assert (tmp_path / "out" / "items" / "a.gamma1.wav").exists()
+    assert "1 of 4 items failed:\n  large: " in result.stderr
+
+
+def test_a_scheduler_that_is_not_there_gets_a_sentence(tmp_path, folder):
+    pytest.importorskip("distributed")
+    result = run("analyze", folder, "-o", tmp_path / "out", "--scheduler", "tcp:/nowhere")
+    assert result.exit_code == 1
+    assert "scheduler: tcp:/nowhere cannot be reached" in result.stderr
+
+
 def test_progress_and_what_to_mind_go_to_stderr(tmp_path, folder):
     (folder / "notes.txt").touch()
     save_item(folder / "silent.npz", sample_item(cost="ce"))
@@ -107,6 +131,10 @@ def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
         (["--threshold", "nan"], "threshold: nan"),
         (["--fps", "0"], "fps: 0"),
         (["--processes", "0"], "0 is not in the range x>=1"),
+        (["--shard", "3/2"], "shard: '3/2', it must be i/n"),
+        (["--size-limit", "much"], "'much' is not a size in bytes, such as 500M or 4G"),
+        (["--pages", "none"], "'none' is not one of 'risk', 'all'"),
+        (["--recordings", "."], "needs sonify (--sonify)"),
         (["nowhere"], "nowhere: no such file or folder"),
         (["--frobnicate"], "No such option"),
     ],

@@ -123,6 +123,30 @@ def test_options_reach_the_items(tmp_path, folder):
     assert "already done" in run(folder, "--gammas", "1", "-o", tmp_path / "own").stderr
 
 
+def test_lists_of_notes_are_read_by_the_fps_that_is_told(tmp_path):
+    """The same notes in half the time: under twice the frames a second they are the same frames."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    notes = [(0, 4, 60), (4, 8, 62), (8, 12, 61)]  # in frames
+    np.save(folder / "a.npy", 0.1 + 0.5 * np.random.default_rng(0).random((12, 3)))
+    for name, fps in (("slow", 2), ("fast", 4)):
+        rows = [f"{start / fps};{end / fps};{pitch}" for start, end, pitch in notes]
+        (folder / f"{name}.csv").write_text("\n".join(["start;end;pitch", *rows]))
+        manifest = folder / f"{name}-manifest.csv"
+        manifest.write_text(
+            f"id,predictions,weak,strong,cost,lowest_pitch\na,a.npy,{name}.csv,{name}.csv,bce,60\n"
+        )
+        assert "needs 'fps'" in run(manifest, "-o", tmp_path / "lacking").stderr
+        result = run(manifest, "--gammas", "0.1,1", "--fps", fps, "-o", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        assert json.loads((tmp_path / name / "run.json").read_text())["settings"]["fps"] == fps
+    tables = [(tmp_path / name / "sweep.csv").read_text() for name in ("slow", "fast")]
+    assert tables[0] == tables[1]
+    rows = list(csv.DictReader(tables[0].splitlines()))
+    assert {row["events"] for row in rows} == {"3"}
+    assert all(row["f_measure"] for row in rows)
+
+
 def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
     (folder / "broken.npz").write_bytes(b"text")
     result = run(folder, "--gammas", "1", "-o", tmp_path / "out")
@@ -143,6 +167,7 @@ def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
         (["--share", "1.5"], "share: 1.5"),
         (["--share", "nan"], "share: nan"),
         (["--threshold", "inf"], "threshold: inf"),
+        (["--fps", "0"], "fps: 0"),
         (["--cost", "euclidean"], "euclidean"),
         (["--processes", "0"], "0 is not in the range x>=1"),
         (["nowhere"], "nowhere: no such file or folder"),
@@ -162,5 +187,12 @@ def test_a_shard_writes_no_table_and_says_nothing_of_all(tmp_path, folder):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["sweep"]
 
 
-def test_help_tells_the_rule():
+def test_help_tells_the_rule_and_what_is_read():
     assert "largest gamma of the grid" in " ".join(run("--help").stdout.split())
+    for command in ("analyze", "sweep"):
+        told = " ".join(CliRunner().invoke(warplens, [command, "--help"]).stdout.split())
+        about_inputs, options = told.split("Options:")
+        about_sizes = options.split("--size-limit")[1].split("--processes")[0]
+        for form in ("npz", "npy", "HDF5", "zarr", "safetensors", "manifests"):
+            assert form in about_inputs
+            assert form in about_sizes

@@ -1,6 +1,7 @@
 """A run over a corpus: the table, what fails, what is done again, and that two runs give the same bytes."""
 
 import csv
+import errno
 import json
 import re
 
@@ -13,7 +14,7 @@ pytest.importorskip("jinja2")
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.analysis.metrics import MEASURES
-from warplens.corpus import Settings, Source, analyze, item_path, read_analysis
+from warplens.corpus import Settings, Shard, Source, analyze, item_file, item_path, read_analysis
 from warplens.corpus.table import failed_row, write_table
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
@@ -93,6 +94,18 @@ def test_two_runs_give_the_same_bytes_for_any_number_of_processes(tmp_path):
     for out, processes in (("one", 1), ("two", 3)):
         analyze([folder], tmp_path / out, processes=processes)
     assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+@pytest.mark.parametrize("pages", ["risk", "all"])
+def test_pages_of_many_items_are_the_same_bytes_whoever_draws_them(tmp_path, pages):
+    for i in range(54):
+        save_item(tmp_path / "in" / f"{i:02}.npz", sample_item(i, strong=None))
+    (tmp_path / "in" / "z.npz").write_bytes(b"broken")
+    for out, processes in (("one", 1), ("two", 2)):
+        analyze([tmp_path / "in"], tmp_path / out, Settings((1.0,)), pages=pages, processes=processes)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    drawn = {path.stem for path in (tmp_path / "two" / "items").glob("*.html")}
+    assert len(drawn - {"z"}) == (50 if pages == "risk" else 54)
 
 
 def test_times_and_versions_are_in_run_json_alone(tmp_path):
@@ -209,3 +222,56 @@ def test_table_holds_any_name_and_reason(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == ['b, "quoted"\nname', "caf\\udce9"]
     assert [row["error"] for row in rows] == ["a, b", "é"]
+
+
+def test_a_full_disk_costs_the_items_it_hits(tmp_path, monkeypatch):
+    folder, out = save_corpus(tmp_path / "in"), tmp_path / "out"
+    write = item_file._write_npz
+
+    def full_at_the_second(file, arrays, seen=[]):  # noqa: B006
+        seen.append(file)
+        write(file, arrays)
+        if len(seen) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(item_file, "_write_npz", full_at_the_second)
+    run = analyze([folder], out, processes=1)
+    assert [(outcome.id, outcome.error) for outcome in run.failed] == [("c", "No space left on device")]
+    assert sorted(path.stem for path in (out / "items").rglob("*.npz")) == ["a", "b"]
+    assert not list(out.rglob("*.part"))
+    monkeypatch.undo()
+    assert [outcome.reused for outcome in analyze([folder], out).outcomes] == [True, False, True]
+    analyze([folder], tmp_path / "undisturbed")
+    assert content(out) == content(tmp_path / "undisturbed")
+
+
+def test_an_item_above_the_size_limit_fails_alone(tmp_path):
+    folder = save_corpus(tmp_path / "in")
+    save_item(folder / "large.npz", sample_item(n_targets=400))
+    run = analyze([folder], tmp_path / "out", Settings((1.0,)), size_limit=20_000)
+    assert [outcome.id for outcome in run.failed] == ["large"]
+    assert "20000" in run.failed[0].error.replace(" ", "").replace(",", "")
+
+
+def test_shards_together_are_the_whole(tmp_path):
+    folder = save_corpus(tmp_path / "in", 7)
+    (folder / "broken.npz").write_bytes(b"no archive")
+    out = tmp_path / "out"
+    done = []
+    for i in (2, 3, 1):
+        part = analyze([folder], out, shard=Shard(i, 3))
+        assert (part.table, part.report) == (None, None)
+        done += [outcome.id for outcome in part.outcomes]
+    assert {path.name for path in out.iterdir()} == {"items"}
+    run = analyze([folder], out)
+    assert sorted(done) == [outcome.id for outcome in run.outcomes]
+    assert all(outcome.reused for outcome in run.outcomes if outcome.error is None)
+    analyze([folder], tmp_path / "whole")
+    assert content(out) == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "1/0", "a/b", "-1/3", "1/3/5", "1.0/3"])
+def test_a_shard_is_one_of_some(text):
+    with pytest.raises(ValueError, match=r"shard: .* it must be i/n"):
+        Shard.parse(text)
+    assert Shard.parse("2/3") == Shard(2, 3)

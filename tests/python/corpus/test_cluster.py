@@ -8,12 +8,13 @@ pytest.importorskip("distributed")
 
 import dask
 from corpus.deadly_work import Work
+from corpus.kept_workers import kept_workers
 from corpus.sample_items import save_corpus
 from corpus.test_analyze import content
 from distributed import LocalCluster
 
 from warplens.corpus import EngineError, Settings, analyze, collect
-from warplens.corpus.engine import run_items
+from warplens.corpus.engine import Engine
 from warplens.corpus.item_work import ItemWork
 
 # Whatever Dask warns of is not ours.
@@ -25,9 +26,8 @@ def scheduler():
     # By default a task is given up after the fourth worker that died over it; here after the first.
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        ) as cluster,
+        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster,
+        kept_workers(cluster.scheduler_address, 2),
     ):
         yield cluster.scheduler_address
 
@@ -53,7 +53,8 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, sch
     sources, _ = collect([corpus], exclude=out)
     item_work = ItemWork(out, Settings(), None)
     work = Work(tmp_path, killed_once=frozenset({"a", "e"}), then=item_work)
-    outcomes = list(run_items(sources, work, failed=item_work.failed, scheduler=scheduler))
+    with Engine(scheduler=scheduler) as engine:
+        outcomes = list(engine.run(sources, work, failed=item_work.failed))
     assert [outcome.id for outcome in outcomes] == [source.id for source in sources]
     assert [outcome.id for outcome in outcomes if outcome.error is not None] == ["broken"]
     assert (tmp_path / "a").exists()  # the killing took place
@@ -68,7 +69,8 @@ def test_an_item_that_kills_every_worker_is_a_row(tmp_path, corpus, scheduler):
     sources, _ = collect([corpus], exclude=tmp_path / "out")
     item_work = ItemWork(tmp_path / "out", Settings((1.0,)), None)
     work = Work(tmp_path, killed=frozenset({"c"}), then=item_work)
-    outcomes = list(run_items(sources, work, failed=item_work.failed, scheduler=scheduler))
+    with Engine(scheduler=scheduler) as engine:
+        outcomes = list(engine.run(sources, work, failed=item_work.failed))
     reasons = {outcome.id: outcome.error for outcome in outcomes if outcome.error is not None}
     assert reasons.keys() == {"broken", "c"}
     assert "the workers that ran it died" in reasons["c"]
@@ -80,3 +82,15 @@ def test_a_scheduler_that_is_not_there_is_an_error(tmp_path, corpus, monkeypatch
     monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 0.2)
     with pytest.raises(EngineError, match=r"scheduler: tcp://127\.0\.0\.1:1 cannot be reached"):
         analyze([corpus], tmp_path / "out", scheduler="tcp://127.0.0.1:1")
+
+
+def test_a_cluster_without_workers_is_an_error(tmp_path, corpus, monkeypatch):
+    from warplens.corpus import cluster
+
+    monkeypatch.setattr(cluster, "_SECONDS_WITHOUT_WORKERS", 0.2)
+    monkeypatch.setattr(cluster, "_SECONDS_A_LOOK", 0.1)
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
+        pytest.raises(EngineError, match=r"has had no workers for 0\.2 s; start it and run again"),
+    ):
+        analyze([corpus], tmp_path / "out", scheduler=empty.scheduler_address)

@@ -12,7 +12,7 @@ pytest.importorskip("jinja2")
 from corpus.deadly_work import Work, failed
 
 from warplens.corpus import Source
-from warplens.corpus.engine import run_items
+from warplens.corpus.engine import Engine
 from warplens.io import ItemInFile
 
 
@@ -21,7 +21,8 @@ def sources_of(count):
 
 
 def run(work, count, processes):
-    return list(run_items(sources_of(count), work, failed=failed, processes=processes))
+    with Engine(processes=processes) as engine:
+        return list(engine.run(sources_of(count), work, failed=failed))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 8, 200])
@@ -67,9 +68,24 @@ def test_a_process_killed_from_outside_costs_nothing(tmp_path):
     assert not any(isinstance(result, str) for _, result in results)
 
 
-def test_closing_early_ends_the_processes(tmp_path):
-    results = run_items(sources_of(100), Work(tmp_path), failed=failed, processes=2)
-    assert next(results)[0] == "000"
-    assert len(multiprocessing.active_children()) == 2
-    results.close()
+def test_processes_stay_for_the_next_run_and_end_with_the_block(tmp_path):
+    with Engine(processes=2) as engine:
+        first = {pid for _, pid in engine.run(sources_of(40), Work(tmp_path), failed=failed)}
+        # Fewer items than are worth processes of their own: they are there already.
+        again = list(engine.run(sources_of(3), Work(tmp_path, raising=frozenset({"001"})), failed=failed))
+        assert {pid for _, pid in again if isinstance(pid, int)} <= first
+        assert again[1] == ("001", "001 is no good")
     assert multiprocessing.active_children() == []
+
+
+def test_closing_a_run_early_ends_its_processes(tmp_path):
+    with Engine(processes=2) as engine:
+        results = engine.run(sources_of(100), Work(tmp_path), failed=failed)
+        assert next(results)[0] == "000"
+        assert len(multiprocessing.active_children()) == 2
+        results.close()
+        assert multiprocessing.active_children() == []
+        # What was at hand is not mistaken for an answer of the next run.
+        assert [item_id for item_id, _ in engine.run(sources_of(8), Work(tmp_path), failed=failed)] == [
+            f"{i:03}" for i in range(8)
+        ]

@@ -69,6 +69,26 @@ def test_an_item_without_frame_rate_is_analysed_and_says_why_it_is_silent(tmp_pa
         assert not list(out.rglob("*.wav"))
 
 
+def test_a_frame_rate_that_cannot_be_meant_costs_the_sound_alone(tmp_path, folder):
+    save_item(folder / "deep" / "a.npz", sample_item(fps=1e-5))
+    outcome = analyze([folder], tmp_path / "out", Settings((1.0,), sonify=True)).outcomes[0]
+    assert outcome.error is None
+    assert "hours long (key 'fps')" in outcome.warning
+
+
+def test_gammas_that_are_close_are_heard_apart(tmp_path, folder):
+    analyze([folder], tmp_path / "out", Settings((1.0, 1.0000001), sonify=True))
+    assert len(list((tmp_path / "out").rglob("*.wav"))) == 2
+
+
+def test_an_item_that_fails_leaves_no_older_sounds(tmp_path, folder):
+    settings = Settings((1.0,), sonify=True)
+    analyze([folder], tmp_path / "out", settings)
+    (folder / "deep" / "a.npz").write_bytes(b"no archive")
+    assert analyze([folder], tmp_path / "out", settings).failed
+    assert not list((tmp_path / "out").rglob("*.wav"))
+
+
 def test_recordings_are_heard_on_the_left(tmp_path, folder):
     pytest.importorskip("soundfile")
     pytest.importorskip("soxr")

@@ -70,12 +70,14 @@ def test_what_cannot_be_used_is_named(tmp_path):
         collect([touch(tmp_path / "text", "a.txt", "b.txt")], exclude=out)
 
 
-def test_two_items_of_one_name_are_refused(tmp_path):
+def test_the_second_of_two_items_of_one_name_is_refused_alone(tmp_path):
     first, second = touch(tmp_path / "one", "a.npz"), touch(tmp_path / "two", "a.npz")
+    found, _ = collect([first, second], exclude=tmp_path / "out")
+    assert [source.id for source in found] == ["a", "a.npz"]
     with pytest.raises(
-        InputError, match=r"two items would be called 'a': .*one.*two.*a folder that holds both"
+        ItemError, match=r"two items would be called 'a': .*one.*two.*a folder that holds both"
     ):
-        collect([first, second], exclude=tmp_path / "out")
+        found[1].read()
 
 
 def test_an_item_called_all_is_refused_alone_but_not_in_a_folder_of_its_own(tmp_path):
@@ -102,10 +104,12 @@ def test_sets_of_npy_files_are_one_item_and_none_of_them_is_ignored(tmp_path):
     assert ids(folder, out=tmp_path / "out") == (["a"], 2)
 
 
-def test_two_formats_of_one_name_are_refused(tmp_path):
-    folder = touch(tmp_path / "in", "a.npz", "a.safetensors")
-    with pytest.raises(InputError, match=r"two items would be called 'a': .*rename one"):
-        collect([folder], exclude=tmp_path / "out")
+def test_the_second_of_two_formats_of_one_name_is_refused_alone(tmp_path):
+    folder = touch(tmp_path / "in", "a.npz", "a.safetensors", "b.npz")
+    found, _ = collect([folder], exclude=tmp_path / "out")
+    assert [source.id for source in found] == ["a", "a.safetensors", "b"]
+    with pytest.raises(ItemError, match=r"two items would be called 'a': .*rename one"):
+        found[1].read()
 
 
 def test_what_is_no_regular_file_is_never_waited_for(tmp_path):

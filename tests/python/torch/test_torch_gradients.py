@@ -188,3 +188,18 @@ def test_a_graph_can_be_used_twice_when_retained(backend):
     loss = wlt.soft_dtw_loss(x, y, backend=backend)
     first = torch.autograd.grad(loss, x, retain_graph=True)[0]
     assert torch.equal(first, torch.autograd.grad(loss, x)[0])
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_what_a_retained_graph_hands_out_may_be_changed(reduction):
+    x, y = random_batch("mse")
+    x.requires_grad_()
+    loss = wlt.soft_dtw_loss(x, y, reduction=reduction).sum()
+    first = torch.autograd.grad(loss, x, retain_graph=True)[0]
+    expected = first.clone()
+    first.zero_()
+    again = torch.autograd.grad(loss, x, retain_graph=True)[0]
+    assert torch.equal(again, expected)
+    again /= again.norm()
+    loss.backward()
+    assert torch.equal(x.grad, expected)

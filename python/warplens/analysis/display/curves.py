@@ -125,7 +125,7 @@ def sweep_curves(
     Args:
         gammas: ascending, (G,), positive.
         kept: share of events whose peak reaches the threshold, (G,).
-        short_event_peak: mean peak of the shortest quartile of events, (G,).
+        short_event_peak: mean peak of the shortest quartile of events by expected duration, (G,).
         f_measure: of Y_mod against strong targets, (G,).
         blur: mean fade of onsets and offsets in frames, (G,).
         entropy: of the alignments in nats, (G,).

@@ -5,7 +5,7 @@ each and do not know of each other.
 """
 
 from warplens.analysis.metrics.evaluation import COUNTS, MEASURES, evaluate
-from warplens.analysis.metrics.events import magnitude_over_duration, short_long_peaks
+from warplens.analysis.metrics.events import magnitude_over_duration, short_and_long, short_long_peaks
 from warplens.analysis.metrics.frames import (
     average_precision,
     binary_cross_entropy,
@@ -40,5 +40,6 @@ __all__ = [
     "precision_recall_f",
     "share_of_collapsed_targets",
     "share_on_empty_targets",
+    "short_and_long",
     "short_long_peaks",
 ]

@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from warplens.analysis.events import EventLevels, Events
 
-QUARTILE = 0.25
-"""Share of the events that count as short, and as long."""
+QUARTILES = (0.25, 0.75)
+"""Quantiles of durations up to which events count as short, and from which on as long."""
+
+_ROUNDING = 1e-6
+"""Durations are ties within this, of a frame and of themselves: they are sums of float32."""
 
 
 class ShortLong(NamedTuple):
@@ -24,22 +27,41 @@ class ShortLong(NamedTuple):
         return self.short / self.long if self.long > 0 else math.nan
 
 
-def short_long_peaks(run_lengths: NDArray[Any], peaks: NDArray[Any]) -> ShortLong:
-    """Peaks of short events against those of long ones (Zeitler & Mueller, ISMIR 2025, section 5.3).
+def short_and_long(durations: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which events are of the shortest quartile, and which of the longest.
 
-    Short are the events whose run b - a in the weak target is no longer than that of the ceil(K/4)-th
-    shortest; ties are all in. Long likewise from the other end. Where all runs are equal both are all events.
+    Short is a duration of at most the 25 % quantile, long one of at least the 75 % quantile (linear between
+    neighbours, as `numpy.quantile`); ties are all in. Where all are equal both are all events.
 
     Args:
-        run_lengths: b - a in frames of the weak target, (K,).
-        peaks: max_n e(n), (K,).
+        durations: expected durations in prediction frames at one gamma, (K,), `EventLevels.duration`. A weak
+            target has no timing, so the frames of an event's run there tell nothing of how long it lasts.
+
+    Returns:
+        Two masks, (K,).
     """
-    if len(run_lengths) == 0:
+    count = len(durations)
+    if count == 0:
+        return np.zeros(0, bool), np.zeros(0, bool)
+    # numpy.quantile takes several times as long.
+    lower, upper = np.interp(np.multiply(QUARTILES, count - 1), np.arange(count), np.sort(durations))
+    return (
+        durations <= lower + _ROUNDING * (1 + lower),
+        durations >= upper - _ROUNDING * (1 + upper),
+    )
+
+
+def short_long_peaks(durations: NDArray[Any], peaks: NDArray[Any]) -> ShortLong:
+    """Peaks of short events against those of long ones (Zeitler & Mueller, ISMIR 2025, section 5.3).
+
+    Args:
+        durations: expected durations in prediction frames, (K,), see `short_and_long`.
+        peaks: max_n e(n) at the same gamma, (K,).
+    """
+    if len(durations) == 0:
         return ShortLong(math.nan, math.nan)
-    ordered = np.sort(run_lengths)
-    last = math.ceil(QUARTILE * len(ordered)) - 1
-    short, long = run_lengths <= ordered[last], run_lengths >= ordered[-1 - last]
-    return ShortLong(float(peaks[short].mean()), float(peaks[long].mean()))
+    short, long = short_and_long(durations)
+    return ShortLong(_mean(peaks[short]), _mean(peaks[long]))
 
 
 def magnitude_over_duration(
@@ -75,7 +97,7 @@ def event_measures(events: Events, levels: EventLevels, threshold: float) -> dic
     """
     count = len(events)
     below = int(np.count_nonzero(levels.peak < threshold))
-    peaks = short_long_peaks(events.stop - events.start, levels.peak)
+    peaks = short_long_peaks(levels.duration, levels.peak)
     onset, offset = _mean(levels.onset_fade), _mean(levels.offset_fade)
     return {
         "events": count,

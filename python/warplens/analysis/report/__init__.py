@@ -1,6 +1,6 @@
 """The report: pages that show what the loss teaches, of one item or of a corpus, in the extra `analysis`."""
 
 from warplens.analysis.report.report_item import ReportItem, Row, Sound
-from warplens.analysis.report.write import Pages, write_report
+from warplens.analysis.report.write import ItemPage, Pages, write_report
 
-__all__ = ["Pages", "ReportItem", "Row", "Sound", "write_report"]
+__all__ = ["ItemPage", "Pages", "ReportItem", "Row", "Sound", "write_report"]

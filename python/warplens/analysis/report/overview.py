@@ -121,7 +121,7 @@ class Overview:
         return [int(i) for i in order if done[i]]
 
     def pooled(self, name: str, g: int) -> float | None:
-        """Mean over all events for measures of events, else over items; None where nothing is known."""
+        """Mean over items, for measures of events weighed by how many events they have; None if not known."""
         values = self.measures.get(name)
         if values is None:
             return None

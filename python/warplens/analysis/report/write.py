@@ -1,8 +1,9 @@
 """The report of a run: one page for some items, an index and pages for many."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -29,6 +30,41 @@ MAX_ITEMS_ON_ONE_PAGE = 50
 ITEMS_AT_RISK = 50
 
 
+@dataclass(frozen=True)
+class ItemPage:
+    """Draws the pages of items, in whatever process.
+
+    Attributes:
+        out: folder of the report.
+        threshold: level under which an event counts as lost, as it is shown.
+    """
+
+    out: Path
+    threshold: str
+
+    def __call__(self, entry: ReportItem) -> bool:
+        """Write the page of an item; whether it is there then."""
+        index = index_address(entry.id)
+        try:
+            write_page(
+                page_path(self.out, entry.id),
+                "item_page.html.j2",
+                index=index,
+                name=displayed(entry.id),
+                threshold=self.threshold,
+                section=_section(entry, SoundAddresses(self.out, index.removesuffix("report.html"))),
+            )
+        except OSError:
+            # A name too long for a page, or that of another item's folder: the index goes without this page.
+            # Where nothing can be written any more, the index cannot either, and its error stands.
+            return False
+        return True
+
+
+DrawEach: TypeAlias = Callable[[ItemPage, Sequence[str]], Iterable[bool]]
+"""(draw, ids) -> for each id, whether its page is there after draw(item)."""
+
+
 def write_report(
     out: Path,
     rows: Iterable[Row],
@@ -36,6 +72,7 @@ def write_report(
     *,
     threshold: float = 0.5,
     pages: Pages = "risk",
+    draw_each: DrawEach | None = None,
 ) -> None:
     """Write OUT/report.html and, if there are many items, a page for each of some of them.
 
@@ -51,6 +88,7 @@ def write_report(
             for those that are shown; what cannot be read is a `ReportItem` with its `error`.
         threshold: level under which an event counts as lost.
         pages: above 50 items, which of them get a page: those most at risk, or "all".
+        draw_each: draws pages side by side; None draws one after the other.
 
     Raises:
         OSError: the report cannot be written.
@@ -61,7 +99,14 @@ def write_report(
     many = len(overview) > MAX_ITEMS_ON_ONE_PAGE
     if many:
         chosen = shown if pages == "all" else shown[:ITEMS_AT_RISK]
-        addresses = dict(_write_item_pages(out, overview, chosen, load, shown_threshold))
+        ids = [overview.ids[i] for i in chosen]
+        draw = ItemPage(out, shown_threshold)
+        drawn = draw_each(draw, ids) if draw_each else (draw(load(item_id)) for item_id in ids)
+        addresses = {
+            i: page_address(item_id)
+            for i, item_id, is_there in zip(chosen, ids, drawn, strict=True)
+            if is_there
+        }
         sections: Iterator[Markup] = iter(())
     else:
         addresses = {i: "#item-" + quote(displayed(overview.ids[i])) for i in shown}
@@ -75,29 +120,6 @@ def write_report(
         threshold=shown_threshold,
         sections=sections,
     )
-
-
-def _write_item_pages(
-    out: Path, overview: Overview, chosen: Iterable[int], load: Callable[[str], ReportItem], threshold: str
-) -> Iterator[tuple[int, str]]:
-    """Write the pages of the chosen items; gives the address of each that is there then."""
-    for i in chosen:
-        item_id = overview.ids[i]
-        base = index_address(item_id).removesuffix("report.html")
-        try:
-            write_page(
-                page_path(out, item_id),
-                "item_page.html.j2",
-                index=index_address(item_id),
-                name=displayed(item_id),
-                threshold=threshold,
-                section=_section(load(item_id), SoundAddresses(out, base)),
-            )
-        except OSError:
-            # A name too long for a page, or that of another item's folder: the index goes without this page.
-            # Where nothing can be written any more, the index cannot either, and its error stands.
-            continue
-        yield i, page_address(item_id)
 
 
 def _section(entry: ReportItem, sounds: SoundAddresses) -> Markup:

@@ -1,0 +1,54 @@
+"""Items as the report shows them, their arrays read back from their files, in whatever process draws them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from warplens.analysis.report import ItemPage, ReportItem, Sound
+from warplens.corpus.item_file import item_path, load_analysis
+from warplens.corpus.item_sounds import find_recording, sounds_of
+from warplens.corpus.item_work import ItemWork
+from warplens.corpus.sources import Source
+from warplens.io import ItemError
+
+
+@dataclass(frozen=True)
+class DrawPage:
+    """Work for the engine: the page of an item that was done.
+
+    Attributes:
+        draw: writes the page.
+        work: what was done with the items.
+        warnings: what to mind about each item, by id.
+    """
+
+    draw: ItemPage
+    work: ItemWork
+    warnings: Mapping[str, str | None]
+
+    def __call__(self, source: Source) -> bool:
+        """Draw the page; whether it is there then."""
+        return self.draw(report_item(source, self.work, self.warnings[source.id]))
+
+
+def no_page(source: Source, reason: str) -> bool:
+    """The index goes without a page that cannot be drawn."""
+    return False
+
+
+def report_item(source: Source, work: ItemWork, warning: str | None) -> ReportItem:
+    """An item that was done, with its analysis and sounds."""
+    settings = work.settings
+    sounds: tuple[Sound, ...] = ()
+    try:
+        item = work.read(source)
+        analysis = load_analysis(item_path(work.out, source.id), work.key_of(source, item))
+        if settings.sonify:
+            recording = find_recording(settings.recordings, source.id)
+            sounds = sounds_of(work.out, source.id, settings.gammas, recording)
+    except (OSError, ItemError):
+        analysis = None
+    if analysis is None:
+        return ReportItem(
+            source.id, error="its file or its results changed while the report was being written"
+        )
+    return ReportItem(source.id, item, analysis, warning=warning, sounds=sounds)
