@@ -115,7 +115,7 @@ def tangent_padded(
     band: _Band | None,
     threads: int | None,
 ) -> dict[str, NDArray[np.float64]]:
-    """How `value` (B,), `H` (B,N,M), `gamma_grad` (B,), `step_weights_grad` (B,3) change along a direction."""
+    """How `value` (B,), `H` (B,N,M) and the gradients of gamma and step weights change along a direction."""
 
 def costs_ragged(
     costs: Sequence[_Floats],
