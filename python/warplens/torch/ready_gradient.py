@@ -89,7 +89,8 @@ class _ReadyGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         constants = (None,) * 5
-        gradients, inputs = ctx.saved_tensors[: len(ctx.wanted)], ctx.saved_tensors[len(ctx.wanted) :]
+        saved = ctx.saved_tensors  # unpacked once: checkpointing allows no more
+        gradients, inputs = saved[: len(ctx.wanted)], saved[len(ctx.wanted) :]
         if torch.is_grad_enabled():
             return *constants, *ctx.again(inputs, _shared(upstream, ctx.shares), ctx.wanted)
         # What is kept for another backward is not handed out: whoever gets it may change it.
