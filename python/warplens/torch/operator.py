@@ -120,7 +120,8 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Results) -> None:
 
 def _backward(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
     kinds = len(ctx.places)
-    gradients, inputs = ctx.saved_tensors[:kinds], ctx.saved_tensors[kinds:]
+    saved = ctx.saved_tensors
+    gradients, inputs = saved[:kinds], saved[kinds:]
     scaled: list[Tensor | None] = [None] * ctx.arguments
     for place, gradient, tensor, yes in zip(ctx.places, gradients, inputs, ctx.wanted, strict=True):
         if not yes:
