@@ -97,7 +97,8 @@ def analyze_item(
         y_mods.append(alignment.y_mod)
         if keep_alignment:
             Hs.append(alignment.H)
-    by_name = {name: np.array([each[name] for each in measures], np.float64) for name in MEASURES}
+    columns = np.array([list(each.values()) for each in measures], np.float64).T.copy()
+    by_name = dict(zip(MEASURES, columns, strict=True))
     return ItemAnalysis(
         gammas=np.array(sorted(gammas), np.float64),
         cost=cost,

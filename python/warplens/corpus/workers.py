@@ -124,7 +124,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _one_thread_each():
+        with _environment_of_workers():
             process.start()
         theirs.close()  # so that the pipe ends with the worker
         return cls(process, ours)
@@ -164,14 +164,19 @@ class _Worker:
         return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
 
 
-_THREAD_COUNTS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+# NumPy takes as many threads as the environment says when it is imported; here processes are enough. And
+# memory once taken is kept (glibc): giving the arrays of each item back and taking them anew costs as much as
+# some of the work.
+_ENVIRONMENT = {
+    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    **dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 23)),
+}
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """NumPy takes as many threads as the environment says when it is imported; here processes are enough."""
-    before = {name: os.environ.get(name) for name in _THREAD_COUNTS}
-    os.environ.update(dict.fromkeys(_THREAD_COUNTS, "1"))
+def _environment_of_workers() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update(_ENVIRONMENT)
     try:
         yield
     finally:
