@@ -9,7 +9,6 @@ from typing import Literal
 
 import click
 
-import warplens as wl
 from warplens.cli import options
 from warplens.cli.endings import end, sentences_for_errors
 from warplens.cli.interruption import InterruptibleGroup
@@ -24,7 +23,7 @@ _MAX_WARNINGS = 20
 
 
 @click.group(cls=InterruptibleGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(wl.__version__, prog_name="warplens")
+@click.version_option(package_name="warplens", prog_name="warplens")
 def warplens() -> None:
     """Soft dynamic time warping that shows what it teaches.
 

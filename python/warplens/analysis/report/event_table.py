@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup
 
 from warplens.analysis.axes import note_name
 from warplens.analysis.item_analysis import ItemAnalysis
@@ -22,8 +21,8 @@ class EventLine:
     where: str
     peaks: list[tuple[str, bool]]
     """Peak, and whether it is under the threshold."""
-    times: Markup
-    """Expected duration at each gamma, then onset fade, then offset fade, with cells' tags between them."""
+    times: list[str]
+    """Expected duration at each gamma, then onset fade, then offset fade."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,7 @@ def event_table(item: Item, analysis: ItemAnalysis) -> EventTable:
 
     unit, form = (1000 / item.fps, ".0f") if item.fps else (1.0, ".1f")
     measured = np.concatenate([levels.duration, levels.onset_fade, levels.offset_fade])[:, order].T * unit
-    # Joined here: numbers need no escaping, which is what a template takes longest for.
-    times = [
-        Markup("</td><td>".join(format(value, form) for value in of_event)) for of_event in measured.tolist()
-    ]
+    times = [[format(value, form) for value in of_event] for of_event in measured.tolist()]
     lines = []
     for k, of_event in zip(order.tolist(), times, strict=True):
         feature, start, stop = int(events.feature[k]), int(events.start[k]), int(events.stop[k])
