@@ -228,5 +228,11 @@ def _table_path(places: Places, config: Path, out: Path | None) -> Path:
 def _write_table(places: Places, config: Path, out: Path | None) -> Path:
     path, root, file = _table_path(places, config, out), HERE.parents[1], config.resolve()
     shown = file.relative_to(root) if file.is_relative_to(root) else config
-    write_table(places, path, command=f"python -m studies.mpe all --config {shown}")
+    remarks = config.with_suffix(".md")
+    write_table(
+        places,
+        path,
+        command=f"python -m studies.mpe all --config {shown}",
+        remarks=remarks.read_text("utf-8") if remarks.exists() else "",
+    )
     return path

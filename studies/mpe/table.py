@@ -39,15 +39,15 @@ _PROMISES = {
 _OF_A_SEED = ("f_before", "f_measure", "y_mod_f", "segments_f", "peak_rank_correlation")
 
 
-def write_table(places: Places, path: Path, *, command: str) -> None:
-    """Write the table; it shows the figures that lie in `figures` beside it."""
+def write_table(places: Places, path: Path, *, command: str, remarks: str = "") -> None:
+    """Write the table with the figures that lie in `figures` beside it, and what is to be said of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_text(table(places, command=command, figures=path.parent / "figures"), "utf-8")
+    part.write_text(table(places, command=command, figures=path.parent / "figures", remarks=remarks), "utf-8")
     part.replace(path)
 
 
-def table(places: Places, *, command: str, figures: Path) -> str:
+def table(places: Places, *, command: str, figures: Path, remarks: str = "") -> str:
     """The text of `RESULTS.md`."""
     study = places.configuration
     results = {
@@ -77,6 +77,7 @@ def table(places: Places, *, command: str, figures: Path) -> str:
         seeds=_each_seed(study, results),
         figures=[(name, text) for name, text in CAPTIONS.items() if (figures / name).exists()],
         command=command,
+        remarks=remarks.strip(),
         machine=made[0]["machine"] if made else None,
         pretrained=len(pretrained),
         done=len(results),

@@ -31,7 +31,8 @@ def history(folder):
     return np.loadtxt(folder / "history.csv", delimiter=",", skiprows=1)
 
 
-def test_every_stage_runs_and_what_is_done_is_not_done_again(study, monkeypatch):
+def test_every_stage_runs_and_what_is_done_is_not_done_again(study, tmp_path, monkeypatch):
+    (tmp_path / "smoke.md").write_text("Tones are *easy*.\n")
     # Processes of the cells find the package as this one does.
     monkeypatch.setenv("PYTHONPATH", ":".join(path for path in sys.path if path))
     places = study.places
@@ -65,6 +66,7 @@ def test_every_stage_runs_and_what_is_done_is_not_done_again(study, monkeypatch)
     assert "No cell is missing." in table
     assert "| gamma 0.1 |" in table
     assert "0.67" in table
+    assert "Tones are *easy*." in table
     for name in ("figure-4.png", "figure-5.png", "training.png"):
         assert (places.results / "figures" / name).stat().st_size > 10_000
         assert f"figures/{name}" in table
