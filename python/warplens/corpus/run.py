@@ -68,7 +68,7 @@ def analyze(
         out: folder for the results, made if it is not there.
         settings: what to run each item with.
         pages: which items get a page of their own, see `write_report`.
-        size_limit: bytes that the arrays of one item may take, None for any.
+        size_limit: bytes that the arrays of one item may take, its alignments among them, None for any.
         processes: items in work at a time; None as `warplens.get_num_threads()`.
         scheduler: address of a Dask scheduler that is to run the items; its workers must see inputs and `out`
             under the same paths.

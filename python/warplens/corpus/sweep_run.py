@@ -100,7 +100,7 @@ def sweep(
         out: folder for the results, made if it is not there.
         settings: gammas, cost, step weights, threshold and fps; the others are not used.
         share: of all events, that a recommended gamma must keep.
-        size_limit: bytes that the arrays of one item may take, None for any.
+        size_limit: bytes that the arrays of one item may take, its alignments among them, None for any.
         processes: items in work at a time; None as `warplens.get_num_threads()`.
         scheduler: address of a Dask scheduler that is to run the items; its workers must see inputs and `out`
             under the same paths.

@@ -16,6 +16,7 @@ from corpus.sample_items import sample_item, save_corpus, save_item
 from warplens.analysis.metrics import MEASURES
 from warplens.corpus import Settings, Shard, Source, analyze, item_file, item_path, read_analysis
 from warplens.corpus.table import failed_row, write_table
+from warplens.io import Item
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
@@ -275,3 +276,24 @@ def test_a_shard_is_one_of_some(text):
     with pytest.raises(ValueError, match=r"shard: .* it must be i/n"):
         Shard.parse(text)
     assert Shard.parse("2/3") == Shard(2, 3)
+
+
+def large_item():
+    weak = np.zeros((1500, 5), np.float32)
+    weak[::2, 0] = 1
+    return Item(np.full((2000, 5), 0.5, np.float32), weak, cost="bce")
+
+
+@pytest.mark.parametrize(("settings", "fits"), [(Settings(), True), (Settings(keep_alignment=True), False)])
+def test_a_small_file_with_a_huge_alignment_fails_before_it_is_aligned(tmp_path, settings, fits):
+    """Of 2000 x 1500 in float32 two alignments take 23 MiB, and those of three gammas, put together, 69."""
+    folder = save_corpus(tmp_path / "in")
+    save_item(folder / "large.npz", large_item())
+    run = analyze([folder], tmp_path / "out", settings, size_limit=40 << 20)
+    assert [outcome.id for outcome in run.failed] == ([] if fits else ["large"])
+    if not fits:
+        assert "aligning 2000 frames with 1500 targets takes 69." in run.failed[0].error
+        assert "the limit is 40.0 MiB an item (--size-limit); raise it" in run.failed[0].error
+    assert not analyze([folder], tmp_path / "out", settings, size_limit=None).failed
+    # What is done already takes no room.
+    assert not analyze([folder], tmp_path / "out", settings, size_limit=1 << 20).failed
