@@ -11,9 +11,10 @@ import click
 
 import warplens as wl
 from warplens.cli import options
-from warplens.cli.endings import end, sentences_for_errors
+from warplens.cli.endings import end, sentences_for_errors, tell_results
 from warplens.cli.interruption import InterruptibleGroup
 from warplens.cli.numbers import NumbersCommand, NumbersOption
+from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.cli.sweep import sweep_command
 from warplens.corpus import Run, Settings, Shard, analyze
@@ -121,11 +122,12 @@ def analyze_command(
             shard=part,
             progress=progress,
         )
+    tell_results(run.results)
     _warn(run)
     for line in _lost_events(run, settings):
         click.echo(line)
     if run.report:
-        click.echo(f"Report: {run.report}")
+        click.echo(printable(f"Report: {run.report}"))
     end(run.outcomes)
 
 
@@ -149,7 +151,7 @@ def demo_command(out: Path) -> None:
 def _warn(run: Run) -> None:
     warned = [outcome for outcome in run.outcomes if outcome.warning]
     for outcome in warned[:_MAX_WARNINGS]:
-        click.echo(f"Warning: {outcome.id}: {outcome.warning}", err=True)
+        click.echo(printable(f"Warning: {outcome.id}: {outcome.warning}"), err=True)
     if len(warned) > _MAX_WARNINGS:
         click.echo(f"Warning: so in {len(warned) - _MAX_WARNINGS} more items", err=True)
 

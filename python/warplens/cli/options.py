@@ -45,8 +45,8 @@ size_limit = click.option(
     default=DEFAULT_SIZE_LIMIT,
     metavar="SIZE",
     help="Items whose arrays take more bytes than this fail before they are read, in npz, npy sets, HDF5, "
-    "zarr, safetensors and behind manifests; those whose alignments do, N x M numbers, before they are aligned."
-    f"  [default: {DEFAULT_SIZE_LIMIT >> 30}G]",
+    "zarr, safetensors and behind manifests; those whose alignments do, N x M numbers, before they are "
+    f"aligned.  [default: {DEFAULT_SIZE_LIMIT >> 30}G]",
 )
 shard = click.option(
     "--shard",

@@ -11,9 +11,10 @@ from rich.table import Table
 from warplens.analysis.gamma_choice import GammaChoice, check_share, tenths_of_percent
 from warplens.analysis.gamma_sweep import GammaSweep
 from warplens.cli import options
-from warplens.cli.endings import end, sentences_for_errors
+from warplens.cli.endings import end, sentences_for_errors, tell_results
 from warplens.cli.gamma_grid import GammaGrid
 from warplens.cli.numbers import NumbersCommand, NumbersOption
+from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
 
@@ -90,6 +91,7 @@ def sweep_command(
             shard=part,
             progress=progress,
         )
+    tell_results(run.results)
     if run.choice is not None:
         _tell(run, run.choice)
     end(run.outcomes)
@@ -102,7 +104,7 @@ def _tell(run: SweepRun, choice: GammaChoice) -> None:
     if run.pooled is not None and choice.nearest is not None:
         click.echo(_losing_items(run.outcomes, run.pooled.gammas.tolist().index(choice.nearest)), nl=False)
     where = f"Table: {run.table}" if run.picture is None else f"Table and curves: {run.table}, {run.picture}"
-    click.echo(where)
+    click.echo(printable(where))
 
 
 def _table(pooled: GammaSweep, marked: float | None) -> Table:
@@ -140,7 +142,8 @@ def _losing_items(outcomes: Sequence[SweepOutcome], g: int) -> str:
     if len(swept) < 2 or not losing:
         return ""
     named = ", ".join(
-        f"{item_id} ({swept[item_id].lost[g]} of {swept[item_id].events})" for item_id in losing[:_MOST_NAMED]
+        f"{printable(item_id)} ({swept[item_id].lost[g]} of {swept[item_id].events})"
+        for item_id in losing[:_MOST_NAMED]
     )
     gamma = swept[losing[0]].gammas[g]
     return f"At gamma {gamma:.4g}, {len(losing)} of {len(swept)} items lose events, most {named}.\n"

@@ -18,6 +18,6 @@ def check_room(needed: int, item: Item, size_limit: int | None) -> None:
     if size_limit is not None and needed > size_limit:
         n_frames, n_targets = len(item.predictions), len(item.weak)
         raise ItemError(
-            f"aligning {n_frames} frames with {n_targets} targets takes {amount(needed)} of memory: the limit "
-            f"is {amount(size_limit)} an item (--size-limit); raise it, or cut the item into shorter ones"
+            f"aligning {n_frames} frames with {n_targets} targets takes {amount(needed)} of memory: the "
+            f"limit is {amount(size_limit)} an item (--size-limit); raise it, or cut the item in parts"
         )

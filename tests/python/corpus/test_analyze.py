@@ -172,6 +172,19 @@ def test_results_of_an_item_that_fails_now_are_gone(tmp_path):
     assert item_path(out, "c").exists()
 
 
+def test_pages_that_an_earlier_run_drew_do_not_stay(tmp_path):
+    out = tmp_path / "out"
+    for i in range(51):
+        save_item(tmp_path / "in" / "deep" / f"{i:02}.npz", sample_item(i, strong=None))
+    analyze([tmp_path / "in"], out, Settings((1.0,)), pages="all", processes=1)
+    (tmp_path / "in" / "deep" / "07.npz").write_bytes(b"broken")
+    assert (out / "items" / "deep" / "07.html").exists()
+    for folder in (out, tmp_path / "undisturbed"):
+        analyze([tmp_path / "in"], folder, Settings((1.0,)), processes=1)
+    assert not (out / "items" / "deep" / "07.html").exists()
+    assert content(out) == content(tmp_path / "undisturbed")
+
+
 def test_settings_override_the_items(tmp_path):
     save_item(tmp_path / "in" / "a.npz", sample_item(step_weights=(0.1, 1.0, 1.0), fps=None))
     own = analyze([tmp_path / "in"], tmp_path / "own", Settings((1.0,)))
@@ -263,7 +276,7 @@ def test_shards_together_are_the_whole(tmp_path):
         part = analyze([folder], out, shard=Shard(i, 3))
         assert (part.table, part.report) == (None, None)
         done += [outcome.id for outcome in part.outcomes]
-    assert {path.name for path in out.iterdir()} == {"items"}
+    assert {path.name for path in out.iterdir()} == {"items", "run.json"}
     run = analyze([folder], out)
     assert sorted(done) == [outcome.id for outcome in run.outcomes]
     assert all(outcome.reused for outcome in run.outcomes if outcome.error is None)

@@ -50,7 +50,7 @@ def test_a_cluster_gives_the_same_bytes_as_this_machine(tmp_path, corpus, schedu
 
 def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, scheduler):
     out = tmp_path / "out"
-    sources, _ = collect([corpus], exclude=out)
+    sources = collect([corpus], exclude=out).sources
     item_work = ItemWork(out, Settings(), None)
     work = Work(tmp_path, killed_once=frozenset({"a", "e"}), then=item_work)
     with Engine(scheduler=scheduler) as engine:
@@ -66,7 +66,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, sch
 
 
 def test_an_item_that_kills_every_worker_is_a_row(tmp_path, corpus, scheduler):
-    sources, _ = collect([corpus], exclude=tmp_path / "out")
+    sources = collect([corpus], exclude=tmp_path / "out").sources
     item_work = ItemWork(tmp_path / "out", Settings((1.0,)), None)
     work = Work(tmp_path, killed=frozenset({"c"}), then=item_work)
     with Engine(scheduler=scheduler) as engine:
