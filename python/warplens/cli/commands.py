@@ -18,6 +18,7 @@ from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.cli.sweep import sweep_command
 from warplens.corpus import Run, Settings, Shard, analyze
+from warplens.corpus.engine import check_item_timeout
 from warplens.demo.run import run_demo
 from warplens.demo.summary import describe
 
@@ -76,6 +77,7 @@ warplens.add_command(sweep_command)
 @options.size_limit
 @options.processes
 @options.scheduler
+@options.item_timeout
 def analyze_command(
     inputs: tuple[Path, ...],
     out: Path,
@@ -93,6 +95,7 @@ def analyze_command(
     size_limit: int,
     processes: int | None,
     scheduler: str | None,
+    item_timeout: float | None,
 ) -> None:
     """See what a soft-DTW loss teaches a network, from its predictions and weak targets.
 
@@ -107,6 +110,7 @@ def analyze_command(
         settings = Settings(
             gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings, figures
         )
+        check_item_timeout(item_timeout, scheduler)
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
@@ -119,6 +123,7 @@ def analyze_command(
             size_limit=size_limit,
             processes=processes,
             scheduler=scheduler,
+            item_timeout=item_timeout,
             shard=part,
             progress=progress,
         )

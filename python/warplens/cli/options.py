@@ -39,6 +39,13 @@ scheduler = click.option(
     metavar="tcp://HOST:PORT",
     help="Let a Dask scheduler run the items; its workers must see inputs and OUT under the same paths.",
 )
+item_timeout = click.option(
+    "--item-timeout",
+    type=float,
+    metavar="SECONDS",
+    help="Items that are not done after so long fail, as where a file system hangs; not with --scheduler.  "
+    "[default: none]",
+)
 size_limit = click.option(
     "--size-limit",
     type=Size(),

@@ -17,6 +17,7 @@ from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
+from warplens.corpus.engine import check_item_timeout
 
 _MOST_NAMED = 3
 """Items that are named for losing more than others."""
@@ -48,6 +49,7 @@ _MOST_NAMED = 3
 @options.size_limit
 @options.processes
 @options.scheduler
+@options.item_timeout
 def sweep_command(
     inputs: tuple[Path, ...],
     out: Path,
@@ -61,6 +63,7 @@ def sweep_command(
     size_limit: int,
     processes: int | None,
     scheduler: str | None,
+    item_timeout: float | None,
 ) -> None:
     """See which gamma to train with: what each one keeps of all events, and what it loses them to.
 
@@ -76,6 +79,7 @@ def sweep_command(
             tuple(gamma for word in gammas for gamma in word), cost, step_weights, threshold, fps
         )
         check_share(share)
+        check_item_timeout(item_timeout, scheduler)
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
@@ -88,6 +92,7 @@ def sweep_command(
             size_limit=size_limit,
             processes=processes,
             scheduler=scheduler,
+            item_timeout=item_timeout,
             shard=part,
             progress=progress,
         )

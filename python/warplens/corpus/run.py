@@ -56,6 +56,7 @@ def analyze(
     size_limit: int | None = DEFAULT_SIZE_LIMIT,
     processes: int | None = None,
     scheduler: str | None = None,
+    item_timeout: float | None = None,
     shard: Shard | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -76,11 +77,14 @@ def analyze(
         processes: items in work at a time; None as `warplens.get_num_threads()`.
         scheduler: address of a Dask scheduler that is to run the items; its workers must see inputs and `out`
             under the same paths.
+        item_timeout: seconds after which an item fails that is not done, None for any number. Not with a
+            scheduler. What finds the items, and the report of those that are done, has no limit.
         shard: the part of the items to do. Only their files are written; table and report are made by a run
             over all of them, which then finds them done.
         progress: is told of each item as it is done.
 
     Raises:
+        ValueError: the time limit is out of range, or cannot be kept.
         InputError: an input is missing, nothing is found, or ids clash (see `collect`); `out` holds something
             else under the name of a result.
         EngineError: processes cannot be started or the scheduler cannot be reached.
@@ -88,6 +92,7 @@ def analyze(
     """
     settings = settings or Settings()
     record = RunRecord("analyze", inputs)
+    engine = Engine(processes=processes, scheduler=scheduler, item_timeout=item_timeout)
     if scheduler is not None:
         inputs, out = [path.absolute() for path in inputs], out.absolute()
     sources, ignored, results = collect(inputs, exclude=out)
@@ -95,7 +100,7 @@ def analyze(
     if shard is not None:
         sources = shard.of(sources)
     work = ItemWork(out, settings, size_limit)
-    with tidied(out), Engine(processes=processes, scheduler=scheduler) as engine:
+    with tidied(out), engine:
         record.begin(out)
         outcomes = run_into_folder(engine, sources, work, ignored=ignored, progress=progress)
         if shard is not None:

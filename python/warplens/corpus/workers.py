@@ -3,12 +3,15 @@
 Each worker has a pipe of its own and always the next item at hand, so it never waits for the parent. It
 answers in order: when it dies, the first item it had not answered is the one it died over, and that one
 alone is to blame. A worker whose parent is gone finds its pipe closed and leaves.
+
+The parent counts the time of an item from the moment it knows the one before to be answered.
 """
 
 import contextlib
 import multiprocessing
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,8 +43,15 @@ _SECONDS_TO_DIE = 5
 class Workers:
     """Some worker processes, from the first run until they are closed."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, item_timeout: float | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            processes: how many.
+            item_timeout: seconds that one item may take, None for any number.
+        """
         self._processes = processes
+        self._timeout = item_timeout
         self._workers: list[_Worker] = []
         self._failed_starts = 0
 
@@ -61,7 +71,7 @@ class Workers:
                     while waiting and len(worker.items) < _AT_HAND and waiting[0] < limit:
                         index = waiting.popleft()
                         worker.give(index, sources[index], work)
-                ready = wait([worker.pipe for worker in self._workers])
+                ready = wait([worker.pipe for worker in self._workers], self._patience())
                 for worker in [worker for worker in self._workers if worker.pipe in ready]:
                     message = worker.take()
                     if message is _READY:
@@ -77,6 +87,13 @@ class Workers:
                                 worker.items.popleft()
                                 answers[first] = Answer(reason=f"the process that ran it died ({ending})")
                         waiting.extendleft(reversed(worker.items))
+                for worker in self._overdue():
+                    worker.kill()
+                    self._put_another_for(worker)
+                    answers[worker.items.popleft()] = Answer(
+                        reason=f"not done within {self._timeout:g} s (--item-timeout)"
+                    )
+                    waiting.extendleft(reversed(worker.items))
                 while yielded in answers:
                     yield answers.pop(yielded)
                     yielded += 1
@@ -91,6 +108,20 @@ class Workers:
             worker.kill()
         self._workers.clear()
 
+    def _patience(self) -> float | None:
+        """Seconds until the first item is overdue; None if none ever is."""
+        if self._timeout is None:
+            return None
+        begun = [worker.begun for worker in self._workers if worker.is_at_work]
+        return max(0.0, min(begun) + self._timeout - time.monotonic()) if begun else None
+
+    def _overdue(self) -> list["_Worker"]:
+        """Workers that take too long over an item."""
+        if self._timeout is None:
+            return []
+        before = time.monotonic() - self._timeout
+        return [worker for worker in self._workers if worker.is_at_work and worker.begun <= before]
+
     def _replace(self, worker: "_Worker") -> str:
         """Put another worker in the place of one that is dead; how it ended."""
         ending = worker.ending()
@@ -98,8 +129,11 @@ class Workers:
             self._failed_starts += 1
             if self._failed_starts == _MOST_FAILED_STARTS:
                 raise EngineError(f"worker processes die as they start ({ending}); {_HINT}")
-        self._workers[self._workers.index(worker)] = _Worker.start()
+        self._put_another_for(worker)
         return ending
+
+    def _put_another_for(self, worker: "_Worker") -> None:
+        self._workers[self._workers.index(worker)] = _Worker.start()
 
 
 _HINT = (
@@ -117,6 +151,11 @@ class _Worker:
     items: deque[int] = field(default_factory=deque)
     work: Callable[[Source], Any] | None = None
     started: bool = False
+    begun: float = 0.0
+
+    @property
+    def is_at_work(self) -> bool:
+        return self.started and bool(self.items)
 
     @classmethod
     def start(cls) -> "_Worker":
@@ -130,6 +169,8 @@ class _Worker:
         return cls(process, ours)
 
     def give(self, index: int, source: Source, work: Callable[[Source], Any]) -> None:
+        if not self.items:
+            self.begun = time.monotonic()
         self.items.append(index)
         with contextlib.suppress(OSError):  # a dead worker shows when its answer is taken
             # The work crosses once.
@@ -142,6 +183,7 @@ class _Worker:
             message = self.pipe.recv()
         except (EOFError, OSError):
             return None
+        self.begun = time.monotonic()
         if not self.started:
             self.started = True
             return _READY
@@ -151,7 +193,7 @@ class _Worker:
         """Leave nothing of it."""
         self.pipe.close()
         self.process.kill()
-        self.process.join()
+        self.process.join(_SECONDS_TO_DIE)  # one that waits for a dead disk may outlive even that
 
     def ending(self) -> str:
         """How a worker ended that no longer answers, in words."""
