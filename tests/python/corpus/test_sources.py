@@ -125,6 +125,13 @@ def test_what_is_no_regular_file_is_never_waited_for(tmp_path):
             source.read()
 
 
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.parquet"])
+def test_a_manifest_that_is_no_regular_file_is_never_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=r"pipe.*: not a regular file"):
+        collect([tmp_path / name], exclude=tmp_path / "out")
+
+
 def test_a_folder_that_cannot_be_read_is_told_and_the_others_are_searched(tmp_path, monkeypatch):
     folder = touch(tmp_path / "in", "a.npz", "closed/b.npz")
     scandir = os.scandir
