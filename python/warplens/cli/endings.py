@@ -28,11 +28,11 @@ def sentences_for_errors(out: Path) -> Iterator[None]:
 
 
 def tell_results(results: Sequence[Path]) -> None:
-    """Say which folders were passed over, because they hold results of a run."""
+    """Say in which folders results of a run were passed over."""
     if results:
         named = ", ".join(printable(str(folder)) for folder in results[:_MOST_NAMED])
         more = f" and {len(results) - _MOST_NAMED} more folders" if len(results) > _MOST_NAMED else ""
-        click.echo(f"Passed over, as results of a run: {named}{more}", err=True)
+        click.echo(f"Results of a run are not items, and were passed over in {named}{more}", err=True)
 
 
 def end(outcomes: Sequence[Finished]) -> None:

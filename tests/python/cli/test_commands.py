@@ -136,6 +136,8 @@ def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
         (["--pages", "none"], "'none' is not one of 'risk', 'all'"),
         (["--recordings", "."], "needs sonify (--sonify)"),
         (["nowhere"], "nowhere: no such file or folder"),
+        ([""], "is empty; the current folder is called '.'"),
+        (["-o", ""], "is empty; the current folder is called '.'"),
         (["--frobnicate"], "No such option"),
     ],
 )

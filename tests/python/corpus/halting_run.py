@@ -1,6 +1,7 @@
 """A run whose worker processes stop for good in the middle of writing: to be killed.
 
-Usage: python halting_run.py COMMAND INPUT OUT MARKERS. Workers import this module too; that is how they come to stop.
+Usage: python halting_run.py COMMAND INPUT OUT MARKERS. Workers import this module too; that is how
+they come to stop.
 """
 
 import os
