@@ -35,7 +35,7 @@ class ProgressReport:
         self._total = total
         if ignored:
             click.echo(f"{ignored} other file{'s' if ignored > 1 else ''} ignored", err=True)
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():  # None where it is closed
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
