@@ -101,7 +101,7 @@ def compare(work: Path, count: int, gammas: tuple[float, ...], rounds: int) -> N
     """Print medians over alternating rounds, in ms an item, and the ratios."""
     folder, out = work / "in", work / "out"
     settings = Settings(gammas)
-    sources, _ = collect([folder], exclude=out)
+    sources = collect([folder], exclude=out).sources
     tenth = first_items(work, count // 10)
     analyze_all(folder, out, gammas)
     results = [read_analysis(item_path(out, source.id)) for source in sources[:16]]

@@ -1,5 +1,6 @@
 """The command `warplens`, in the extra `cli`."""
 
+import io
 import sys
 
 
@@ -12,4 +13,7 @@ def main() -> None:
         if missing == "warplens":
             raise
         sys.exit(f"The command warplens needs '{missing}', which is not installed: pip install warplens[cli]")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As stderr has it: a name that the encoding of a terminal lacks ends no run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     warplens(prog_name="warplens")

@@ -10,12 +10,14 @@ from typing import Literal
 import click
 
 from warplens.cli import options
-from warplens.cli.endings import end, sentences_for_errors
+from warplens.cli.endings import end, sentences_for_errors, tell_results
 from warplens.cli.interruption import InterruptibleGroup
 from warplens.cli.numbers import NumbersCommand, NumbersOption
+from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.cli.sweep import sweep_command
 from warplens.corpus import Run, Settings, Shard, analyze
+from warplens.corpus.engine import check_item_timeout
 from warplens.demo.run import run_demo
 from warplens.demo.summary import describe
 
@@ -74,6 +76,7 @@ warplens.add_command(sweep_command)
 @options.size_limit
 @options.processes
 @options.scheduler
+@options.item_timeout
 def analyze_command(
     inputs: tuple[Path, ...],
     out: Path,
@@ -91,6 +94,7 @@ def analyze_command(
     size_limit: int,
     processes: int | None,
     scheduler: str | None,
+    item_timeout: float | None,
 ) -> None:
     """See what a soft-DTW loss teaches a network, from its predictions and weak targets.
 
@@ -105,6 +109,7 @@ def analyze_command(
         settings = Settings(
             gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings, figures
         )
+        check_item_timeout(item_timeout, scheduler)
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
@@ -117,14 +122,16 @@ def analyze_command(
             size_limit=size_limit,
             processes=processes,
             scheduler=scheduler,
+            item_timeout=item_timeout,
             shard=part,
             progress=progress,
         )
+    tell_results(run.results)
     _warn(run)
     for line in _lost_events(run, settings):
         click.echo(line)
     if run.report:
-        click.echo(f"Report: {run.report}")
+        click.echo(printable(f"Report: {run.report}"))
     end(run.outcomes)
 
 
@@ -148,7 +155,7 @@ def demo_command(out: Path) -> None:
 def _warn(run: Run) -> None:
     warned = [outcome for outcome in run.outcomes if outcome.warning]
     for outcome in warned[:_MAX_WARNINGS]:
-        click.echo(f"Warning: {outcome.id}: {outcome.warning}", err=True)
+        click.echo(printable(f"Warning: {outcome.id}: {outcome.warning}"), err=True)
     if len(warned) > _MAX_WARNINGS:
         click.echo(f"Warning: so in {len(warned) - _MAX_WARNINGS} more items", err=True)
 

@@ -6,22 +6,33 @@ from pathlib import Path
 
 import click
 
+from warplens.cli.printable import printable
 from warplens.corpus import EngineError, Finished, InputError
+
+_MOST_NAMED = 5
 
 
 @contextmanager
 def sentences_for_errors(out: Path) -> Iterator[None]:
     """Turn what can be wrong with inputs, results and those who do the work into a sentence and a status."""
     if out.exists() and not out.is_dir():
-        raise click.UsageError(f"{out} is a file, results need a folder (-o)")
+        raise click.UsageError(f"{printable(str(out))} is a file, results need a folder (-o)")
     try:
         yield
     except InputError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(printable(str(error))) from error
     except EngineError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(printable(str(error))) from error
     except OSError as error:
-        raise click.ClickException(f"{error}: the results could not be written") from error
+        raise click.ClickException(f"{printable(str(error))}: the results could not be written") from error
+
+
+def tell_results(results: Sequence[Path]) -> None:
+    """Say in which folders results of a run were passed over."""
+    if results:
+        named = ", ".join(printable(str(folder)) for folder in results[:_MOST_NAMED])
+        more = f" and {len(results) - _MOST_NAMED} more folders" if len(results) > _MOST_NAMED else ""
+        click.echo(f"Results of a run are not items, and were passed over in {named}{more}", err=True)
 
 
 def end(outcomes: Sequence[Finished]) -> None:
@@ -30,5 +41,5 @@ def end(outcomes: Sequence[Finished]) -> None:
     if failed:
         click.echo(f"{len(failed)} of {len(outcomes)} items failed:", err=True)
         for outcome in failed:
-            click.echo(f"  {outcome.id}: {outcome.error}", err=True)
+            click.echo(printable(f"  {outcome.id}: {outcome.error}"), err=True)
         raise SystemExit(1)

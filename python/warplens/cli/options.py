@@ -1,18 +1,29 @@
 """Arguments and options that several commands take."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from warplens.cli.sizes import Size
 from warplens.io import DEFAULT_SIZE_LIMIT
 
-inputs = click.argument(
-    "inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
-out = click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the results."
-)
+
+class GivenPath(click.Path):
+    """A path that is not empty, as that of a shell variable that is not set: it would be this folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if value == "":
+            self.fail("is empty; the current folder is called '.'", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+inputs = click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=GivenPath())
+out = click.option("-o", "--out", required=True, type=GivenPath(), help="Folder for the results.")
 step_weights = click.option(
     "--step-weights",
     nargs=3,
@@ -39,13 +50,21 @@ scheduler = click.option(
     metavar="tcp://HOST:PORT",
     help="Let a Dask scheduler run the items; its workers must see inputs and OUT under the same paths.",
 )
+item_timeout = click.option(
+    "--item-timeout",
+    type=float,
+    metavar="SECONDS",
+    help="Items that are not done after so long fail, as where a file system hangs; not with --scheduler.  "
+    "[default: none]",
+)
 size_limit = click.option(
     "--size-limit",
     type=Size(),
     default=DEFAULT_SIZE_LIMIT,
     metavar="SIZE",
     help="Items whose arrays take more bytes than this fail before they are read, in npz, npy sets, HDF5, "
-    f"zarr, safetensors and behind manifests.  [default: {DEFAULT_SIZE_LIMIT >> 30}G]",
+    "zarr, safetensors and behind manifests; those whose alignments do, N x M numbers, before they are "
+    f"aligned.  [default: {DEFAULT_SIZE_LIMIT >> 30}G]",
 )
 shard = click.option(
     "--shard",

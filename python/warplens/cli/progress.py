@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from warplens.cli.printable import printable
 from warplens.corpus.progress import Finished
 
 
@@ -34,7 +35,7 @@ class ProgressReport:
         self._total = total
         if ignored:
             click.echo(f"{ignored} other file{'s' if ignored > 1 else ''} ignored", err=True)
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():  # None where it is closed
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -49,8 +50,8 @@ class ProgressReport:
         """Count one more item."""
         self._done += 1
         if self._bar:
-            self._bar.update(self._task, advance=1, description=escape(outcome.id))
+            self._bar.update(self._task, advance=1, description=escape(printable(outcome.id)))
             return
         width = len(str(self._total))
         state = "failed" if outcome.error is not None else "already done" if outcome.reused else "done"
-        click.echo(f"{self._done:{width}}/{self._total} {outcome.id}: {state}", err=True)
+        click.echo(f"{self._done:{width}}/{self._total} {printable(outcome.id)}: {state}", err=True)

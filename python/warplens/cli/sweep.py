@@ -11,11 +11,13 @@ from rich.table import Table
 from warplens.analysis.gamma_choice import GammaChoice, check_share, tenths_of_percent
 from warplens.analysis.gamma_sweep import GammaSweep
 from warplens.cli import options
-from warplens.cli.endings import end, sentences_for_errors
+from warplens.cli.endings import end, sentences_for_errors, tell_results
 from warplens.cli.gamma_grid import GammaGrid
 from warplens.cli.numbers import NumbersCommand, NumbersOption
+from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
+from warplens.corpus.engine import check_item_timeout
 
 _MOST_NAMED = 3
 """Items that are named for losing more than others."""
@@ -47,6 +49,7 @@ _MOST_NAMED = 3
 @options.size_limit
 @options.processes
 @options.scheduler
+@options.item_timeout
 def sweep_command(
     inputs: tuple[Path, ...],
     out: Path,
@@ -60,6 +63,7 @@ def sweep_command(
     size_limit: int,
     processes: int | None,
     scheduler: str | None,
+    item_timeout: float | None,
 ) -> None:
     """See which gamma to train with: what each one keeps of all events, and what it loses them to.
 
@@ -75,6 +79,7 @@ def sweep_command(
             tuple(gamma for word in gammas for gamma in word), cost, step_weights, threshold, fps
         )
         check_share(share)
+        check_item_timeout(item_timeout, scheduler)
         part = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
@@ -87,9 +92,11 @@ def sweep_command(
             size_limit=size_limit,
             processes=processes,
             scheduler=scheduler,
+            item_timeout=item_timeout,
             shard=part,
             progress=progress,
         )
+    tell_results(run.results)
     if run.choice is not None:
         _tell(run, run.choice)
     end(run.outcomes)
@@ -102,7 +109,7 @@ def _tell(run: SweepRun, choice: GammaChoice) -> None:
     if run.pooled is not None and choice.nearest is not None:
         click.echo(_losing_items(run.outcomes, run.pooled.gammas.tolist().index(choice.nearest)), nl=False)
     where = f"Table: {run.table}" if run.picture is None else f"Table and curves: {run.table}, {run.picture}"
-    click.echo(where)
+    click.echo(printable(where))
 
 
 def _table(pooled: GammaSweep, marked: float | None) -> Table:
@@ -140,7 +147,8 @@ def _losing_items(outcomes: Sequence[SweepOutcome], g: int) -> str:
     if len(swept) < 2 or not losing:
         return ""
     named = ", ".join(
-        f"{item_id} ({swept[item_id].lost[g]} of {swept[item_id].events})" for item_id in losing[:_MOST_NAMED]
+        f"{printable(item_id)} ({swept[item_id].lost[g]} of {swept[item_id].events})"
+        for item_id in losing[:_MOST_NAMED]
     )
     gamma = swept[losing[0]].gammas[g]
     return f"At gamma {gamma:.4g}, {len(losing)} of {len(swept)} items lose events, most {named}.\n"

@@ -6,6 +6,7 @@ processes (`workers`), or by a Dask scheduler (`cluster`).
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, cast
@@ -25,13 +26,26 @@ _ITEMS_WORTH_A_PROCESS = 4
 class Engine:
     """Runs items for as long as its `with` block lasts; worker processes stay for the next run."""
 
-    def __init__(self, *, processes: int | None = None, scheduler: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        processes: int | None = None,
+        scheduler: str | None = None,
+        item_timeout: float | None = None,
+    ) -> None:
         """Nothing is started yet.
 
         Args:
             processes: items in work at a time without a scheduler; None as `warplens.get_num_threads()`.
             scheduler: address of a Dask scheduler (tcp://...) that is to run the items (extra `dask`).
+            item_timeout: seconds after which an item fails that is not done, whatever it is at: then every
+                item is run in a worker process, which can be ended. None for any number.
+
+        Raises:
+            ValueError: the time is out of range, or there is a scheduler too (see `check_item_timeout`).
         """
+        check_item_timeout(item_timeout, scheduler)
+        self._item_timeout = item_timeout
         self._processes = processes or wl.get_num_threads()
         self._scheduler = scheduler
         self._workers: Workers | None = None
@@ -71,7 +85,26 @@ class Engine:
             return run_on_cluster(sources, work, self._scheduler)
         if self._workers is None:
             processes = min(self._processes, len(sources) // _ITEMS_WORTH_A_PROCESS)
-            if processes < 2:
+            if self._item_timeout is not None:
+                processes = max(1, min(self._processes, len(sources)))
+            elif processes < 2:
                 return (attempt(work, source) for source in sources)
-            self._workers = Workers(processes)
+            self._workers = Workers(processes, self._item_timeout)
         return self._workers.run(sources, work)
+
+
+def check_item_timeout(item_timeout: float | None, scheduler: str | None) -> None:
+    """See that a time limit can be kept.
+
+    Raises:
+        ValueError: it is not positive and finite, or a scheduler is to run the items.
+    """
+    if item_timeout is None:
+        return
+    if not (math.isfinite(item_timeout) and item_timeout > 0):
+        raise ValueError(f"item_timeout: {item_timeout:g}, it must be a positive number of seconds")
+    if scheduler is not None:
+        raise ValueError(
+            "item_timeout: not with a scheduler, since Dask cannot end a task that hangs; leave out one of "
+            "the two (--item-timeout, --scheduler)"
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
+from warplens.analysis.memory import bytes_to_analyze
 from warplens.corpus.item_figures import has_figures, key_with_figures, remove_figures, write_figures
 from warplens.corpus.item_file import item_path, load_analysis, save_analysis
 from warplens.corpus.item_sounds import (
@@ -16,6 +17,7 @@ from warplens.corpus.item_sounds import (
     remove_sounds,
     write_sounds,
 )
+from warplens.corpus.room import check_room
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source
 from warplens.corpus.table import Row, failed_row, rows_of
@@ -51,7 +53,7 @@ class ItemWork:
     Attributes:
         out: folder of the results.
         settings: what to run each item with.
-        size_limit: bytes that the arrays of one item may take, None for any.
+        size_limit: bytes that the arrays of one item may take, its alignments among them, None for any.
     """
 
     out: Path
@@ -62,7 +64,7 @@ class ItemWork:
         """Do one item, unless its file shows that it was done under the same content and settings.
 
         Raises:
-            ItemError: it is no item, or has no cost.
+            ItemError: it is no item, has no cost, or its alignments are larger than the limit.
             ValueError: it cannot be aligned, or its id cannot name a file.
             OSError: it cannot be read or its results cannot be written.
         """
@@ -73,6 +75,14 @@ class ItemWork:
         analysis = load_analysis(path, key)
         reused = analysis is not None
         if analysis is None:
+            needed = bytes_to_analyze(
+                item,
+                n_gammas=len(settings.gammas),
+                step_weights=settings.step_weights_of(item),
+                keep_alignment=settings.keep_alignment,
+                figures=settings.figures,
+            )
+            check_room(needed, item, self.size_limit)
             analysis = analyze_item(
                 item,
                 gammas=settings.gammas,

@@ -1,9 +1,12 @@
 """Items as the report shows them, their arrays read back from their files, in whatever process draws them."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from warplens.analysis.report import ItemPage, ReportItem, Sound
+from warplens.analysis.report.addresses import page_path
 from warplens.corpus.item_file import item_path, load_analysis
 from warplens.corpus.item_sounds import find_recording, sounds_of
 from warplens.corpus.item_work import ItemWork
@@ -28,6 +31,13 @@ class DrawPage:
     def __call__(self, source: Source) -> bool:
         """Draw the page; whether it is there then."""
         return self.draw(report_item(source, self.work, self.warnings[source.id]))
+
+
+def remove_pages(out: Path, ids: Iterable[str]) -> None:
+    """Leave no page of these items: an earlier run may have drawn what failed or is not at risk any more."""
+    for item_id in ids:
+        with contextlib.suppress(OSError):  # a name too long has no page
+            page_path(out, item_id).unlink(missing_ok=True)
 
 
 def no_page(source: Source, reason: str) -> bool:

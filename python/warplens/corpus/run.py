@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warplens.corpus.collecting import collect
 from warplens.corpus.engine import Engine
 from warplens.corpus.folder_run import run_into_folder, tidied
 from warplens.corpus.item_work import ItemWork, Outcome
 from warplens.corpus.parquet import write_parquet
 from warplens.corpus.progress import Progress
 from warplens.corpus.record import RunRecord
+from warplens.corpus.results_folder import check_own
 from warplens.corpus.settings import Settings
 from warplens.corpus.shard import Shard
-from warplens.corpus.sources import Source, collect
+from warplens.corpus.sources import Source
 from warplens.corpus.table import write_table
 from warplens.io import DEFAULT_SIZE_LIMIT
 
@@ -28,12 +30,14 @@ class Run:
     Attributes:
         outcomes: sorted by id.
         ignored: files that were not looked at.
+        results: folders of earlier results within the inputs, which were passed over.
         table: OUT/items.csv, None if the run did a shard.
         report: OUT/report.html, likewise.
     """
 
     outcomes: list[Outcome]
     ignored: int
+    results: list[Path]
     table: Path | None
     report: Path | None
 
@@ -52,6 +56,7 @@ def analyze(
     size_limit: int | None = DEFAULT_SIZE_LIMIT,
     processes: int | None = None,
     scheduler: str | None = None,
+    item_timeout: float | None = None,
     shard: Shard | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -68,34 +73,41 @@ def analyze(
         out: folder for the results, made if it is not there.
         settings: what to run each item with.
         pages: which items get a page of their own, see `write_report`.
-        size_limit: bytes that the arrays of one item may take, None for any.
+        size_limit: bytes that the arrays of one item may take, its alignments among them, None for any.
         processes: items in work at a time; None as `warplens.get_num_threads()`.
         scheduler: address of a Dask scheduler that is to run the items; its workers must see inputs and `out`
             under the same paths.
+        item_timeout: seconds after which an item fails that is not done, None for any number. Not with a
+            scheduler. What finds the items, and the report of those that are done, has no limit.
         shard: the part of the items to do. Only their files are written; table and report are made by a run
             over all of them, which then finds them done.
         progress: is told of each item as it is done.
 
     Raises:
-        InputError: an input is missing, nothing is found, or ids clash (see `collect`).
+        ValueError: the time limit is out of range, or cannot be kept.
+        InputError: an input is missing, nothing is found, or ids clash (see `collect`); `out` holds something
+            else under the name of a result.
         EngineError: processes cannot be started or the scheduler cannot be reached.
         OSError: the results cannot be written.
     """
     settings = settings or Settings()
     record = RunRecord("analyze", inputs)
+    engine = Engine(processes=processes, scheduler=scheduler, item_timeout=item_timeout)
     if scheduler is not None:
         inputs, out = [path.absolute() for path in inputs], out.absolute()
-    sources, ignored = collect(inputs, exclude=out)
+    sources, ignored, results = collect(inputs, exclude=out)
+    check_own(out)
     if shard is not None:
         sources = shard.of(sources)
     work = ItemWork(out, settings, size_limit)
-    with tidied(out), Engine(processes=processes, scheduler=scheduler) as engine:
+    with tidied(out), engine:
+        record.begin(out)
         outcomes = run_into_folder(engine, sources, work, ignored=ignored, progress=progress)
         if shard is not None:
-            return Run(outcomes, ignored, None, None)
-        run = Run(outcomes, ignored, out / "items.csv", out / "report.html")
+            return Run(outcomes, ignored, results, None, None)
+        run = Run(outcomes, ignored, results, out / "items.csv", out / "report.html")
         _write_summary(run, engine, sources, work, pages)
-    record.write(
+    record.end(
         out,
         {
             "settings": settings.as_record(),
@@ -113,7 +125,7 @@ def _write_summary(
 ) -> None:
     # Here, not above: the worker processes, which import this package, need no report until they draw one.
     from warplens.analysis.report import ReportItem, write_report
-    from warplens.corpus.report_pages import DrawPage, no_page, report_item
+    from warplens.corpus.report_pages import DrawPage, no_page, remove_pages, report_item
 
     rows = [row for outcome in run.outcomes for row in outcome.rows]
     write_table(work.out / "items.csv", rows)
@@ -131,4 +143,5 @@ def _write_summary(
             return ReportItem(item_id, error=outcome.error)
         return report_item(source, work, outcome.warning)
 
+    remove_pages(work.out, known)
     write_report(work.out, rows, load, threshold=work.settings.threshold, pages=pages, draw_each=draw_each)

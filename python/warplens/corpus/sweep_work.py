@@ -7,6 +7,8 @@ from pathlib import Path
 
 from warplens.analysis.gamma_sweep import GammaSweep
 from warplens.analysis.item_sweep import sweep_item
+from warplens.analysis.memory import bytes_to_sweep
+from warplens.corpus.room import check_room
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source
 from warplens.corpus.sweep_file import load_sweep, save_sweep, sweep_path
@@ -39,7 +41,7 @@ class SweepWork:
     Attributes:
         out: folder of the results.
         settings: gammas, cost, step weights, threshold and fps.
-        size_limit: bytes that the arrays of one item may take, None for any.
+        size_limit: bytes that the arrays of one item may take, its alignments among them, None for any.
     """
 
     out: Path
@@ -50,7 +52,7 @@ class SweepWork:
         """Do one item, unless its file shows that it was done under the same content and settings.
 
         Raises:
-            ItemError: it is no item, or has no cost.
+            ItemError: it is no item, has no cost, or its alignments are larger than the limit.
             ValueError: it cannot be aligned, or its id cannot name a file.
             OSError: it cannot be read or its sums cannot be written.
         """
@@ -62,6 +64,8 @@ class SweepWork:
         known = load_sweep(path, key)
         if known is not None:
             return SweepOutcome(source.id, known, reused=True)
+        needed = bytes_to_sweep(item, step_weights=settings.step_weights_of(item))
+        check_room(needed, item, self.size_limit)
         found = sweep_item(
             item,
             gammas=settings.gammas,

@@ -1,24 +1,20 @@
 """Worker processes that run items one after the other, and are replaced when they die.
 
-Each worker has a pipe of its own and always the next item at hand, so it never waits for the parent. It
-answers in order: when it dies, the first item it had not answered is the one it died over, and that one
-alone is to blame. A worker whose parent is gone finds its pipe closed and leaves.
+A worker (`worker`) always has the next item at hand, so it never waits for the parent. It answers in order:
+when it dies, the first item it had not answered is the one it died over, and that one alone is to blame.
+
+The parent counts the time of an item from the moment it knows the one before to be answered.
 """
 
-import contextlib
-import multiprocessing
-import os
-import signal
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from multiprocessing.connection import wait
+from typing import TypeVar
 
-import warplens as wl
-from warplens.corpus.attempt import Answer, EngineError, attempt
+from warplens.corpus.attempt import Answer, EngineError
 from warplens.corpus.sources import Source
+from warplens.corpus.worker import READY, Worker
 
 R = TypeVar("R")
 
@@ -33,16 +29,20 @@ _MOST_ATTEMPTS = 2
 
 _MOST_FAILED_STARTS = 3
 
-_SECONDS_TO_DIE = 5
-"""A pipe closes a little before its process is gone, and tells how it went."""
-
 
 class Workers:
     """Some worker processes, from the first run until they are closed."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, item_timeout: float | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            processes: how many.
+            item_timeout: seconds that one item may take, None for any number.
+        """
         self._processes = processes
-        self._workers: list[_Worker] = []
+        self._timeout = item_timeout
+        self._workers: list[Worker] = []
         self._failed_starts = 0
 
     def run(self, sources: Sequence[Source], work: Callable[[Source], R]) -> Generator[Answer[R], None, None]:
@@ -51,7 +51,7 @@ class Workers:
         attempts = [0] * len(sources)
         answers: dict[int, Answer[R]] = {}
         while len(self._workers) < min(self._processes, len(sources)):
-            self._workers.append(_Worker.start())
+            self._workers.append(Worker.start())
         yielded = 0
         finished = False
         try:
@@ -61,10 +61,10 @@ class Workers:
                     while waiting and len(worker.items) < _AT_HAND and waiting[0] < limit:
                         index = waiting.popleft()
                         worker.give(index, sources[index], work)
-                ready = wait([worker.pipe for worker in self._workers])
+                ready = wait([worker.pipe for worker in self._workers], self._patience())
                 for worker in [worker for worker in self._workers if worker.pipe in ready]:
                     message = worker.take()
-                    if message is _READY:
+                    if message is READY:
                         self._failed_starts = 0
                     elif message is not None:
                         answers[worker.items.popleft()] = message
@@ -77,6 +77,13 @@ class Workers:
                                 worker.items.popleft()
                                 answers[first] = Answer(reason=f"the process that ran it died ({ending})")
                         waiting.extendleft(reversed(worker.items))
+                for worker in self._overdue():
+                    worker.kill()
+                    self._put_another_for(worker)
+                    answers[worker.items.popleft()] = Answer(
+                        reason=f"not done within {self._timeout:g} s (--item-timeout)"
+                    )
+                    waiting.extendleft(reversed(worker.items))
                 while yielded in answers:
                     yield answers.pop(yielded)
                     yielded += 1
@@ -91,110 +98,35 @@ class Workers:
             worker.kill()
         self._workers.clear()
 
-    def _replace(self, worker: "_Worker") -> str:
+    def _patience(self) -> float | None:
+        """Seconds until the first item is overdue; None if none ever is."""
+        if self._timeout is None:
+            return None
+        begun = [worker.begun for worker in self._workers if worker.is_at_work]
+        return max(0.0, min(begun) + self._timeout - time.monotonic()) if begun else None
+
+    def _overdue(self) -> list[Worker]:
+        """Workers that take too long over an item."""
+        if self._timeout is None:
+            return []
+        before = time.monotonic() - self._timeout
+        return [worker for worker in self._workers if worker.is_at_work and worker.begun <= before]
+
+    def _replace(self, worker: Worker) -> str:
         """Put another worker in the place of one that is dead; how it ended."""
         ending = worker.ending()
         if not worker.started:
             self._failed_starts += 1
             if self._failed_starts == _MOST_FAILED_STARTS:
                 raise EngineError(f"worker processes die as they start ({ending}); {_HINT}")
-        self._workers[self._workers.index(worker)] = _Worker.start()
+        self._put_another_for(worker)
         return ending
+
+    def _put_another_for(self, worker: Worker) -> None:
+        self._workers[self._workers.index(worker)] = Worker.start()
 
 
 _HINT = (
     "a script that runs a corpus needs its own work under `if __name__ == '__main__':`, "
     "since every worker imports it; processes=1 needs no worker"
 )
-
-_READY = object()
-
-
-@dataclass(eq=False)
-class _Worker:
-    process: BaseProcess
-    pipe: "Connection[Any, Any]"
-    items: deque[int] = field(default_factory=deque)
-    work: Callable[[Source], Any] | None = None
-    started: bool = False
-
-    @classmethod
-    def start(cls) -> "_Worker":
-        # A new interpreter, not a fork: the threads of the parent's kernels would not be in the copy.
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _environment_of_workers():
-            process.start()
-        theirs.close()  # so that the pipe ends with the worker
-        return cls(process, ours)
-
-    def give(self, index: int, source: Source, work: Callable[[Source], Any]) -> None:
-        self.items.append(index)
-        with contextlib.suppress(OSError):  # a dead worker shows when its answer is taken
-            # The work crosses once.
-            self.pipe.send((source, None if work is self.work else work))
-        self.work = work
-
-    def take(self) -> Any:
-        """Its next message, None when it is dead."""
-        try:
-            message = self.pipe.recv()
-        except (EOFError, OSError):
-            return None
-        if not self.started:
-            self.started = True
-            return _READY
-        return message
-
-    def kill(self) -> None:
-        """Leave nothing of it."""
-        self.pipe.close()
-        self.process.kill()
-        self.process.join()
-
-    def ending(self) -> str:
-        """How a worker ended that no longer answers, in words."""
-        self.process.join(_SECONDS_TO_DIE)
-        self.kill()
-        code = self.process.exitcode or 0
-        if code >= 0:
-            return f"exit code {code}"
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
-
-
-# NumPy takes as many threads as the environment says when it is imported; here processes are enough. And
-# memory once taken is kept (glibc): giving the arrays of each item back and taking them anew costs as much as
-# some of the work.
-_ENVIRONMENT = {
-    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    **dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 23)),
-}
-
-
-@contextlib.contextmanager
-def _environment_of_workers() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _serve(pipe: "Connection[Any, Any]") -> None:
-    """The life of a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers
-    wl.set_num_threads(1)
-    work: Any = None
-    with contextlib.suppress(EOFError, OSError):
-        pipe.send(None)
-        while True:
-            source, new_work = pipe.recv()
-            work = work if new_work is None else new_work
-            pipe.send(attempt(work, source))

@@ -59,8 +59,8 @@ class Budget:
         self._taken += size
         if self._limit is not None and self._taken > self._limit:
             raise ItemError(
-                f"'{what}' declares {_amount(size)}, so that the item would take {_amount(self._taken)}: the "
-                f"limit is {_amount(self._limit)} an item (--size-limit)"
+                f"'{what}' declares {amount(size)}, so that the item would take {amount(self._taken)}: the "
+                f"limit is {amount(self._limit)} an item (--size-limit)"
             )
 
 
@@ -89,7 +89,8 @@ def check_regular(path: Path) -> None:
         raise ItemError("is a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file")
 
 
-def _amount(size: int) -> str:
+def amount(size: int) -> str:
+    """A number of bytes for a sentence."""
     if size < 1 << 20:
         return f"{size} bytes"
     return f"{size / (1 << 20):.1f} MiB" if size < 1 << 30 else f"{size / (1 << 30):.1f} GiB"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warplens.io.container import DEFAULT_SIZE_LIMIT, Budget, joined
+from warplens.io.container import DEFAULT_SIZE_LIMIT, Budget, check_regular, joined
 from warplens.io.errors import ItemError
 from warplens.io.formats import is_container, item_suffix, opened
 from warplens.io.item import Item, make_item
@@ -143,6 +143,10 @@ def read_manifest(path: Path) -> list[ItemOfRow]:
         ManifestError: it is no table, or has no column `predictions`, or a library is missing.
         OSError: it cannot be read.
     """
+    try:
+        check_regular(path)
+    except ItemError as error:
+        raise ManifestError(str(error)) from error
     table = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path)
     return [
         ItemOfRow(

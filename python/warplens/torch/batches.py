@@ -52,6 +52,24 @@ def is_transformed() -> bool:
     return torch._C._are_functorch_transforms_active()
 
 
+def is_many_in_one(tensor: Tensor) -> bool:
+    """Whether a tensor stands for many, as in a backward under `is_grads_batched`: it has no values."""
+    return bool(torch._C._functorch.is_legacy_batchedtensor(tensor))
+
+
+def check_one_answer(*upstream: Tensor) -> None:
+    """See that second derivatives are asked for one by one.
+
+    Raises:
+        RuntimeError: `is_grads_batched` asks for many at once, whose graph torch would lose.
+    """
+    if any(is_many_in_one(tensor) for tensor in upstream):
+        raise RuntimeError(
+            "soft DTW: with is_grads_batched=True (vectorize=True) there are first derivatives only; for "
+            "second ones call torch.autograd.grad(..., create_graph=True) for one after the other"
+        )
+
+
 def inside(frames: Tensor, lengths: Tensor) -> Tensor:
     """(B,T), whether a frame belongs to its sequence."""
     return torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from warplens.torch.batches import check_one_answer, is_many_in_one
+
 Solve: TypeAlias = Callable[[Sequence[bool]], tuple[Tensor, Sequence[Tensor | None]]]
 """Which inputs need a gradient -> values (B,), and for each input their gradients (B,...) or None."""
 Again: TypeAlias = Callable[[Sequence[Tensor], Tensor, Sequence[bool]], Sequence[Tensor | None]]
@@ -92,9 +94,10 @@ class _ReadyGradient(torch.autograd.Function):
         saved = ctx.saved_tensors  # unpacked once: checkpointing allows no more
         gradients, inputs = saved[: len(ctx.wanted)], saved[len(ctx.wanted) :]
         if torch.is_grad_enabled():
+            check_one_answer(upstream)
             return *constants, *ctx.again(inputs, _shared(upstream, ctx.shares), ctx.wanted)
         # What is kept for another backward is not handed out: whoever gets it may change it.
-        unscaled = not _is_kept() and upstream.device.type == "cpu" and bool((upstream == 1).all())
+        unscaled = not _is_kept() and _is_all_one(upstream)
         scaled: list[Tensor | None] = []
         for index, (gradient, dtype) in enumerate(zip(gradients, ctx.dtypes, strict=True)):
             if gradient is None:
@@ -108,6 +111,11 @@ class _ReadyGradient(torch.autograd.Function):
             else:
                 scaled.append(_times(gradient, _of_pairs(upstream, gradient)).to(dtype))
         return *constants, *scaled
+
+
+def _is_all_one(upstream: Tensor) -> bool:
+    """False also where that would have to be waited for, or is not one answer."""
+    return upstream.device.type == "cpu" and not is_many_in_one(upstream) and bool((upstream == 1).all())
 
 
 def _is_kept() -> bool:
@@ -131,7 +139,7 @@ def _times(gradient: Tensor, factor: Tensor, out: Tensor | None = None) -> Tenso
 
     Woken for so small a task, they would spin for milliseconds on the cores that the next forward pass needs.
     """
-    if gradient.device.type != "cpu":
+    if gradient.device.type != "cpu" or is_many_in_one(factor):
         return torch.mul(gradient, factor, out=out)
     product = np.multiply(gradient.numpy(), factor.numpy(), out=None if out is None else out.numpy())
     return torch.from_numpy(product)

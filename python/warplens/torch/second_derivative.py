@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from warplens.torch.batches import check_one_answer
+
 CostsOf: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
 """inputs (B,...) -> C (B,N,M) float64, +inf forbidding a cell, by operations differentiable twice"""
 
@@ -80,6 +82,7 @@ class _Gradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *direction: Tensor) -> tuple[Tensor | None, ...]:
         C, gamma, weights, factors = ctx.saved_tensors
+        check_one_answer(*direction)
         with torch.no_grad():
             value, *changes = ctx.sweeps.tangent(C, gamma, weights, *direction)
             found = (*_times(factors, changes, gamma, weights), value)

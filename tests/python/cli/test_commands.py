@@ -108,6 +108,15 @@ def test_progress_and_what_to_mind_go_to_stderr(tmp_path, folder):
     assert run("analyze", folder, "-o", tmp_path / "out").stderr.splitlines()[1] == "1/4 a: already done"
 
 
+@pytest.mark.parametrize("closed", ["2>&-", ">&-"])
+def test_a_run_that_nobody_can_hear_is_done(tmp_path, folder, closed):
+    code = "from warplens.cli import main; main()"
+    words = [sys.executable, "-c", code, "analyze", str(folder), "-o", str(tmp_path / "out")]
+    result = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], check=False, capture_output=True)
+    assert result.returncode == 0
+    assert (tmp_path / "out" / "report.html").exists()
+
+
 def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
     (folder / "broken.npz").write_bytes(b"text")
     result = run("analyze", folder, "-o", tmp_path / "out")
@@ -136,6 +145,8 @@ def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
         (["--pages", "none"], "'none' is not one of 'risk', 'all'"),
         (["--recordings", "."], "needs sonify (--sonify)"),
         (["nowhere"], "nowhere: no such file or folder"),
+        ([""], "is empty; the current folder is called '.'"),
+        (["-o", ""], "is empty; the current folder is called '.'"),
         (["--frobnicate"], "No such option"),
     ],
 )

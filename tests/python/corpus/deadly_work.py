@@ -2,17 +2,19 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Work:
-    """Tells the process that ran an item; some items raise, exit, or are killed, some of those only once."""
+    """Tells the process that ran an item; some raise, exit, hang, or are killed, some of those only once."""
 
     folder: Path
     raising: frozenset = frozenset()
     exiting: frozenset = frozenset()
+    hanging: frozenset = frozenset()
     killed: frozenset = frozenset()
     killed_once: frozenset = frozenset()
     then: object = None
@@ -22,6 +24,10 @@ class Work:
             raise ValueError(f"{source.id} is\nno good")
         if source.id in self.exiting:
             os._exit(3)
+        if source.id in self.hanging:
+            with (self.folder / "attempts").open("a") as file:
+                file.write(f"{source.id}\n")
+            time.sleep(3600)
         if source.id in self.killed:
             os.kill(os.getpid(), signal.SIGKILL)
         if source.id in self.killed_once:

@@ -1,6 +1,7 @@
 """A run whose worker processes stop for good in the middle of writing: to be killed.
 
-Usage: python halting_run.py INPUT OUT MARKERS. Workers import this module too; that is how they come to stop.
+Usage: python halting_run.py COMMAND INPUT OUT MARKERS. Workers import this module too; that is how
+they come to stop.
 """
 
 import os
@@ -9,25 +10,29 @@ import time
 from pathlib import Path
 
 from warplens.cli.commands import warplens
-from warplens.corpus import item_file
+from warplens.corpus import item_work, sweep_work
+from warplens.io.replacing import replacing
 
 ITEMS_BEFORE = 4
-INPUT, OUT, MARKERS = sys.argv[1:]
-write, written = item_file._write_npz, []
+COMMAND, INPUT, OUT, MARKERS = sys.argv[1:]
+MODULE, SAVE = {"analyze": (item_work, "save_analysis"), "sweep": (sweep_work, "save_sweep")}[COMMAND]
+save, saved = getattr(MODULE, SAVE), []
 
 
-def halting_write(file, arrays):
-    written.append(file)
-    if len(written) <= ITEMS_BEFORE:
-        write(file, arrays)
+def halting_save(path, found, key):
+    saved.append(path)
+    if len(saved) <= ITEMS_BEFORE:
+        save(path, found, key)
         return
-    file.write(b"half of it")
-    file.flush()
-    (Path(MARKERS) / str(os.getpid())).touch()
-    time.sleep(3600)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(b"half of it")
+        file.flush()
+        (Path(MARKERS) / str(os.getpid())).touch()
+        time.sleep(3600)
 
 
-item_file._write_npz = halting_write
+setattr(MODULE, SAVE, halting_save)
 
 if __name__ == "__main__":
-    warplens(["analyze", INPUT, "-o", OUT, "--processes", "2"])
+    warplens([COMMAND, INPUT, "-o", OUT, "--processes", "2"])

@@ -16,6 +16,7 @@ from corpus.sample_items import sample_item, save_corpus, save_item
 from warplens.analysis.metrics import MEASURES
 from warplens.corpus import Settings, Shard, Source, analyze, item_file, item_path, read_analysis
 from warplens.corpus.table import failed_row, write_table
+from warplens.io import Item
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
@@ -171,6 +172,19 @@ def test_results_of_an_item_that_fails_now_are_gone(tmp_path):
     assert item_path(out, "c").exists()
 
 
+def test_pages_that_an_earlier_run_drew_do_not_stay(tmp_path):
+    out = tmp_path / "out"
+    for i in range(51):
+        save_item(tmp_path / "in" / "deep" / f"{i:02}.npz", sample_item(i, strong=None))
+    analyze([tmp_path / "in"], out, Settings((1.0,)), pages="all", processes=1)
+    (tmp_path / "in" / "deep" / "07.npz").write_bytes(b"broken")
+    assert (out / "items" / "deep" / "07.html").exists()
+    for folder in (out, tmp_path / "undisturbed"):
+        analyze([tmp_path / "in"], folder, Settings((1.0,)), processes=1)
+    assert not (out / "items" / "deep" / "07.html").exists()
+    assert content(out) == content(tmp_path / "undisturbed")
+
+
 def test_settings_override_the_items(tmp_path):
     save_item(tmp_path / "in" / "a.npz", sample_item(step_weights=(0.1, 1.0, 1.0), fps=None))
     own = analyze([tmp_path / "in"], tmp_path / "own", Settings((1.0,)))
@@ -262,7 +276,7 @@ def test_shards_together_are_the_whole(tmp_path):
         part = analyze([folder], out, shard=Shard(i, 3))
         assert (part.table, part.report) == (None, None)
         done += [outcome.id for outcome in part.outcomes]
-    assert {path.name for path in out.iterdir()} == {"items"}
+    assert {path.name for path in out.iterdir()} == {"items", "run.json"}
     run = analyze([folder], out)
     assert sorted(done) == [outcome.id for outcome in run.outcomes]
     assert all(outcome.reused for outcome in run.outcomes if outcome.error is None)
@@ -275,3 +289,24 @@ def test_a_shard_is_one_of_some(text):
     with pytest.raises(ValueError, match=r"shard: .* it must be i/n"):
         Shard.parse(text)
     assert Shard.parse("2/3") == Shard(2, 3)
+
+
+def large_item():
+    weak = np.zeros((1500, 5), np.float32)
+    weak[::2, 0] = 1
+    return Item(np.full((2000, 5), 0.5, np.float32), weak, cost="bce")
+
+
+@pytest.mark.parametrize(("settings", "fits"), [(Settings(), True), (Settings(keep_alignment=True), False)])
+def test_a_small_file_with_a_huge_alignment_fails_before_it_is_aligned(tmp_path, settings, fits):
+    """Of 2000 x 1500 in float32 two alignments take 23 MiB, and those of three gammas, put together, 69."""
+    folder = save_corpus(tmp_path / "in")
+    save_item(folder / "large.npz", large_item())
+    run = analyze([folder], tmp_path / "out", settings, size_limit=40 << 20)
+    assert [outcome.id for outcome in run.failed] == ([] if fits else ["large"])
+    if not fits:
+        assert "aligning 2000 frames with 1500 targets takes 69." in run.failed[0].error
+        assert "the limit is 40.0 MiB an item (--size-limit); raise it" in run.failed[0].error
+    assert not analyze([folder], tmp_path / "out", settings, size_limit=None).failed
+    # What is done already takes no room.
+    assert not analyze([folder], tmp_path / "out", settings, size_limit=1 << 20).failed

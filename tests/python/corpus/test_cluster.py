@@ -13,9 +13,11 @@ from corpus.sample_items import save_corpus
 from corpus.test_analyze import content
 from distributed import LocalCluster
 
-from warplens.corpus import EngineError, Settings, analyze, collect
+from warplens.corpus import EngineError, Settings, analyze, collect, sweep
 from warplens.corpus.engine import Engine
 from warplens.corpus.item_work import ItemWork
+from warplens.corpus.record import RunRecord
+from warplens.corpus.sweep_work import SweepWork
 
 # Whatever Dask warns of is not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -39,19 +41,23 @@ def corpus(tmp_path):
     return folder
 
 
-def test_a_cluster_gives_the_same_bytes_as_this_machine(tmp_path, corpus, scheduler):
-    here = analyze([corpus], tmp_path / "here", processes=1)
-    there = analyze([corpus], tmp_path / "there", scheduler=scheduler)
+@pytest.mark.parametrize("run", [analyze, sweep])
+def test_a_cluster_gives_the_same_bytes_as_this_machine(tmp_path, corpus, scheduler, run):
+    here = run([corpus], tmp_path / "here", Settings(), processes=1)
+    there = run([corpus], tmp_path / "there", Settings(), scheduler=scheduler)
     assert content(tmp_path / "here") == content(tmp_path / "there")
-    assert [outcome.rows for outcome in here.outcomes] == [outcome.rows for outcome in there.outcomes]
-    again = analyze([corpus], tmp_path / "there", scheduler=scheduler)
+    assert [outcome.error for outcome in here.outcomes] == [outcome.error for outcome in there.outcomes]
+    again = run([corpus], tmp_path / "there", Settings(), scheduler=scheduler)
     assert all(outcome.reused for outcome in again.outcomes if outcome.error is None)
 
 
-def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, scheduler):
+@pytest.mark.parametrize(("run", "work_of"), [(analyze, ItemWork), (sweep, SweepWork)])
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, scheduler, run, work_of):
     out = tmp_path / "out"
-    sources, _ = collect([corpus], exclude=out)
-    item_work = ItemWork(out, Settings(), None)
+    sources = collect([corpus], exclude=out).sources
+    out.mkdir()
+    RunRecord(run.__name__, [corpus]).begin(out)
+    item_work = work_of(out, Settings(), None)
     work = Work(tmp_path, killed_once=frozenset({"a", "e"}), then=item_work)
     with Engine(scheduler=scheduler) as engine:
         outcomes = list(engine.run(sources, work, failed=item_work.failed))
@@ -59,14 +65,14 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, sch
     assert [outcome.id for outcome in outcomes if outcome.error is not None] == ["broken"]
     assert (tmp_path / "a").exists()  # the killing took place
     # A run over what it left finds all of it, and writes what an undisturbed one writes.
-    run = analyze([corpus], out)
-    assert all(outcome.reused for outcome in run.outcomes if outcome.error is None)
-    analyze([corpus], tmp_path / "undisturbed")
+    again = run([corpus], out, Settings())
+    assert all(outcome.reused for outcome in again.outcomes if outcome.error is None)
+    run([corpus], tmp_path / "undisturbed", Settings())
     assert content(out) == content(tmp_path / "undisturbed")
 
 
 def test_an_item_that_kills_every_worker_is_a_row(tmp_path, corpus, scheduler):
-    sources, _ = collect([corpus], exclude=tmp_path / "out")
+    sources = collect([corpus], exclude=tmp_path / "out").sources
     item_work = ItemWork(tmp_path / "out", Settings((1.0,)), None)
     work = Work(tmp_path, killed=frozenset({"c"}), then=item_work)
     with Engine(scheduler=scheduler) as engine:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,45 @@ def test_a_process_killed_from_outside_costs_nothing(tmp_path):
     results = run(Work(tmp_path, killed_once=frozenset({"000", "001", "017"})), 40, 2)
     assert [item_id for item_id, _ in results] == [f"{i:03}" for i in range(40)]
     assert not any(isinstance(result, str) for _, result in results)
+
+
+@pytest.mark.parametrize(("count", "processes"), [(40, 2), (3, 2), (1, 1)])
+def test_an_item_that_hangs_costs_itself_alone(tmp_path, count, processes):
+    hanging = frozenset(f"{i:03}" for i in (0, 7, 8, 39) if i < count)
+    work = Work(tmp_path, hanging=hanging, raising=frozenset({"001"}), killed_once=frozenset({"002"}))
+    with Engine(processes=processes, item_timeout=3) as engine:
+        results = list(engine.run(sources_of(count), work, failed=failed))
+        assert [item_id for item_id, _ in results] == [f"{i:03}" for i in range(count)]
+        reasons = {item_id: result for item_id, result in results if isinstance(result, str)}
+        assert reasons.pop("001", "001 is no good") == "001 is no good"
+        assert reasons == dict.fromkeys(hanging, "not done within 3 s (--item-timeout)")
+        # Each was tried once.
+        assert sorted((tmp_path / "attempts").read_text().split()) == sorted(hanging)
+        # Nobody waits for an item while none is given.
+        again = list(engine.run(sources_of(count), Work(tmp_path), failed=failed))
+        assert not any(isinstance(result, str) for _, result in again)
+    assert multiprocessing.active_children() == []
+
+
+def test_who_collects_may_take_longer_than_an_item(tmp_path):
+    """What was answered in time counts, however late it is heard."""
+    with Engine(processes=2, item_timeout=3) as engine:
+        results = engine.run(sources_of(40), Work(tmp_path), failed=failed)
+        found = [next(results)]
+        time.sleep(4)
+        found += results
+    assert not any(isinstance(result, str) for _, result in found)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_time_limit_is_a_positive_number(seconds):
+    with pytest.raises(ValueError, match=r"item_timeout: .*it must be a positive number of seconds"):
+        Engine(item_timeout=seconds)
+
+
+def test_a_time_limit_is_not_for_a_scheduler():
+    with pytest.raises(ValueError, match="item_timeout: not with a scheduler"):
+        Engine(item_timeout=1, scheduler="tcp://127.0.0.1:1")
 
 
 def test_processes_stay_for_the_next_run_and_end_with_the_block(tmp_path):

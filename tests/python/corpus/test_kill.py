@@ -17,7 +17,8 @@ pytest.importorskip("rich")
 from corpus.sample_items import save_corpus
 from corpus.test_analyze import content
 
-from warplens.corpus import analyze
+from warplens.cli.gamma_grid import gammas_of
+from warplens.corpus import Settings, analyze, sweep
 
 PATIENCE = 120
 """Seconds after which a test gives up on another process; what is tested does not depend on it."""
@@ -47,13 +48,32 @@ def corpus(tmp_path):
     return save_corpus(tmp_path / "in", N_ITEMS)
 
 
+@pytest.fixture(params=["analyze", "sweep"])
+def command(request):
+    return request.param
+
+
+RUN = {"analyze": analyze, "sweep": lambda inputs, out: sweep(inputs, out, Settings(gammas_of(GRID)))}
+GRID = "0.01:100:13"
+"""As by default at the command line."""
+
+TABLE = {"analyze": "items.csv", "sweep": "sweep.csv"}
+
+
 @pytest.fixture
-def halted(tmp_path, corpus):
+def halted(tmp_path, corpus, command):
     """A run of which both workers stand in the middle of writing, and their process ids."""
     markers = tmp_path / "markers"
     markers.mkdir()
     run = subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("halting_run.py"), corpus, tmp_path / "out", markers],
+        [
+            sys.executable,
+            Path(__file__).with_name("halting_run.py"),
+            command,
+            corpus,
+            tmp_path / "out",
+            markers,
+        ],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -70,31 +90,35 @@ def halted(tmp_path, corpus):
         run.wait()
 
 
+def done_in(out):
+    """Files of single items."""
+    return [*(out / "items").rglob("*.npz"), *(out / "sweep").rglob("*.json")]
+
+
 def leftovers(out):
     return list(out.rglob("*.part"))
 
 
-def test_after_kill_9_the_next_run_gives_the_bytes_of_an_undisturbed_one(tmp_path, corpus, halted):
+def test_after_kill_9_the_next_run_gives_the_bytes_of_an_undisturbed_one(tmp_path, corpus, command, halted):
     out = tmp_path / "out"
     run, workers = halted
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers' end")
     assert len(leftovers(out)) == 2
-    assert not (out / "items.csv").exists()
-    done = {path.relative_to(out).as_posix() for path in (out / "items").rglob("*.npz")}
-    assert len(done) == 8
+    assert not (out / TABLE[command]).exists()
+    assert len(done_in(out)) == 8
 
-    again = analyze([corpus], out)
-    assert sum(outcome.reused for outcome in again.outcomes) == len(done)
-    analyze([corpus], tmp_path / "undisturbed")
+    again = RUN[command]([corpus], out)
+    assert sum(outcome.reused for outcome in again.outcomes) == 8
+    RUN[command]([corpus], tmp_path / "undisturbed")
     assert content(out) == content(tmp_path / "undisturbed")
 
 
-def test_a_run_leaves_alone_what_another_is_writing(tmp_path, corpus, halted):
+def test_a_run_leaves_alone_what_another_is_writing(tmp_path, corpus, command, halted):
     out = tmp_path / "out"
     assert len(leftovers(out)) == 2
-    analyze([corpus], out)
+    RUN[command]([corpus], out)
     assert len(leftovers(out)) == 2
 
 
@@ -105,7 +129,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(tmp_path, hal
     assert "Interrupted" in run.stderr.read()
     assert not any(is_alive(pid) for pid in workers)
     assert leftovers(tmp_path / "out") == []
-    assert len(list((tmp_path / "out" / "items").rglob("*.npz"))) == 8
+    assert len(done_in(tmp_path / "out")) == 8
 
 
 def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus):

@@ -24,7 +24,7 @@ def touch(folder, *names):
 
 
 def ids(*inputs, out):
-    sources, ignored = collect(inputs, exclude=out)
+    sources, ignored, _ = collect(inputs, exclude=out)
     return [source.id for source in sources], ignored
 
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
 
 def test_the_second_of_two_items_of_one_name_is_refused_alone(tmp_path):
     first, second = touch(tmp_path / "one", "a.npz"), touch(tmp_path / "two", "a.npz")
-    found, _ = collect([first, second], exclude=tmp_path / "out")
+    found = collect([first, second], exclude=tmp_path / "out").sources
     assert [source.id for source in found] == ["a", "a.npz"]
     with pytest.raises(
         ItemError, match=r"two items would be called 'a': .*one.*two.*a folder that holds both"
@@ -82,7 +82,7 @@ def test_the_second_of_two_items_of_one_name_is_refused_alone(tmp_path):
 
 def test_an_item_called_all_is_refused_alone_but_not_in_a_folder_of_its_own(tmp_path):
     folder = touch(tmp_path / "in", "all.npz", "b.npz")
-    (refused, _), _ = collect([folder], exclude=tmp_path / "out")
+    refused, _ = collect([folder], exclude=tmp_path / "out").sources
     assert refused.id == "all.npz"
     with pytest.raises(ItemError, match="an item cannot be called 'all'"):
         refused.read()
@@ -91,7 +91,7 @@ def test_an_item_called_all_is_refused_alone_but_not_in_a_folder_of_its_own(tmp_
 
 def test_a_file_name_that_is_no_id_is_refused_alone(tmp_path):
     folder = touch(tmp_path / "in", "a.npz", "b\\c.npz")
-    _, refused = collect([folder], exclude=tmp_path / "out")[0]
+    _, refused = collect([folder], exclude=tmp_path / "out").sources
     assert (refused.id, refused.location) == ("b_c.npz", str(folder / "b\\c.npz"))
     with pytest.raises(ItemError, match="cannot be an id"):
         refused.read()
@@ -106,7 +106,7 @@ def test_sets_of_npy_files_are_one_item_and_none_of_them_is_ignored(tmp_path):
 
 def test_the_second_of_two_formats_of_one_name_is_refused_alone(tmp_path):
     folder = touch(tmp_path / "in", "a.npz", "a.safetensors", "b.npz")
-    found, _ = collect([folder], exclude=tmp_path / "out")
+    found = collect([folder], exclude=tmp_path / "out").sources
     assert [source.id for source in found] == ["a", "a.safetensors", "b"]
     with pytest.raises(ItemError, match=r"two items would be called 'a': .*rename one"):
         found[1].read()
@@ -118,11 +118,18 @@ def test_what_is_no_regular_file_is_never_waited_for(tmp_path):
         os.mkfifo(folder / name.replace("pipe", name.replace(".", "-")))
     (folder / "loop.npz").symlink_to("loop.npz")
     (folder / "gone.npz").symlink_to("nowhere.npz")
-    sources, _ = collect([folder], exclude=tmp_path / "out")
+    sources = collect([folder], exclude=tmp_path / "out").sources
     assert len(sources) == 7
     for source in sources[1:]:
         with pytest.raises((ItemError, OSError)):
             source.read()
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.parquet"])
+def test_a_manifest_that_is_no_regular_file_is_never_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=r"pipe.*: not a regular file"):
+        collect([tmp_path / name], exclude=tmp_path / "out")
 
 
 def test_a_folder_that_cannot_be_read_is_told_and_the_others_are_searched(tmp_path, monkeypatch):
@@ -135,7 +142,7 @@ def test_a_folder_that_cannot_be_read_is_told_and_the_others_are_searched(tmp_pa
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    sources, _ = collect([folder], exclude=tmp_path / "out")
+    sources = collect([folder], exclude=tmp_path / "out").sources
     assert [source.id for source in sources] == ["a", "closed (folder)"]
     with pytest.raises(ItemError, match="folder cannot be read: Permission denied"):
         sources[1].read()
@@ -180,7 +187,7 @@ def test_a_bad_row_costs_itself_only(tmp_path, row, reason):
     folder = tmp_path / "in"
     path = manifest(folder, f"id,predictions\ngood,a.npz\n{row}\n")
     np.savez(folder / "a.npz", predictions=np.full((4, 2), 0.5), weak=np.eye(2))
-    sources, _ = collect([path], exclude=tmp_path / "out")
+    sources = collect([path], exclude=tmp_path / "out").sources
     assert len(sources) == 2
     good, bad = sorted(sources, key=lambda source: source.id != "good")
     assert good.read().predictions.shape == (4, 2)
@@ -218,7 +225,7 @@ def test_damaged_manifests_are_refused(tmp_path):
 def test_sources_cross_to_other_processes_by_value(tmp_path):
     touch(tmp_path / "in", "a.npz")
     path = manifest(tmp_path / "in", "id,predictions,fps\nm,a.npz,20\n..,a.npz,\n")
-    sources, _ = collect([tmp_path / "in", path], exclude=tmp_path / "out")
+    sources = collect([tmp_path / "in", path], exclude=tmp_path / "out").sources
     assert len(sources) == 3
     assert pickle.loads(pickle.dumps(sources)) == sources
     assert len(set(sources)) == 3

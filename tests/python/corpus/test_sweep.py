@@ -133,7 +133,12 @@ def test_a_failed_item_is_told_and_the_others_count(tmp_path, no_picture):
     save_item(folder / "costless.npz", sample_item(cost=None))
     run = sweep([folder], tmp_path / "out", SETTINGS)
     assert [outcome.id for outcome in run.failed] == ["broken", "costless"]
-    assert run.table.read_bytes() == good.table.read_bytes()
+    rows = table_of(tmp_path / "out")
+    failed = [row for row in rows if row["gamma"] == ""]
+    assert [row["id"] for row in rows] == sorted(row["id"] for row in rows[:-3]) + ["all"] * 3
+    assert [row["id"] for row in failed] == ["broken", "costless"]
+    assert all(set(row.values()) == {row["id"], ""} for row in failed)
+    assert [row for row in rows if row["gamma"]] == table_of(tmp_path / "good")
     reason = recommendation_of(tmp_path / "out")["reason"]
     assert reason == f"{good.choice.reason} 2 of 5 items failed and are not counted."
     record = json.loads((tmp_path / "out" / "run.json").read_text())
@@ -146,7 +151,7 @@ def test_when_all_fail_nothing_is_recommended(tmp_path):
     (tmp_path / "in" / "a.npz").write_bytes(b"no archive")
     run = sweep([tmp_path / "in"], tmp_path / "out", SETTINGS)
     assert run.pooled is None
-    assert table_of(tmp_path / "out") == []
+    assert table_of(tmp_path / "out") == [{**dict.fromkeys(HEADER.split(","), ""), "id": "a"}]
     assert recommendation_of(tmp_path / "out") == {
         "gamma": None,
         "kept": None,
@@ -203,6 +208,16 @@ def test_after_an_interruption_the_rest_is_done_and_nothing_differs(tmp_path):
     assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
 
 
+def test_a_small_file_with_a_huge_alignment_fails_before_it_is_aligned(tmp_path, no_picture):
+    folder = save_corpus(tmp_path / "in")
+    large = Item(np.full((2000, 5), 0.5, np.float32), np.ones((1500, 5), np.float32), cost="bce")
+    save_item(folder / "large.npz", large)
+    run = sweep([folder], tmp_path / "out", SETTINGS, size_limit=20 << 20)
+    assert [outcome.id for outcome in run.failed] == ["large"]
+    assert "aligning 2000 frames with 1500 targets takes 23." in run.failed[0].error
+    assert not sweep([folder], tmp_path / "out", SETTINGS, size_limit=30 << 20).failed
+
+
 def test_damaged_sums_are_made_again(tmp_path, no_picture):
     folder, out = save_corpus(tmp_path / "in", 1), tmp_path / "out"
     sweep([folder], out, SETTINGS)
@@ -245,7 +260,7 @@ def test_an_item_called_all_is_refused(tmp_path, no_picture):
     save_item(folder / "all.npz", sample_item())
     run = sweep([folder], tmp_path / "out", SETTINGS)
     assert ["an item cannot be called 'all'" in outcome.error for outcome in run.failed] == [True]
-    assert [row["id"] for row in table_of(tmp_path / "out")] == ["a"] * 3 + ["all"] * 3
+    assert [row["id"] for row in table_of(tmp_path / "out")] == ["a"] * 3 + ["all.npz"] + ["all"] * 3
     assert run.pooled.events == run.outcomes[0].sweep.events
 
 
@@ -257,7 +272,7 @@ def test_shards_do_the_items_and_a_run_without_sums_them_up(tmp_path):
         part = sweep([folder], tmp_path / "out", SETTINGS, shard=Shard(index, 2))
         assert (part.choice, part.table, part.pooled) == (None, None, None)
         done += [outcome.id for outcome in part.outcomes]
-    assert not list((tmp_path / "out").glob("*.*"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"run.json", "sweep"}
     run = sweep([folder], tmp_path / "out", SETTINGS)
     assert sorted(done) == [outcome.id for outcome in run.outcomes if outcome.reused]
     assert content(tmp_path / "out") == content(tmp_path / "whole")

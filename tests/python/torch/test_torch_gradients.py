@@ -203,3 +203,49 @@ def test_what_a_retained_graph_hands_out_may_be_changed(reduction):
     again /= again.norm()
     loss.backward()
     assert torch.equal(x.grad, expected)
+
+
+@pytest.mark.parametrize("retain", [True, False])
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_upstream_gradients_at_once_are_those_of_a_loop(backend, reduction, retain):
+    x, y = random_batch("bce")
+    inputs = (
+        x.requires_grad_(),
+        y.requires_grad_(),
+        torch.tensor(0.7, dtype=torch.float64, requires_grad=True),
+        smooth_weights(),
+    )
+
+    def loss():
+        return wlt.soft_dtw_loss(
+            *inputs[:2],
+            *LENGTHS,
+            cost="bce",
+            gamma=inputs[2],
+            step_weights=inputs[3],
+            reduction=reduction,
+            backend=backend,
+        )
+
+    value = loss()
+    upstream = torch.randn(5, *value.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    upstream[2] = 1.0
+    together = torch.autograd.grad(value, inputs, upstream, is_grads_batched=True, retain_graph=retain)
+    for k, one in enumerate(upstream):
+        for found, expected in zip(together, torch.autograd.grad(loss(), inputs, one), strict=True):
+            torch.testing.assert_close(found[k], expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_vectorized_jacobians_are_those_of_a_loop(backend):
+    x, y = random_batch("mse", dtype=torch.float32)
+
+    def values(x, y):
+        return wlt.soft_dtw_loss(x, y, reduction="none", backend=backend)
+
+    jacobian = torch.autograd.functional.jacobian
+    for found, expected in zip(
+        jacobian(values, (x, y), vectorize=True), jacobian(values, (x, y)), strict=True
+    ):
+        torch.testing.assert_close(found, expected)

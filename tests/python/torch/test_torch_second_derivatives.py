@@ -334,3 +334,18 @@ def kept_storages(node):
     for before, _ in node.next_functions:
         if before is not None:
             yield from kept_storages(before)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_second_derivatives_at_once_are_an_error(backend):
+    """Their first ones would be right, and what was differentiated from them wrong."""
+    x, y = random_batch("mse")
+
+    def loss(x):
+        return wlt.soft_dtw_loss(x, y, backend=backend)
+
+    x.requires_grad_()
+    with pytest.raises(RuntimeError, match="there are first derivatives only"):
+        grad(loss(x), x, torch.ones(2, dtype=torch.float64), is_grads_batched=True, create_graph=True)
+    with pytest.raises(RuntimeError, match="there are first derivatives only"):
+        torch.autograd.functional.hessian(loss, x.detach(), vectorize=True)

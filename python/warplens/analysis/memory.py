@@ -1,0 +1,63 @@
+"""How much memory the analyses of an item hold at most, told before they begin.
+
+Counted are the arrays that grow with N x M, and modified targets; what else there is stays far below both.
+"""
+
+import numpy as np
+
+from warplens.io import Item
+
+_ALIGNMENTS = 2
+"""That of one gamma is there until that of the next is."""
+
+_FOR_EMPTY_ROWS = 5
+"""Where horizontal steps are free, rows may be empty: E and H~ of both, and H~ in the making in float64."""
+
+_FOR_FIGURES = 6
+"""Costs, accumulated costs and what sorts and colours them, in float64."""
+
+
+def bytes_to_analyze(
+    item: Item,
+    *,
+    n_gammas: int,
+    step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    keep_alignment: bool = False,
+    figures: bool = False,
+) -> int:
+    """Bytes of the item, of what `analyze_item` makes of it, and of its figures if there are to be any.
+
+    Args:
+        item: predictions (N, D) and weak target (M, D).
+        n_gammas: how many it is aligned at, G.
+        step_weights: (horizontal, vertical, diagonal).
+        keep_alignment: whether H (G, N, M) is kept: each is there by itself before all are put together.
+        figures: whether the item is drawn afterwards.
+    """
+    kept = n_gammas if keep_alignment else 0
+    alignments = (max(_ALIGNMENTS, 2 * kept) + _for_empty_rows(step_weights)) * _bytes_a_cell(item)
+    drawn = kept * _bytes_a_cell(item) + _FOR_FIGURES * 8 if figures else 0
+    y_mods = 2 * n_gammas * item.predictions.size * _bytes_a_cell(item)
+    return _bytes_of(item) + y_mods + max(alignments, drawn) * _cells(item)
+
+
+def bytes_to_sweep(item: Item, *, step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> int:
+    """Bytes of the item and of what `sweep_item` makes of it; arguments as for `bytes_to_analyze`."""
+    alignments = (_ALIGNMENTS + _for_empty_rows(step_weights)) * _cells(item)
+    return _bytes_of(item) + (alignments + _ALIGNMENTS * item.predictions.size) * _bytes_a_cell(item)
+
+
+def _for_empty_rows(step_weights: tuple[float, float, float]) -> int:
+    return _FOR_EMPTY_ROWS if step_weights[0] == 0 else 0
+
+
+def _cells(item: Item) -> int:
+    return len(item.predictions) * len(item.weak)
+
+
+def _bytes_a_cell(item: Item) -> int:
+    return np.result_type(item.predictions, item.weak).itemsize
+
+
+def _bytes_of(item: Item) -> int:
+    return sum(array.nbytes for array in (item.predictions, item.weak, item.strong) if array is not None)

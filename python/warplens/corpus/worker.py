@@ -1,0 +1,138 @@
+"""One worker process, as its parent sees it and as it lives.
+
+It has a pipe of its own; a worker whose parent is gone finds it closed and leaves.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import warplens as wl
+from warplens.corpus.attempt import attempt
+from warplens.corpus.sources import Source
+
+_SECONDS_TO_DIE = 5
+"""A pipe closes a little before its process is gone, and tells how it went."""
+
+READY = object()
+"""What a worker says first."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process and what it was given.
+
+    Attributes:
+        process: itself.
+        pipe: items go one way, answers the other.
+        items: numbers of those it has not answered, the first of them in work.
+        work: what it does with items.
+        started: whether it has said that it is there.
+        begun: when the first of its items was begun, in `time.monotonic()`.
+    """
+
+    process: BaseProcess
+    pipe: "Connection[Any, Any]"
+    items: deque[int] = field(default_factory=deque)
+    work: Callable[[Source], Any] | None = None
+    started: bool = False
+    begun: float = 0.0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it is there and has something to do."""
+        return self.started and bool(self.items)
+
+    @classmethod
+    def start(cls) -> "Worker":
+        """A new one; it says `READY` when it is there."""
+        # A new interpreter, not a fork: the threads of the parent's kernels would not be in the copy.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _environment_of_workers():
+            process.start()
+        theirs.close()  # so that the pipe ends with the worker
+        return cls(process, ours)
+
+    def give(self, index: int, source: Source, work: Callable[[Source], Any]) -> None:
+        """Hand it one more item."""
+        if not self.items:
+            self.begun = time.monotonic()
+        self.items.append(index)
+        with contextlib.suppress(OSError):  # a dead worker shows when its answer is taken
+            # The work crosses once.
+            self.pipe.send((source, None if work is self.work else work))
+        self.work = work
+
+    def take(self) -> Any:
+        """Its next message, None when it is dead."""
+        try:
+            message = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+        self.begun = time.monotonic()
+        if not self.started:
+            self.started = True
+            return READY
+        return message
+
+    def kill(self) -> None:
+        """Leave nothing of it."""
+        self.pipe.close()
+        self.process.kill()
+        self.process.join(_SECONDS_TO_DIE)  # one that waits for a dead disk may outlive even that
+
+    def ending(self) -> str:
+        """How a worker ended that no longer answers, in words."""
+        self.process.join(_SECONDS_TO_DIE)
+        self.kill()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return f"exit code {code}"
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
+
+
+# NumPy takes as many threads as the environment says when it is imported; here processes are enough. And
+# memory once taken is kept (glibc): giving the arrays of each item back and taking them anew costs as much as
+# some of the work.
+_ENVIRONMENT = {
+    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    **dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 23)),
+}
+
+
+@contextlib.contextmanager
+def _environment_of_workers() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update(_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(pipe: "Connection[Any, Any]") -> None:
+    """The life of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers
+    wl.set_num_threads(1)
+    work: Any = None
+    with contextlib.suppress(EOFError, OSError):
+        pipe.send(None)
+        while True:
+            source, new_work = pipe.recv()
+            work = work if new_work is None else new_work
+            pipe.send(attempt(work, source))
