@@ -6,8 +6,6 @@ compiled again. A high gamma lets the gradient reach many alignments while the n
 teaches short events as strongly as long ones (Zeitler & Mueller, ISMIR 2025, section 5.3).
 """
 
-import math
-import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -17,6 +15,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from warplens._numbers import as_count, as_number
 from warplens.torch.diagonal_prior import DiagonalPrior
 from warplens.torch.loss import SoftDTWLoss
 
@@ -113,7 +112,7 @@ class ConstantGamma(GammaSchedule):
     """gamma(t) = gamma."""
 
     def __init__(self, loss: SoftDTWLoss, gamma: float) -> None:
-        self.gamma = _number("gamma", gamma)
+        self.gamma = as_number("gamma", gamma)
         super().__init__(loss)
 
     def _value(self) -> float:
@@ -124,8 +123,8 @@ class LinearGamma(GammaSchedule):
     """gamma(t) = start + (end - start) min(t / steps, 1)."""
 
     def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
-        self.start, self.end = _number("start", start), _number("end", end)
-        self.steps = _count("steps", steps)
+        self.start, self.end = as_number("start", start), as_number("end", end)
+        self.steps = as_count("steps", steps)
         super().__init__(loss)
 
     def _value(self) -> float:
@@ -136,8 +135,11 @@ class ExponentialGamma(GammaSchedule):
     """gamma(t) = start (end / start)^min(t / steps, 1), both above 0."""
 
     def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
-        self.start, self.end = _number("start", start, above_zero=True), _number("end", end, above_zero=True)
-        self.steps = _count("steps", steps)
+        self.start, self.end = (
+            as_number("start", start, above_zero=True),
+            as_number("end", end, above_zero=True),
+        )
+        self.steps = as_count("steps", steps)
         super().__init__(loss)
 
     def _value(self) -> float:
@@ -167,7 +169,7 @@ class PiecewiseGamma(GammaSchedule):
 
         Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, ISMIR 2023, and the code that goes with it.
         """
-        epoch = _count("steps_per_epoch", steps_per_epoch)
+        epoch = as_count("steps_per_epoch", steps_per_epoch)
         return cls(loss, [(10 * epoch, 10.0), (20 * epoch, 0.1)])
 
     def _value(self) -> float:
@@ -184,7 +186,7 @@ class PiecewisePriorWeight(Schedule):
     @classmethod
     def published(cls, prior: DiagonalPrior, *, steps_per_epoch: int = 1) -> Self:
         """Weight 3 for 5 epochs, linear to 0 over 5 more (Zeitler et al., ISMIR 2023, and its code)."""
-        epoch = _count("steps_per_epoch", steps_per_epoch)
+        epoch = as_count("steps_per_epoch", steps_per_epoch)
         return cls(prior, [(5 * epoch, 3.0), (10 * epoch, 0.0)])
 
     def get_last_weight(self) -> float:
@@ -213,7 +215,7 @@ def _checked_points(points: Points) -> list[tuple[int, float]]:
             step, value = point
         except (TypeError, ValueError):
             raise TypeError(f"points: entry {index} is {point!r}; a pair (step, value) is accepted") from None
-        checked.append((_count(f"points[{index}]", step, least=0), _number(f"points[{index}]", value)))
+        checked.append((as_count(f"points[{index}]", step, least=0), as_number(f"points[{index}]", value)))
         if index and checked[-1][0] <= checked[-2][0]:
             raise ValueError(
                 f"points: entry {index} is at step {step}, after step {checked[-2][0]}; steps must ascend"
@@ -221,21 +223,3 @@ def _checked_points(points: Points) -> list[tuple[int, float]]:
     if not checked:
         raise ValueError("points: empty; at least one (step, value) is needed")
     return checked
-
-
-def _number(name: str, value: object, *, above_zero: bool = False) -> float:
-    accepted = "finite and above 0" if above_zero else "finite and not negative"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}: is {value!r}; a number is accepted, {accepted}")
-    number = float(value)
-    if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
-        raise ValueError(f"{name}: is {number}; a number is accepted, {accepted}")
-    return number
-
-
-def _count(name: str, value: object, *, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}: is {value!r}; a whole number of steps is accepted")
-    if value < least:
-        raise ValueError(f"{name}: is {value}; a whole number of steps is accepted, {least} or more")
-    return int(value)

@@ -232,6 +232,17 @@ def test_a_barycenter_is_a_point_without_slope(backend):
     assert slope.abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("s", [1e-4, 1e3])
+def test_a_barycenter_follows_the_scale_of_its_series(s, backend):
+    """MSE is homogeneous: data times s and gamma times s^2 give z times s, after as many iterations."""
+    xs = series("mse", (10, 13, 16))
+    for gamma in (0.0, 0.1, 5.0):
+        z = wlt.barycenter(xs, gamma=gamma, backend=backend)
+        scaled = wlt.barycenter([s * x for x in xs], gamma=s * s * gamma, backend=backend)
+        torch.testing.assert_close(scaled / s, z, rtol=1e-8, atol=1e-8)
+
+
 def test_shape_dtype_and_start_of_a_barycenter():
     xs = series("mse", (10, 13, 16), dtype=torch.float32)
     found = wlt.barycenter([x.requires_grad_() for x in xs])
@@ -287,9 +298,24 @@ X = torch.zeros(4, 2)
         ),
         (lambda: wlt.barycenter([X, X], [1, -1]), ValueError, "weights: finite numbers, none negative"),
         (lambda: wlt.barycenter([X, X], [0, 0]), ValueError, "not all 0"),
-        (lambda: wlt.barycenter([X], length=0), ValueError, "length: is 0; at least 1"),
-        (lambda: wlt.barycenter([X], max_iterations=0), ValueError, "max_iterations: is 0; at least 1"),
+        (
+            lambda: wlt.barycenter([X], length=0),
+            ValueError,
+            "length: is 0; a whole number",
+        ),
+        (
+            lambda: wlt.barycenter([X], max_iterations=0),
+            ValueError,
+            "max_iterations: is 0; a whole number",
+        ),
         (lambda: wlt.barycenter([X], tolerance=float("nan")), ValueError, "tolerance: is nan"),
+        (lambda: wlt.barycenter([X], length=2.5), TypeError, "length: is 2.5; a whole number"),
+        (
+            lambda: wlt.barycenter([X, X[:2] * torch.nan]),
+            ValueError,
+            "xs[1]: is nan at index (0, 0); finite numbers are accepted",
+        ),
+        (lambda: wlt.barycenter([X], init=X * torch.nan), ValueError, "init[0]: is nan at index (0, 0)"),
         (lambda: wlt.barycenter([X], init=X[:, :1]), ValueError, "init: has D = 1 features, but xs has 2"),
         (
             lambda: wlt.barycenter([torch.zeros(9, 2)], init=X[:2], band=wl.SakoeChiba(2)),
