@@ -22,6 +22,7 @@ from warplens.torch.settings import (
     check_names,
     chosen_backend,
 )
+from warplens.torch.snapshot import snapshot
 from warplens.torch.values import mean_costs, results_of_pairs, values_of_pairs
 
 _MOST_NUMBERS = 2**24
@@ -84,17 +85,24 @@ def cdist(
     dtype = dtype_of_loss(rows.frames, columns.frames)
     (count, N, D), (others, M, _) = rows.frames.shape, columns.frames.shape
 
-    def values(i: Tensor, j: Tensor) -> Tensor:
-        return values_of_pairs(_paired(rows, columns, i, j), local_cost, settings, None, chosen)
+    def values(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        pairs = _paired(replace(rows, frames=x), replace(columns, frames=y), i, j)
+        return values_of_pairs(pairs, local_cost, settings, None, chosen)
 
     cells = 0 if chosen == "core" and not local_cost.needs_matrix else 8 * N * M
     block = max(1, _MOST_NUMBERS // (N * D + M * D + cells))
     pairs = torch.arange(count * others, device=rows.frames.device)
     blocks = [(k // others, k % others) for k in torch.split(pairs, block)]
+    x, y = rows.frames, columns.frames
     if len(blocks) == 1 or not torch.is_grad_enabled():
-        found = [values(i, j) for i, j in blocks]
+        found = [values(x, y, i, j) for i, j in blocks]
     else:
-        found = [checkpoint(values, i, j, use_reentrant=False, preserve_rng_state=False) for i, j in blocks]
+        # Backward computes the blocks again: gamma and weights may have moved on by then. Series that were
+        # changed in place autograd refuses, for they are arguments.
+        local_cost, settings = snapshot(local_cost, settings)
+        found = [
+            checkpoint(values, x, y, i, j, use_reentrant=False, preserve_rng_state=False) for i, j in blocks
+        ]
     return torch.cat(found).view(count, others).to(dtype)
 
 

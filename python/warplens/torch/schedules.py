@@ -52,22 +52,32 @@ class Schedule(ABC):
         self._write()
 
     def state_dict(self) -> dict[str, Any]:
-        """Settings and position, without the module: plain numbers, strings and lists of them."""
-        return {name: deepcopy(value) for name, value in vars(self).items() if name not in self._not_saved}
+        """Kind, settings and position, without the module: plain numbers, strings and lists of them."""
+        kept = {name: deepcopy(value) for name, value in vars(self).items() if name not in self._not_saved}
+        return {"kind": type(self).__name__, **kept}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over settings and position, and set the number that they ask for.
 
         Raises:
-            ValueError: the state is that of another kind of schedule.
+            TypeError: its position is no number.
+            ValueError: the state is that of another kind of schedule, or its position is out of range.
         """
-        expected = set(self.state_dict())
-        if set(state) != expected:
+        expected = self.state_dict()
+        kind = state.get("kind")
+        if kind != expected["kind"]:
             raise ValueError(
-                f"state: has the keys {sorted(state)}, but a {type(self).__name__} keeps {sorted(expected)}; "
-                "load the state of the same kind of schedule"
+                f"state: is of the kind {kind!r}, but this is a {expected['kind']}; load one of the same "
+                "kind"
             )
-        vars(self).update(deepcopy(dict(state)))
+        if set(state) != set(expected):
+            raise ValueError(
+                f"state: has the keys {sorted(state)}, but a {kind} keeps {sorted(expected)}; load one that "
+                "this version saved"
+            )
+        as_count("state: last_step", state["last_step"], least=0)
+        as_number("state: last", state["last"])
+        vars(self).update({name: deepcopy(value) for name, value in state.items() if name != "kind"})
         self._write()
 
     def _tensor(self) -> Tensor:

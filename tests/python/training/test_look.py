@@ -85,6 +85,14 @@ def test_every_setting_of_the_loss_counts():
         np.testing.assert_allclose(targets.h, expected.h, rtol=1e-5)
 
 
+@pytest.mark.parametrize("cost", ["bce_logits", wlt.DiagonalPrior("bce_logits", 1.0)])
+def test_learned_settings_are_looked_at_as_they_are(cost):
+    gamma, weights = torch.nn.Parameter(torch.tensor(0.5)), torch.nn.Parameter(torch.tensor([0.5, 1.0, 1.0]))
+    found = look(wlt.SoftDTWLoss(cost, gamma, weights), probes())
+    assert found.measures == look(wlt.SoftDTWLoss(cost, 0.5, (0.5, 1.0, 1.0)), probes()).measures
+    assert found.gamma == 0.5
+
+
 def test_another_gamma_leaves_that_of_the_loss():
     loss = wlt.SoftDTWLoss("bce_logits", 5.0)
     some = probes()
@@ -190,6 +198,9 @@ def test_bad_input_names_what_is_wrong():
         look(wlt.SoftDTWLoss("l1"), probes())
     with pytest.raises(ValueError, match=r"loss: its cost 'cdist' is not affine"):
         look(wlt.SoftDTWLoss(torch.cdist), probes())
+    for name in ("debias", "sharp"):
+        with pytest.raises(ValueError, match=rf"loss: has {name}=True, whose gradient"):
+            look(wlt.SoftDTWLoss("mse", **{name: True}), probes())
     with pytest.raises(ValueError, match=r"items: empty"):
         Probes(Confidence(), [])
     with pytest.raises(ValueError, match=r"items: the ids .* not all different"):
