@@ -41,6 +41,11 @@ class Schedule(ABC):
         self.last = self._value()
         self._write()
 
+    @property
+    def moves(self) -> str:
+        """The name of the number that it moves: "gamma" or "weight"."""
+        return self._buffer
+
     @abstractmethod
     def _value(self) -> float:
         """The number at `last_step`; asked once a step, in order."""
@@ -67,8 +72,7 @@ class Schedule(ABC):
         kind = state.get("kind")
         if kind != expected["kind"]:
             raise ValueError(
-                f"state: is of the kind {kind!r}, but this is a {expected['kind']}; load one of the same "
-                "kind"
+                f"state: is of the kind {kind!r}, but this is a {expected['kind']}; load one of the same kind"
             )
         if set(state) != set(expected):
             raise ValueError(

@@ -175,6 +175,30 @@ def test_predict_says_how_the_network_is_asked():
         assert not found.requires_grad
 
 
+def test_a_probe_keeps_the_targets_it_was_made_with():
+    weak, strong = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
+    one = Probe("one", torch.eye(3), weak, strong)
+    weak[:], strong[:] = 0, 0
+    np.testing.assert_array_equal(one.weak, np.eye(3))
+    np.testing.assert_array_equal(one.strong, np.eye(3))
+    assert one == one
+    assert one != Probe("one", torch.eye(3), np.eye(3))
+    assert len({one, one}) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_inputs_have_the_dtype_of_the_network(dtype):
+    network = torch.nn.Linear(3, 3).to(dtype)
+    network.register_parameter("gamma", torch.nn.Parameter(torch.tensor(1.0)))
+    x = torch.rand(5, 3)
+    (found,) = Probes(network, [Probe("one", x, np.eye(3))]).predictions()
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, network(x.to(dtype)).detach())
+    embedding = torch.nn.Embedding(9, 3).to(dtype)
+    (found,) = Probes(embedding, [Probe("one", torch.arange(5), np.eye(3))]).predictions()
+    assert torch.equal(found, embedding(torch.arange(5)).detach())
+
+
 def test_a_network_that_diverged_is_left_out_and_named():
     one, other = probe(0), probe(1)
     diverged = Probe("diverged", other.inputs * torch.nan, other.weak, other.strong)
