@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._align import _UNIT, align_many, check_threads, soft_dtw
-from ._alignment import compute
+from ._alignment import Alignment, compute
+from ._core import NoPathError
+from ._numbers import as_count, as_number
 from ._sequences import as_pair, as_sequence
 from ._settings import MEAN_COSTS, SYMMETRIC_COSTS, Band, Settings
 
@@ -151,7 +153,8 @@ def barycenter(
         step_weights: see `align`.
         band: see `align`.
         max_iterations: an upper bound on the iterations.
-        tolerance: stops when the objective falls by less than this share of its size.
+        tolerance: stops when an iteration lowers the objective by no more than this share of the mean cost
+            sum_i weights[i] <H_i, C_i> of the first alignments, a scale that follows that of the data.
         threads: see `align`.
 
     Returns:
@@ -161,10 +164,8 @@ def barycenter(
         raise ValueError(f"cost: a barycenter takes {', '.join(MEAN_COSTS)}, not {cost!r}")
     if len(xs) == 0:
         raise ValueError("xs: is empty; at least one series is needed")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations: is {max_iterations}; at least 1 is accepted")
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance: is {tolerance}; 0 or more is accepted")
+    max_iterations = as_count("max_iterations", max_iterations)
+    tolerance = as_number("tolerance", tolerance)
     series = [as_sequence(f"xs[{i}]", x, np.dtype(np.float64)) for i, x in enumerate(xs)]
     for i, each in enumerate(series):
         if each.shape[1] != series[0].shape[1]:
@@ -174,9 +175,9 @@ def barycenter(
     shares = _shares(weights, len(series))
     z: NDArray[np.float64]
     if init is None:
-        n = length if length is not None else round(float(np.dot(shares, [len(x) for x in series])))
-        if n < 1:
-            raise ValueError(f"length: is {n}; at least 1 frame is needed")
+        n = round(float(np.dot(shares, [len(x) for x in series])))
+        if length is not None:
+            n = as_count("length", length)
         z = np.sum([share * _stretched(x, n) for share, x in zip(shares, series, strict=True)], axis=0)
     else:
         z = as_sequence("init", init, np.dtype(np.float64))
@@ -186,19 +187,15 @@ def barycenter(
             )
     lowest = np.minimum(np.min([x.min(axis=0) for x in series], axis=0), z.min(axis=0))
     highest = np.maximum(np.max([x.max(axis=0) for x in series], axis=0), z.max(axis=0))
-    before = np.inf
+    before = size = np.inf
     for _ in range(max_iterations):
-        alignments = align_many(
-            [z] * len(series),
-            series,
-            cost=cost,
-            gamma=gamma,
-            step_weights=step_weights,
-            band=band,
-            threads=threads,
+        alignments = _aligned_with_all(
+            z, series, cost=cost, gamma=gamma, step_weights=step_weights, band=band, threads=threads
         )
         objective = float(sum(share * each.value for share, each in zip(shares, alignments, strict=True)))
-        if before - objective <= tolerance * max(1.0, abs(objective)):
+        if before == np.inf:
+            size = sum(abs(share * _mean_cost(each)) for share, each in zip(shares, alignments, strict=True))
+        elif before - objective <= tolerance * size:
             break
         before = objective
         mass = np.stack([share * each.h for share, each in zip(shares, alignments, strict=True)])  # (I,N)
@@ -209,6 +206,27 @@ def barycenter(
         # A mean lies within what it is of; rounding must not take it out of the range of the cost.
         z = np.clip(np.where(total[:, None] > 0, moved, z), lowest, highest)
     return z
+
+
+def _aligned_with_all(
+    z: NDArray[np.float64], series: Sequence[NDArray[Any]], **settings: Any
+) -> list[Alignment]:
+    found = align_many([z] * len(series), series, errors="return", **settings)
+    alignments = []
+    for i, each in enumerate(found):
+        if isinstance(each, NoPathError):
+            raise ValueError(
+                f"band: leaves no path between a barycenter of {len(z)} frames and xs[{i}]: {each}"
+            ) from each
+        if isinstance(each, Exception):
+            raise each
+        alignments.append(each)
+    return alignments
+
+
+def _mean_cost(alignment: Alignment) -> float:
+    """<H,C> = SDTW + gamma S."""
+    return alignment.value + alignment.gamma * alignment.entropy
 
 
 def _shares(weights: ArrayLike | None, count: int) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from studies.mpe.errors import StudyError
+from studies.mpe.validation import check_study
 
 Start = Literal["full", "short"]
 Objective = Literal["sdtw", "strong", "em"]
@@ -172,7 +174,7 @@ def read_configuration(path: Path) -> Configuration:
     """Read a study's file.
 
     Raises:
-        StudyError: it is missing, no TOML, or a key is missing, unknown or of a wrong type.
+        StudyError: it is missing, no TOML, or a key is missing, unknown, of a wrong type or out of range.
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))
@@ -184,7 +186,9 @@ def read_configuration(path: Path) -> Configuration:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"The configuration {path} is not TOML: {error}.") from None
     try:
-        return _configuration(table)
+        study = _configuration(table)
+        check_study(study)
+        return study
     except StudyError as error:
         raise StudyError(f"Configuration {path}: {error}") from None
 
@@ -197,11 +201,6 @@ def _configuration(table: dict[str, Any]) -> Configuration:
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         raise StudyError(f"Two runs have one name among {names}; give each its own.")
-    for run in runs:
-        if run.schedule == "piecewise" and len(run.points) < 1:
-            raise StudyError(
-                f"Run {run.name!r} is piecewise: give its `points`, [share of steps, gamma] each."
-            )
     sections = {
         "pretraining": _filled(Pretraining, "pretraining", table.pop("pretraining", {})),
         "finetuning": _filled(Finetuning, "finetuning", table.pop("finetuning", {})),
@@ -240,9 +239,11 @@ def _filled(kind: type[_T], where: str, table: Mapping[str, Any]) -> _T:
     for name, field in known.items():
         value = getattr(made, name)
         accepted_types = (int,) if field.type is int else (int, float)
-        wrong = isinstance(value, bool) or not isinstance(value, accepted_types) or value < 0
+        wrong = isinstance(value, bool) or not isinstance(value, accepted_types) or not 0 <= value < math.inf
         if field.type in (int, float) and wrong:
             raise StudyError(f"{where}: `{name}` is {value!r}; a number, 0 or more, is accepted.")
+        if field.type is str and not isinstance(value, str):
+            raise StudyError(f"{where}: `{name}` is {value!r}; a text in quotes is accepted.")
     return made
 
 

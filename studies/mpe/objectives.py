@@ -14,7 +14,15 @@ from warplens.torch import GammaSchedule, SoftDTWLoss
 from warplens.training import TargetInspector, hard_targets
 
 
-class StrongTargets:
+class WithoutGamma:
+    """An objective that is no soft DTW."""
+
+    def gamma(self) -> float:
+        """There is none."""
+        return float("nan")
+
+
+class StrongTargets(WithoutGamma):
     """Mean binary cross entropy against the strong targets, over the frames that there are."""
 
     def before_step(self, step: int, network: ConvStack) -> None:
@@ -24,10 +32,6 @@ class StrongTargets:
         """The loss of a batch's logits (B,N,88)."""
         return frame_loss(logits, batch.strong, batch.lengths)
 
-    def gamma(self) -> float:
-        """There is none."""
-        return float("nan")
-
     def state_dict(self) -> dict[str, Any]:
         """Nothing."""
         return {}
@@ -36,7 +40,7 @@ class StrongTargets:
         """Nothing."""
 
 
-class WeakTargets(StrongTargets):
+class WeakTargets:
     """Weighted soft DTW under binary cross entropy; a schedule moves gamma, an inspector looks."""
 
     def __init__(self, loss: SoftDTWLoss, schedule: GammaSchedule, inspector: TargetInspector) -> None:
@@ -76,7 +80,7 @@ class WeakTargets(StrongTargets):
         self.seconds_before = state["inspection_seconds"]
 
 
-class HardAlignedTargets(StrongTargets):
+class HardAlignedTargets(WithoutGamma):
     """In the manner of expectation-maximisation (Maman & Bermano, ICML 2022): align, train, align again.
 
     Every so many steps the weak target of each segment is aligned by hard DTW to what the network predicts;

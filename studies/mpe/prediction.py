@@ -9,45 +9,41 @@ from numpy.typing import NDArray
 from studies.mpe.features import Features
 from studies.mpe.model import CONTEXT_FRAMES, ConvStack
 from studies.mpe.segments import Segment
+from warplens.training.probes import undisturbed
 
 _CHUNK_FRAMES = 500
 _SEGMENTS_AT_ONCE = 8
 
 
-@torch.no_grad()
 def recording_logits(network: ConvStack, features: Features) -> NDArray[np.float32]:
     """(N,88) of a whole recording; chunks overlap by the context of a frame, so they leave no trace."""
-    was_training = network.training
-    network.eval()
     device = next(network.parameters()).device
     parts = []
-    for first in range(0, len(features), _CHUNK_FRAMES):
-        start, stop = max(0, first - CONTEXT_FRAMES), first + _CHUNK_FRAMES + CONTEXT_FRAMES
-        mel = torch.from_numpy(np.array(features.mel[start:stop]))
-        logits = network(mel[None].to(device))[0].float().cpu().numpy()
-        parts.append(logits[first - start :][:_CHUNK_FRAMES])
-    network.train(was_training)
+    with undisturbed(network):
+        for first in range(0, len(features), _CHUNK_FRAMES):
+            start, stop = max(0, first - CONTEXT_FRAMES), first + _CHUNK_FRAMES + CONTEXT_FRAMES
+            mel = torch.from_numpy(np.array(features.mel[start:stop]))
+            logits = network(mel[None].to(device))[0].float().cpu().numpy()
+            parts.append(logits[first - start :][:_CHUNK_FRAMES])
     return np.concatenate(parts)
 
 
-@torch.no_grad()
 def segment_logits(network: ConvStack, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
     """(N,88) of each segment, predicted without what surrounds it."""
-    was_training = network.training
-    network.eval()
     device = next(network.parameters()).device
     found: list[NDArray[np.float32] | None] = [None] * len(segments)
     lengths = [segment.stop - segment.first for segment in segments]
     by_length = sorted(range(len(segments)), key=lambda i: lengths[i])
     at = 0
-    while at < len(by_length):
-        # Segments of one length go together: what lies behind the end of a shorter one would be seen.
-        group = [i for i in by_length[at : at + _SEGMENTS_AT_ONCE] if lengths[i] == lengths[by_length[at]]]
-        mel = torch.from_numpy(np.stack([segments[i].mel for i in group]))
-        for i, logits in zip(group, network(mel.to(device)).float().cpu().numpy(), strict=True):
-            found[i] = logits
-        at += len(group)
-    network.train(was_training)
+    with undisturbed(network):
+        while at < len(by_length):
+            # Segments of one length go together: what lies behind the end of a shorter one would be seen.
+            length = lengths[by_length[at]]
+            group = [i for i in by_length[at : at + _SEGMENTS_AT_ONCE] if lengths[i] == length]
+            mel = torch.from_numpy(np.stack([segments[i].mel for i in group]))
+            for i, logits in zip(group, network(mel.to(device)).float().cpu().numpy(), strict=True):
+                found[i] = logits
+            at += len(group)
     return [logits for logits in found if logits is not None]
 
 

@@ -39,10 +39,10 @@ class Objective(Protocol):
 
 
 class Training:
-    """Steps of Adam on a network, resumable to the bit.
+    """Steps of Adam on a network, resumable: on the CPU to the bit, on CUDA as far as its kernels repeat.
 
     Batches depend on the step alone; all else (network, Adam, learning rate, objective, random numbers of
-    dropout, history of loss and gamma) is in the checkpoint.
+    dropout on the device, history of loss and gamma) is in the checkpoint.
 
     Args:
         network: is changed in place.
@@ -145,6 +145,10 @@ class Training:
         self.gammas.append(self.objective.gamma())
         self.step += 1
 
+    @property
+    def _is_cuda(self) -> bool:
+        return torch.device(self.device).type == "cuda"
+
     def _autocast(self) -> Any:
         if self.precision == "bfloat16":
             return torch.autocast(self.device, torch.bfloat16)
@@ -169,6 +173,7 @@ class Training:
             "rates": self.rates.state_dict(),
             "objective": self.objective.state_dict(),
             "random": torch.get_rng_state(),
+            "random_of_device": torch.cuda.get_rng_state(self.device) if self._is_cuda else None,
             "losses": torch.tensor(self.losses, dtype=torch.float64),
             "gammas": torch.tensor(self.gammas, dtype=torch.float64),
         }
@@ -186,6 +191,9 @@ class Training:
         self.rates.load_state_dict(state["rates"])
         self.objective.load_state_dict(state["objective"])
         torch.set_rng_state(state["random"])
+        # None or missing where the checkpoint is of another device or older: dropout then begins anew.
+        if self._is_cuda and state.get("random_of_device") is not None:
+            torch.cuda.set_rng_state(state["random_of_device"], self.device)
         self.step, self.seconds = state["step"], state["seconds"]
         self.losses, self.gammas = state["losses"].tolist(), state["gammas"].tolist()
 

@@ -4,9 +4,10 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from warplens._settings import CostFunction, check_cost
+from warplens.torch.uncast import UncastModule
 
 
 class PriorTerm(NamedTuple):
@@ -16,7 +17,7 @@ class PriorTerm(NamedTuple):
     nu: float
 
 
-class DiagonalPrior(nn.Module):
+class DiagonalPrior(UncastModule):
     """A cost with a diagonal prior, for `SoftDTWLoss`, `soft_dtw_loss` and `align`.
 
         C'(n,m) = C(n,m) + weight P(n,m),    P(n,m) = 1 - exp(-d(n,m)^2 / (2 nu)),
@@ -26,9 +27,9 @@ class DiagonalPrior(nn.Module):
     targets last equally long. N and M are the lengths of each pair, so padding changes nothing. P depends on
     neither x nor y: modified targets are those of the cost.
 
-    The weight is a float64 buffer: in the state_dict of the loss, changed in place (`prior.weight.fill_(0)`)
-    or by `PiecewisePriorWeight`. Once it has come to 0, the plain cost does the same in less time: a cost
-    with a prior goes through cost matrices. Not for devices without float64 (MPS).
+    The weight is a float64 buffer that no cast rounds: in the state_dict of the loss, changed in place
+    (`prior.weight.fill_(0)`) or by `PiecewisePriorWeight`. Once it has come to 0, the plain cost does the
+    same in less time: a cost with a prior goes through cost matrices. Not for devices without float64 (MPS).
 
     Args:
         cost: name of a cost, or a callable (x (B,N,D), y (B,M,D)) -> C (B,N,M).

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.checkpoint import checkpoint
 
+from warplens._numbers import as_count, as_number
 from warplens._settings import MEAN_COSTS, Band
 from warplens.torch.batches import Lengths, Pairs, dtype_of_loss, dtype_of_results, lengths_or_all
-from warplens.torch.series import Series, as_series
+from warplens.torch.series import Series, as_series, check_finite
 from warplens.torch.settings import (
     Backend,
     CostFunction,
@@ -21,7 +22,8 @@ from warplens.torch.settings import (
     check_names,
     chosen_backend,
 )
-from warplens.torch.values import results_of_pairs, values_of_pairs
+from warplens.torch.snapshot import snapshot
+from warplens.torch.values import mean_costs, results_of_pairs, values_of_pairs
 
 _MOST_NUMBERS = 2**24
 """of the copies, cost matrices or gradients that a block of pairs makes"""
@@ -83,17 +85,24 @@ def cdist(
     dtype = dtype_of_loss(rows.frames, columns.frames)
     (count, N, D), (others, M, _) = rows.frames.shape, columns.frames.shape
 
-    def values(i: Tensor, j: Tensor) -> Tensor:
-        return values_of_pairs(_paired(rows, columns, i, j), local_cost, settings, None, chosen)
+    def values(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        pairs = _paired(replace(rows, frames=x), replace(columns, frames=y), i, j)
+        return values_of_pairs(pairs, local_cost, settings, None, chosen)
 
     cells = 0 if chosen == "core" and not local_cost.needs_matrix else 8 * N * M
     block = max(1, _MOST_NUMBERS // (N * D + M * D + cells))
     pairs = torch.arange(count * others, device=rows.frames.device)
     blocks = [(k // others, k % others) for k in torch.split(pairs, block)]
+    x, y = rows.frames, columns.frames
     if len(blocks) == 1 or not torch.is_grad_enabled():
-        found = [values(i, j) for i, j in blocks]
+        found = [values(x, y, i, j) for i, j in blocks]
     else:
-        found = [checkpoint(values, i, j, use_reentrant=False, preserve_rng_state=False) for i, j in blocks]
+        # Backward computes the blocks again: gamma and weights may have moved on by then. Series that were
+        # changed in place autograd refuses, for they are arguments.
+        local_cost, settings = snapshot(local_cost, settings)
+        found = [
+            checkpoint(values, x, y, i, j, use_reentrant=False, preserve_rng_state=False) for i, j in blocks
+        ]
     return torch.cat(found).view(count, others).to(dtype)
 
 
@@ -136,7 +145,8 @@ def barycenter(
         step_weights: (w_h, w_v, w_d).
         band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
         max_iterations: an upper bound on the iterations.
-        tolerance: stops when the objective falls by less than this share of its size.
+        tolerance: stops when an iteration lowers the objective by no more than this share of the mean cost
+            sum_i weights[i] <H_i, C_i> of the first alignments, a scale that follows that of the data.
         backend: "core", "ops" or None.
 
     Returns:
@@ -144,16 +154,15 @@ def barycenter(
 
     Raises:
         TypeError: An argument is not of an accepted type.
-        ValueError: xs is empty, shapes do not fit, or a value is out of range.
+        ValueError: xs is empty, shapes do not fit, or a value is out of range or not finite, on any device.
     """
     check_names(cost, band=band)
     if cost not in MEAN_COSTS:
         raise ValueError(f"cost: a barycenter takes {', '.join(MEAN_COSTS)}, not {cost!r}")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations: is {max_iterations}; at least 1 is accepted")
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance: is {tolerance}; 0 or more is accepted")
+    max_iterations = as_count("max_iterations", max_iterations)
+    tolerance = as_number("tolerance", tolerance)
     given = as_series("xs", xs, x_lengths, cost, side=1)
+    check_finite(given)
     dtype = dtype_of_loss(given.frames)
     exact = torch.float32 if given.frames.device.type == "mps" else torch.float64
     series = replace(given, frames=given.frames.to(exact))
@@ -163,19 +172,22 @@ def barycenter(
         z = _mean_of_stretched(series, shares, length)
     else:
         start = as_series("init", [init], None, cost, side=0)
+        check_finite(start)
         series.check_fit(start)
         z = start.frames[0].to(exact)
     local_cost = as_local_cost(cost, None, None, "sum", features=z.shape[1])
     chosen = chosen_backend(backend, z.device)
     lowest, highest = _range(series, z)
-    before = float("inf")
+    before = size = float("inf")
     for _ in range(max_iterations):
         pairs = _against_all(z, series)
-        found = results_of_pairs(pairs, local_cost, settings, ["h", "y_mod"], chosen)
+        found = results_of_pairs(pairs, local_cost, settings, ["h", "y_mod", "moments"], chosen)
         objective = float(shares @ found["value"].to(exact))
         if objective == float("inf"):
             raise ValueError(f"band: leaves no path between a barycenter of {len(z)} frames and some series")
-        if before - objective <= tolerance * max(1.0, abs(objective)):
+        if before == float("inf"):
+            size = float((shares * mean_costs(found, settings).to(exact)).abs().sum())
+        elif before - objective <= tolerance * size:
             break
         before = objective
         mass = shares[:, None] * found["h"]  # (I,N)
@@ -216,9 +228,9 @@ def _shares(weights: Weights | None, series: Series) -> Tensor:
 
 def _mean_of_stretched(series: Series, shares: Tensor, length: int | None) -> Tensor:
     lengths = lengths_or_all(series.lengths, series.frames)
-    n = length if length is not None else round(float(shares @ lengths.to(shares.dtype)))
-    if n < 1:
-        raise ValueError(f"length: is {n}; at least 1 frame is needed")
+    n = round(float(shares @ lengths.to(shares.dtype)))
+    if length is not None:
+        n = as_count("length", length)
     stretched = [
         interpolate(frames[:own].T[None], size=n, mode="linear", align_corners=True)[0].T
         for frames, own in zip(series.frames, lengths.tolist(), strict=True)

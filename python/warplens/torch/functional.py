@@ -1,7 +1,6 @@
 """Soft DTW of batches as functions: losses and alignments."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -34,6 +33,7 @@ from warplens.torch.settings import (
     check_symmetric,
     chosen_backend,
 )
+from warplens.torch.snapshot import snapshot
 from warplens.torch.values import (
     Values,
     divergence_of_pairs,
@@ -98,7 +98,8 @@ def soft_dtw_loss(
             value. For "mse", "sqeuclidean", "cosine", "euclidean", "l1" and callables, which must keep
             c(x,y) = c(y,x). Lengths may differ.
         sharp: take <H,C>, the mean cost of the alignments without their entropy, as S instead of SDTW =
-            <H,C> - gamma entropy. Its gradient costs one more sweep forward and back, in float64 and with C.
+            <H,C> - gamma entropy. Its gradient costs one more sweep forward and back, in float64 and with C,
+            and cannot be differentiated again.
         feature_weights: (D,) weight of each feature in the cost.
         pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
         feature_reduction: "sum" over features, or "mean".
@@ -109,13 +110,14 @@ def soft_dtw_loss(
         (B,) or (), in the dtype of x and y, promoted; under autocast in float32 at least. x, y, gamma and
         step weights get gradients when they require them; a pair without a path is +inf with gradient 0, NaN
         stays in its own pair. Under `create_graph=True` the gradients can be differentiated once more in all
-        of these; they are then made anew in float64, by way of the cost matrices.
+        of these, unless `sharp`; they are then made anew in float64, by way of the cost matrices. No forward
+        mode (`torch.func.jvp`, and so `torch.func.hessian`): take `torch.autograd.functional.hessian`.
 
     Raises:
         TypeError: An argument is not of an accepted type.
         ValueError: Shapes do not fit, a sequence is empty, lengths, gamma or weights are out of range, or, on
             the CPU, probabilities or rates are; the message names the argument and the first offending index.
-        RuntimeError: When third derivatives are asked for.
+        RuntimeError: When third derivatives are asked for, or second ones under `sharp`.
 
     Source: J. Zeitler and M. Mueller, ISMIR 2025; debias and sharp: M. Blondel, A. Mensch and J.-P. Vert,
     AISTATS 2021.
@@ -169,12 +171,13 @@ def soft_dtw_from_costs(
         backend: "core", "ops" or None.
 
     Returns:
-        (B,) or (), differentiable in C, gamma and step weights, and once more under `create_graph=True`.
+        (B,) or (), differentiable in C, gamma and step weights, and once more under `create_graph=True`,
+        unless `sharp`.
 
     Raises:
         TypeError: An argument is not of an accepted type.
         ValueError: A shape does not fit, or lengths, gamma, weights or (on the CPU) costs are out of range.
-        RuntimeError: When third derivatives are asked for.
+        RuntimeError: When third derivatives are asked for, or second ones under `sharp`.
     """
     check_names(band=band)
     check_reduction(reduction, normalize)
@@ -238,10 +241,7 @@ def align(
     check_values(pairs, local_cost.kind)
     settings = as_recursion_settings(gamma, step_weights, band)
     # Gamma and weights may be changed between now and the first look at H.
-    settings = replace(settings, gamma=settings.gamma.clone(), step_weights=settings.step_weights.clone())
-    if local_cost.prior is not None:
-        prior = local_cost.prior._replace(weight=local_cost.prior.weight.clone())
-        local_cost = replace(local_cost, prior=prior)
+    local_cost, settings = snapshot(local_cost, settings)
     chosen = chosen_backend(backend, x.device)
 
     def compute(names: Sequence[str]) -> dict[str, Tensor]:

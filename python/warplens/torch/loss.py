@@ -1,8 +1,5 @@
 """Soft DTW as a module."""
 
-from collections.abc import Callable
-from typing import Self
-
 from torch import Tensor, nn
 
 from warplens._settings import Band
@@ -24,9 +21,10 @@ from warplens.torch.settings import (
     check_reduction,
     check_symmetric,
 )
+from warplens.torch.uncast import UncastModule
 
 
-class SoftDTWLoss(nn.Module):
+class SoftDTWLoss(UncastModule):
     """Weighted soft dynamic time warping as a loss; `soft_dtw_loss` says what it computes.
 
     `gamma` and `step_weights` are float64 buffers: they are in the state_dict, and no cast of the module
@@ -44,7 +42,7 @@ class SoftDTWLoss(nn.Module):
         band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
         zero_infinity: count a pair without a path as 0 instead of +inf.
         debias: take the divergence, 0 where x = y.
-        sharp: take <H,C>, the mean cost of the alignments without their entropy.
+        sharp: take <H,C>, the mean cost of the alignments without their entropy; no second derivatives.
         feature_weights: (D,) weight of each feature in the cost.
         pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
         feature_reduction: "sum" over features, or "mean".
@@ -147,17 +145,3 @@ class SoftDTWLoss(nn.Module):
             self.register_parameter(name, given)
         else:
             self.register_buffer(name, checked.detach().clone())
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What `.to()`, `.half()`, `.cuda()` and the like go through: moves follow it, casts do not."""
-
-        def move(tensor: Tensor) -> Tensor:
-            try:
-                moved = fn(tensor)
-                return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
-            except TypeError:
-                # A device without float64 refuses; there the loss goes through the CPU anyway.
-                return tensor
-
-        super()._apply(move, recurse)  # type: ignore[no-untyped-call]
-        return self

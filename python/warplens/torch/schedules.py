@@ -6,8 +6,6 @@ compiled again. A high gamma lets the gradient reach many alignments while the n
 teaches short events as strongly as long ones (Zeitler & Mueller, ISMIR 2025, section 5.3).
 """
 
-import math
-import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -17,6 +15,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from warplens._numbers import as_count, as_number
 from warplens.torch.diagonal_prior import DiagonalPrior
 from warplens.torch.loss import SoftDTWLoss
 
@@ -42,6 +41,11 @@ class Schedule(ABC):
         self.last = self._value()
         self._write()
 
+    @property
+    def moves(self) -> str:
+        """The name of the number that it moves: "gamma" or "weight"."""
+        return self._buffer
+
     @abstractmethod
     def _value(self) -> float:
         """The number at `last_step`; asked once a step, in order."""
@@ -53,22 +57,31 @@ class Schedule(ABC):
         self._write()
 
     def state_dict(self) -> dict[str, Any]:
-        """Settings and position, without the module: plain numbers, strings and lists of them."""
-        return {name: deepcopy(value) for name, value in vars(self).items() if name not in self._not_saved}
+        """Kind, settings and position, without the module: plain numbers, strings and lists of them."""
+        kept = {name: deepcopy(value) for name, value in vars(self).items() if name not in self._not_saved}
+        return {"kind": type(self).__name__, **kept}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over settings and position, and set the number that they ask for.
 
         Raises:
-            ValueError: the state is that of another kind of schedule.
+            TypeError: its position is no number.
+            ValueError: the state is that of another kind of schedule, or its position is out of range.
         """
-        expected = set(self.state_dict())
-        if set(state) != expected:
+        expected = self.state_dict()
+        kind = state.get("kind")
+        if kind != expected["kind"]:
             raise ValueError(
-                f"state: has the keys {sorted(state)}, but a {type(self).__name__} keeps {sorted(expected)}; "
-                "load the state of the same kind of schedule"
+                f"state: is of the kind {kind!r}, but this is a {expected['kind']}; load one of the same kind"
             )
-        vars(self).update(deepcopy(dict(state)))
+        if set(state) != set(expected):
+            raise ValueError(
+                f"state: has the keys {sorted(state)}, but a {kind} keeps {sorted(expected)}; load one that "
+                "this version saved"
+            )
+        as_count("state: last_step", state["last_step"], least=0)
+        as_number("state: last", state["last"])
+        vars(self).update({name: deepcopy(value) for name, value in state.items() if name != "kind"})
         self._write()
 
     def _tensor(self) -> Tensor:
@@ -113,7 +126,7 @@ class ConstantGamma(GammaSchedule):
     """gamma(t) = gamma."""
 
     def __init__(self, loss: SoftDTWLoss, gamma: float) -> None:
-        self.gamma = _number("gamma", gamma)
+        self.gamma = as_number("gamma", gamma)
         super().__init__(loss)
 
     def _value(self) -> float:
@@ -124,8 +137,8 @@ class LinearGamma(GammaSchedule):
     """gamma(t) = start + (end - start) min(t / steps, 1)."""
 
     def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
-        self.start, self.end = _number("start", start), _number("end", end)
-        self.steps = _count("steps", steps)
+        self.start, self.end = as_number("start", start), as_number("end", end)
+        self.steps = as_count("steps", steps)
         super().__init__(loss)
 
     def _value(self) -> float:
@@ -136,8 +149,11 @@ class ExponentialGamma(GammaSchedule):
     """gamma(t) = start (end / start)^min(t / steps, 1), both above 0."""
 
     def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
-        self.start, self.end = _number("start", start, above_zero=True), _number("end", end, above_zero=True)
-        self.steps = _count("steps", steps)
+        self.start, self.end = (
+            as_number("start", start, above_zero=True),
+            as_number("end", end, above_zero=True),
+        )
+        self.steps = as_count("steps", steps)
         super().__init__(loss)
 
     def _value(self) -> float:
@@ -167,7 +183,7 @@ class PiecewiseGamma(GammaSchedule):
 
         Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, ISMIR 2023, and the code that goes with it.
         """
-        epoch = _count("steps_per_epoch", steps_per_epoch)
+        epoch = as_count("steps_per_epoch", steps_per_epoch)
         return cls(loss, [(10 * epoch, 10.0), (20 * epoch, 0.1)])
 
     def _value(self) -> float:
@@ -184,7 +200,7 @@ class PiecewisePriorWeight(Schedule):
     @classmethod
     def published(cls, prior: DiagonalPrior, *, steps_per_epoch: int = 1) -> Self:
         """Weight 3 for 5 epochs, linear to 0 over 5 more (Zeitler et al., ISMIR 2023, and its code)."""
-        epoch = _count("steps_per_epoch", steps_per_epoch)
+        epoch = as_count("steps_per_epoch", steps_per_epoch)
         return cls(prior, [(5 * epoch, 3.0), (10 * epoch, 0.0)])
 
     def get_last_weight(self) -> float:
@@ -213,7 +229,7 @@ def _checked_points(points: Points) -> list[tuple[int, float]]:
             step, value = point
         except (TypeError, ValueError):
             raise TypeError(f"points: entry {index} is {point!r}; a pair (step, value) is accepted") from None
-        checked.append((_count(f"points[{index}]", step, least=0), _number(f"points[{index}]", value)))
+        checked.append((as_count(f"points[{index}]", step, least=0), as_number(f"points[{index}]", value)))
         if index and checked[-1][0] <= checked[-2][0]:
             raise ValueError(
                 f"points: entry {index} is at step {step}, after step {checked[-2][0]}; steps must ascend"
@@ -221,21 +237,3 @@ def _checked_points(points: Points) -> list[tuple[int, float]]:
     if not checked:
         raise ValueError("points: empty; at least one (step, value) is needed")
     return checked
-
-
-def _number(name: str, value: object, *, above_zero: bool = False) -> float:
-    accepted = "finite and above 0" if above_zero else "finite and not negative"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}: is {value!r}; a number is accepted, {accepted}")
-    number = float(value)
-    if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
-        raise ValueError(f"{name}: is {number}; a number is accepted, {accepted}")
-    return number
-
-
-def _count(name: str, value: object, *, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}: is {value!r}; a whole number of steps is accepted")
-    if value < least:
-        raise ValueError(f"{name}: is {value}; a whole number of steps is accepted, {least} or more")
-    return int(value)

@@ -102,8 +102,8 @@ class _Last(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> None:
         raise RuntimeError(
-            "soft DTW: third derivatives are not computed; "
-            "take the second ones without create_graph=True, or differentiate no further"
+            "soft DTW: third derivatives are not computed, and second ones of sharp=True would need them; "
+            "differentiate once less, the last time without create_graph=True"
         )
 
 

@@ -71,6 +71,17 @@ def as_series(
     return Series(name, frames, checked)
 
 
+def check_finite(series: Series) -> None:
+    """Raises for NaN and infinities outside the padding, which it reads from the device."""
+    refused = ~series.without_padding().isfinite()
+    if bool(refused.any()):
+        one, *index = refused.nonzero()[0].tolist()
+        raise ValueError(
+            f"{series.name}[{one}]: is {series.frames[one, *index].item()} at index {tuple(index)}; "
+            "finite numbers are accepted"
+        )
+
+
 def _check_each(name: str, given: Sequence[Tensor]) -> None:
     if not given:
         raise ValueError(f"{name}: is empty; at least one series is needed")

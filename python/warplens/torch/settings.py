@@ -177,8 +177,13 @@ def check_reduction(reduction: object, normalize: object) -> None:
     _check_word("normalize", normalize, get_args(Normalize))
 
 
-def check_symmetric(cost: str | CostFunction) -> None:
+def check_symmetric(cost: Cost) -> None:
     """Checks that a divergence can be made of the cost."""
+    if isinstance(cost, DiagonalPrior):
+        raise ValueError(
+            "debias: a divergence needs a symmetric cost; a DiagonalPrior is none, for what it adds changes "
+            "when x and y change places. Give its cost alone, or debias=False"
+        )
     if not callable(cost) and cost not in SYMMETRIC_COSTS:
         raise ValueError(
             f"debias: a divergence needs a symmetric cost ({', '.join(SYMMETRIC_COSTS)}, or a callable "

@@ -126,8 +126,12 @@ def _are_differentiated(*inputs: Tensor) -> bool:
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
 
 
-def _with_entropy(found: dict[str, Tensor], settings: RecursionSettings, shares: Tensor | None) -> Tensor:
-    """<H,C> = SDTW + gamma S, because SDTW is homogeneous in C and gamma."""
+def mean_costs(found: dict[str, Tensor], settings: RecursionSettings) -> Tensor:
+    """<H,C> = SDTW + gamma S (B,) of results with moments: SDTW is homogeneous in C and gamma."""
     value = found["value"]
-    sharp = value + settings.gamma.detach().to(value.device) * found["entropy"]
+    return value + settings.gamma.detach().to(value.device) * found["entropy"]
+
+
+def _with_entropy(found: dict[str, Tensor], settings: RecursionSettings, shares: Tensor | None) -> Tensor:
+    sharp = mean_costs(found, settings)
     return sharp if shares is None else sharp * shares

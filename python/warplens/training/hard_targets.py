@@ -10,6 +10,7 @@ from torch import Tensor
 
 import warplens as wl
 from warplens._settings import Band
+from warplens.torch import DiagonalPrior
 from warplens.torch.batches import Lengths
 
 
@@ -48,8 +49,14 @@ def hard_targets(
         (B,N,D) or (N,D), dtype and device of x, 0 behind the lengths.
 
     Raises:
+        TypeError: the cost is a `DiagonalPrior`.
         ValueError: as `warplens.hard_dtw`, with the index of the pair.
     """
+    if isinstance(cost, DiagonalPrior):
+        raise TypeError(
+            "cost: is a DiagonalPrior, unknown to hard_dtw; give the name of its cost, and a band to "
+            "keep paths near the diagonal"
+        )
     if x.ndim == 2:
         lengths = [
             None if given is None else [int(torch.as_tensor(given))] for given in (x_lengths, y_lengths)

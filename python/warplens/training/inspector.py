@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from warplens._numbers import as_count, as_number
 from warplens.analysis.sonify import SAMPLE_RATE, most_voices, sonify
 from warplens.torch import SoftDTWLoss
 from warplens.training.look import Look, ProbeTargets, check_loss, levels_of, look
@@ -54,7 +55,8 @@ class TargetInspector:
         seconds: time spent looking, drawing and writing.
 
     Raises:
-        ValueError: the cost has no modified targets, or a number is out of range.
+        TypeError: an argument is not a number, or not a whole one.
+        ValueError: the loss has no modified targets, or a number is out of range.
         ModuleNotFoundError: pictures are wanted, but matplotlib is not there (extra `display`).
 
     Example:
@@ -78,34 +80,44 @@ class TargetInspector:
         tag: str = "targets",
     ) -> None:
         check_loss(loss)
-        for name, value in (("every", every), ("pictures_every", pictures_every)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: is {value}; a whole number is accepted, 1 or more")
-        if writer is not None and pictures_every is not None and find_spec("matplotlib") is None:
-            raise ModuleNotFoundError(
-                "pictures need matplotlib: pip install 'warplens[display]', or give pictures_every=None"
-            )
         self.loss = loss
         self.probes = probes
+        self.every = as_count("every", every)
+        self.pictures_every = None if pictures_every is None else as_count("pictures_every", pictures_every)
+        self.pictures_of = as_count("pictures_of", pictures_of, least=0)
+        self.threshold = as_number("threshold", threshold)
         self.writer = writer
-        self.every = every
-        self.pictures_every = pictures_every
-        self.pictures_of = pictures_of
-        self.threshold = threshold
         self.tag = tag
         self.last: Look | None = None
         self.seconds = 0.0
-        self._seen: int | None = None
+        self._seen: tuple[int, Writer | None] | None = None
         self._layouts: dict[str, list[Any]] = {}
+
+    @property
+    def writer(self) -> Writer | None:
+        """What takes scalars, pictures and sound; None only looks.
+
+        Setting one raises ModuleNotFoundError where pictures are wanted, but matplotlib is not there.
+        """
+        return self._writer
+
+    @writer.setter
+    def writer(self, writer: Writer | None) -> None:
+        if writer is not None and self.pictures_every is not None and find_spec("matplotlib") is None:
+            raise ModuleNotFoundError(
+                "pictures need matplotlib: pip install 'warplens[display]', or give pictures_every=None"
+            )
+        self._writer = writer
 
     def step(self, step: int) -> Look | None:
         """Look if a look is due at this step, counted from 0; a step asked for twice is looked at once.
 
-        The step decides alone, so a run that resumes needs no state of the inspector.
+        The step decides alone, so a run that resumes needs no state of the inspector. A new writer gets the
+        look of a step that another one had.
         """
-        if step % self.every or step == self._seen:
+        if step % self.every or (step, self.writer) == self._seen:
             return None
-        self._seen = step
+        self._seen = step, self.writer
         pictures = self.pictures_every is not None and step % (self.every * self.pictures_every) == 0
         return self.inspect(step, pictures=pictures)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from warplens.torch import GammaSchedule
+from warplens.torch.schedules import Schedule
 from warplens.training.inspector import TargetInspector
 
 
@@ -12,7 +12,8 @@ class TargetInspectorCallback(Callback):
     """Lets an inspector look before the first and after each optimizer step, on the process of rank 0.
 
     Without a writer of its own the inspector writes to the first logger of the trainer that has the methods
-    of a TensorBoard `SummaryWriter` (`TensorBoardLogger`); without one it only looks.
+    of a TensorBoard `SummaryWriter` (`TensorBoardLogger`), as long as this one trains; without one it only
+    looks.
 
     Args:
         inspector: over the network that is trained.
@@ -20,6 +21,7 @@ class TargetInspectorCallback(Callback):
 
     def __init__(self, inspector: TargetInspector) -> None:
         self.inspector = inspector
+        self._lent = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find the writer, look at what would be taught first."""
@@ -27,6 +29,7 @@ class TargetInspectorCallback(Callback):
             return
         if self.inspector.writer is None:
             self.inspector.writer = _writer_of(trainer)
+            self._lent = True
         self.inspector.step(trainer.global_step)
 
     def on_train_batch_end(
@@ -36,22 +39,51 @@ class TargetInspectorCallback(Callback):
         if trainer.is_global_zero:
             self.inspector.step(trainer.global_step)
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Let go of the logger."""
+        self._return_writer()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let go of the logger: another trainer has its own."""
+        self._return_writer()
+
+    def _return_writer(self) -> None:
+        if self._lent:
+            self.inspector.writer = None
+            self._lent = False
+
 
 class GammaScheduleCallback(Callback):
-    """Steps a schedule of gamma after each optimizer step and keeps its state in the checkpoints.
+    """Steps a schedule after each optimizer step and keeps its state in the checkpoints.
+
+    Steps are counted from where the schedule stands when training begins: a schedule that comes late, or goes
+    on under a second trainer, neither jumps nor waits.
 
     Args:
-        schedule: of the loss of the network that is trained.
+        schedule: of gamma, for the loss of the network that is trained, or of the weight of its prior.
+        name: what its state is called in the checkpoint; needed where two schedules move numbers of one name.
+            None is the name of the number, "gamma" or "weight".
     """
 
-    def __init__(self, schedule: GammaSchedule) -> None:
+    def __init__(self, schedule: Schedule, *, name: str | None = None) -> None:
         self.schedule = schedule
+        self.name = schedule.moves if name is None else name
+        self._begun = 0
+
+    @property
+    def state_key(self) -> str:
+        """Of this callback in a checkpoint."""
+        return self._generate_state_key(name=self.name)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember at which optimizer step the schedule was at its step 0."""
+        self._begun = trainer.global_step - self.schedule.last_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Catch up with the optimizer steps done so far: none while gradients are accumulated."""
-        while self.schedule.last_step < trainer.global_step:
+        while self.schedule.last_step < trainer.global_step - self._begun:
             self.schedule.step()
 
     def state_dict(self) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Look:
 
 
 def check_loss(loss: SoftDTWLoss) -> None:
-    """Raises ValueError where the cost of a loss has no modified targets to look at."""
+    """Raises ValueError where a loss has no modified targets to look at."""
     cost = bare_cost(loss.cost)
     if not isinstance(cost, str) or cost in COSTS_WITHOUT_TARGETS:
         name = cost if isinstance(cost, str) else getattr(cost, "__name__", repr(cost))
@@ -102,6 +102,15 @@ def check_loss(loss: SoftDTWLoss) -> None:
             f"loss: its cost {name!r} is not affine in the target, so there are no modified targets to look "
             'at; use "mse", "bce" or another cost of that form'
         )
+    for name, why in (
+        ("debias", "the gradient of SDTW(x,x) is no alignment with the target"),
+        ("sharp", "the gradient of <H,C> is not H"),
+    ):
+        if getattr(loss, name):
+            raise ValueError(
+                f"loss: has {name}=True, whose gradient modified targets do not give: {why}; look at a "
+                f"SoftDTWLoss without {name} if its targets are to be seen all the same"
+            )
 
 
 def look(
@@ -122,11 +131,11 @@ def look(
         threshold: level under which an event counts as lost, and above which one counts as active.
 
     Raises:
-        ValueError: the cost has no modified targets; predictions do not fit.
+        ValueError: the cost has no modified targets, the loss is debiased or sharp, predictions do not fit.
     """
     check_loss(loss)
     given = probes.predictions() if predictions is None else predictions
-    used = float(loss.gamma) if gamma is None else gamma
+    used = float(loss.gamma.detach()) if gamma is None else gamma
     targets, left_out = [], []
     for probe, x in zip(probes.items, given, strict=True):
         found = _targets_of(loss, probe, x, used, threshold)
@@ -187,7 +196,7 @@ def _aligned(loss: SoftDTWLoss, x: Tensor, weak: Floats, gamma: float) -> _Align
             torch.from_numpy(weak).to(x.device),
             cost=loss.cost,
             gamma=gamma,
-            step_weights=loss.step_weights,
+            step_weights=loss.step_weights.detach(),
             band=loss.band,
             feature_weights=loss.feature_weights,
             pos_weight=loss.pos_weight,

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from warplens.analysis import Events, find_events
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Probe:
-    """One item to look at.
+    """One item to look at; its targets are copies of those given. A probe equals itself alone.
 
     Attributes:
         id: a name for it.
@@ -61,7 +62,9 @@ class Probes:
         model: the network that is trained.
         items: at least one, with ids of their own.
         predict: inputs of a probe -> predictions (N,D) or (1,N,D), as the loss takes them (logits for
-            "bce_logits"). None: `model(inputs[None])[0]`, inputs moved to the device of the model.
+            "bce_logits"). None: `model(inputs[None])[0]`, inputs moved to the device of the model and, where
+            they are floating-point, cast to the dtype of its largest parameter. A
+            `DistributedDataParallel` is asked as the network it wraps, so one rank may look alone.
 
     Raises:
         ValueError: no items, or an id occurs twice.
@@ -98,7 +101,11 @@ class Probes:
                 f"inputs: is a {type(inputs).__name__}; without `predict` a tensor is accepted, one item "
                 "without batch axis"
             )
-        found = self.model(inputs[None].to(_device(self.model)))
+        model = self.model
+        if isinstance(model, DistributedDataParallel):
+            model = model.module
+        dtype = _dtype(model) if inputs.is_floating_point() else None
+        found = model(inputs[None].to(_device(model), dtype))
         if not isinstance(found, Tensor):
             raise TypeError(
                 f"model: returned a {type(found).__name__}; give `predict`, inputs -> predictions (N, D)"
@@ -128,6 +135,12 @@ def _device(model: nn.Module) -> torch.device:
     return torch.device("cpu")
 
 
+def _dtype(model: nn.Module) -> torch.dtype | None:
+    """Of its largest parameter: a gamma that is learned in another does not count."""
+    parameters = [each for each in model.parameters() if each.is_floating_point()]
+    return max(parameters, key=Tensor.numel).dtype if parameters else None
+
+
 def _checked(item: Probe, found: Tensor) -> Tensor:
     if found.ndim == 3 and len(found) == 1:
         found = found[0]
@@ -152,4 +165,4 @@ def _roll(name: str, given: ArrayLike) -> NDArray[Any]:
             f"{name} has shape {array.shape} and dtype {array.dtype}; numbers of shape (frames, features) "
             "are accepted"
         )
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
+    return np.array(array, array.dtype if array.dtype in (np.float32, np.float64) else np.float32)

@@ -6,32 +6,16 @@ its targets get sharper by themselves; a low gamma on poor predictions lets alig
 """
 
 import math
-from dataclasses import dataclass
 
+from warplens._numbers import as_count, as_number
 from warplens.torch import GammaSchedule, SoftDTWLoss
+from warplens.training.limits import Limits, short_events, short_peak
 from warplens.training.look import Look, check_loss, look
 from warplens.training.probes import Probes
+from warplens.training.ranks import as_on_rank_0
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What modified targets must keep.
-
-    Attributes:
-        least_short_peak: the least mean peak of short events (`short_event_peak` of a `Look`).
-        most_blur: the most blur in frames; None: any.
-    """
-
-    least_short_peak: float
-    most_blur: float | None
-
-    def share_kept(self, found: Look) -> float:
-        """How far the targets come, 1 or more where they keep the limits, NaN where that is not known."""
-        share = found.measures["short_event_peak"] / self.least_short_peak
-        if self.most_blur is not None:
-            blur = found.measures["blur"]
-            share = min(share, self.most_blur / blur if blur > 0 else math.inf)
-        return share
+_TOLD = ("best", "waited", "log", "last_reason")
+"""What a look changes beside gamma."""
 
 
 class TargetDrivenGamma(GammaSchedule):
@@ -43,12 +27,16 @@ class TargetDrivenGamma(GammaSchedule):
        is more than `most_blur` frames.
     2. They have stopped getting better by themselves: in `patience` looks in a row they came no nearer to
        the limit, by more than a share of `least_gain`, than before at this gamma.
-    3. On the same predictions, the lower gamma brings them nearer to the limit, and keeps as many events at
-       or above the threshold: where it would let alignments collapse, it waits.
+    3. On the same predictions, the lower gamma brings them nearer to the limit, the events that are short now
+       being compared with themselves, and keeps as many events at or above the threshold: where it would let
+       alignments collapse, it waits.
 
     The limits say how sharp the targets are, not whether they are right: alignments that went wrong at a high
     gamma, as those of an untrained network do, get sharp where they are. `f_measure` of a `Look` shows it
     where strong targets are known; a lower start or some pre-training is the remedy.
+
+    Where `torch.distributed` is initialised, step it on all ranks: each looks, what rank 0 decides holds for
+    all, so gammas do not part where networks do (statistics of normalisation).
 
     Each move is told in a sentence in `log`, and why it did not move at the last look in `last_reason`.
 
@@ -72,7 +60,8 @@ class TargetDrivenGamma(GammaSchedule):
         waited: looks in a row that were no better.
 
     Raises:
-        ValueError: a number is out of range, the probes hold no event, the cost has no modified targets, or
+        TypeError: an argument is not a number, or not a whole one.
+        ValueError: a number is out of range, the probes hold no event, the loss has no modified targets, or
             gamma is an `nn.Parameter`.
     """
 
@@ -94,24 +83,19 @@ class TargetDrivenGamma(GammaSchedule):
         threshold: float = 0.5,
     ) -> None:
         check_loss(loss)
-        _check("start", start, 0.0, math.inf)
-        _check("end", end, 0.0, math.inf)
-        _check("factor", factor, 0.0, 1.0)
-        _check("least_short_peak", least_short_peak, 0.0, math.inf)
-        if most_blur is not None:
-            _check("most_blur", most_blur, 0.0, math.inf)
-        if end > start:
-            raise ValueError(f"end: is {end}, above start = {start}; gamma never rises")
-        for name, value, least in (("every", every, 1), ("patience", patience, 0)):
-            if value < least:
-                raise ValueError(f"{name}: is {value}; a whole number is accepted, {least} or more")
-        if not least_gain >= 0:
-            raise ValueError(f"least_gain: is {least_gain}; a number is accepted, 0 or more")
+        self.start = as_number("start", start, above_zero=True)
+        self.end = as_number("end", end, above_zero=True)
+        self.factor = as_number("factor", factor, above_zero=True, below=1.0)
+        self.every = as_count("every", every)
+        self.least_short_peak = as_number("least_short_peak", least_short_peak, above_zero=True)
+        self.most_blur = None if most_blur is None else as_number("most_blur", most_blur, above_zero=True)
+        self.patience = as_count("patience", patience, least=0)
+        self.least_gain = as_number("least_gain", least_gain)
+        self.threshold = as_number("threshold", threshold)
+        if self.end > self.start:
+            raise ValueError(f"end: is {self.end}, above start = {self.start}; gamma never rises")
         if not any(len(item.events) for item in probes.items):
             raise ValueError("probes: their weak targets hold no event, so nothing can be lost")
-        self.start, self.end, self.factor, self.every = float(start), float(end), float(factor), int(every)
-        self.least_short_peak, self.most_blur = least_short_peak, most_blur
-        self.patience, self.least_gain, self.threshold = patience, least_gain, threshold
         self.log: list[str] = []
         self.last_reason = ""
         self.best = -math.inf
@@ -127,7 +111,12 @@ class TargetDrivenGamma(GammaSchedule):
     def _value(self) -> float:
         if self.last_step == 0:
             return self.start
-        return self._after_look() if self.last_step % self.every == 0 else self.last
+        if self.last_step % self.every:
+            return self.last
+        # All ranks look, as what they hold of the network may ask all of them; one decides.
+        gamma, state = as_on_rank_0((self._after_look(), {name: getattr(self, name) for name in _TOLD}))
+        vars(self).update(state)
+        return gamma
 
     def _after_look(self) -> float:
         """The gamma from now on."""
@@ -150,8 +139,10 @@ class TargetDrivenGamma(GammaSchedule):
             return self._stay(f"{self._told(now)}, but gamma {gamma:.4g} is the lowest allowed")
         lower = max(self.factor * gamma, self.end)
         then = look(loss, self._probes, predictions=predictions, gamma=lower, threshold=self.threshold)
-        would = f"at gamma {lower:.4g} {self._told(then)}"
-        if not limits.share_kept(then) > share:
+        # Which events are short is known by their expected durations, and so another at another gamma.
+        short = short_events(now)
+        would = f"at gamma {lower:.4g} {self._told(then, 'the same events', short_peak(then, short))}"
+        if not limits.share_kept(then, short) > share:
             return self._stay(f"{self._told(now)}, but {would}, which is no nearer to the limits")
         if then.measures["kept"] < now.measures["kept"]:
             return self._stay(
@@ -169,9 +160,9 @@ class TargetDrivenGamma(GammaSchedule):
         self.last_reason = f"Step {self.last_step}: gamma stays {self.last:.4g}: {why}."
         return self.last
 
-    def _told(self, found: Look) -> str:
-        peak = found.measures["short_event_peak"]
-        told = f"short events reach {peak:.3f} in the modified targets (limit {self.least_short_peak:g})"
+    def _told(self, found: Look, who: str = "short events", peak: float | None = None) -> str:
+        peak = found.measures["short_event_peak"] if peak is None else peak
+        told = f"{who} reach {peak:.3f} in the modified targets (limit {self.least_short_peak:g})"
         if self.most_blur is not None:
             told += f" with a blur of {found.measures['blur']:.1f} frames (limit {self.most_blur:g})"
         return told
@@ -183,9 +174,3 @@ def _looks(count: int) -> str:
 
 def _lost(found: Look) -> str:
     return f"{found.measures['events_below_threshold']:.0f}"
-
-
-def _check(name: str, value: float, above: float, below: float) -> None:
-    if not above < value < below:
-        accepted = f"above {above:g}" + (f" and below {below:g}" if below < math.inf else ", finite")
-        raise ValueError(f"{name}: is {value}; a number is accepted, {accepted}")

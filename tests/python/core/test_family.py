@@ -85,6 +85,17 @@ def test_a_barycenter_is_a_point_without_slope(cost):
     np.testing.assert_allclose(slope, 0, atol=1e-4)
 
 
+@pytest.mark.parametrize("cost", ["mse", "sqeuclidean"])
+@pytest.mark.parametrize("s", [1e-4, 1e3])
+def test_a_barycenter_follows_the_scale_of_its_series(cost, s):
+    """The costs are homogeneous: data times s and gamma times s^2 give z times s, after as many steps."""
+    xs = series(cost)
+    for gamma in (0.0, 0.1, 5.0):
+        z = wl.barycenter(xs, cost=cost, gamma=gamma)
+        scaled = wl.barycenter([s * x for x in xs], cost=cost, gamma=s * s * gamma)
+        np.testing.assert_allclose(scaled / s, z, rtol=1e-8, atol=1e-8)
+
+
 def test_the_hard_barycenter_of_equal_series_is_that_series():
     (x,) = series("mse", 1)
     np.testing.assert_allclose(wl.barycenter([x, x, x], gamma=0), x, atol=1e-12)
@@ -138,8 +149,22 @@ X = np.zeros((4, 2))
         ),
         (lambda: wl.barycenter([X, X], [1, -1]), ValueError, r"weights: finite numbers, none negative"),
         (lambda: wl.barycenter([X, X], [0, 0]), ValueError, r"weights: .*not all 0"),
-        (lambda: wl.barycenter([X], length=0), ValueError, r"length: is 0; at least 1"),
-        (lambda: wl.barycenter([X], max_iterations=0), ValueError, r"max_iterations: is 0; at least 1"),
+        (
+            lambda: wl.barycenter([X], length=0),
+            ValueError,
+            r"length: is 0; a whole number",
+        ),
+        (
+            lambda: wl.barycenter([X], max_iterations=0),
+            ValueError,
+            r"max_iterations: is 0; a whole number",
+        ),
+        (lambda: wl.barycenter([X], length=2.5), TypeError, r"length: is 2\.5; a whole number"),
+        (
+            lambda: wl.barycenter([X[:2], np.zeros((9, 2))], init=X[:2], band=wl.SakoeChiba(2)),
+            ValueError,
+            r"band: leaves no path between a barycenter of 2 frames and xs\[1\]: .*radius",
+        ),
         (lambda: wl.barycenter([X], init=X[:, :1]), ValueError, r"init: has D = 1"),
         (lambda: wl.barycenter([X], tolerance=np.nan), ValueError, r"tolerance: is nan"),
     ],

@@ -10,6 +10,14 @@ from pathlib import Path
 import pytest
 
 
+ASKED_AFTER_TRAINING = """
+from warplens.training import look
+for network in (torch.nn.Linear(12, 12), network):
+    print(look(loss_fn, Probes(network, probes.items)).measures["predictions_f_measure"])
+"""
+"""That gamma falls and the network learns holds for every start; the digits are those of some."""
+
+
 @pytest.fixture(scope="module")
 def readme(repository):
     return (repository / "README.md").read_text()
@@ -30,8 +38,9 @@ def test_snippets_and_commands_run(readme, tmp_path):
     assert len(snippets) == 3
     for snippet in snippets:
         assert len(snippet.strip().splitlines()) <= 15
+        asked = snippet + (ASKED_AFTER_TRAINING if "TargetDrivenGamma" in snippet else "")
         run = subprocess.run(
-            [sys.executable, "-W", "error", "-c", snippet],
+            [sys.executable, "-W", "error", "-c", asked],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -39,6 +48,10 @@ def test_snippets_and_commands_run(readme, tmp_path):
             check=False,
         )
         assert run.returncode == 0, run.stderr
+        if asked != snippet:
+            told, (untrained, trained) = run.stdout.splitlines(), run.stdout.split()[-2:]
+            assert re.match(r"Step \d+: gamma 10 -> 5: short events reach ", told[0])
+            assert float(trained) > float(untrained)
     assert run.stdout.startswith("<Alignment N=17 M=6 cost=mse gamma=3 weights=(1, 1, 1)")
     peaks = [float(peak) for peak in run.stdout.split("[")[-1].strip("]\n").split()]
     assert (peaks[6], peaks[10]) == (0.53, 0.98)

@@ -182,6 +182,38 @@ def test_a_run_that_was_interrupted_comes_to_the_same(tmp_path, configurations, 
         assert torch.equal(tensor, parts.network.state_dict()[name]), name
 
 
+def test_random_numbers_of_the_device_are_in_the_checkpoint(tmp_path, configurations, monkeypatch):
+    """Dropout on CUDA draws from a generator of its own; here stands in one that only keeps its state."""
+    kept = {"state": torch.tensor([1, 2, 3], dtype=torch.uint8)}
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: kept["state"].clone())
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: kept.update(state=state))
+    study = configurations["scaled"]
+    segments = segments_of([some_features(frames=300)], study.finetuning)
+    training = training_of(tmp_path / "a.pt", study.run("strong targets"), study, segments)
+    assert training.state()["random_of_device"] is None
+    training.device = "cuda:0"
+    state = training.state()
+    kept["state"] = torch.zeros(3, dtype=torch.uint8)
+    training._resume(state)
+    assert kept["state"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_prediction_that_fails_leaves_the_network_as_it_was(configurations, training):
+    settings = replace(configurations["paper"].finetuning, segment_measures=0, segment_seconds=2.0)
+    features = some_features(frames=300)
+    network = ConvStack(2).train(training)
+    network.register_forward_hook(lambda *_: 1 / 0)
+    for predict in (
+        lambda: recording_logits(network, features),
+        lambda: segment_logits(network, segments_of([features], settings)),
+    ):
+        with pytest.raises(ZeroDivisionError):
+            predict()
+        assert network.training == training
+        assert torch.is_grad_enabled()
+
+
 def test_a_checkpoint_of_other_settings_or_width_is_refused(tmp_path, configurations):
     study = configurations["scaled"]
     segments = segments_of([some_features(frames=300)], study.finetuning)
@@ -248,7 +280,29 @@ def test_right_predictions_keep_every_event_and_score_one(configurations):
         ('objective = "em"', 'objective = "ctc"', "`objective` is 'ctc'; one of"),
         ("batch = 4", "batch = -4", "`batch` is -4; a number, 0 or more"),
         ("[[data.test]]", "[[data.validation]]", r"\[\[data.<part>\]\] is needed for each of"),
-        ("points = [[0.3, 10.0], [0.7, 0.1]]", "", "is piecewise: give its `points`"),
+        (
+            "points = [[0.3, 10.0], [0.7, 0.1]]",
+            "",
+            r"run 'poor, piecewise': `points` is \(\); accepted is pairs",
+        ),
+        ("[[0.3, 10.0], [0.7, 0.1]]", "[[0.7, 10.0], [0.3, 0.1]]", "`points` is .* ascending"),
+        ("[[0.3, 10.0], [0.7, 0.1]]", "[0.3, 10.0]", "`points` is .* pairs"),
+        ('precision = "float32"', 'precision = "float16"', "`precision` is 'float16'; accepted is one of"),
+        ("seeds = [0]", "seeds = 3", "`seeds` is 3; accepted is a list of whole numbers"),
+        ("seeds = [0]", "seeds = []", "`seeds` is .* at least one"),
+        ("seeds = [0]", "seeds = [1, 1]", "`seeds` is .* each seed once"),
+        ("seeds = [0]", "seeds = [0.5]", "`seeds` is .* whole numbers"),
+        ("steps = 60", "steps = 0", "pretraining: `steps` is 0; accepted is a whole number, 1 or more"),
+        ("steps = 12", "steps = 0", "finetuning: `steps` is 0"),
+        ("short_steps = 4", "short_steps = 61", "`short_steps` is 61; accepted is at most `steps` = 60"),
+        ("batch = 4", "batch = 0", "pretraining: `batch` is 0"),
+        ("look_steps = 3", "look_steps = 0", "`look_steps` is 0"),
+        ("learning_rate = 1e-3", "learning_rate = nan", "`learning_rate` is nan; a number"),
+        ("[0.1, 1.0, 1.0]", "[0.1, 1.0]", r"`step_weights` is \(0\.1, 1\.0\); accepted is three numbers"),
+        ("[0.1, 1.0, 1.0]", "[0.1, 1.0, -1]", "`step_weights` is .* three numbers"),
+        ("factor = 0.3", "factor = 1.5", "run 'poor, target-driven': `factor` is 1.5"),
+        ("factor = 0.3", "least_gamma = 20.0", "`least_gamma` is 20.0; accepted is at most `gamma`"),
+        ('name = "smoke"', "name = 1", "`name` is 1; a text in quotes"),
         ("seeds = [0]", "seeds = [0", "is not TOML"),
     ],
 )

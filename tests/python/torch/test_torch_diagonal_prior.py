@@ -144,6 +144,15 @@ def test_its_weight_belongs_to_the_state_of_the_loss():
     assert repr(loss).count("bce_logits") == 2
 
 
+@pytest.mark.parametrize("cast", ["half", "bfloat16", "float"])
+def test_no_cast_rounds_its_weight(cast):
+    alone, inside = wlt.DiagonalPrior("mse", 0.1), wlt.DiagonalPrior("mse", 0.1)
+    getattr(alone, cast)()
+    getattr(torch.nn.Sequential(inside, torch.nn.Linear(1, 1)), cast)()
+    for prior in (alone, inside):
+        assert (prior.weight.dtype, prior.weight.item()) == (torch.float64, 0.1)
+
+
 def test_its_schedule_moves_the_weight():
     prior = wlt.DiagonalPrior("mse", weight=1.0)
     schedule = wlt.PiecewisePriorWeight.published(prior, steps_per_epoch=2)

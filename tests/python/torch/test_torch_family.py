@@ -205,6 +205,39 @@ def test_gradients_of_cdist_in_one_block_or_many(numbers, backend, monkeypatch):
         torch.testing.assert_close(mine, expected, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("changed", ["gamma", "step_weights", "feature_weights", "prior"])
+def test_what_changes_before_backward_changes_no_gradient_of_cdist(changed, backend, monkeypatch):
+    """Blocks are computed again in backward, with what held in forward."""
+    monkeypatch.setattr("warplens.torch.family._MOST_NUMBERS", 200)
+    xs, ys = series("mse", (5, 3)), series("mse", (4, 6), seed=9)
+    prior = wlt.DiagonalPrior("mse", weight=1.0, nu=1.0)
+    moving = {
+        "gamma": torch.tensor(2.0, dtype=torch.float64),
+        "step_weights": torch.tensor([0.5, 1.0, 1.5], dtype=torch.float64),
+        "feature_weights": torch.tensor([0.5, 2.0], dtype=torch.float64),
+    }
+
+    def gradient(move):
+        inputs = [each.clone().requires_grad_() for each in xs]
+        distances = wlt.cdist(inputs, ys, cost=prior, **moving, backend=backend)
+        if move:
+            {**moving, "prior": prior.weight}[changed].mul_(0.1)
+        return torch.autograd.grad(distances.sum(), inputs)
+
+    for expected, found in zip(gradient(False), gradient(True), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_cdist_of_series_changed_before_backward_is_refused(monkeypatch):
+    monkeypatch.setattr("warplens.torch.family._MOST_NUMBERS", 200)
+    x, y = torch.rand(3, 5, 2, requires_grad=True), torch.rand(4, 6, 2)
+    distances = wlt.cdist(x, y)
+    y.mul_(2.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        distances.sum().backward()
+
+
 MEANS = ("mse", "sqeuclidean", "bce", "poisson")
 
 
@@ -232,6 +265,17 @@ def test_a_barycenter_is_a_point_without_slope(backend):
     assert slope.abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("s", [1e-4, 1e3])
+def test_a_barycenter_follows_the_scale_of_its_series(s, backend):
+    """MSE is homogeneous: data times s and gamma times s^2 give z times s, after as many iterations."""
+    xs = series("mse", (10, 13, 16))
+    for gamma in (0.0, 0.1, 5.0):
+        z = wlt.barycenter(xs, gamma=gamma, backend=backend)
+        scaled = wlt.barycenter([s * x for x in xs], gamma=s * s * gamma, backend=backend)
+        torch.testing.assert_close(scaled / s, z, rtol=1e-8, atol=1e-8)
+
+
 def test_shape_dtype_and_start_of_a_barycenter():
     xs = series("mse", (10, 13, 16), dtype=torch.float32)
     found = wlt.barycenter([x.requires_grad_() for x in xs])
@@ -252,6 +296,11 @@ X = torch.zeros(4, 2)
             lambda: wlt.soft_dtw_loss(X, X, cost="bce", debias=True),
             ValueError,
             "debias: a divergence needs a symmetric cost (mse, sqeuclidean, cosine, euclidean, l1, or a",
+        ),
+        (
+            lambda: wlt.SoftDTWLoss(wlt.DiagonalPrior("mse", 1.0), debias=True),
+            ValueError,
+            "debias: a divergence needs a symmetric cost; a DiagonalPrior is none",
         ),
         (lambda: wlt.SoftDTWLoss("ce", debias=True), ValueError, "not 'ce'"),
         (lambda: wlt.cdist([]), ValueError, "xs: is empty; at least one series"),
@@ -287,9 +336,24 @@ X = torch.zeros(4, 2)
         ),
         (lambda: wlt.barycenter([X, X], [1, -1]), ValueError, "weights: finite numbers, none negative"),
         (lambda: wlt.barycenter([X, X], [0, 0]), ValueError, "not all 0"),
-        (lambda: wlt.barycenter([X], length=0), ValueError, "length: is 0; at least 1"),
-        (lambda: wlt.barycenter([X], max_iterations=0), ValueError, "max_iterations: is 0; at least 1"),
+        (
+            lambda: wlt.barycenter([X], length=0),
+            ValueError,
+            "length: is 0; a whole number",
+        ),
+        (
+            lambda: wlt.barycenter([X], max_iterations=0),
+            ValueError,
+            "max_iterations: is 0; a whole number",
+        ),
         (lambda: wlt.barycenter([X], tolerance=float("nan")), ValueError, "tolerance: is nan"),
+        (lambda: wlt.barycenter([X], length=2.5), TypeError, "length: is 2.5; a whole number"),
+        (
+            lambda: wlt.barycenter([X, X[:2] * torch.nan]),
+            ValueError,
+            "xs[1]: is nan at index (0, 0); finite numbers are accepted",
+        ),
+        (lambda: wlt.barycenter([X], init=X * torch.nan), ValueError, "init[0]: is nan at index (0, 0)"),
         (lambda: wlt.barycenter([X], init=X[:, :1]), ValueError, "init: has D = 1 features, but xs has 2"),
         (
             lambda: wlt.barycenter([torch.zeros(9, 2)], init=X[:2], band=wl.SakoeChiba(2)),

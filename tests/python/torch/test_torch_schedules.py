@@ -95,8 +95,39 @@ def test_a_state_holds_the_settings_too():
 def test_a_state_of_another_kind_is_refused():
     loss = wlt.SoftDTWLoss()
     state = wlt.ConstantGamma(loss, 0.25).state_dict()
-    with pytest.raises(ValueError, match=r"state: .* LinearGamma keeps"):
+    with pytest.raises(ValueError, match=r"state: is of the kind 'ConstantGamma', but this is a LinearGamma"):
         wlt.LinearGamma(loss, 1.0, 0.1, 3).load_state_dict(state)
+    # Of the same settings, but neither the same curve nor the same buffer.
+    for one, other in (
+        (wlt.LinearGamma(loss, 1.0, 0.1, 3), wlt.ExponentialGamma(loss, 1.0, 0.1, 3)),
+        (
+            wlt.PiecewiseGamma(loss, POINTS),
+            wlt.PiecewisePriorWeight(wlt.DiagonalPrior("mse", 1.0), POINTS),
+        ),
+    ):
+        for state, schedule in ((one.state_dict(), other), (other.state_dict(), one)):
+            with pytest.raises(ValueError, match=r"state: is of the kind"):
+                schedule.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("last", -5, ValueError),
+        ("last", math.nan, ValueError),
+        ("last", "1", TypeError),
+        ("last_step", -1, ValueError),
+        ("last_step", 1.5, TypeError),
+    ],
+)
+def test_a_position_that_cannot_be_is_refused_and_changes_nothing(name, value, error):
+    loss = wlt.SoftDTWLoss()
+    schedule = wlt.LinearGamma(loss, 1.0, 0.1, 3)
+    before = schedule.state_dict()
+    with pytest.raises(error, match=f"state: {name}: is "):
+        schedule.load_state_dict({**before, "start": 7.0, name: value})
+    assert schedule.state_dict() == before
+    assert loss.gamma == 1.0
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

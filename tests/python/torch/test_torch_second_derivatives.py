@@ -287,6 +287,29 @@ def test_third_derivatives_are_an_error_that_comes_when_they_are_asked_for(backe
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_second_derivatives_of_the_sharp_value_are_an_error_that_names_it(backend):
+    x, y = random_batch("mse")
+    x.requires_grad_()
+    (first,) = grad(wlt.soft_dtw_loss(x, y, sharp=True, backend=backend), x, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"second ones of sharp=True would need them"):
+        grad(first.square().sum(), x)
+
+
+def test_the_hessian_by_two_ways_back_is_that_of_finite_differences():
+    """What the docstring names, since torch.func.hessian goes forward."""
+    x, y = random_batch("mse", B=1, N=3, M=2)
+    x, y = x[0], y[0]
+    hessian = torch.autograd.functional.hessian(lambda x: wlt.soft_dtw_loss(x, y), x)
+    for n, d in ((0, 0), (2, 1)):
+        step = torch.zeros_like(x)
+        step[n, d] = 1e-5
+        above, below = (
+            grad(wlt.soft_dtw_loss(at, y), at)[0] for at in ((x + s * step).requires_grad_() for s in (1, -1))
+        )
+        torch.testing.assert_close(hessian[n, d], (above - below) / 2e-5, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_gamma_may_move_on_before_backward(backend):
     x, y = random_batch("mse")
     x.requires_grad_()

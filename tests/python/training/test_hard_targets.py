@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import warplens as wl
+import warplens.torch as wlt
 from warplens.training import hard_targets, unfold
 
 LENGTHS = ([20, 13, 6], [5, 7, 6])
@@ -95,6 +96,8 @@ def test_bad_input_names_what_is_wrong():
         hard_targets(x, y[:2])
     with pytest.raises(ValueError, match=r"y_lengths: is \[7, 8, 1\]"):
         hard_targets(x, y, None, [7, 8, 1])
+    with pytest.raises(TypeError, match=r"cost: is a DiagonalPrior.* give the name of its cost"):
+        hard_targets(x, y, cost=wlt.DiagonalPrior("mse", 1.0))
     x[1, 2, 3] = torch.nan
     with pytest.raises(ValueError, match=r"pair 1: x: "):
         hard_targets(x, y)

@@ -37,6 +37,15 @@ def test_a_step_asked_for_twice_is_looked_at_once():
     assert watching.step(8) is not None
 
 
+def test_each_writer_gets_its_first_look():
+    first, second = RecordingWriter(), RecordingWriter()
+    watching = inspector(first, pictures_every=None)
+    watching.step(0)
+    watching.writer = second
+    watching.step(0)
+    assert first.scalars == second.scalars != []
+
+
 def test_the_scalars_are_the_measures_of_a_look():
     writer = RecordingWriter()
     loss, some = wlt.SoftDTWLoss("bce_logits", 3.0), probes(known=False)
@@ -166,6 +175,14 @@ def test_bad_input_names_what_is_wrong():
     for name in ("every", "pictures_every"):
         with pytest.raises(ValueError, match=rf"{name}: is 0"):
             inspector(**{name: 0})
+    for options, error, message in (
+        ({"every": 2.5}, TypeError, r"every: is 2\.5; a whole number"),
+        ({"pictures_every": 1.5}, TypeError, r"pictures_every: is 1\.5"),
+        ({"pictures_of": -1}, ValueError, r"pictures_of: is -1; a whole number is accepted, 0 or more"),
+        ({"threshold": math.nan}, ValueError, r"threshold: is nan"),
+    ):
+        with pytest.raises(error, match=message):
+            inspector(**options)
     with pytest.raises(ValueError, match=r"loss: its cost 'euclidean'"):
         inspector(loss=wlt.SoftDTWLoss("euclidean"))
 
@@ -175,3 +192,7 @@ def test_pictures_without_matplotlib_are_refused_at_once(monkeypatch):
     with pytest.raises(ModuleNotFoundError, match=r"warplens\[display\].*pictures_every=None"):
         inspector(RecordingWriter())
     inspector(RecordingWriter(), pictures_every=None).step(0)
+    watching = inspector()
+    with pytest.raises(ModuleNotFoundError, match=r"warplens\[display\]"):
+        watching.writer = RecordingWriter()
+    assert watching.writer is None

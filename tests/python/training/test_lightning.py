@@ -64,14 +64,65 @@ def test_it_looks_at_optimizer_steps(accumulate, tmp_path):
     assert task.model.training
 
 
-def test_it_writes_to_the_logger_of_the_trainer(tmp_path):
+def test_it_writes_to_the_logger_of_each_trainer(tmp_path):
     pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     task = Task()
-    inspector = TargetInspector(task.loss, Probes(task.model, [ITEM]), every=4, pictures_every=None)
-    logger = lightning.loggers.TensorBoardLogger(str(tmp_path))
-    fit(task, tmp_path, TargetInspectorCallback(inspector), logger=logger)
-    assert inspector.writer is logger.experiment
+    inspector = TargetInspector(task.loss, Probes(task.model, [ITEM]), every=16, pictures_every=None)
+    for name in ("first", "second"):  # 8 steps each: step 0 alone is looked at
+        logger = lightning.loggers.TensorBoardLogger(str(tmp_path), name=name)
+        fit(task, tmp_path, TargetInspectorCallback(inspector), logger=logger)
+        assert inspector.writer is None
+        logger.experiment.flush()
+        events = EventAccumulator(logger.log_dir)
+        events.Reload()
+        assert [each.step for each in events.Scalars("targets/gamma")] == [0]
     assert inspector.last is not None
+
+
+def test_a_trainer_that_fails_lets_go_of_its_logger(tmp_path):
+    pytest.importorskip("tensorboard")
+    seen = []
+
+    class Failing(Task):
+        def training_step(self, batch, index):
+            seen.append(inspector.writer)
+            raise RuntimeError("as any network may")
+
+    task = Failing()
+    inspector = TargetInspector(task.loss, Probes(task.model, [ITEM]), pictures_every=None)
+    logger = lightning.loggers.TensorBoardLogger(str(tmp_path))
+    with pytest.raises(RuntimeError, match="as any network may"):
+        fit(task, tmp_path, TargetInspectorCallback(inspector), logger=logger)
+    assert seen == [logger.experiment]
+    assert inspector.writer is None
+
+
+def test_a_logger_found_late_without_matplotlib_gives_the_remedy(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    monkeypatch.setattr("warplens.training.inspector.find_spec", lambda name: None)
+    task = Task()
+    inspector = TargetInspector(task.loss, Probes(task.model, [ITEM]))
+    logger = lightning.loggers.TensorBoardLogger(str(tmp_path))
+    with pytest.raises(ModuleNotFoundError, match=r"warplens\[display\]"):
+        fit(task, tmp_path, TargetInspectorCallback(inspector), logger=logger)
+
+
+def test_a_network_in_half_precision_is_looked_at(tmp_path):
+    class Linear(Task):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(6, 6)
+
+        def forward(self, frames):
+            return self.linear(self.model(frames))
+
+    task = Linear()
+    inspector = TargetInspector(task.loss, Probes(task, [ITEM]), every=4)
+    fit(task, tmp_path, TargetInspectorCallback(inspector), precision="bf16-true")
+    assert inspector.last.left_out == ()
+    assert inspector.last.targets[0].y_mod.shape == ITEM.strong.shape
 
 
 def test_without_a_board_it_only_looks(tmp_path):
@@ -106,3 +157,42 @@ def test_a_schedule_steps_with_the_optimizer_and_is_in_the_checkpoint(accumulate
     )
     assert resumed.last_step == 8 // accumulate
     assert again.loss.gamma.item() == pytest.approx(10.0 - resumed.last_step)
+
+
+def test_a_schedule_goes_on_under_a_second_trainer(tmp_path):
+    task = Task()
+    schedule = wlt.LinearGamma(task.loss, 30.0, 10.0, 20)
+    for steps in (8, 16):
+        fit(task, tmp_path, GammaScheduleCallback(schedule))
+        assert schedule.last_step == steps
+        assert task.loss.gamma.item() == 30.0 - steps
+
+
+def test_a_schedule_that_comes_late_begins_at_its_beginning(tmp_path):
+    trainer = fit(Task(), tmp_path, max_epochs=1, enable_checkpointing=True)
+    task = Task()
+    schedule = wlt.LinearGamma(task.loss, 30.0, 10.0, 20)
+    path = trainer.checkpoint_callback.best_model_path
+    fit(task, tmp_path, GammaScheduleCallback(schedule), resume=path)
+    assert schedule.last_step == 4
+
+
+def test_schedules_of_gamma_and_of_a_prior_share_a_checkpoint(tmp_path):
+    def task_and_callbacks():
+        task = Task()
+        prior = wlt.DiagonalPrior("bce_logits", 3.0)
+        task.loss = wlt.SoftDTWLoss(prior)
+        schedules = (
+            wlt.LinearGamma(task.loss, 30.0, 10.0, 20),
+            wlt.PiecewisePriorWeight(prior, [(0, 3.0), (6, 0.0)]),
+        )
+        return task, prior, [GammaScheduleCallback(each) for each in schedules]
+
+    task, prior, callbacks = task_and_callbacks()
+    trainer = fit(task, tmp_path, *callbacks, max_epochs=1, enable_checkpointing=True)
+    assert (task.loss.gamma.item(), prior.weight.item()) == (26.0, 1.0)
+    task, prior, callbacks = task_and_callbacks()
+    fit(task, tmp_path, *callbacks, resume=trainer.checkpoint_callback.best_model_path)
+    assert (task.loss.gamma.item(), prior.weight.item()) == (22.0, 0.0)
+    gamma = callbacks[0].schedule
+    assert GammaScheduleCallback(gamma, name="one").state_key != GammaScheduleCallback(gamma).state_key

@@ -85,6 +85,14 @@ def test_every_setting_of_the_loss_counts():
         np.testing.assert_allclose(targets.h, expected.h, rtol=1e-5)
 
 
+@pytest.mark.parametrize("cost", ["bce_logits", wlt.DiagonalPrior("bce_logits", 1.0)])
+def test_learned_settings_are_looked_at_as_they_are(cost):
+    gamma, weights = torch.nn.Parameter(torch.tensor(0.5)), torch.nn.Parameter(torch.tensor([0.5, 1.0, 1.0]))
+    found = look(wlt.SoftDTWLoss(cost, gamma, weights), probes())
+    assert found.measures == look(wlt.SoftDTWLoss(cost, 0.5, (0.5, 1.0, 1.0)), probes()).measures
+    assert found.gamma == 0.5
+
+
 def test_another_gamma_leaves_that_of_the_loss():
     loss = wlt.SoftDTWLoss("bce_logits", 5.0)
     some = probes()
@@ -167,6 +175,30 @@ def test_predict_says_how_the_network_is_asked():
         assert not found.requires_grad
 
 
+def test_a_probe_keeps_the_targets_it_was_made_with():
+    weak, strong = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
+    one = Probe("one", torch.eye(3), weak, strong)
+    weak[:], strong[:] = 0, 0
+    np.testing.assert_array_equal(one.weak, np.eye(3))
+    np.testing.assert_array_equal(one.strong, np.eye(3))
+    assert one == one
+    assert one != Probe("one", torch.eye(3), np.eye(3))
+    assert len({one, one}) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_inputs_have_the_dtype_of_the_network(dtype):
+    network = torch.nn.Linear(3, 3).to(dtype)
+    network.register_parameter("gamma", torch.nn.Parameter(torch.tensor(1.0)))
+    x = torch.rand(5, 3)
+    (found,) = Probes(network, [Probe("one", x, np.eye(3))]).predictions()
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, network(x.to(dtype)).detach())
+    embedding = torch.nn.Embedding(9, 3).to(dtype)
+    (found,) = Probes(embedding, [Probe("one", torch.arange(5), np.eye(3))]).predictions()
+    assert torch.equal(found, embedding(torch.arange(5)).detach())
+
+
 def test_a_network_that_diverged_is_left_out_and_named():
     one, other = probe(0), probe(1)
     diverged = Probe("diverged", other.inputs * torch.nan, other.weak, other.strong)
@@ -190,6 +222,9 @@ def test_bad_input_names_what_is_wrong():
         look(wlt.SoftDTWLoss("l1"), probes())
     with pytest.raises(ValueError, match=r"loss: its cost 'cdist' is not affine"):
         look(wlt.SoftDTWLoss(torch.cdist), probes())
+    for name in ("debias", "sharp"):
+        with pytest.raises(ValueError, match=rf"loss: has {name}=True, whose gradient"):
+            look(wlt.SoftDTWLoss("mse", **{name: True}), probes())
     with pytest.raises(ValueError, match=r"items: empty"):
         Probes(Confidence(), [])
     with pytest.raises(ValueError, match=r"items: the ids .* not all different"):
