@@ -9,6 +9,8 @@ measures memory and exactness; `--help` lists the parts. It prints tables and wr
     truth       float64 results and distances from them
     race        checks, then runs that alternate
     memory      the rise of the peak in a fresh process
+    wrapper     a training step beside the NumPy call that does the same work
+    devices     a command of its own: forward and backward on a GPU
     exactness   errors of gradients and soft alignments in float32
     kernels     what the kernel benchmarks (`cargo bench`) found
     machine     where all this ran

@@ -10,7 +10,7 @@ from . import environment
 
 ROOT = Path(__file__).parents[2]
 QUICK_SHRINK = 4
-PARTS = ("kernels", "workloads", "memory", "exactness")
+PARTS = ("kernels", "workloads", "memory", "wrapper", "exactness")
 
 
 def _options() -> argparse.Namespace:
@@ -50,7 +50,7 @@ def _say(line: str) -> None:
 def _main() -> None:
     options = _options()
     environment.set_threads(options.threads)
-    from . import exactness, kernels, long_pair, machine, memory, report
+    from . import exactness, kernels, long_pair, machine, memory, report, wrapper
     from .race import race
     from .roster import all_contenders
     from .workloads import all_workloads
@@ -101,6 +101,8 @@ def _main() -> None:
                 }
             )
             keep()  # what a later crash of a peer cannot take away
+    if "wrapper" in options.parts:
+        record["wrapper"] = wrapper.step_against_numpy(workloads["W1"], rounds, _say)
     if "exactness" in options.parts:
         record["exactness"] = {
             "gradients": exactness.gradient_errors(chosen, shrink, _say),

@@ -28,7 +28,8 @@ def instruction_set() -> str:
     return _core.instruction_set()
 
 
-def _version(distribution: str) -> str | None:
+def version(distribution: str) -> str | None:
+    """Of what is installed; None where it is not."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -50,5 +51,5 @@ def describe(threads: int) -> dict[str, Any]:
         "load_before": os.getloadavg()[0],
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {package: _version(package) for package in PACKAGES},
+        "versions": {package: version(package) for package in PACKAGES},
     }

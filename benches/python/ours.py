@@ -40,4 +40,10 @@ def _prepare(workload: Workload) -> Task:
     return TorchTask(workload, loss)
 
 
+def _prepare_numpy(workload: Workload) -> Task:
+    return _AlignMany(workload)
+
+
 OURS = Contender("warplens", "warplens", _prepare, solves=lambda workload: workload)
+NUMPY = Contender("warplens, NumPy", "warplens", _prepare_numpy, solves=lambda workload: workload)
+"""`align_many` whatever the sizes: the same work without PyTorch, and h and Y_mod with it."""

@@ -32,8 +32,8 @@ def pysdtw(x: Tensor, y: Tensor, gamma: float, cost: CostMatrix | None) -> Tenso
 
 
 def maghoumi(x: Tensor, y: Tensor, gamma: float, cost: CostMatrix | None) -> Tensor:
-    """Numba on float64, threads over pairs; its own cost is made in (B,N,M,D) entries."""
-    return _dtw_loss_functions("mag", x, y, {"gamma": gamma, "use_cuda": False, "dist_func": cost})
+    """Numba, on the CPU in float64, threads over pairs; its own cost is made in (B,N,M,D) entries."""
+    return _dtw_loss_functions("mag", x, y, {"gamma": gamma, "use_cuda": x.is_cuda, "dist_func": cost})
 
 
 def bgu(x: Tensor, y: Tensor, gamma: float, cost: CostMatrix | None) -> Tensor:
@@ -70,7 +70,16 @@ def bce_by_product(x: Tensor, y: Tensor) -> Tensor:
     return -(x.log() @ y.mT) - torch.log1p(-x) @ (1.0 - y).mT
 
 
-_BY_PRODUCT = {"sqeuclidean": squared_distance_by_product, "bce": bce_by_product}
+def bce_logits_by_product(x: Tensor, y: Tensor) -> Tensor:
+    """softplus(x) - x y^T."""
+    return torch.nn.functional.softplus(x).sum(-1)[:, :, None] - x @ y.mT
+
+
+BY_PRODUCT = {
+    "sqeuclidean": squared_distance_by_product,
+    "bce": bce_by_product,
+    "bce_logits": bce_logits_by_product,
+}
 
 
 def _prepare_as_shipped(peer: SoftDTW, workload: Workload) -> Task:
@@ -80,7 +89,7 @@ def _prepare_as_shipped(peer: SoftDTW, workload: Workload) -> Task:
 
 
 def _prepare_by_product(peer: SoftDTW, workload: Workload) -> Task:
-    cost = _BY_PRODUCT[workload.cost]
+    cost = BY_PRODUCT[workload.cost]
     return TorchTask(workload, lambda x, y: peer(x, y, workload.gamma, cost))
 
 

@@ -34,6 +34,12 @@ def show(record: dict[str, Any], console: Console) -> None:
         console.print(_kernels(record["kernels"]))
     if record.get("workloads"):
         console.print(_workloads(record["workloads"]))
+    wrapper = record.get("wrapper")
+    if wrapper:
+        console.print(
+            f"{wrapper['title']}: a step of the PyTorch loss takes {wrapper['ratio']:.2f} x the NumPy call "
+            f"({1e3 * wrapper['torch_seconds']:.3g} and {1e3 * wrapper['numpy_seconds']:.3g} ms)"
+        )
     exactness = record.get("exactness")
     if exactness:
         console.print(_gradients(exactness["gradients"]))

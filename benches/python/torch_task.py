@@ -16,13 +16,13 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class TorchTask:
     """Forward and backward of a loss: in one batch, or pair by pair where sizes differ."""
 
-    def __init__(self, workload: Workload, loss: Loss) -> None:
+    def __init__(self, workload: Workload, loss: Loss, device: torch.device | str = "cpu") -> None:
         xs, ys = workload.data
         if workload.is_ragged:
             batches = [(x[None], y[None]) for x, y in zip(xs, ys, strict=True)]
         else:
             batches = [(np.stack(xs), np.stack(ys))]
-        self._batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches]
+        self._batches = [tuple(torch.from_numpy(side).to(device) for side in batch) for batch in batches]
         for x, _ in self._batches:
             x.requires_grad_(workload.wants_gradient)
         self._loss = loss
@@ -42,8 +42,8 @@ class TorchTask:
 
     def result(self) -> Result:
         """What the last call computed."""
-        values = torch.cat(self._values).double().numpy()
+        values = torch.cat(self._values).double().cpu().numpy()
         if not self._wants_gradient:
             return Result(values, None)
-        gradients = [x.grad.numpy() for x, _ in self._batches if x.grad is not None]
+        gradients = [x.grad.cpu().numpy() for x, _ in self._batches if x.grad is not None]
         return Result(values, [gradient for batch in gradients for gradient in batch])

@@ -67,8 +67,9 @@ class Workload:
         return xs, ys
 
     def _pair(self, random: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
-        if self.cost == "bce":  # probabilities, and targets with about four ones a frame
+        if self.cost in ("bce", "bce_logits"):  # targets with about four ones a frame
             x = random.uniform(0.01, 0.99, (n, self.features)).astype(np.float32)
+            x = np.log(x / (1 - x)) if self.cost == "bce_logits" else x
             y = (random.random((m, self.features)) < 4 / self.features).astype(np.float32)
             return x, y
         x, y = (random.standard_normal((frames, self.features), np.float32) for frames in (n, m))

@@ -228,4 +228,4 @@ def as_lengths(name: str, lengths: Lengths | None, frames: Tensor, unbatched: bo
                 raise ValueError(
                     f"{name}: entry {index} is {length}; a length is from 1 to {longest}, the padded length"
                 )
-    return lengths.to(device=frames.device, dtype=torch.int64)
+    return lengths.to(device=frames.device, dtype=torch.int64, non_blocking=True)

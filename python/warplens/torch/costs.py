@@ -29,6 +29,8 @@ from warplens.torch.batches import Pairs, inside
 from warplens.torch.diagonal_prior import penalties
 from warplens.torch.settings import CostFunction, LocalCost
 
+SQUARED_COSTS = ("mse", "sqeuclidean")
+"""Those that want the common mean subtracted from the frames."""
 _LEAST_LOG = -100.0
 _LEAST_DENOMINATOR = 1e-12
 
@@ -58,21 +60,20 @@ def _bare_cost_matrix(pairs: Pairs, cost: LocalCost, *, twice: bool) -> Tensor:
     if callable(cost.kind):
         return _called(cost.kind, x, y)
     x, y = x.to(torch.float64), y.to(torch.float64)
-    if cost.kind in ("euclidean", "l1"):
-        return _distance(x, y, cost, twice)
-    if cost.kind in ("mse", "sqeuclidean"):
-        mean = _common_mean(pairs)
+    if cost.kind in SQUARED_COSTS:
+        mean = common_mean(pairs)
         x, y = x - mean, y - mean
-    u, v = _map_predictions(x, cost)
-    phi, w = _map_targets(y, cost)
-    bias = u.unsqueeze(2) + phi.unsqueeze(1)  # (B,N,1) + (B,1,M)
-    return torch.baddbmm(bias, v, w.mT, alpha=-1.0)  # (B,N,D) @ (B,D,M)
+    of_x, of_y = map_frames(0, x, cost), map_frames(1, y, cost)
+    if is_distance(cost):
+        return distance(of_x.vectors, of_y.vectors, cost, twice=twice)
+    bias = of_x.bias.unsqueeze(2) + of_y.bias.unsqueeze(1)  # (B,N,1) + (B,1,M)
+    return torch.baddbmm(bias, of_x.vectors, of_y.vectors.mT, alpha=-1.0)  # (B,N,D) @ (B,D,M)
 
 
 def images_of_targets(pairs: Pairs, cost: LocalCost) -> Tensor:
     """w(y) (B,M,D) float64: H~ w(y) are the modified targets."""
     y = _without_padding(pairs.y, pairs.y_lengths).to(torch.float64)
-    return _direction(y, cost) if cost.kind == "cosine" else y
+    return map_frames(1, y, cost).vectors if cost.kind == "cosine" else y
 
 
 def _called(cost: CostFunction, x: Tensor, y: Tensor) -> Tensor:
@@ -87,79 +88,101 @@ def _called(cost: CostFunction, x: Tensor, y: Tensor) -> Tensor:
     return C if C.dtype in (torch.float32, torch.float64) else C.to(x.dtype)
 
 
-class _Predictions(NamedTuple):
-    u: Tensor  # (B,N)
-    v: Tensor  # (B,N,D)
+class Mapped(NamedTuple):
+    """What costs need of frames."""
+
+    bias: Tensor  # (B,T), u of predictions, phi of targets; 0 under distances
+    vectors: Tensor  # (B,T,D), v of predictions, w of targets; the scaled frames under distances
 
 
-class _Targets(NamedTuple):
-    phi: Tensor  # (B,M)
-    w: Tensor  # (B,M,D)
+def is_distance(cost: LocalCost) -> bool:
+    """Whether the cost is a distance of vectors and not an inner product."""
+    return cost.kind in ("euclidean", "l1")
 
 
-def _map_predictions(x: Tensor, cost: LocalCost) -> _Predictions:
-    f = x.new_ones(()) if cost.feature_weights is None else cost.feature_weights.to(x.device)
-    p = x.new_ones(()) if cost.pos_weight is None else cost.pos_weight.to(x.device)
-    nothing = x.new_zeros(()).expand(x.shape[:2])
+def map_frames(side: int, frames: Tensor, cost: LocalCost) -> Mapped:
+    """Maps predictions (side 0) or targets (side 1), (B,T,D) float64, frame by frame."""
+    if is_distance(cost):
+        scaled = frames
+        if cost.feature_weights is not None:
+            scaled = _feature_weights(frames, cost) ** (1.0 / _order(cost)) * frames
+        return Mapped(_nothing(frames), scaled)
+    return map_predictions(frames, cost) if side == 0 else map_targets(frames, cost)
+
+
+def _feature_weights(frames: Tensor, cost: LocalCost) -> Tensor:
+    if cost.feature_weights is None:
+        return frames.new_ones(())
+    return cost.feature_weights.to(frames.device, non_blocking=True)
+
+
+def _nothing(frames: Tensor) -> Tensor:
+    return frames.new_zeros(()).expand(frames.shape[:2])
+
+
+def map_predictions(x: Tensor, cost: LocalCost) -> Mapped:
+    """u and v of frames (B,N,D) float64, under the squared costs without the common mean."""
+    f = _feature_weights(x, cost)
+    p = x.new_ones(()) if cost.pos_weight is None else cost.pos_weight.to(x.device, non_blocking=True)
     match cost.kind:
         case "mse":
-            return _Predictions(0.5 * (f * x * x).sum(-1), f * x)
+            return Mapped(0.5 * (f * x * x).sum(-1), f * x)
         case "sqeuclidean":
-            return _Predictions((f * x * x).sum(-1), 2.0 * f * x)
+            return Mapped((f * x * x).sum(-1), 2.0 * f * x)
         case "bce":
             log_x, log_complement = clamped_log(x), clamped_log_complement(x)
-            return _Predictions(-(f * log_complement).sum(-1), f * (p * log_x - log_complement))
+            return Mapped(-(f * log_complement).sum(-1), f * (p * log_x - log_complement))
         case "bce_logits":
             softplus = torch.logaddexp(x, x.new_zeros(()))
-            return _Predictions((f * softplus).sum(-1), f * (p * x - (p - 1.0) * softplus))
+            return Mapped((f * softplus).sum(-1), f * (p * x - (p - 1.0) * softplus))
         case "ce":
-            return _Predictions(nothing, f * clamped_log(x))
+            return Mapped(_nothing(x), f * clamped_log(x))
         case "ce_logits":
-            return _Predictions(nothing, f * torch.log_softmax(x, dim=-1))
+            return Mapped(_nothing(x), f * torch.log_softmax(x, dim=-1))
         case "poisson":
-            return _Predictions((f * x).sum(-1), f * clamped_log(x))
+            return Mapped((f * x).sum(-1), f * clamped_log(x))
         case "poisson_log":
-            return _Predictions((f * x.exp()).sum(-1), f * x)
+            return Mapped((f * x.exp()).sum(-1), f * x)
         case "cosine":
-            return _Predictions(nothing + 1.0, f * _direction(x, cost))
+            return Mapped(_nothing(x) + 1.0, f * _direction(x, f))
     raise AssertionError(f"cost {cost.kind!r} has no inner-product form")
 
 
-def _map_targets(y: Tensor, cost: LocalCost) -> _Targets:
-    f = y.new_ones(()) if cost.feature_weights is None else cost.feature_weights.to(y.device)
+def map_targets(y: Tensor, cost: LocalCost) -> Mapped:
+    """phi and w of frames (B,M,D) float64, likewise."""
+    f = _feature_weights(y, cost)
     match cost.kind:
         case "mse":
-            return _Targets(0.5 * (f * y * y).sum(-1), y)
+            return Mapped(0.5 * (f * y * y).sum(-1), y)
         case "sqeuclidean":
-            return _Targets((f * y * y).sum(-1), y)
+            return Mapped((f * y * y).sum(-1), y)
         case "cosine":
-            return _Targets(y.new_zeros(()).expand(y.shape[:2]), _direction(y, cost))
-    return _Targets(y.new_zeros(()).expand(y.shape[:2]), y)
+            return Mapped(_nothing(y), _direction(y, f))
+    return Mapped(_nothing(y), y)
 
 
-def _direction(z: Tensor, cost: LocalCost) -> Tensor:
+def _direction(z: Tensor, f: Tensor) -> Tensor:
     """z/|z| (...,D), with value and gradient 0 at z = 0."""
-    f = z.new_ones(()) if cost.feature_weights is None else cost.feature_weights.to(z.device)
     square = (f * z * z).sum(-1, keepdim=True)
     is_zero = square == 0.0
     return (z / square.masked_fill(is_zero, 1.0).sqrt()).masked_fill(is_zero, 0.0)
 
 
-def _distance(x: Tensor, y: Tensor, cost: LocalCost, twice: bool) -> Tensor:
-    """Weighted euclidean or l1 distance; at the kink all derivatives are 0."""
-    p = 2.0 if cost.kind == "euclidean" else 1.0
-    if cost.feature_weights is not None:
-        scale = cost.feature_weights.to(x.device) ** (1.0 / p)
-        x, y = scale * x, scale * y
-    if twice:  # cdist is not
-        difference = x.unsqueeze(2) - y.unsqueeze(1)  # (B,N,M,D)
-        if p == 1.0:
-            return difference.abs().sum(-1)
-        square = difference.square().sum(-1)
-        is_zero = square == 0.0
-        return square.masked_fill(is_zero, 1.0).sqrt().masked_fill(is_zero, 0.0)
-    # The product form of cdist cancels near zero distance.
-    return torch.cdist(x, y, p=p, compute_mode="donot_use_mm_for_euclid_dist")
+def _order(cost: LocalCost) -> float:
+    return 2.0 if cost.kind == "euclidean" else 1.0
+
+
+def distance(x: Tensor, y: Tensor, cost: LocalCost, *, twice: bool = False) -> Tensor:
+    """Euclidean or l1 distance of mapped frames; at the kink all derivatives are 0."""
+    if not twice:
+        # The product form of cdist cancels near zero distance.
+        return torch.cdist(x, y, p=_order(cost), compute_mode="donot_use_mm_for_euclid_dist")
+    difference = x.unsqueeze(2) - y.unsqueeze(1)  # (B,N,M,D); cdist is differentiable once only
+    if cost.kind == "l1":
+        return difference.abs().sum(-1)
+    square = difference.square().sum(-1)
+    is_zero = square == 0.0
+    return square.masked_fill(is_zero, 1.0).sqrt().masked_fill(is_zero, 0.0)
 
 
 def _without_padding(frames: Tensor, lengths: Tensor | None) -> Tensor:
@@ -172,7 +195,7 @@ def _without_padding(frames: Tensor, lengths: Tensor | None) -> Tensor:
     return torch.where(inside(frames, lengths).unsqueeze(2), frames, frames[:, :1].detach())
 
 
-def _common_mean(pairs: Pairs) -> Tensor:
+def common_mean(pairs: Pairs) -> Tensor:
     """Mean frame (B,1,D) of each pair's two sequences, a constant to autograd."""
     total, count = _sum_inside(pairs.x, pairs.x_lengths)
     y_total, y_count = _sum_inside(pairs.y, pairs.y_lengths)

@@ -58,16 +58,13 @@ def solve_costs(
     """Values (B,), and the wanted gradients in C, gamma (B,) and step weights (B,3)."""
     matrices = CostMatrices(C, x_lengths, y_lengths, unbatched=False)
     settings = RecursionSettings(gamma, step_weights, _as_band(band, band_size))
-    if backend == "ops":
-        value, solution = ops_backend.solution(matrices, settings, derivatives=any(wanted))
-        if solution is None:
-            return _results(value, [None] * 3, wanted, C)
-        of_C = solution.H.to(C.dtype)
-        return _results(value, [of_C, -solution.entropy, solution.step_weights_grad], wanted, C)
-    matrices, bad = _readable_costs(matrices)
-    settings, proper = _readable_settings(settings)
     names = [name for name, yes in (("H", wanted[0]), ("moments", any(wanted[1:]))) if yes]
-    found = core_backend.results_of_costs(matrices, settings, names)
+    if backend == "ops":
+        found, bad, proper = ops_backend.results_of_costs(matrices, settings, names), None, True
+    else:
+        matrices, bad = _readable_costs(matrices)
+        settings, proper = _readable_settings(settings)
+        found = core_backend.results_of_costs(matrices, settings, names)
     gradients = [found.get(name) for name in ("H", "gamma_grad", "step_weights_grad")]
     return _results(found["value"], gradients, wanted, C, bad, proper)
 

@@ -1,7 +1,6 @@
 """Pairs and cost matrices through torch operations, on whatever device they are."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import torch
@@ -9,10 +8,12 @@ from torch import Tensor
 
 from warplens._settings import Band
 from warplens.torch.batches import CostMatrices, Pairs
+from warplens.torch.cost_lines import CostLines
 from warplens.torch.costs import cost_matrix
-from warplens.torch.masks import allowed_cells, ends
+from warplens.torch.grid import as_lines, grid_of
+from warplens.torch.masks import Sides, allowed_matrix
 from warplens.torch.ready_gradient import pair_values
-from warplens.torch.recursion import Solution
+from warplens.torch.recursion import Receive
 from warplens.torch.recursion import solve as solve_recursion
 from warplens.torch.second_derivative import CostsOf, CostSweeps, differentiable_gradient
 from warplens.torch.settings import LocalCost, RecursionSettings
@@ -26,24 +27,18 @@ def values_of_pairs(
     """Soft DTW (B,) float64 of a named cost times `shares`, differentiable in x, y, gamma and weights."""
 
     def solve(wanted: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
-        sequences = (pairs.x, pairs.y)
-        inputs = [s.detach().requires_grad_(yes) for s, yes in zip(sequences, wanted, strict=False)]
-        with torch.set_grad_enabled(any(wanted[:2])):
-            x, y = inputs
-            C = cost_matrix(replace(pairs, x=x, y=y), cost)
-        matrices = CostMatrices(C, pairs.x_lengths, pairs.y_lengths, pairs.unbatched)
-        value, found = solution(matrices, settings, derivatives=any(wanted))
-        if found is None:
-            return value, [None] * len(wanted)
-        asked = [tensor for tensor in inputs if tensor.requires_grad]
-        of_sequences = iter(torch.autograd.grad(C, asked, found.H) if asked else ())
+        lines = CostLines(pairs, cost, wanted[:2])
+        receive = lines.receive if any(wanted[:2]) else None
+        value, found = solve_recursion(
+            lines.grid(settings.band), settings.gamma, settings.step_weights, receive, moments=any(wanted[2:])
+        )
         return value, [
-            *(next(of_sequences).contiguous() if yes else None for yes in wanted[:2]),
-            -found.entropy if wanted[2] else None,
-            found.step_weights_grad if wanted[3] else None,
+            *lines.gradients(),
+            -found.entropy if found and wanted[2] else None,
+            found.step_weights_grad if found and wanted[3] else None,
         ]
 
-    again = partial(differentiable_gradient, _costs_of_pairs(pairs, cost, settings), _sweeps(pairs))
+    again = partial(differentiable_gradient, costs_of_pairs(pairs, cost, settings), sweeps_of(pairs))
     return pair_values(solve, again, (pairs.x, pairs.y), (settings.gamma, settings.step_weights), shares)
 
 
@@ -51,47 +46,53 @@ def values_of_costs(matrices: CostMatrices, settings: RecursionSettings, shares:
     """Soft DTW (B,) float64 of cost matrices times `shares`, differentiable in C, gamma and step weights."""
 
     def solve(wanted: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
-        value, found = solution(matrices, settings, derivatives=any(wanted))
-        if found is None:
-            return value, [None] * len(wanted)
-        gradients = (found.H, -found.entropy, found.step_weights_grad)
-        return value, [gradient if yes else None for gradient, yes in zip(gradients, wanted, strict=True)]
+        names = [name for name, yes in (("H", wanted[0]), ("moments", any(wanted[1:]))) if yes]
+        found = results_of_costs(matrices, settings, names)
+        gradients = (found.get(name) for name in ("H", "gamma_grad", "step_weights_grad"))
+        return found["value"], [g if yes else None for g, yes in zip(gradients, wanted, strict=True)]
 
-    again = partial(differentiable_gradient, _costs_alone(matrices, settings), _sweeps(matrices))
+    again = partial(differentiable_gradient, costs_alone(matrices, settings), sweeps_of(matrices))
     return pair_values(solve, again, (matrices.C,), (settings.gamma, settings.step_weights), shares)
 
 
-def results_of_costs(matrices: CostMatrices, settings: RecursionSettings) -> dict[str, Tensor]:
-    """`value`, `H`, `E`, `h` and `entropy`, padded with zeros."""
-    value, found = solution(matrices, settings, derivatives=True)
-    assert found is not None
-    return {
-        "value": value,
-        "H": found.H,
-        "E": found.E,
-        "h": found.H.sum(dim=2),
-        "entropy": found.entropy,
-    }
+def results_of_costs(
+    matrices: CostMatrices, settings: RecursionSettings, names: Collection[str]
+) -> dict[str, Tensor]:
+    """`value` and what is named of H, E, h and moments (entropy, gamma_grad, step_weights_grad).
 
+    Padded with zeros; H and E have the dtype of the costs, the rest is float64.
+    """
+    grid = grid_of(matrices.C, Sides.of(matrices), settings.band)
+    cells = {name: torch.empty_like(matrices.C) for name in ("H", "E") if name in names}
+    turned = {name: as_lines(cell, grid.lines_are_columns) for name, cell in cells.items()}
+    h = matrices.C.new_zeros(matrices.C.shape[:2], dtype=torch.float64)
 
-def solution(
-    matrices: CostMatrices, settings: RecursionSettings, *, derivatives: bool
-) -> tuple[Tensor, Solution | None]:
-    """Values (B,), and their derivatives if wanted; no graph is kept of them."""
-    with torch.no_grad():
-        return solve_recursion(
-            _with_forbidden_cells(matrices, settings.band),
-            *ends(matrices),
-            settings.gamma,
-            settings.step_weights,
-            derivatives=derivatives,
-        )
+    def receive(lines: slice, H: Tensor, E: Tensor) -> None:
+        for name, of_lines in (("H", H), ("E", E)):
+            if name in turned:
+                turned[name][lines] = of_lines.to(turned[name].dtype)
+        if "h" in names and grid.lines_are_columns:
+            h.add_(H.sum(0))
+        elif "h" in names:
+            h[:, lines] = H.sum(2).mT
+
+    wanted: Receive | None = receive if {"H", "E", "h"} & set(names) else None
+    value, moments = solve_recursion(
+        grid, settings.gamma, settings.step_weights, wanted, moments="moments" in names
+    )
+    found = {"value": value, **cells}
+    if "h" in names:
+        found["h"] = h
+    if moments is not None:
+        found["entropy"], found["gamma_grad"] = moments.entropy, -moments.entropy
+        found["step_weights_grad"] = moments.step_weights_grad
+    return found
 
 
 # What serves second derivatives lives as long as the graph. It must not hold inputs, which autograd frees.
 
 
-def _costs_of_pairs(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> CostsOf:
+def costs_of_pairs(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> CostsOf:
     """How cost matrices with forbidden cells are made of sequences that have the lengths of these."""
     lengths, band = (pairs.x_lengths, pairs.y_lengths, pairs.unbatched), settings.band
 
@@ -103,7 +104,7 @@ def _costs_of_pairs(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) 
     return costs_of
 
 
-def _costs_alone(matrices: CostMatrices, settings: RecursionSettings) -> CostsOf:
+def costs_alone(matrices: CostMatrices, settings: RecursionSettings) -> CostsOf:
     """How forbidden cells come into cost matrices that have the lengths of these."""
     lengths, band = (matrices.x_lengths, matrices.y_lengths, matrices.unbatched), settings.band
 
@@ -113,20 +114,21 @@ def _costs_alone(matrices: CostMatrices, settings: RecursionSettings) -> CostsOf
     return costs_of
 
 
-def _sweeps(lengths: Pairs | CostMatrices) -> CostSweeps:
+def sweeps_of(lengths: Pairs | CostMatrices) -> CostSweeps:
     """Sweeps over cost matrices (B,N,M) with forbidden cells, of pairs that have these lengths."""
     x_lengths, y_lengths = lengths.x_lengths, lengths.y_lengths
 
-    def ends_of(C: Tensor) -> tuple[Tensor, Tensor]:
-        return ends(CostMatrices(C, x_lengths, y_lengths, unbatched=False))
+    def matrices_of(C: Tensor) -> CostMatrices:
+        return CostMatrices(C, x_lengths, y_lengths, unbatched=False)
 
     def gradient(C: Tensor, gamma: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        _, found = solve_recursion(C, *ends_of(C), gamma, weights, derivatives=True)
-        assert found is not None
-        return found.H, -found.entropy, found.step_weights_grad
+        settings = RecursionSettings(gamma, weights, None)
+        found = results_of_costs(matrices_of(C), settings, ("H", "moments"))
+        return found["H"], found["gamma_grad"], found["step_weights_grad"]
 
     def tangent(C: Tensor, gamma: Tensor, weights: Tensor, *along: Tensor) -> tuple[Tensor, ...]:
-        found = tangent_of_recursion(C, *ends_of(C), gamma, weights, Direction(*along))
+        grid = grid_of(C, Sides.of(matrices_of(C)), None)
+        found = tangent_of_recursion(grid, gamma, weights, Direction(*along))
         return found.value, found.H, found.gamma_grad, found.step_weights_grad
 
     return CostSweeps(gradient, tangent)
@@ -134,6 +136,7 @@ def _sweeps(lengths: Pairs | CostMatrices) -> CostSweeps:
 
 def _with_forbidden_cells(matrices: CostMatrices, band: Band | None) -> Tensor:
     """C (B,N,M) float64, with +inf where no path may go, cut off from what stood there."""
+    sides = Sides.of(matrices)
+    allowed = allowed_matrix(sides, band)
     C = matrices.C.to(torch.float64)
-    allowed = allowed_cells(matrices, band)
     return C if allowed is None else torch.where(allowed, C, torch.inf)

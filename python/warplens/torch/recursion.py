@@ -3,8 +3,8 @@
 An anti-diagonal sweep would need N+M-1 rounds of small operations. Here the shorter axis is looped over and
 the longer one scanned (`warplens.torch.scan`): for one index of the shorter axis, the recursion
 
-    a(n,m) = k_h(n,m) a(n-1,m) + [k_v(n,m) a(n,m-1) + k_d(n,m) a(n-1,m-1)],   a = exp(-D/g), k_s = exp(-w_s
-    C/g)
+    a(n,m) = k_h(n,m) a(n-1,m) + [k_v(n,m) a(n,m-1) + k_d(n,m) a(n-1,m-1)],
+    a = exp(-D/g),   k_s = exp(-w_s C/g)
 
 is linear and of first order in the longer axis. Forward it is scanned in logs. Backward, the probability E of
 visiting a cell,
@@ -13,136 +13,196 @@ visiting a cell,
 
 is scanned in the linear domain, never through log p, which is -inf as soon as one p underflows.
 
-Letters: B pairs, S the shorter and L the longer padded side. Tensors over cells are (S,B,L) here, so that a
-round works on contiguous memory. Steps are stacked in the order diagonal, horizontal, vertical: the order
-that settles ties at gamma = 0.
+All that needs no neighbour is done for a block of lines at once. Of each block, only log a of the line before
+it is kept on the way up; on the way down it is computed anew, handed to `receive`, and forgotten, so that no
+array of all cells is needed. Small problems keep log a of all lines instead, which saves the second scan.
+
+Letters: B pairs, L the longer padded side, K lines of a block. Tensors over cells are (K,B,L) here, over
+steps and cells (3,K,B,L). Steps are stacked in the order diagonal, horizontal, vertical: the order that
+settles ties at gamma = 0.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from warplens.torch.scan import affine_scan_reversed, log_scan
+from warplens.torch.grid import DIAGONAL, Grid
+from warplens.torch.scan import AffineScan, LogScan, run_products, run_sums
 from warplens.torch.softmin import SoftMaximum
 
-DIAGONAL, HORIZONTAL, VERTICAL = range(3)
+Receive: TypeAlias = Callable[[slice, Tensor, Tensor], None]
+"""lines, H (K,B,L) dSDTW/dC, E (K,B,L) probability of visiting a cell; 0 outside a pair or off every path."""
+
+_KEPT_CELLS = 2**21
 
 
 @dataclass(frozen=True)
-class Solution:
-    """What the recursion yields for B cost matrices; cells outside a pair, or off every path, are 0."""
+class Moments:
+    """Of the distribution of paths."""
 
-    H: Tensor  # (B,N,M) dSDTW/dC
-    E: Tensor  # (B,N,M) probability that the path visits the cell
-    entropy: Tensor  # (B,) of the distribution of paths, -dSDTW/dgamma
+    entropy: Tensor  # (B,), -dSDTW/dgamma
     step_weights_grad: Tensor  # (B,3) horizontal, vertical, diagonal
 
 
 @dataclass(frozen=True)
-class Grid:
-    """The cost matrices turned so that the longer side is last."""
+class Recursion:
+    """The sweeps over one grid."""
 
-    costs: Tensor  # (S,B,L), +inf forbids
-    along: int  # the step that stays at one index of the shorter axis
-    across: int  # the step that stays at one index of the longer axis
-    short_end: Tensor  # (B,) last index of each pair on the shorter axis
-    long_end: Tensor  # (B,) and on the longer
+    grid: Grid
+    softmax: SoftMaximum
+    rates: Tensor  # (3,1,1,1), -w/g
+    up: LogScan
+    down: AffineScan
+
+    @classmethod
+    def of(cls, grid: Grid, gamma: Tensor, step_weights: Tensor) -> "Recursion":
+        """With step weights horizontal, vertical, diagonal."""
+        device = grid.sides.device
+        softmax = SoftMaximum(gamma, device)
+        like = torch.empty(grid.shape[1:], dtype=torch.float64, device=device)
+        return cls(
+            grid,
+            softmax,
+            -(step_weights.to(device, non_blocking=True).roll(1) / softmax.scale).view(3, 1, 1, 1),
+            LogScan(like, softmax.combine),
+            AffineScan(like),
+        )
+
+    def border(self) -> Tensor:
+        """log a before the first line, with the border entry in front (B,1+L): a(0,0) = 1, the rest 0."""
+        _, batch, length = self.grid.shape
+        border = self.rates.new_full((batch, 1 + length), -torch.inf)
+        border[:, 0] = 0.0
+        return border
+
+    def log_factors(self, costs: Tensor) -> Tensor:
+        """log k (3,K,B,L) of costs (K,B,L)."""
+        forbidden = costs == torch.inf
+        return (self.rates * costs.masked_fill(forbidden, 0.0)).masked_fill_(forbidden, -torch.inf)
+
+    def accumulate(self, k: Tensor, before: Tensor) -> Tensor:
+        """log a (1+K,B,1+L): the line before, then those of the block; a border entry in front of each."""
+        log_a = before.new_full((1 + k.shape[1], *before.shape), -torch.inf)
+        log_a[0] = before
+        sums = run_sums(k[self.grid.along])
+        for index in range(k.shape[1]):
+            before, target = log_a[index], log_a[index + 1, :, 1:]
+            diagonal = k[DIAGONAL, index] + before[:, :-1]
+            across = k[self.grid.across, index] + before[:, 1:]
+            self.softmax.combine(across, diagonal, out=self.up.b)
+            self.up.solve([sum_[index] for sum_ in sums], out=target)
+        return log_a
+
+    def probabilities(self, k: Tensor, log_a: Tensor) -> Tensor:
+        """p (3,K,B,L); k is used up."""
+        k[DIAGONAL] += log_a[:-1, :, :-1]
+        k[self.grid.across] += log_a[:-1, :, 1:]
+        k[self.grid.along] += log_a[1:, :, :-1]
+        return self.softmax.probabilities(k)
+
+    def visits(self, p: Tensor, arriving: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        """E (K,B,L) of a block, and what arrives from it at the line before, (B,L).
+
+        Args:
+            p: (3,K,B,L).
+            arriving: (K,B,L), 1 where a path ends, else 0; used up.
+            after: (B,L), what arrives at the last line from the next block.
+        """
+        E, q = arriving, torch.zeros_like(arriving)
+        q[..., :-1] = p[self.grid.along, ..., 1:]
+        products = run_products(q)
+        for index in reversed(range(len(E))):
+            s = self.down.s
+            torch.add(E[index], after, out=s)
+            self.down.solve([product[index] for product in products], out=E[index])
+            after = p[self.grid.across, index] * E[index]
+            after[:, :-1].addcmul_(p[DIAGONAL, index, :, 1:], E[index, :, 1:])
+        return E, after
+
+    def ends_in(self, lines: slice, value: Tensor) -> Tensor:
+        """(K,B,L), 1 where a pair with a path ends."""
+        line, inside = self._place(lines)
+        _, batch, length = self.grid.shape
+        ends = value.new_zeros((lines.stop - lines.start, batch, length))
+        pair = torch.arange(batch, device=value.device)
+        ends[line, pair, self.grid.ends[1]] = (inside & (value != torch.inf)).to(value.dtype)
+        return ends
+
+    def at_ends(self, lines: slice, log_a: Tensor, otherwise: Tensor) -> Tensor:
+        """log a (B,) where a pair ends, for those that end in the block."""
+        line, inside = self._place(lines)
+        pair = torch.arange(len(otherwise), device=otherwise.device)
+        return torch.where(inside, log_a[line + 1, pair, self.grid.ends[1] + 1], otherwise)
+
+    def _place(self, lines: slice) -> tuple[Tensor, Tensor]:
+        """The line of the block in which each pair ends, and whether it does so in this block."""
+        line = self.grid.ends[0] - lines.start
+        last = lines.stop - lines.start - 1
+        return line.clamp(0, last), (line >= 0) & (line <= last)
 
 
+@torch.no_grad()
 def solve(
-    C: Tensor, x_end: Tensor, y_end: Tensor, gamma: Tensor, step_weights: Tensor, *, derivatives: bool
-) -> tuple[Tensor, Solution | None]:
-    """Soft DTW of B cost matrices.
+    grid: Grid, gamma: Tensor, step_weights: Tensor, receive: Receive | None = None, *, moments: bool = False
+) -> tuple[Tensor, Moments | None]:
+    """Soft DTW of B cost matrices; no graph is kept.
 
     Args:
-        C: (B,N,M) float64; +inf forbids a cell, and every cell outside a pair must hold it.
-        x_end: (B,) int64, zero-based index of each pair's last row.
-        y_end: (B,) int64, and of its last column.
+        grid: the matrices.
         gamma: () float64; 0 is hard DTW.
         step_weights: (3,) float64: horizontal, vertical, diagonal.
-        derivatives: whether the derivatives are wanted too.
+        receive: takes the soft alignments, the last block first.
+        moments: whether these are wanted.
 
     Returns:
-        The values (B,), +inf where there is no path, and the derivatives if wanted (0 where there is no
-        path).
+        The values (B,) float64, +inf where there is no path, and the moments (0 where there is no path).
     """
-    grid = turn(C, x_end, y_end)
-    weights = step_weights.to(C.device)[[2, 0, 1]]
-    softmax = SoftMaximum(gamma, C.device)
-    value, steps = accumulate(grid, weights, softmax, keep=derivatives)
-    if not derivatives:
+    recursion = Recursion.of(grid, gamma, step_weights)
+    shorter, batch, length = grid.shape
+    keeps_all = shorter * batch * length <= _KEPT_CELLS
+    wants_more = receive is not None or moments
+    kept: list[Tensor] = []
+    before = recursion.border()
+    log_end = before.new_full((batch,), -torch.inf)
+    for lines in grid.blocks():
+        log_a = recursion.accumulate(recursion.log_factors(grid.costs(lines)), before)
+        log_end = recursion.at_ends(lines, log_a, log_end)
+        if wants_more:
+            kept.append(log_a if keeps_all else before)
+        before = log_a[-1].clone()
+        del log_a
+    value = -recursion.softmax.scale * log_end
+    if not wants_more:
         return value, None
-    p = torch.stack(steps)  # (S,3,B,L)
-    E = visits(grid, p, value)  # (S,B,L)
-    # All of a pair is NaN when its value is, not only what lies before the first NaN on the way back.
-    E = E.masked_fill(value.isnan()[:, None] & (grid.costs != torch.inf), torch.nan)
-    visited = E.unsqueeze(1) * p  # (S,3,B,L) expected uses of each step
-    finite_costs = grid.costs.masked_fill(grid.costs == torch.inf, 0.0)
-    by_step = torch.einsum("stbl,sbl->bt", visited, finite_costs)
-    return value, Solution(
-        H=turn_back(grid, torch.einsum("stbl,t->sbl", visited, weights)),
-        E=turn_back(grid, E),
-        entropy=-(E.unsqueeze(1) * torch.xlogy(p, p)).sum(dim=(0, 1, 3)),
-        step_weights_grad=by_step[:, [HORIZONTAL, VERTICAL, DIAGONAL]],
-    )
+    del before
+    weights = step_weights.to(value, non_blocking=True).roll(1)
+    after = value.new_zeros((batch, length))
+    total = Moments(value.new_zeros(batch), value.new_zeros((batch, 3)))
+    for lines in reversed(grid.blocks()):
+        costs = grid.costs(lines)
+        k, allowed = recursion.log_factors(costs), costs != torch.inf
+        del costs  # what is not needed goes at once: a block is most of the memory
+        log_a = kept.pop() if keeps_all else recursion.accumulate(k, kept.pop())
+        p = recursion.probabilities(k, log_a)
+        del k, log_a
+        E, after = recursion.visits(p, recursion.ends_in(lines, value), after)
+        # All of a pair is NaN when its value is, not only what lies before the first NaN on the way back.
+        E.masked_fill_(value.isnan()[:, None] & allowed, torch.nan)
+        if moments:
+            _add_moments(total, p, E, grid.costs(lines))
+        H = E * torch.tensordot(weights, p, 1)
+        del p
+        if receive is not None:
+            receive(lines, H, E)
+        del E, H
+    return value, total if moments else None
 
 
-def turn(C: Tensor, x_end: Tensor, y_end: Tensor) -> Grid:
-    """The matrices (B,N,M) with the longer side last."""
-    if C.shape[1] >= C.shape[2]:
-        return Grid(C.permute(2, 0, 1).contiguous(), HORIZONTAL, VERTICAL, y_end, x_end)
-    return Grid(C.permute(1, 0, 2).contiguous(), VERTICAL, HORIZONTAL, x_end, y_end)
-
-
-def turn_back(grid: Grid, cells: Tensor) -> Tensor:
-    """(S,B,L) as (B,N,M)."""
-    order = (1, 2, 0) if grid.along == HORIZONTAL else (1, 0, 2)
-    return cells.permute(order).contiguous()
-
-
-def accumulate(
-    grid: Grid, weights: Tensor, softmax: SoftMaximum, *, keep: bool
-) -> tuple[Tensor, list[Tensor]]:
-    """Values (B,), and for each index of the shorter axis the step probabilities (3,B,L) if they are kept."""
-    _, batch, length = grid.costs.shape
-    border = grid.costs.new_full((batch, 1), -torch.inf)
-    start = torch.zeros_like(border)
-    # log a of the previous index, with the border entry of the longer axis in front: a(0,0) = 1, the rest 0.
-    before = torch.cat([start, border.expand(batch, length)], dim=1)  # (B,1+L)
-    log_end = border[:, 0]
-    steps: list[Tensor] = []
-    rates = -(weights / softmax.scale).view(3, 1, 1)
-    for index, costs in enumerate(grid.costs):
-        forbidden = costs == torch.inf
-        k = (rates * costs.masked_fill(forbidden, 0.0)).masked_fill(forbidden, -torch.inf)  # (3,B,L)
-        diagonal = k[DIAGONAL] + before[:, :-1]
-        across = k[grid.across] + before[:, 1:]
-        log_a = log_scan(k[grid.along], softmax.combine(across, diagonal), softmax.combine)
-        before = torch.cat([border, log_a], dim=1)
-        log_end = torch.where(grid.short_end == index, log_a.gather(1, grid.long_end[:, None])[:, 0], log_end)
-        if keep:
-            along = k[grid.along] + before[:, :-1]
-            horizontal, vertical = (along, across) if grid.along == HORIZONTAL else (across, along)
-            steps.append(softmax.probabilities(torch.stack([diagonal, horizontal, vertical])))
-    return -softmax.scale * log_end, steps
-
-
-def visits(grid: Grid, p: Tensor, value: Tensor) -> Tensor:
-    """E (S,B,L) from the step probabilities (S,3,B,L)."""
-    shorter, _, batch, length = p.shape
-    positions = torch.arange(length, device=p.device)
-    end = (positions == grid.long_end[:, None]) & (value != torch.inf)[:, None]  # no path, no visits
-    nothing = p.new_zeros((batch, 1))
-
-    def later(cells: Tensor) -> Tensor:
-        return torch.cat([cells[:, 1:], nothing], dim=1)
-
-    E = [nothing] * shorter
-    for index in reversed(range(shorter)):
-        arriving = (end & (grid.short_end == index)[:, None]).to(p.dtype)
-        if index + 1 < shorter:
-            after, next_steps = E[index + 1], p[index + 1]
-            arriving = arriving + next_steps[grid.across] * after + later(next_steps[DIAGONAL] * after)
-        E[index] = affine_scan_reversed(later(p[index, grid.along]), arriving)
-    return torch.stack(E)
+def _add_moments(total: Moments, p: Tensor, E: Tensor, costs: Tensor) -> None:
+    total.entropy.sub_((E * torch.xlogy(p, p).sum(0)).sum((0, 2)))
+    paid = E * costs.masked_fill(costs == torch.inf, 0.0)  # (K,B,L)
+    by_step = torch.stack([(step * paid).sum((0, 2)) for step in p], dim=1)  # diagonal, horizontal, vertical
+    total.step_weights_grad.add_(by_step.roll(-1, 1))

@@ -15,16 +15,16 @@ class SoftMaximum:
     def __init__(self, gamma: Tensor, device: torch.device) -> None:
         self._on_host = gamma.device.type == "cpu"
         self._is_hard = bool(gamma == 0) if self._on_host else False
-        gamma = gamma.to(device)
+        gamma = gamma.to(device, non_blocking=True)
         self._soft = gamma > 0
         proper = (gamma >= 0) & torch.isfinite(gamma)
         self.scale = torch.where(self._soft, gamma, 1.0).masked_fill(~proper, torch.nan)
 
-    def combine(self, a: Tensor, b: Tensor) -> Tensor:
+    def combine(self, a: Tensor, b: Tensor, *, out: Tensor | None = None) -> Tensor:
         """log(exp a + exp b), or max(a, b)."""
         if self._on_host:
-            return torch.maximum(a, b) if self._is_hard else torch.logaddexp(a, b)
-        return torch.where(self._soft, torch.logaddexp(a, b), torch.maximum(a, b))
+            return torch.maximum(a, b, out=out) if self._is_hard else torch.logaddexp(a, b, out=out)
+        return torch.where(self._soft, torch.logaddexp(a, b), torch.maximum(a, b), out=out)
 
     def probabilities(self, z: Tensor) -> Tensor:
         """Probability of each step from z (3, ...), summing to 1 over the first axis; 0 where no step leads.
@@ -35,7 +35,7 @@ class SoftMaximum:
             p = self._first_greatest(z) if self._is_hard else torch.softmax(z, dim=0)
         else:
             p = torch.where(self._soft, torch.softmax(z, dim=0), self._first_greatest(z))
-        return p.masked_fill(z.amax(dim=0) == -torch.inf, 0.0)
+        return p.masked_fill_(z.amax(dim=0) == -torch.inf, 0.0)
 
     @staticmethod
     def _first_greatest(z: Tensor) -> Tensor:

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from warplens.torch.recursion import DIAGONAL, HORIZONTAL, VERTICAL, Grid, accumulate, turn, turn_back, visits
-from warplens.torch.scan import affine_scan_reversed
-from warplens.torch.softmin import SoftMaximum
+from warplens.torch.grid import DIAGONAL, Grid, as_lines
+from warplens.torch.recursion import Recursion
+from warplens.torch.scan import AffineScan, run_products
 
 
 @dataclass(frozen=True)
@@ -44,95 +44,95 @@ class Tangent:
     step_weights_grad: Tensor  # (B,3) dSDTW/dw
 
 
-def tangent(
-    C: Tensor, x_end: Tensor, y_end: Tensor, gamma: Tensor, step_weights: Tensor, direction: Direction
-) -> Tangent:
+def tangent(grid: Grid, gamma: Tensor, step_weights: Tensor, direction: Direction) -> Tangent:
     """The changes for B cost matrices; arguments are those of `warplens.torch.recursion.solve`."""
-    grid = turn(C, x_end, y_end)
-    softmax = SoftMaximum(gamma, C.device)
-    weights, weights_change = (w.to(C.device)[[2, 0, 1]] for w in (step_weights, direction.step_weights))
-    value, steps = accumulate(grid, weights, softmax, keep=True)
-    p = torch.stack(steps)  # (S,3,B,L)
-    E = visits(grid, p, value)
+    shorter, batch, length = grid.shape
+    everything = slice(0, shorter)
+    recursion = Recursion.of(grid, gamma, step_weights)
+    weights, weights_change = (
+        w.to(grid.sides.device, non_blocking=True).roll(1) for w in (step_weights, direction.step_weights)
+    )
+    costs = grid.costs(everything)  # (S,B,L)
+    k = recursion.log_factors(costs)
+    log_a = recursion.accumulate(k, recursion.border())
+    value = -recursion.softmax.scale * recursion.at_ends(everything, log_a, log_a[-1, :, 0])
+    p = recursion.probabilities(k, log_a)  # (3,S,B,L)
+    E, _ = recursion.visits(p, recursion.ends_in(everything, value), value.new_zeros((batch, length)))
     log_p = p.log().masked_fill(p == 0.0, 0.0)
-    forbidden = grid.costs == torch.inf
-    costs = grid.costs.masked_fill(forbidden, 0.0)
-    costs_change = turn(direction.C, x_end, y_end).costs.masked_fill(forbidden, 0.0)
-    by_itself = (  # z' less D'(before s), (S,3,B,L)
-        _by_step(weights_change) * costs.unsqueeze(1)
-        + _by_step(weights) * costs_change.unsqueeze(1)
-        + direction.gamma.to(C.device) * log_p
+    forbidden = costs == torch.inf
+    costs = costs.masked_fill(forbidden, 0.0)
+    costs_change = as_lines(direction.C, grid.lines_are_columns).masked_fill(forbidden, 0.0)
+    by_itself = (  # z' less D'(before s), (3,S,B,L)
+        _by_step(weights_change) * costs
+        + _by_step(weights) * costs_change
+        + direction.gamma.to(grid.sides.device, non_blocking=True) * log_p
     )
-    value_change, z = _accumulate_changes(grid, p, by_itself)
-    p_change = _changes_of_probabilities(p, z) / softmax.scale
+    z, D_change = _accumulate_changes(grid, p, by_itself)
+    value_change = recursion.at_ends(everything, D_change, D_change[-1, :, 0])
+    p_change = _changes_of_probabilities(p, z) / recursion.softmax.scale
     E_change = _changes_of_visits(grid, p, p_change, E)
-    flows = p * E.unsqueeze(1)
-    flows_change = p_change * E.unsqueeze(1) + p * E_change.unsqueeze(1)
-    H = torch.einsum("stbl,t->sbl", flows, weights_change) + torch.einsum(
-        "stbl,t->sbl", flows_change, weights
-    )
-    by_step = torch.einsum("stbl,sbl->bt", flows, costs_change)
-    by_step = by_step + torch.einsum("stbl,sbl->bt", flows_change, costs)
+    flows = p * E
+    flows_change = p_change * E + p * E_change
+    H = torch.tensordot(weights_change, flows, 1) + torch.tensordot(weights, flows_change, 1)
+    by_step = (flows * costs_change + flows_change * costs).sum((1, 3)).mT  # (B,3)
     is_bad = value.isnan() | value_change.isnan()  # then so is all of the pair
+    H = H.masked_fill(is_bad[:, None] & ~forbidden, torch.nan)
+    turned_back = torch.empty_like(direction.C, memory_format=torch.contiguous_format)
+    as_lines(turned_back, grid.lines_are_columns).copy_(H)
     return Tangent(
         value=value_change.masked_fill(is_bad, torch.nan),
-        H=turn_back(grid, H.masked_fill(is_bad[:, None] & ~forbidden, torch.nan)),
-        gamma_grad=(flows_change * log_p).sum(dim=(0, 1, 3)).masked_fill(is_bad, torch.nan),
-        step_weights_grad=by_step[:, [HORIZONTAL, VERTICAL, DIAGONAL]].masked_fill(
-            is_bad[:, None], torch.nan
-        ),
+        H=turned_back,
+        gamma_grad=(flows_change * log_p).sum((0, 1, 3)).masked_fill(is_bad, torch.nan),
+        step_weights_grad=by_step.roll(-1, 1).masked_fill(is_bad[:, None], torch.nan),
     )
 
 
 def _by_step(weights: Tensor) -> Tensor:
-    return weights.view(3, 1, 1)
+    return weights.view(3, 1, 1, 1)
 
 
 def _accumulate_changes(grid: Grid, p: Tensor, by_itself: Tensor) -> tuple[Tensor, Tensor]:
-    """D' (B,) at the end of each pair, and z' (S,3,B,L)."""
-    shorter, _, batch, length = p.shape
-    border = p.new_zeros((batch, 1))
-    before = p.new_zeros((batch, 1 + length))  # D' of the previous index, a border entry in front
-    at_end = border[:, 0]
-    found = []
+    """z' (3,S,B,L), in the place of `by_itself`, and D' (1+S,B,1+L) with border entries in front."""
+    shorter, batch, length = grid.shape
+    D = p.new_zeros((1 + shorter, batch, 1 + length))
+    # Scanned from the far end: reversed, the D' of a line is affine in its predecessor.
+    q = p[grid.along].flip(-1)
+    products, scan = run_products(q), AffineScan(D[0, :, 1:])
     for index in range(shorter):
-        diagonal = by_itself[index, DIAGONAL] + before[:, :-1]
-        across = by_itself[index, grid.across] + before[:, 1:]
-        q = p[index, grid.along]
-        arriving = p[index, DIAGONAL] * diagonal + p[index, grid.across] * across
-        arriving = arriving + q * by_itself[index, grid.along]
-        D = affine_scan_reversed(q.flip(-1), arriving.flip(-1)).flip(-1)
-        before = torch.cat([border, D], dim=1)
-        at_end = torch.where(grid.short_end == index, D.gather(1, grid.long_end[:, None])[:, 0], at_end)
-        along = by_itself[index, grid.along] + before[:, :-1]
-        horizontal, vertical = (along, across) if grid.along == HORIZONTAL else (across, along)
-        found.append(torch.stack([diagonal, horizontal, vertical]))
-    return at_end, torch.stack(found)
+        before, z = D[index], by_itself[:, index]
+        z[DIAGONAL] += before[:, :-1]
+        z[grid.across] += before[:, 1:]
+        arriving = (p[:, index] * z).sum(0)  # z along the line lacks its D' still
+        scan.s.copy_(arriving.flip(-1))
+        line = torch.empty_like(arriving)
+        scan.solve([product[index] for product in products], out=line)
+        D[index + 1, :, 1:] = line.flip(-1)
+        z[grid.along] += D[index + 1, :, :-1]
+    return by_itself, D
 
 
 def _changes_of_probabilities(p: Tensor, z: Tensor) -> Tensor:
-    """g p'_s (S,3,B,L), from what each step gains of each other: so they add up to 0."""
+    """g p'_s (3,S,B,L), from what each step gains of each other: so they add up to 0."""
 
     def gain(step: int, other: int) -> Tensor:
-        return p[:, step] * p[:, other] * (z[:, other] - z[:, step])
+        return p[step] * p[other] * (z[other] - z[step])
 
     first, second, third = gain(0, 1), gain(0, 2), gain(1, 2)
-    return torch.stack([first + second, third - first, -second - third], dim=1)
+    return torch.stack([first + second, third - first, -second - third])
 
 
 def _changes_of_visits(grid: Grid, p: Tensor, p_change: Tensor, E: Tensor) -> Tensor:
     """E' (S,B,L)."""
-    shorter, _, batch, _ = p.shape
-    nothing = p.new_zeros((batch, 1))
-
-    def later(cells: Tensor) -> Tensor:
-        return torch.cat([cells[:, 1:], nothing], dim=1)
-
-    found = [E[0]] * shorter
-    for index in reversed(range(shorter)):
-        arriving = later(p_change[index, grid.along] * E[index])
-        if index + 1 < shorter:
-            after = p_change[index + 1] * E[index + 1] + p[index + 1] * found[index + 1]  # (3,B,L) F'
-            arriving = arriving + after[grid.across] + later(after[DIAGONAL])
-        found[index] = affine_scan_reversed(later(p[index, grid.along]), arriving)
-    return torch.stack(found)
+    found, q = torch.zeros_like(E), torch.zeros_like(E)
+    q[..., :-1] = p[grid.along, ..., 1:]
+    products, scan = run_products(q), AffineScan(E[0])
+    after: Tensor | None = None  # (3,B,L) F' of the next line
+    for index in reversed(range(len(E))):
+        s = scan.s.zero_()
+        s[:, :-1] += (p_change[grid.along, index] * E[index])[:, 1:]
+        if after is not None:
+            s += after[grid.across]
+            s[:, :-1] += after[DIAGONAL, :, 1:]
+        scan.solve([product[index] for product in products], out=found[index])
+        after = p_change[:, index] * E[index] + p[:, index] * found[index]
+    return found

@@ -15,7 +15,7 @@ from warplens.torch import core_backend, operator, ops_backend
 from warplens.torch.alignment import relative_alignment
 from warplens.torch.batches import CostMatrices, Pairs
 from warplens.torch.costs import cost_matrix, images_of_targets
-from warplens.torch.masks import allowed_cells
+from warplens.torch.masks import Sides, allowed_matrix
 from warplens.torch.settings import Backend, LocalCost, RecursionSettings
 
 Values: TypeAlias = Callable[[Pairs, LocalCost, RecursionSettings, Tensor | None, Backend], Tensor]
@@ -66,7 +66,7 @@ def sharp_values_of_costs(
     C = C if C.requires_grad else C.detach().requires_grad_()
     values = values_of_costs(replace(matrices, C=C), settings, None, backend)
     (H,) = torch.autograd.grad(values.sum(), C, create_graph=True)
-    within = allowed_cells(matrices, None)
+    within = allowed_matrix(Sides.of(matrices), None)
     read = C != torch.inf if within is None else within & (C != torch.inf)
     sharp = (H * torch.where(read, C, 0.0)).sum(dim=(1, 2))
     sharp = torch.where(values == torch.inf, torch.inf, sharp)
@@ -117,7 +117,7 @@ def results_of_costs(
     """The same of cost matrices, which give no y_mod."""
     if backend == "core":
         return core_backend.results_of_costs(matrices, settings, names)
-    return ops_backend.results_of_costs(matrices, settings)
+    return ops_backend.results_of_costs(matrices, settings, names)
 
 
 def _are_differentiated(*inputs: Tensor) -> bool:

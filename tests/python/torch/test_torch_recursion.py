@@ -6,13 +6,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from batches_of_pairs import BACKENDS
+from batches_of_pairs import BACKENDS, random_batch
 from oracles.every_path import soft_dtw
 
 import warplens as wl
 import warplens.torch as wlt
-from warplens.torch.recursion import solve
-from warplens.torch.scan import affine_scan_reversed, log_scan
+from warplens.torch import recursion
+from warplens.torch.batches import CostMatrices
+from warplens.torch.grid import Grid
+from warplens.torch.ops_backend import results_of_costs
+from warplens.torch.scan import AffineScan, LogScan, run_products, run_sums
+from warplens.torch.settings import as_recursion_settings
 from warplens.torch.softmin import SoftMaximum
 
 WEIGHTS = ((1.0, 1.0, 1.0), (0.1, 1.0, 1.3), (0.0, 1.0, 2.0))
@@ -53,23 +57,24 @@ def test_forbidden_cells(weights, backend):
         check(C, 0.5, weights, backend)
 
 
+def visits(C, lengths, gamma, weights):
+    matrices = CostMatrices(C, *lengths, unbatched=False)
+    found = results_of_costs(matrices, as_recursion_settings(gamma, weights, None), ("E", "H"))
+    return found["E"], found["H"]
+
+
 def test_visits_are_probabilities_of_cells():
     for N, M in itertools.product(range(1, 5), repeat=2):
         C = costs_of(N, M)
-        end = torch.tensor([N - 1]), torch.tensor([M - 1])
-        weights = torch.tensor(WEIGHTS[1], dtype=torch.float64)
-        _, solution = solve(torch.tensor(C)[None], *end, torch.tensor(0.7), weights, derivatives=True)
-        np.testing.assert_allclose(solution.E[0], soft_dtw(C, 0.7, WEIGHTS[1]).E, atol=1e-12)
+        E, _ = visits(torch.tensor(C)[None], (None, None), 0.7, WEIGHTS[1])
+        np.testing.assert_allclose(E[0], soft_dtw(C, 0.7, WEIGHTS[1]).E, atol=1e-12)
 
 
 @pytest.mark.parametrize(("N", "M"), [(300, 40), (40, 300), (128, 128)])
 def test_laws_of_visits(N, M):
     C = torch.rand(2, N, M, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 100.0
-    ends = torch.tensor([N - 1, N - 9]), torch.tensor([M - 1, M - 5])
-    outside = (torch.arange(N)[:, None] > ends[0][:, None, None]) | (torch.arange(M) > ends[1][:, None, None])
-    ones = torch.ones(3, dtype=torch.float64)
-    _, solution = solve(C.masked_fill(outside, torch.inf), *ends, torch.tensor(0.1), ones, derivatives=True)
-    for E, H, n, m in zip(solution.E, solution.H, *(end + 1 for end in ends), strict=True):
+    lengths = torch.tensor([N, N - 8]), torch.tensor([M, M - 4])
+    for E, H, n, m in zip(*visits(C, lengths, 0.1, (1.0, 1.0, 1.0)), *lengths, strict=True):
         assert E[0, 0] == pytest.approx(1.0, abs=1e-12)
         assert E[n - 1, m - 1] == 1.0
         assert (E[:n].sum(1) >= 1 - 1e-12).all()
@@ -77,6 +82,31 @@ def test_laws_of_visits(N, M):
         torch.testing.assert_close(E, H, rtol=0, atol=1e-14)
         assert not E[n:].any()
         assert not E[:, m:].any()
+
+
+@pytest.mark.parametrize("kept", [0, 2**21])
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize(("N", "M"), [(23, 14), (14, 23)])
+def test_blocks_of_any_size_give_the_same_numbers(monkeypatch, N, M, size, kept):
+    """However many lines are swept at once, and whether they are kept or made anew."""
+    x, y = random_batch("mse", N=N, M=M)
+    leaves = [tensor.requires_grad_() for tensor in (x, y, torch.tensor(0.3), torch.tensor([0.1, 1.0, 1.2]))]
+
+    def results():
+        values = wlt.soft_dtw_loss(
+            x, y, [N, 1, N - 5], [M - 3, M, 1], gamma=leaves[2], step_weights=leaves[3], backend="ops"
+        )
+        return [values, *torch.autograd.grad(values, leaves)]
+
+    whole = results()
+    monkeypatch.setattr(
+        Grid,
+        "blocks",
+        lambda grid: [slice(k, min(k + size, grid.shape[0])) for k in range(0, grid.shape[0], size)],
+    )
+    monkeypatch.setattr(recursion, "_KEPT_CELLS", kept)
+    for one, other in zip(whole, results(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -177,7 +207,10 @@ def test_log_scan_is_the_sequential_recursion(length):
         for n in range(length):
             a = combine(k[:, n] + a, b[:, n])
             expected.append(a)
-        torch.testing.assert_close(log_scan(k, b, combine), torch.stack(expected, -1), rtol=1e-13, atol=1e-13)
+        scan, found = LogScan(b, combine), torch.empty_like(b)
+        scan.b.copy_(b)
+        scan.solve(run_sums(k), out=found)
+        torch.testing.assert_close(found, torch.stack(expected, -1), rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 8, 13])
@@ -190,9 +223,10 @@ def test_affine_scan_is_the_sequential_recursion(length):
     for n in reversed(range(length)):
         e = q[:, n] * e + s[:, n]
         expected.append(e)
-    torch.testing.assert_close(
-        affine_scan_reversed(q, s), torch.stack(expected[::-1], -1), rtol=1e-13, atol=0
-    )
+    scan, found = AffineScan(s), torch.empty_like(s)
+    scan.s.copy_(s)
+    scan.solve(run_products(q), out=found)
+    torch.testing.assert_close(found, torch.stack(expected[::-1], -1), rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.4])

@@ -1,0 +1,192 @@
+"""Which ways of computing the loss work on this machine: `python -m warplens.torch.selfcheck`.
+
+Every backend is tried on every device that torch finds. Value, gradient in x, h and gradient in the step
+weights of a small ragged batch are held against float64 loops, and one training step of a larger batch is
+timed. The exit status is 1 when a way gives something else or breaks; one that is not here does not count.
+"""
+
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import warplens
+from warplens import _core
+from warplens.torch.functional import align, soft_dtw_loss
+from warplens.torch.plain_loops import solve
+
+COST, GAMMA, STEP_WEIGHTS = "bce_logits", 0.3, (0.1, 1.0, 1.0)
+TOLERANCES = {"value": 1e-6, "x gradient": 1e-5, "h": 1e-5, "step weights": 1e-5}
+"""Largest difference, as a share of the largest number of the reference (of 1, where that is smaller)."""
+CHECKED = (4, 50, 21, 6)  # B, N, M, D
+TIMED = (4, 200, 40, 16)
+ROUNDS = 5
+
+Results: TypeAlias = dict[str, Tensor]
+"""By the names of `TOLERANCES`, on the CPU."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of float32 and its lengths."""
+
+    x: Tensor
+    y: Tensor
+    x_lengths: list[int]
+    y_lengths: list[int]
+
+    @classmethod
+    def of(cls, B: int, N: int, M: int, D: int) -> "Batch":
+        """Logits, and targets with about a quarter of ones; the first pair is the longest."""
+        random = torch.Generator().manual_seed(0)
+        x = 2.0 * torch.randn(B, N, D, generator=random)
+        y = (torch.rand(B, M, D, generator=random) < 0.25).to(torch.float32)
+        return cls(x, y, [max(1, N - 7 * b) for b in range(B)], [max(1, M - 4 * b) for b in range(B)])
+
+
+@dataclass(frozen=True)
+class Way:
+    """A backend on a device."""
+
+    name: str
+    device: torch.device
+    step: Callable[[Batch], Results]
+    may_be_absent: bool = False
+
+
+def ways() -> list[Way]:
+    """All that there could be; those that are not here say so when they are tried."""
+    cpu = torch.device("cpu")
+    # Without float64 there are no torch operations: tensors are copied to the core.
+    elsewhere = [_way("core" if device.type == "mps" else "ops", device) for device in devices()]
+    with_triton = [device for device in devices() if device.type == "cuda"] or [cpu]
+    return [
+        _way("core", cpu, f"core ({_core.instruction_set()})"),
+        _way("ops", cpu),
+        *elsewhere,
+        *(_way("triton", device, may_be_absent=True) for device in with_triton),
+    ]
+
+
+def devices() -> list[torch.device]:
+    """One of each kind beside the CPU."""
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "xpu": torch.xpu.is_available(),
+    }
+    return [torch.device(kind) for kind, is_present in present.items() if is_present]
+
+
+def _way(backend: Any, device: torch.device, name: str | None = None, *, may_be_absent: bool = False) -> Way:
+    def step(batch: Batch) -> Results:
+        x = batch.x.to(device).detach().requires_grad_()
+        y = batch.y.to(device)
+        weights = torch.tensor(STEP_WEIGHTS, dtype=torch.float64, requires_grad=True)
+        lengths = batch.x_lengths, batch.y_lengths
+        settings: dict[str, Any] = {"cost": COST, "gamma": GAMMA, "backend": backend}
+        values = soft_dtw_loss(x, y, *lengths, step_weights=weights, reduction="none", **settings)
+        torch.autograd.backward(values.sum())
+        h = align(x, y, *lengths, step_weights=STEP_WEIGHTS, **settings).h
+        found = (values, x.grad, h, weights.grad)
+        return {
+            name: torch.zeros(0) if result is None else result.detach().cpu()
+            for name, result in zip(TOLERANCES, found, strict=True)
+        }
+
+    return Way(name or backend, device, step, may_be_absent)
+
+
+def reference(batch: Batch) -> Results:
+    """The same by float64 loops, one pair after the other."""
+    x, y = (side.to(torch.float64).numpy() for side in (batch.x, batch.y))
+    values, h, x_grad = np.zeros(len(x)), np.zeros(x.shape[:2]), np.zeros_like(x)
+    weights_grad = np.zeros(3)
+    for b, (n, m) in enumerate(zip(batch.x_lengths, batch.y_lengths, strict=True)):
+        x_b, y_b = x[b, :n], y[b, :m]
+        C = np.logaddexp(x_b, 0.0).sum(1)[:, None] - x_b @ y_b.T  # softplus(x) - x y
+        found = solve(C, GAMMA, STEP_WEIGHTS)
+        values[b], h[b, :n] = found.value, found.H.sum(1)
+        x_grad[b, :n] = h[b, :n, None] / (1.0 + np.exp(-x_b)) - found.H @ y_b
+        weights_grad += found.step_weights_grad
+    arrays = (values, x_grad, h, weights_grad)
+    return {name: torch.from_numpy(array) for name, array in zip(TOLERANCES, arrays, strict=True)}
+
+
+def differences(found: Results, expected: Results) -> dict[str, float]:
+    """Of each result, relative to the largest number expected; NaN and wrong shapes are infinite."""
+    away = {}
+    for name, truth in expected.items():
+        result = found[name].to(torch.float64)
+        is_number = result.shape == truth.shape and bool(result.isfinite().all())
+        scale = max(1.0, float(truth.abs().max()))
+        away[name] = float((result - truth).abs().max()) / scale if is_number else float("inf")
+    return away
+
+
+def milliseconds(way: Way, batch: Batch) -> float:
+    """Median of a few steps: forward, backward and the alignment."""
+    way.step(batch)
+    return statistics.median(_one(way, batch) for _ in range(ROUNDS))
+
+
+def _one(way: Way, batch: Batch) -> float:
+    if way.device.type == "cuda":
+        start, end = (torch.Event(way.device, enable_timing=True) for _ in range(2))
+        start.record()
+        way.step(batch)
+        end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end))
+    before = time.perf_counter()
+    way.step(batch)  # the results are copied to the CPU, which waits for the device
+    return 1e3 * (time.perf_counter() - before)
+
+
+def check(asked: Iterable[Way], say: Callable[[str], None] = print) -> int:
+    """Tries them all; gives the exit status."""
+    batch, timed = Batch.of(*CHECKED), Batch.of(*TIMED)
+    expected = reference(batch)
+    say(_line("way", "device", *TOLERANCES, "ms a step", ""))
+    say(_line("tolerance", "", *(f"{tolerance:.0e}" for tolerance in TOLERANCES.values()), "", ""))
+    status = 0
+    for way in asked:
+        try:
+            away = differences(way.step(batch), expected)
+            agrees = all(away[name] <= tolerance for name, tolerance in TOLERANCES.items())
+            verdict, speed = ("agrees", f"{milliseconds(way, timed):.3g}") if agrees else ("DISAGREES", "")
+        except Exception as error:
+            absent = way.may_be_absent and isinstance(error, ValueError | ImportError | NotImplementedError)
+            reason = str(error).strip().partition("\n")[0]
+            say(_line(way.name, str(way.device)) + ("not here: " if absent else "FAILED: ") + reason)
+            status = status if absent else 1
+            continue
+        say(_line(way.name, str(way.device), *(f"{away[name]:.0e}" for name in TOLERANCES), speed, verdict))
+        status = status if agrees else 1
+    return status
+
+
+def _line(name: str, device: str, *cells: str) -> str:
+    return f"{name:<18}{device:<8}" + "".join(f"{cell:>14}" for cell in cells)
+
+
+def _main() -> int:
+    print(f"warplens {warplens.__version__}, torch {torch.__version__}, {platform.platform()}")
+    print(f"instruction sets: {', '.join(_core.available_instruction_sets())}")
+    for kind in ("cuda", "mps", "xpu"):
+        found = [device for device in devices() if device.type == kind]
+        name = torch.cuda.get_device_name() if found and kind == "cuda" else "here" if found else "not here"
+        print(f"{kind}: {name}")
+    print(f"{COST}, gamma {GAMMA:g}, weights {STEP_WEIGHTS}, B x N x M x D {CHECKED}; timed {TIMED}")
+    return check(ways())
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
