@@ -29,6 +29,7 @@ from warplens.torch.batches import Pairs, inside
 from warplens.torch.diagonal_prior import penalties
 from warplens.torch.settings import CostFunction, LocalCost
 
+SQUARED_COSTS = ("mse", "sqeuclidean")
 _LEAST_LOG = -100.0
 _LEAST_DENOMINATOR = 1e-12
 
@@ -60,11 +61,11 @@ def _bare_cost_matrix(pairs: Pairs, cost: LocalCost, *, twice: bool) -> Tensor:
     x, y = x.to(torch.float64), y.to(torch.float64)
     if cost.kind in ("euclidean", "l1"):
         return _distance(x, y, cost, twice)
-    if cost.kind in ("mse", "sqeuclidean"):
-        mean = _common_mean(pairs)
+    if cost.kind in SQUARED_COSTS:
+        mean = common_mean(pairs)
         x, y = x - mean, y - mean
-    u, v = _map_predictions(x, cost)
-    phi, w = _map_targets(y, cost)
+    u, v = map_predictions(x, cost)
+    phi, w = map_targets(y, cost)
     bias = u.unsqueeze(2) + phi.unsqueeze(1)  # (B,N,1) + (B,1,M)
     return torch.baddbmm(bias, v, w.mT, alpha=-1.0)  # (B,N,D) @ (B,D,M)
 
@@ -87,54 +88,60 @@ def _called(cost: CostFunction, x: Tensor, y: Tensor) -> Tensor:
     return C if C.dtype in (torch.float32, torch.float64) else C.to(x.dtype)
 
 
-class _Predictions(NamedTuple):
+class Predictions(NamedTuple):
+    """What the inner-product form has of predictions."""
+
     u: Tensor  # (B,N)
     v: Tensor  # (B,N,D)
 
 
-class _Targets(NamedTuple):
+class Targets(NamedTuple):
+    """And of targets."""
+
     phi: Tensor  # (B,M)
     w: Tensor  # (B,M,D)
 
 
-def _map_predictions(x: Tensor, cost: LocalCost) -> _Predictions:
+def map_predictions(x: Tensor, cost: LocalCost) -> Predictions:
+    """u and v of frames (B,N,D) float64, under the squared costs without the common mean."""
     f = x.new_ones(()) if cost.feature_weights is None else cost.feature_weights.to(x.device)
     p = x.new_ones(()) if cost.pos_weight is None else cost.pos_weight.to(x.device)
     nothing = x.new_zeros(()).expand(x.shape[:2])
     match cost.kind:
         case "mse":
-            return _Predictions(0.5 * (f * x * x).sum(-1), f * x)
+            return Predictions(0.5 * (f * x * x).sum(-1), f * x)
         case "sqeuclidean":
-            return _Predictions((f * x * x).sum(-1), 2.0 * f * x)
+            return Predictions((f * x * x).sum(-1), 2.0 * f * x)
         case "bce":
             log_x, log_complement = clamped_log(x), clamped_log_complement(x)
-            return _Predictions(-(f * log_complement).sum(-1), f * (p * log_x - log_complement))
+            return Predictions(-(f * log_complement).sum(-1), f * (p * log_x - log_complement))
         case "bce_logits":
             softplus = torch.logaddexp(x, x.new_zeros(()))
-            return _Predictions((f * softplus).sum(-1), f * (p * x - (p - 1.0) * softplus))
+            return Predictions((f * softplus).sum(-1), f * (p * x - (p - 1.0) * softplus))
         case "ce":
-            return _Predictions(nothing, f * clamped_log(x))
+            return Predictions(nothing, f * clamped_log(x))
         case "ce_logits":
-            return _Predictions(nothing, f * torch.log_softmax(x, dim=-1))
+            return Predictions(nothing, f * torch.log_softmax(x, dim=-1))
         case "poisson":
-            return _Predictions((f * x).sum(-1), f * clamped_log(x))
+            return Predictions((f * x).sum(-1), f * clamped_log(x))
         case "poisson_log":
-            return _Predictions((f * x.exp()).sum(-1), f * x)
+            return Predictions((f * x.exp()).sum(-1), f * x)
         case "cosine":
-            return _Predictions(nothing + 1.0, f * _direction(x, cost))
+            return Predictions(nothing + 1.0, f * _direction(x, cost))
     raise AssertionError(f"cost {cost.kind!r} has no inner-product form")
 
 
-def _map_targets(y: Tensor, cost: LocalCost) -> _Targets:
+def map_targets(y: Tensor, cost: LocalCost) -> Targets:
+    """phi and w of frames (B,M,D) float64, likewise."""
     f = y.new_ones(()) if cost.feature_weights is None else cost.feature_weights.to(y.device)
     match cost.kind:
         case "mse":
-            return _Targets(0.5 * (f * y * y).sum(-1), y)
+            return Targets(0.5 * (f * y * y).sum(-1), y)
         case "sqeuclidean":
-            return _Targets((f * y * y).sum(-1), y)
+            return Targets((f * y * y).sum(-1), y)
         case "cosine":
-            return _Targets(y.new_zeros(()).expand(y.shape[:2]), _direction(y, cost))
-    return _Targets(y.new_zeros(()).expand(y.shape[:2]), y)
+            return Targets(y.new_zeros(()).expand(y.shape[:2]), _direction(y, cost))
+    return Targets(y.new_zeros(()).expand(y.shape[:2]), y)
 
 
 def _direction(z: Tensor, cost: LocalCost) -> Tensor:
@@ -172,7 +179,7 @@ def _without_padding(frames: Tensor, lengths: Tensor | None) -> Tensor:
     return torch.where(inside(frames, lengths).unsqueeze(2), frames, frames[:, :1].detach())
 
 
-def _common_mean(pairs: Pairs) -> Tensor:
+def common_mean(pairs: Pairs) -> Tensor:
     """Mean frame (B,1,D) of each pair's two sequences, a constant to autograd."""
     total, count = _sum_inside(pairs.x, pairs.x_lengths)
     y_total, y_count = _sum_inside(pairs.y, pairs.y_lengths)

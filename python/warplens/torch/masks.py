@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from warplens._settings import Band, Itakura, SakoeChiba
+from warplens._settings import Band, SakoeChiba
 from warplens.torch.batches import CostMatrices
 
 _ROUNDING = 1e-12  # of a corner of the parallelogram, in units of a side
@@ -31,16 +31,21 @@ def allowed_cells(matrices: CostMatrices, band: Band | None) -> Tensor | None:
     if matrices.y_lengths is not None:
         M = matrices.y_lengths.view(-1, 1, 1)
         conditions.append((column < M) & (columns >= M))
-    if isinstance(band, SakoeChiba):
-        conditions.append(_sakoe_chiba(row, column, N, M, band.radius))
-    elif isinstance(band, Itakura):
-        conditions.append(_itakura(row, column, N, M, band.max_slope))
+    if band is not None:
+        conditions.append(within_band(row, column, N, M, band))
     if not conditions:
         return None
     allowed = conditions[0]
     for condition in conditions[1:]:
         allowed = allowed & condition
     return allowed
+
+
+def within_band(row: Tensor, column: Tensor, N: Tensor, M: Tensor, band: Band) -> Tensor:
+    """Whether cells are in the band of pairs with N rows and M columns; all int64, and they broadcast."""
+    if isinstance(band, SakoeChiba):
+        return _sakoe_chiba(row, column, N, M, band.radius)
+    return _itakura(row, column, N, M, band.max_slope)
 
 
 def _end(lengths: Tensor | None, batch: int, most: int, device: torch.device) -> Tensor:

@@ -43,7 +43,7 @@ def values_of_pairs(
             found.step_weights_grad if wanted[3] else None,
         ]
 
-    again = partial(differentiable_gradient, _costs_of_pairs(pairs, cost, settings), _sweeps(pairs))
+    again = partial(differentiable_gradient, costs_of_pairs(pairs, cost, settings), sweeps_of(pairs))
     return pair_values(solve, again, (pairs.x, pairs.y), (settings.gamma, settings.step_weights), shares)
 
 
@@ -57,7 +57,7 @@ def values_of_costs(matrices: CostMatrices, settings: RecursionSettings, shares:
         gradients = (found.H, -found.entropy, found.step_weights_grad)
         return value, [gradient if yes else None for gradient, yes in zip(gradients, wanted, strict=True)]
 
-    again = partial(differentiable_gradient, _costs_alone(matrices, settings), _sweeps(matrices))
+    again = partial(differentiable_gradient, costs_alone(matrices, settings), sweeps_of(matrices))
     return pair_values(solve, again, (matrices.C,), (settings.gamma, settings.step_weights), shares)
 
 
@@ -91,7 +91,7 @@ def solution(
 # What serves second derivatives lives as long as the graph. It must not hold inputs, which autograd frees.
 
 
-def _costs_of_pairs(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> CostsOf:
+def costs_of_pairs(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> CostsOf:
     """How cost matrices with forbidden cells are made of sequences that have the lengths of these."""
     lengths, band = (pairs.x_lengths, pairs.y_lengths, pairs.unbatched), settings.band
 
@@ -103,7 +103,7 @@ def _costs_of_pairs(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) 
     return costs_of
 
 
-def _costs_alone(matrices: CostMatrices, settings: RecursionSettings) -> CostsOf:
+def costs_alone(matrices: CostMatrices, settings: RecursionSettings) -> CostsOf:
     """How forbidden cells come into cost matrices that have the lengths of these."""
     lengths, band = (matrices.x_lengths, matrices.y_lengths, matrices.unbatched), settings.band
 
@@ -113,7 +113,7 @@ def _costs_alone(matrices: CostMatrices, settings: RecursionSettings) -> CostsOf
     return costs_of
 
 
-def _sweeps(lengths: Pairs | CostMatrices) -> CostSweeps:
+def sweeps_of(lengths: Pairs | CostMatrices) -> CostSweeps:
     """Sweeps over cost matrices (B,N,M) with forbidden cells, of pairs that have these lengths."""
     x_lengths, y_lengths = lengths.x_lengths, lengths.y_lengths
 
