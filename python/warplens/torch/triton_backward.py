@@ -12,7 +12,9 @@ part is wanted one position further on.
 import triton
 import triton.language as tl
 
-from warplens.torch.triton_softmin import affine_scan_reversed, surprise
+from warplens.torch.triton_softmin import NOTHING, affine_scan_reversed, surprise
+
+_NOTHING = tl.constexpr(NOTHING)
 
 
 @triton.jit(do_not_specialize=["first", "count", "length", "pairs"])
@@ -22,7 +24,7 @@ def visit_lines(
     visits,  # (B,count,L) float64, E, written if VISITS
     flows,  # (2,2,B,L+1) float64: by parity of the line; across and diagonal; the last entry stays 0
     moments,  # (B,4) float64, written if MOMENTS: sums of C E p by step, entropy in bits
-    log_ends,  # (B,) float64: -inf without a path, NaN where there is one in the pair
+    log_ends,  # (B,) float64, log2 a of the last cell
     weights,  # (3,) float64 of diagonal, along, across
     ends,  # (2,B) int64: last line and last position of each pair
     first,  # index of the first of these lines
@@ -42,7 +44,7 @@ def visit_lines(
     last_line = tl.load(ends + pair)
     last_position = tl.load(ends + pairs + pair)
     log_end = tl.load(log_ends + pair)
-    last_line = tl.where(log_end == -float("inf"), -1, last_line)  # no path, no visits
+    last_line = tl.where(log_end <= 0.5 * _NOTHING, -1, last_line)  # no path, no visits
     poison = tl.where(log_end == log_end, 0.0, log_end)  # NaN or 0
     cells = pairs.to(tl.int64) * count * length
     flow_size = pairs.to(tl.int64) * (length + 1)
@@ -67,9 +69,7 @@ def visit_lines(
             p_diagonal = tl.load(probabilities + cell, mask=within, other=0.0)
             p_along = tl.load(probabilities + cells + cell, mask=within, other=0.0)
             p_across = tl.load(probabilities + 2 * cells + cell, mask=within, other=0.0)
-            p_along_next = tl.load(
-                probabilities + cells + cell + 1, mask=position + 1 < length, other=0.0
-            )
+            p_along_next = tl.load(probabilities + cells + cell + 1, mask=position + 1 < length, other=0.0)
             arriving = tl.load(entering + position, mask=within, other=0.0)
             arriving += tl.load(entering + flow_size + position + 1, mask=within, other=0.0)
             is_end = (position == last_position) & (first + j == last_line)
@@ -86,7 +86,7 @@ def visit_lines(
             )
             is_allowed = C != float("inf")
             # All of a pair is NaN when its value is, not only what lies before the first NaN.
-            E = tl.where(is_allowed, E + poison, E)
+            E = tl.where(is_allowed, E + poison, 0.0)
             H = E * (weight_diagonal * p_diagonal + weight_along * p_along + weight_across * p_across)
             tl.store(costs + cell, H, mask=within)
             if VISITS:

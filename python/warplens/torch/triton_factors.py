@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from warplens.torch.autograd_in_operators import autograd
 from warplens.torch.batches import Pairs
 from warplens.torch.costs import SQUARED_COSTS, common_mean, map_predictions, map_targets
 from warplens.torch.settings import LocalCost
@@ -58,10 +59,10 @@ class _Side:
         """The gradient in the frames (B,T,D), in their dtype, from that in the factors."""
         found = torch.empty_like(self.frames, memory_format=torch.contiguous_format)
         for chunk in self.chunks():
-            with torch.enable_grad():
+            with autograd():
                 frames = self.frames[:, chunk].detach().requires_grad_()
                 factors = self.mapped(chunk, frames)
-            (found[:, chunk],) = torch.autograd.grad(factors, frames, of_factors[:, chunk])
+                (found[:, chunk],) = torch.autograd.grad(factors, frames, of_factors[:, chunk])
         return found
 
 

@@ -12,7 +12,7 @@ so entry n of a row is a(n-1).
 import triton
 import triton.language as tl
 
-from warplens.torch.triton_softmin import add_or_maximum, log_scan, step_probabilities
+from warplens.torch.triton_softmin import add_or_maximum, log2_rate, log_scan, step_probabilities
 
 
 @triton.jit(
@@ -62,13 +62,9 @@ def accumulate_lines(
                 mask=within & (position <= last_position) & (first + j <= last_line),
                 other=float("inf"),
             )
-            is_allowed = C != float("inf")
-            C = tl.where(is_allowed, C, 0.0)
-            k_diagonal = tl.where(is_allowed, -rate_diagonal * C, -float("inf"))
-            k_along = tl.where(is_allowed, -rate_along * C, -float("inf"))
-            k_across = tl.where(is_allowed, -rate_across * C, -float("inf"))
-            diagonal = k_diagonal + tl.load(before + position, mask=within, other=-float("inf"))
-            across = k_across + tl.load(before + position + 1, mask=within, other=-float("inf"))
+            k_along = log2_rate(rate_along, C)
+            diagonal = log2_rate(rate_diagonal, C) + tl.load(before + position, mask=within, other=0.0)
+            across = log2_rate(rate_across, C) + tl.load(before + position + 1, mask=within, other=0.0)
             arriving = add_or_maximum(across, diagonal, is_soft, TYPE)
             a = log_scan(k_along, arriving, tl.load(now + start), is_soft, TYPE)
             tl.store(now + position + 1, a, mask=within)
@@ -76,7 +72,7 @@ def accumulate_lines(
             # take turns, so that none is written while a slower thread still reads it.
             tl.debug_barrier()
             if KEEP:
-                along = k_along + tl.load(now + position, mask=within, other=-float("inf"))
+                along = k_along + tl.load(now + position, mask=within, other=0.0)
                 p_diagonal, p_along, p_across = step_probabilities(
                     diagonal, along, across, is_soft, ALONG_FIRST, TYPE
                 )

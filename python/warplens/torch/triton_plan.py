@@ -20,8 +20,8 @@ _BYTES = 8  # of a float64
 _SEGMENT_CELLS = 4  # numbers a cell of a segment takes: its cost and three probabilities
 _SEGMENT_BYTES = 2**23  # what a segment may always take
 _LONGEST_BLOCK = 1024
-_ENTRIES_A_THREAD = 4
 _WARP = 32
+_MOST_WARPS = 16  # with more, a thread would have 64 registers
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Plan:
     @property
     def warps(self) -> int:
         """Of a program."""
-        return max(1, self.block // (_ENTRIES_A_THREAD * _WARP))
+        return min(_MOST_WARPS, max(1, self.block // _WARP))
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
@@ -65,7 +65,9 @@ class Plan:
         return _BYTES * (math.prod(self.row_shape) + math.prod(self.flow_shape) + _SEGMENT_CELLS * cells)
 
 
-def plan(pairs: int, lines: int, length: int, *, segment: int | None = None, block: int | None = None) -> Plan:
+def plan(
+    pairs: int, lines: int, length: int, *, segment: int | None = None, block: int | None = None
+) -> Plan:
     """A plan for B pairs whose shorter side is S = `lines` and whose longer is L = `length`.
 
     Args:

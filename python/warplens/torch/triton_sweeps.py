@@ -1,12 +1,15 @@
 """The sweeps over a batch by the Triton kernels, one program a pair.
 
-What decides the time is the chain from line to line, S of them, three times (forward, forward again, back):
-pairs run beside each other on different multiprocessors, a line is one scan of some ten dependent steps. So
-the kernels keep everything else off that chain. Costs come from batched products, a segment of lines before
-each launch, rather than from products inside the kernel, which would wait for them with the few warps that one
-pair has; what is exponential is a single instruction (`warplens.torch.triton_softmin`); the backward kernel
-finds the step probabilities made. A batch of S lines takes 5 launches for each of a few segments.
+What decides the time, by reasoning (no device was at hand), is the chain from line to line, S of them, three
+times (forward, forward again, back): pairs run beside each other on different multiprocessors, and a line is
+one scan of some twenty dependent joins. So the kernels keep everything else off that chain. Costs come from
+batched products, a segment of lines before each launch, rather than from products inside the kernel, which
+would wait for them with the few warps that one pair has; joins are short (`warplens.torch.triton_softmin`);
+the backward kernel finds the step probabilities made. A segment takes two launches on the way forward and
+five or so on the way back.
 """
+
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -16,6 +19,7 @@ from warplens.torch.triton_backward import visit_lines
 from warplens.torch.triton_costs import SegmentedCosts, Sides
 from warplens.torch.triton_forward import accumulate_lines
 from warplens.torch.triton_plan import Plan
+from warplens.torch.triton_softmin import NOTHING
 
 LN_2 = 0.6931471805599453
 
@@ -55,13 +59,12 @@ class Sweeps:
         order = [2, 0, 1] if sides.long_is_x else [2, 1, 0]
         self._weights = settings.step_weights.detach().to(device, torch.float64)[order]
         self._rates = torch.cat([self._weights / self._unit, is_soft.to(torch.float64).view(1)])
-        exact = {"dtype": torch.float64, "device": device}
-        self._rows = torch.full(plan.row_shape, -torch.inf, **exact)
+        self._rows = torch.full(plan.row_shape, NOTHING, dtype=torch.float64, device=device)
         self._rows[0, :, 0] = 0.0  # a(0,0) = 1, all other borders 0
-        self._log_ends = torch.full((plan.pairs,), -torch.inf, **exact)
+        self._log_ends = torch.full_like(self._rows[0, :, 0], NOTHING)
         cells = plan.pairs * plan.segment * plan.length
-        self._cells = torch.empty(cells, **exact)
-        self._probabilities = torch.empty(0, **exact)
+        self._cells = self._rows.new_empty(cells)
+        self._probabilities = self._rows.new_empty(0)
 
     def forward(self, *, keep: bool) -> Tensor:
         """Values (B,) float64, +inf without a path; `keep` if `backward` is to follow."""
@@ -72,7 +75,8 @@ class Sweeps:
             C = self._segment(count)
             self._costs.write(first, C)
             self._accumulate(C, index, first, keep=keep and index + 1 == plan.segments)
-        return -self._unit * self._log_ends
+        has_none = self._log_ends <= 0.5 * NOTHING
+        return torch.where(has_none, torch.inf, -self._unit * self._log_ends)
 
     def backward(self, *, moments: bool, visits: bool = False) -> tuple[Tensor, Tensor]:
         """Hands alignments to the costs.
@@ -90,7 +94,7 @@ class Sweeps:
             if index + 1 < plan.segments:
                 self._costs.write(first, C)
                 self._accumulate(C, index, first, keep=True)
-            with torch.cuda.device_of(C):
+            with _on_device_of(C):
                 visit_lines[(plan.pairs,)](
                     C,
                     self._probabilities,
@@ -118,11 +122,12 @@ class Sweeps:
     def _segment(self, count: int) -> Tensor:
         """(B,count,L), in the one place there is."""
         plan = self._plan
-        return self._cells[: plan.pairs * count * plan.length].view(plan.pairs, count, plan.length)
+        cells = plan.pairs * count * plan.length
+        return self._cells[:cells].view(plan.pairs, count, plan.length)
 
     def _accumulate(self, C: Tensor, index: int, first: int, *, keep: bool) -> None:
         plan = self._plan
-        with torch.cuda.device_of(C):
+        with _on_device_of(C):
             accumulate_lines[(plan.pairs,)](
                 C,
                 self._rows,
@@ -143,3 +148,8 @@ class Sweeps:
                 BLOCK=plan.block,
                 num_warps=plan.warps,
             )
+
+
+def _on_device_of(tensor: Tensor) -> AbstractContextManager[object]:
+    """Triton launches on the current device, which need not be that of the batch."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()

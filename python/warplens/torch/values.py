@@ -1,7 +1,8 @@
 """From a checked batch to one number a pair: soft DTW, its sharp value, its divergence.
 
 Here is chosen who computes. A named cost goes to the core as sequences, and to Triton where it has modified
-targets; everything else becomes cost matrices first. A step that is compiled or transformed goes through the operators.
+targets; everything else becomes cost matrices first. A step that is compiled or transformed goes through the
+operators.
 """
 
 from collections.abc import Callable, Sequence
