@@ -213,9 +213,10 @@ def check_triton(device: torch.device) -> None:
             "backend: 'triton' needs the package triton, which comes with torch for CUDA on Linux; "
             "backend='ops' gives the same without it"
         )
-    if device.type != "cuda" and (device.type != "cpu" or os.environ.get("TRITON_INTERPRET") != "1"):
+    runs_on_device = device.type == "cuda" and torch.version.hip is None
+    if not runs_on_device and (device.type != "cpu" or os.environ.get("TRITON_INTERPRET") != "1"):
         raise ValueError(
-            f"backend: 'triton' runs on CUDA devices, and the tensors are on {device}; move them there, or "
+            f"backend: 'triton' runs on NVIDIA devices, and the tensors are on {device}; move them there, or "
             "leave backend to None"
         )
 

@@ -16,12 +16,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+REGISTERS = 128
+"""Of a thread, all that the longest block leaves it. Told so, the assembler spills none to save some."""
+
 _BYTES = 8  # of a float64
 _SEGMENT_CELLS = 4  # numbers a cell of a segment takes: its cost and three probabilities
 _SEGMENT_BYTES = 2**23  # what a segment may always take
-_LONGEST_BLOCK = 1024
+_LONGEST_BLOCK = 512  # one entry a thread; twice as many join no faster than two blocks one after the other
 _WARP = 32
-_MOST_WARPS = 16  # with more, a thread would have 64 registers
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Plan:
     @property
     def warps(self) -> int:
         """Of a program."""
-        return min(_MOST_WARPS, max(1, self.block // _WARP))
+        return max(1, self.block // _WARP)
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
@@ -75,7 +77,7 @@ def plan(
         lines: S.
         length: L.
         segment: lines in a segment; None: as few launches as little memory allows.
-        block: entries scanned at once, a power of 2; None: the whole line up to 1024.
+        block: entries scanned at once, a power of 2; None: the whole line up to 512.
     """
     if segment is None:
         least = math.ceil(math.sqrt(lines / _SEGMENT_CELLS))  # then rows and segment take the same
