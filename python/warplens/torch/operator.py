@@ -31,9 +31,9 @@ def is_needed() -> bool:
 
 
 def values_of_pairs(
-    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None
+    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None, backend: Backend
 ) -> Tensor:
-    """Soft DTW (B,) float64 of a named cost times `shares`, by the core."""
+    """Soft DTW (B,) float64 of a named cost times `shares`, by the core or Triton."""
     inputs = (pairs.x, pairs.y, settings.gamma, settings.step_weights)
     arguments = (
         pairs.x,
@@ -45,7 +45,7 @@ def values_of_pairs(
         cost.feature_weights,
         cost.pos_weight,
         cost.kind,
-        *_constants(settings, "core", inputs),
+        *_constants(settings, backend, inputs),
     )
     return _values(arguments, shares)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from warplens._settings import Band, Itakura, SakoeChiba
-from warplens.torch import core_backend, ops_backend
+from warplens.torch import core_backend, ops_backend, triton_backend
 from warplens.torch.batches import CostMatrices, Pairs
 from warplens.torch.settings import Backend, LocalCost, RecursionSettings
 
@@ -31,6 +31,11 @@ def solve_pairs(
     wanted: Sequence[bool],
 ) -> tuple[Tensor, ...]:
     """Values (B,), and the wanted gradients in x, y, gamma (B,) and step weights (B,3)."""
+    if backend == "triton":
+        pairs = Pairs(x, y, x_lengths, y_lengths, unbatched=False)
+        local_cost = LocalCost(cost, feature_weights, pos_weight)
+        settings = RecursionSettings(gamma, step_weights, _as_band(band, band_size))
+        return _results(*triton_backend.solve_pairs(pairs, local_cost, settings, wanted), wanted, x)
     pairs, bad = _readable_pairs(Pairs(x, y, x_lengths, y_lengths, unbatched=False))
     settings, proper = _readable_settings(RecursionSettings(gamma, step_weights, _as_band(band, band_size)))
     names = [name for name, yes in zip(("x_grad", "y_grad"), wanted, strict=False) if yes]
@@ -58,6 +63,8 @@ def solve_costs(
     """Values (B,), and the wanted gradients in C, gamma (B,) and step weights (B,3)."""
     matrices = CostMatrices(C, x_lengths, y_lengths, unbatched=False)
     settings = RecursionSettings(gamma, step_weights, _as_band(band, band_size))
+    if backend == "triton":
+        return _results(*triton_backend.solve_costs(matrices, settings, wanted), wanted, C)
     names = [name for name, yes in (("H", wanted[0]), ("moments", any(wanted[1:]))) if yes]
     if backend == "ops":
         found, bad, proper = ops_backend.results_of_costs(matrices, settings, names), None, True

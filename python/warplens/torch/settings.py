@@ -1,5 +1,7 @@
 """What a call is told beside the tensors, checked by the rules of the NumPy functions."""
 
+import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -25,7 +27,7 @@ Weights: TypeAlias = Tensor | Sequence[float]
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
 Normalize: TypeAlias = Literal["none", "x_length", "y_length", "both"]
 FeatureReduction: TypeAlias = Literal["sum", "mean"]
-Backend: TypeAlias = Literal["core", "ops"]
+Backend: TypeAlias = Literal["core", "ops", "triton"]
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,26 @@ def check_backend(backend: object) -> None:
 def chosen_backend(backend: Backend | None, device: torch.device) -> Backend:
     """The core on the CPU and for devices without float64, torch operations elsewhere, unless told."""
     check_backend(backend)
+    if backend == "triton" and not torch.compiler.is_compiling():  # then the operator checks
+        check_triton(device)
     if backend is not None:
         return backend
     return "core" if device.type in ("cpu", "mps") else "ops"
+
+
+def check_triton(device: torch.device) -> None:
+    """Checks that Triton is there and runs on the device; its interpreter runs on the CPU."""
+    if importlib.util.find_spec("triton") is None:
+        raise ValueError(
+            "backend: 'triton' needs the package triton, which comes with torch for CUDA on Linux; "
+            "backend='ops' gives the same without it"
+        )
+    runs_on_device = device.type == "cuda" and torch.version.hip is None
+    if not runs_on_device and (device.type != "cpu" or os.environ.get("TRITON_INTERPRET") != "1"):
+        raise ValueError(
+            f"backend: 'triton' runs on NVIDIA devices, and the tensors are on {device}; move them there, or "
+            "leave backend to None"
+        )
 
 
 def _check_word(name: str, given: object, accepted: tuple[str, ...]) -> None:

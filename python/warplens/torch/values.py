@@ -1,7 +1,8 @@
 """From a checked batch to one number a pair: soft DTW, its sharp value, its divergence.
 
-Here is chosen who computes. A named cost goes to the core as sequences; everything else becomes cost matrices
-first. A step that is compiled or transformed goes through the operators.
+Here is chosen who computes. A named cost goes to the core as sequences, and to Triton where it has modified
+targets; everything else becomes cost matrices first. A step that is compiled or transformed goes through the
+operators.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from warplens.torch import core_backend, operator, ops_backend
+from warplens.torch import core_backend, operator, ops_backend, triton_backend
 from warplens.torch.alignment import relative_alignment
 from warplens.torch.batches import CostMatrices, Pairs
 from warplens.torch.costs import cost_matrix, images_of_targets
@@ -27,12 +28,15 @@ def values_of_pairs(
 ) -> Tensor:
     """SDTW (B,) float64 times `shares`."""
     transformed = operator.is_needed()
-    if cost.needs_matrix or (transformed and backend != "core"):
+    by_matrix = cost.needs_matrix or (backend == "triton" and not cost.has_modified_targets)
+    if by_matrix or (transformed and backend == "ops"):
         return values_of_costs(cost_matrices(pairs, cost), settings, shares, backend)
     if transformed:
-        return operator.values_of_pairs(pairs, cost, settings, shares)
+        return operator.values_of_pairs(pairs, cost, settings, shares, backend)
     if backend == "core":
         return core_backend.values_of_pairs(pairs, cost, settings, shares)
+    if backend == "triton":
+        return triton_backend.values_of_pairs(pairs, cost, settings, shares)
     return ops_backend.values_of_pairs(pairs, cost, settings, shares)
 
 
@@ -44,6 +48,8 @@ def values_of_costs(
         return operator.values_of_costs(matrices, settings, shares, backend)
     if backend == "core":
         return core_backend.values_of_costs(matrices, settings, shares)
+    if backend == "triton":
+        return triton_backend.values_of_costs(matrices, settings, shares)
     return ops_backend.values_of_costs(matrices, settings, shares)
 
 
@@ -117,6 +123,8 @@ def results_of_costs(
     """The same of cost matrices, which give no y_mod."""
     if backend == "core":
         return core_backend.results_of_costs(matrices, settings, names)
+    if backend == "triton":
+        return triton_backend.results_of_costs(matrices, settings)
     return ops_backend.results_of_costs(matrices, settings, names)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 ASKED_AFTER_TRAINING = """
 from warplens.training import look
 for network in (torch.nn.Linear(12, 12), network):

@@ -79,7 +79,11 @@ BAD_SETTINGS = [
         "normalize: is 'length'; accepted are 'none', 'x_length', 'y_length'",
     ),
     ({"normalize": True}, ValueError, "the divergence that others call normalize=True is debias=True"),
-    ({"backend": "triton"}, ValueError, "backend: is 'triton'; this version has 'core', 'ops', and None"),
+    (
+        {"backend": "cuda"},
+        ValueError,
+        "backend: is 'cuda'; this version has 'core', 'ops', 'triton', and None",
+    ),
     ({"feature_reduction": "max"}, ValueError, "feature_reduction: is 'max'; accepted are"),
     ({"feature_reduction": "mean", "cost": "cosine"}, ValueError, 'feature_reduction: "mean" has no meaning'),
     (

@@ -1,0 +1,112 @@
+"""What Triton makes of its kernels, ahead of time and without a device: registers, spills, shared memory.
+
+    python -m benches.python.triton_kernels
+
+writes `benches/record/<date>-triton-ahead-of-time.json`.
+"""
+
+import datetime
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import triton
+from triton import language as tl
+from triton.backends import nvidia
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from warplens.torch.triton_backward import visit_lines
+from warplens.torch.triton_forward import accumulate_lines
+from warplens.torch.triton_plan import REGISTERS, plan
+
+ROOT = Path(__file__).parents[2]
+CAPABILITIES = (80, 90, 100)
+LENGTHS = (32, 100, 512)  # what is longer is cut
+TYPES = {"float32": tl.float32, "float64": tl.float64}
+VARIANTS = (
+    (accumulate_lines, {"KEEP": False, "ALONG_FIRST": True}),
+    (accumulate_lines, {"KEEP": True, "ALONG_FIRST": True}),
+    (visit_lines, {"MOMENTS": False, "VISITS": False}),
+    (visit_lines, {"MOMENTS": True, "VISITS": True}),
+)
+_FLOATS = frozenset(
+    {"costs", "rows", "probabilities", "log_ends", "rates", "visits", "flows", "moments", "weights"}
+)
+
+
+def compiled(kernel: Any, constants: dict[str, Any], warps: int, capability: int) -> dict[str, Any]:
+    """Registers, bytes spilled and bytes of shared memory of one kernel, compiled for one architecture."""
+
+    def type_of(name: str) -> str:
+        if name in constants:
+            return "constexpr"
+        return "*fp64" if name in _FLOATS else "*i64" if name == "ends" else "i32"
+
+    signature = {name: type_of(name) for name in kernel.arg_names}
+    found = triton.compile(
+        ASTSource(kernel, signature, constants),
+        target=GPUTarget("cuda", capability, 32),
+        options={"num_warps": warps, "maxnreg": REGISTERS},
+    )
+    report = _ptxas(found.asm["ptx"], capability)
+    stored, loaded = (int(re.search(rf"(\d+) bytes spill {way}", report)[1]) for way in ("stores", "loads"))
+    return {
+        "registers": int(re.search(r"Used (\d+) registers", report)[1]),
+        "spill_store_bytes": stored,
+        "spill_load_bytes": loaded,
+        "shared_bytes": found.metadata.shared,
+        "instructions": len(
+            re.findall(r"^\s+(?:@!?%p\d+ +)?[a-z][\w.]* .*;", found.asm["ptx"], re.MULTILINE)
+        ),
+    }
+
+
+def _ptxas(ptx: str, capability: int) -> str:
+    """What the assembler says of a kernel; the one shipped with Triton."""
+    name = "ptxas-blackwell" if capability >= 100 else "ptxas"
+    assembler = Path(nvidia.__file__).parent / "bin" / name
+    architecture = re.search(r"^\.target (\w+)", ptx, re.MULTILINE)[1]
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "kernel.ptx")
+        source.write_text(ptx)
+        command = [assembler, "-v", f"--gpu-name={architecture}", source, "-o", Path(folder, "kernel.cubin")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def rows(capabilities: tuple[int, ...] = CAPABILITIES) -> Iterator[dict[str, Any]]:
+    """One for each architecture, type, length of a line and kernel."""
+    for capability in capabilities:
+        for dtype, TYPE in TYPES.items():
+            for length in LENGTHS:
+                sizes = plan(1, 1, length)
+                for kernel, variant in VARIANTS:
+                    constants = {**variant, "TYPE": TYPE, "BLOCK": sizes.block}
+                    yield {
+                        "capability": capability,
+                        "kernel": kernel.__name__,
+                        **variant,
+                        "dtype": dtype,
+                        "block": sizes.block,
+                        "warps": sizes.warps,
+                        **compiled(kernel, constants, sizes.warps, capability),
+                    }
+
+
+def _main() -> None:
+    date = datetime.date.today().isoformat()
+    kernels = list(rows())
+    path = ROOT / "benches" / "record" / f"{date}-triton-ahead-of-time.json"
+    head = json.dumps({"date": date, "triton": triton.__version__})[1:-1]
+    lines = ",\n".join(f"  {json.dumps(row)}" for row in kernels)
+    path.write_text(f'{{{head}, "kernels": [\n{lines}\n]}}\n')
+    spilled = sum(row["spill_store_bytes"] + row["spill_load_bytes"] > 0 for row in kernels)
+    print(f"{path}: {len(kernels)} kernels, {spilled} of them spill")
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,87 @@
+"""How a batch is cut for the Triton kernels, and the memory that takes.
+
+A segment is K lines of the shorter axis. On the way forward only the line between two segments is kept. On
+the way back each segment runs forward once more from its line, now keeping step probabilities, and then
+backward. So memory grows with L (S/K + 4K) and not with S L:
+
+    rows            (R+3,B,1+L)   log2 a of the R+1 lines around R = S/K segments, and of two at work
+    costs           (B,K,L)       of one segment, whose place its alignment H takes
+    probabilities   (3,B,K,L)     of one segment
+    flows           (2,2,B,1+L)   what a line of E hands to the one before
+
+all float64. Small batches take one segment and are not run twice.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+REGISTERS = 128
+"""Of a thread, all that the longest block leaves it. Told so, the assembler spills none to save some."""
+
+_BYTES = 8  # of a float64
+_SEGMENT_CELLS = 4  # numbers a cell of a segment takes: its cost and three probabilities
+_SEGMENT_BYTES = 2**23  # what a segment may always take
+_LONGEST_BLOCK = 512  # one entry a thread; twice as many join no faster than two blocks one after the other
+_WARP = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes of a sweep over B pairs with S lines of L entries."""
+
+    pairs: int
+    lines: int
+    length: int
+    segment: int  # lines in one, K
+    block: int  # entries of a line that are scanned at once, a power of 2
+
+    @property
+    def segments(self) -> int:
+        """How many there are, R."""
+        return -(-self.lines // self.segment)
+
+    @property
+    def warps(self) -> int:
+        """Of a program."""
+        return max(1, self.block // _WARP)
+
+    @property
+    def row_shape(self) -> tuple[int, int, int]:
+        """Of `rows`."""
+        return self.segments + 3, self.pairs, self.length + 1
+
+    @property
+    def flow_shape(self) -> tuple[int, int, int, int]:
+        """Of `flows`."""
+        return 2, 2, self.pairs, self.length + 1
+
+    def bounds(self) -> Iterator[tuple[int, int]]:
+        """First line of each segment, and how many it has."""
+        for first in range(0, self.lines, self.segment):
+            yield first, min(self.segment, self.lines - first)
+
+    def bytes(self) -> int:
+        """Memory of a sweep forward and back, without what its costs are made of."""
+        cells = self.pairs * self.segment * self.length
+        return _BYTES * (math.prod(self.row_shape) + math.prod(self.flow_shape) + _SEGMENT_CELLS * cells)
+
+
+def plan(
+    pairs: int, lines: int, length: int, *, segment: int | None = None, block: int | None = None
+) -> Plan:
+    """A plan for B pairs whose shorter side is S = `lines` and whose longer is L = `length`.
+
+    Args:
+        pairs: B.
+        lines: S.
+        length: L.
+        segment: lines in a segment; None: as few launches as little memory allows.
+        block: entries scanned at once, a power of 2; None: the whole line up to 512.
+    """
+    if segment is None:
+        least = math.ceil(math.sqrt(lines / _SEGMENT_CELLS))  # then rows and segment take the same
+        segment = max(least, _SEGMENT_BYTES // (_SEGMENT_CELLS * _BYTES * pairs * length))
+    if block is None:
+        block = min(_LONGEST_BLOCK, 2 ** math.ceil(math.log2(length)))
+    return Plan(pairs, lines, length, min(lines, max(1, segment)), block)

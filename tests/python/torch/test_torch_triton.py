@@ -1,0 +1,139 @@
+"""The Triton backend: its kernels interpreted and compiled, its memory, its errors."""
+
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import weakref
+
+import pytest
+import torch
+from batches_of_pairs import random_batch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import warplens.torch as wlt
+from warplens.torch.batches import Pairs
+from warplens.torch.settings import as_local_cost, as_recursion_settings
+from warplens.torch.triton_backend import solve_pairs
+from warplens.torch.triton_factors import bytes_of_factors
+from warplens.torch.triton_plan import plan
+
+needs_triton = pytest.mark.skipif(
+    importlib.util.find_spec("triton") is None or os.environ.get("TRITON_INTERPRET") == "1",
+    reason="Triton is not here, or interprets",
+)
+
+
+@needs_triton
+def test_interpreted_kernels():
+    tests = pathlib.Path(__file__).with_name("interpreted_triton.py")
+    # The interpreter computes what a `where` then leaves out: 0 times infinity.
+    options = ["-q", "-p", "no:cacheprovider", "-W", "ignore::RuntimeWarning:triton.runtime.interpreter"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, tests],
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 30
+    assert "skipped" not in re.search(r"\d+ passed.*", done.stdout)[0]
+
+
+@needs_triton
+def test_compiled_kernels_do_not_spill():
+    from benches.python import triton_kernels
+
+    for kernel, variant in triton_kernels.VARIANTS:
+        constants = {**variant, "TYPE": triton_kernels.TYPES["float32"], "BLOCK": 512}
+        found = triton_kernels.compiled(kernel, constants, plan(1, 1, 512).warps, 90)
+        assert found["spill_store_bytes"] == found["spill_load_bytes"] == 0
+
+
+@pytest.mark.parametrize("lines", [1, 2, 16, 17, 100, 1000])
+def test_segments_cut_the_lines(lines):
+    for pairs, length in ((1, lines), (32, 2 * lines), (1, 100_000)):
+        sizes = plan(pairs, lines, length)
+        covered = [line for first, count in sizes.bounds() for line in range(first, first + count)]
+        assert covered == list(range(lines))
+        assert len(list(sizes.bounds())) == sizes.segments
+        assert sizes.block & (sizes.block - 1) == 0
+        assert sizes.block >= min(length, 512)
+
+
+def test_a_pair_of_100_000_by_5_000_frames_fits_in_a_gigabyte():
+    assert plan(1, 5_000, 100_000).bytes() + bytes_of_factors(1, 5_000, 100_000, 88) < 1e9
+
+
+class PeakOfMemory(TorchDispatchMode):
+    """Counts the bytes of all tensors that operations make, while they live."""
+
+    def __init__(self, *inputs):
+        super().__init__()
+        self.now = self.peak = 0
+        self._sizes = {tensor.untyped_storage()._cdata: 0 for tensor in inputs}
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, (tuple, list)) else (made,):
+            if isinstance(tensor, torch.Tensor):
+                self._count(tensor.untyped_storage())
+        return made
+
+    def _count(self, storage):
+        key = storage._cdata
+        if key not in self._sizes:
+            self._sizes[key] = storage.nbytes()
+            self.now += storage.nbytes()
+            self.peak = max(self.peak, self.now)
+            weakref.finalize(storage, self._free, key)
+
+    def _free(self, key):
+        self.now -= self._sizes.pop(key)
+
+
+class NoKernel:
+    """Stands for a kernel, which allocates nothing."""
+
+    def __getitem__(self, grid):
+        return lambda *arguments, **options: None
+
+
+@needs_triton
+@pytest.mark.parametrize("cost", ["mse", "bce", "ce_logits"])
+@pytest.mark.parametrize("wanted", [(True, False, False, False), (True, True, True, True)])
+def test_memory_is_that_of_the_plan(wanted, cost, monkeypatch):
+    from warplens.torch import triton_backend, triton_sweeps
+
+    monkeypatch.setattr(triton_backend, "check_triton", lambda device: None)
+    for kernel in ("accumulate_lines", "visit_lines"):
+        monkeypatch.setattr(triton_sweeps, kernel, NoKernel())
+    x, y = random_batch(cost, 32, 512, 512, 64, dtype=torch.float32)
+    local_cost = as_local_cost(cost, None, None, "sum", 64)
+    settings = as_recursion_settings(1.0, (1.0, 1.0, 1.0), None)
+    with PeakOfMemory(x, y) as memory:
+        found = solve_pairs(Pairs(x, y, None, None, False), local_cost, settings, wanted)
+    assert found[1][0].shape == x.shape
+    planned = plan(32, 512, 512).bytes() + bytes_of_factors(32, 512, 512, 64)
+    assert 0.99 * planned < memory.peak < 1.02 * planned
+    assert memory.peak < 40e6
+
+
+def test_a_device_that_triton_does_not_serve_is_named(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    x, y = random_batch("mse")
+    for call in (wlt.soft_dtw_loss, wlt.align):
+        with pytest.raises(ValueError, match=r"backend: 'triton' runs on NVIDIA devices.* on cpu"):
+            call(x, y, backend="triton")
+
+
+def test_missing_triton_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        ValueError, match="needs the package triton, which comes with torch for CUDA on Linux"
+    ):
+        wlt.soft_dtw_loss(*random_batch("mse"), backend="triton")
