@@ -59,7 +59,7 @@ def cdist(
         feature_weights: (D,).
         pos_weight: (D,).
         feature_reduction: "sum" or "mean".
-        backend: "core", "ops" or None.
+        backend: "core", "ops", "triton" or None.
 
     Returns:
         (I,J), in the dtype of the series, as `soft_dtw_loss` does; +inf where a pair has no path.
@@ -137,7 +137,7 @@ def barycenter(
         band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
         max_iterations: an upper bound on the iterations.
         tolerance: stops when the objective falls by less than this share of its size.
-        backend: "core", "ops" or None.
+        backend: "core", "ops", "triton" or None.
 
     Returns:
         z (N,D) in the dtype of the series, computed in float64 where the device has it.
