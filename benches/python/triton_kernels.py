@@ -22,7 +22,7 @@ from triton.compiler import ASTSource
 
 from warplens.torch.triton_backward import visit_lines
 from warplens.torch.triton_forward import accumulate_lines
-from warplens.torch.triton_plan import REGISTERS, plan
+from warplens.torch.triton_plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
 CAPABILITIES = (80, 90, 100)
@@ -39,7 +39,7 @@ _FLOATS = frozenset(
 )
 
 
-def compiled(kernel: Any, constants: dict[str, Any], warps: int, capability: int) -> dict[str, Any]:
+def compiled(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: int) -> dict[str, Any]:
     """Registers, bytes spilled and bytes of shared memory of one kernel, compiled for one architecture."""
 
     def type_of(name: str) -> str:
@@ -51,7 +51,7 @@ def compiled(kernel: Any, constants: dict[str, Any], warps: int, capability: int
     found = triton.compile(
         ASTSource(kernel, signature, constants),
         target=GPUTarget("cuda", capability, 32),
-        options={"num_warps": warps, "maxnreg": REGISTERS},
+        options=sizes.options,
     )
     report = _ptxas(found.asm["ptx"], capability)
     stored, loaded = (int(re.search(rf"(\d+) bytes spill {way}", report)[1]) for way in ("stores", "loads"))
@@ -93,7 +93,7 @@ def rows(capabilities: tuple[int, ...] = CAPABILITIES) -> Iterator[dict[str, Any
                         "dtype": dtype,
                         "block": sizes.block,
                         "warps": sizes.warps,
-                        **compiled(kernel, constants, sizes.warps, capability),
+                        **compiled(kernel, constants, sizes, capability),
                     }
 
 

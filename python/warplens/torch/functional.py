@@ -103,8 +103,9 @@ def soft_dtw_loss(
         feature_weights: (D,) weight of each feature in the cost.
         pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
         feature_reduction: "sum" over features, or "mean".
-        backend: "core" (the compiled core), "ops" (torch operations), or None: the core on the CPU and on
-            devices without float64 (which copies), torch operations elsewhere.
+        backend: "core" (the compiled core), "ops" (torch operations), "triton" (kernels for NVIDIA devices,
+            with memory that grows with N+M, not N*M, for costs that have modified targets), or None: the core
+            on the CPU and on devices without float64 (which copies), torch operations elsewhere.
 
     Returns:
         (B,) or (), in the dtype of x and y, promoted; under autocast in float32 at least. x, y, gamma and
@@ -168,7 +169,7 @@ def soft_dtw_from_costs(
         band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
         zero_infinity: count a pair without a path as 0 instead of +inf.
         sharp: take <H,C> instead of SDTW.
-        backend: "core", "ops" or None.
+        backend: "core", "ops", "triton" or None.
 
     Returns:
         (B,) or (), differentiable in C, gamma and step weights, and once more under `create_graph=True`,
@@ -222,7 +223,7 @@ def align(
         feature_weights: (D,).
         pos_weight: (D,).
         feature_reduction: "sum" or "mean".
-        backend: "core", "ops" or None.
+        backend: "core", "ops", "triton" or None.
 
     Returns:
         A `BatchAlignment`; its tensors carry no gradient and are those of the undivided pairs.

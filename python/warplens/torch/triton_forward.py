@@ -42,7 +42,7 @@ def accumulate_lines(
     rate_diagonal = tl.load(rates)
     rate_along = tl.load(rates + 1)
     rate_across = tl.load(rates + 2)
-    is_soft = tl.load(rates + 3) != 0.0  # a NaN is soft, and makes NaN of all
+    is_soft = tl.load(rates + 3) != 0.0
     last_line = tl.load(ends + pair)
     last_position = tl.load(ends + pairs + pair)
     row_size = pairs.to(tl.int64) * (length + 1)

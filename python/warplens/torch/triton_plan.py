@@ -16,14 +16,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-REGISTERS = 128
-"""Of a thread, all that the longest block leaves it. Told so, the assembler spills none to save some."""
-
 _BYTES = 8  # of a float64
 _SEGMENT_CELLS = 4  # numbers a cell of a segment takes: its cost and three probabilities
 _SEGMENT_BYTES = 2**23  # what a segment may always take
 _LONGEST_BLOCK = 512  # one entry a thread; twice as many join no faster than two blocks one after the other
 _WARP = 32
+_REGISTERS = 128  # of a thread: the longest block leaves it so many; told so, the assembler spills none
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,11 @@ class Plan:
     def warps(self) -> int:
         """Of a program."""
         return max(1, self.block // _WARP)
+
+    @property
+    def options(self) -> dict[str, int]:
+        """What Triton is told of a kernel; with one stage no load overtakes the store it waits for."""
+        return {"num_warps": self.warps, "num_stages": 1, "maxnreg": _REGISTERS}
 
     @property
     def row_shape(self) -> tuple[int, int, int]:

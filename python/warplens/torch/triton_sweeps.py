@@ -18,7 +18,7 @@ from warplens.torch.settings import RecursionSettings
 from warplens.torch.triton_backward import visit_lines
 from warplens.torch.triton_costs import SegmentedCosts, Sides
 from warplens.torch.triton_forward import accumulate_lines
-from warplens.torch.triton_plan import REGISTERS, Plan
+from warplens.torch.triton_plan import Plan
 from warplens.torch.triton_softmin import NOTHING
 
 LN_2 = 0.6931471805599453
@@ -112,8 +112,7 @@ class Sweeps:
                     VISITS=visits,
                     TYPE=self._dtype,
                     BLOCK=plan.block,
-                    num_warps=plan.warps,
-                    maxnreg=REGISTERS,
+                    **plan.options,
                 )
             self._costs.collect(first, C, E[: C.numel()].view_as(C) if visits else None)
         diagonal, along, across, entropy = found.sum(dim=0).unbind(dim=1)
@@ -147,8 +146,7 @@ class Sweeps:
                 ALONG_FIRST=self._sides.long_is_x,
                 TYPE=self._dtype,
                 BLOCK=plan.block,
-                num_warps=plan.warps,
-                maxnreg=REGISTERS,
+                **plan.options,
             )
 
 

@@ -121,6 +121,16 @@ def test_large_costs(scans_one_by_one):
         assert_as_core(wlt.soft_dtw_from_costs, [C.to(dtype)], tolerance, gamma=0.5, weights=(1.0, 1.0, 2.0))
 
 
+def test_entropy_of_an_almost_certain_path_in_float32():
+    C = 0.1 * (1.0 - torch.eye(4))[None]
+    found, truth = (
+        solved(wlt.soft_dtw_from_costs, [costs], backend, gamma=0.005)[2]
+        for backend, costs in (("triton", C), ("core", C.double()))
+    )
+    assert -1e-6 < truth < 0.0
+    torch.testing.assert_close(found, truth, rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize("band", [wl.SakoeChiba(1), wl.SakoeChiba(2.5), wl.Itakura(2.0)])
 def test_bands(band):
     x, y = random_batch("mse", 2, 5, 4, 3)

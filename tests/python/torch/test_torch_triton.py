@@ -48,8 +48,9 @@ def test_compiled_kernels_do_not_spill():
     from benches.python import triton_kernels
 
     for kernel, variant in triton_kernels.VARIANTS:
-        constants = {**variant, "TYPE": triton_kernels.TYPES["float32"], "BLOCK": 512}
-        found = triton_kernels.compiled(kernel, constants, plan(1, 1, 512).warps, 90)
+        sizes = plan(1, 1, 512)
+        constants = {**variant, "TYPE": triton_kernels.TYPES["float32"], "BLOCK": sizes.block}
+        found = triton_kernels.compiled(kernel, constants, sizes, 90)
         assert found["spill_store_bytes"] == found["spill_load_bytes"] == 0
 
 
