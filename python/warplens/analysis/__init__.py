@@ -1,6 +1,6 @@
 """What a soft alignment teaches: events of the weak target, how strongly each is taught, and measures of it.
 
-Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs the extra `analysis`.
+NumPy alone is needed, but for measures of notes, which need the extra `analysis`.
 """
 
 from warplens.analysis.events import (

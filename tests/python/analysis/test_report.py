@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
 
 from analysis.report_pages import Page, assert_needs_nothing, entry, write
 from PIL import Image
@@ -93,6 +92,18 @@ def test_failures_and_hostile_names_are_shown_as_text(render):
     # The data of the table, and the script: the name has added none.
     assert len(page.all("script")) == 2
     assert "No item could be analysed" in Page(render(ReportItem("x", error="y"))).text
+
+
+def test_warnings_sounds_and_their_addresses_are_text_as_well(render, tmp_path):
+    (tmp_path / "a'b&.wav").write_bytes(b"RIFF")
+    hostile = "</p><script>\"'&"
+    sounds = (Sound("a'b&.wav", None, hostile),)
+    told = dataclasses.replace(entry("' onload='", sounds=sounds), warning=hostile)
+    page = Page(render(told))
+    assert f"Mind: {hostile}." in page.text
+    assert f"Recording: {hostile}" in page.text
+    assert page.all("section")[0]["id"] == "item-' onload='"
+    assert len(page.all("script")) == 1
 
 
 def test_a_name_that_is_not_unicode_does_not_stop_the_page(render):

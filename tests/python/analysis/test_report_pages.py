@@ -5,10 +5,6 @@ import os
 from urllib.parse import unquote_to_bytes
 
 import pytest
-
-pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
-
 from analysis.report_pages import Page, assert_needs_nothing, entry, renamed, rows_of_all, write
 
 from warplens.analysis.report import ReportItem, Sound, write_report

@@ -7,10 +7,6 @@ import re
 
 import numpy as np
 import pytest
-
-pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
-
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.analysis.metrics import MEASURES

@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
 pytest.importorskip("distributed")
 
 import dask

@@ -5,10 +5,6 @@ import zipfile
 
 import numpy as np
 import pytest
-
-pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
-
 from corpus.sample_items import sample_item
 
 from warplens.analysis import analyze_item

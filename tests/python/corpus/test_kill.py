@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
 pytest.importorskip("click")
 pytest.importorskip("rich")
 

@@ -5,10 +5,6 @@ import math
 import sys
 
 import pytest
-
-pytest.importorskip("PIL")
-pytest.importorskip("jinja2")
-
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.corpus import Settings, analyze

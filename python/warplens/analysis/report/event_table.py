@@ -1,8 +1,7 @@
 """The events of an item one by one, those most at risk first."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from numpy.typing import NDArray
 
 from warplens.analysis.axes import note_name
 from warplens.analysis.item_analysis import ItemAnalysis
@@ -12,59 +11,75 @@ MAX_EVENTS = 200
 """Lines of the table; the item file has all events."""
 
 
-@dataclass(frozen=True)
-class EventLine:
-    """An event: which one, where it lies, and its numbers at each gamma."""
+def event_table(item: Item, analysis: ItemAnalysis) -> str:
+    """The events in a table that opens by a click, the lowest peak at any gamma first; none without events.
 
-    name: str
-    target_frames: str
-    where: str
-    peaks: list[tuple[str, bool]]
-    """Peak, and whether it is under the threshold."""
-    times: list[str]
-    """Expected duration at each gamma, then onset fade, then offset fade."""
-
-
-@dataclass(frozen=True)
-class EventTable:
-    """The lines with the lowest peaks, out of `total` events, `lost` of them lost at some gamma."""
-
-    lines: list[EventLine]
-    total: int
-    lost: int
-    unit: str
-
-
-def event_table(item: Item, analysis: ItemAnalysis) -> EventTable:
-    """Lay out the events, the lowest peak at any gamma first."""
-    events, levels = analysis.events, analysis.levels
-    lost = levels.peak < analysis.threshold  # (G, K)
-    order = np.argsort(levels.peak.min(axis=0), kind="stable")[:MAX_EVENTS]
-
-    unit, form = (1000 / item.fps, ".0f") if item.fps else (1.0, ".1f")
-    measured = np.concatenate([levels.duration, levels.onset_fade, levels.offset_fade])[:, order].T * unit
-    times = [[format(value, form) for value in of_event] for of_event in measured.tolist()]
-    lines = []
-    for k, of_event in zip(order.tolist(), times, strict=True):
-        feature, start, stop = int(events.feature[k]), int(events.start[k]), int(events.stop[k])
-        lines.append(
-            EventLine(
-                name=f"feature {feature}"
-                if item.lowest_pitch is None
-                else note_name(item.lowest_pitch + feature),
-                target_frames=str(start) if stop == start + 1 else f"{start}–{stop - 1}",
-                where=_where(int(levels.first[0, k]), int(levels.last[0, k]), item.fps),
-                peaks=[
-                    (f"{peak:.2f}", bool(under))
-                    for peak, under in zip(levels.peak[:, k].tolist(), lost[:, k].tolist(), strict=True)
-                ],
-                times=of_event,
+    A line tells which event it is, where it lies, and at each gamma its peak, expected duration, onset and
+    offset fade.
+    """
+    if len(analysis.events) == 0:
+        return ""
+    lost = analysis.levels.peak < analysis.threshold  # (G, K)
+    order = np.argsort(analysis.levels.peak.min(axis=0), kind="stable")[:MAX_EVENTS]
+    threshold, unit = f"{analysis.threshold:g}", "ms" if item.fps else "frames"
+    listed = f"; the first {len(order)} listed" if len(order) < len(analysis.events) else ""
+    gammas = [format(gamma, "g") for gamma in analysis.gammas]
+    groups = "".join(
+        [
+            f'<th colspan="{len(gammas)}" scope="colgroup">{measure}</th>\n'
+            for measure in (
+                "peak at γ =",
+                f"expected duration ({unit})",
+                f"onset fade ({unit})",
+                f"offset fade ({unit})",
             )
-        )
-    return EventTable(lines, len(events), int(lost.any(axis=0).sum()), "ms" if item.fps else "frames")
+        ]
+    )
+    columns = "".join([f'<th scope="col">{gamma}</th>' for gamma in gammas * 4])
+    return f"""<details>
+<summary>Events, lowest peak first: {len(analysis.events)}, {lost.any(axis=0).sum()} of them under \
+{threshold} at some γ{listed}</summary>
+<div class="scroll">
+<table class="events">
+<thead><tr><th rowspan="2" scope="col">event</th><th rowspan="2" scope="col">target frames m</th>
+<th rowspan="2" scope="col">where, at γ = {gammas[0]}</th>{groups}</tr>
+<tr>{columns}</tr></thead>
+<tbody>
+{_lines(item, analysis, lost, order)}</tbody>
+</table>
+</div>
+</details>
+"""
 
 
-def _where(first: int, last: int, fps: float | None) -> str:
+def _lines(item: Item, analysis: ItemAnalysis, lost: NDArray[np.bool_], order: NDArray[np.int64]) -> str:
+    """The lines of these events, made by column: there are thousands of numbers."""
+    events, levels = analysis.events, analysis.levels
+    unit, form = (1000 / item.fps, "%.0f") if item.fps else (1.0, "%.1f")
+    starts, lasts = events.start[order].tolist(), (events.stop[order] - 1).tolist()
+    columns: list[list[object]] = [
+        _names(events.feature[order].tolist(), item.lowest_pitch),
+        [str(a) if a == b else f"{a}–{b}" for a, b in zip(starts, lasts, strict=True)],
+        _places(levels.first[0, order].tolist(), levels.last[0, order].tolist(), item.fps),
+    ]
+    for peaks, under in zip(levels.peak[:, order].tolist(), lost[:, order].tolist(), strict=True):
+        columns += [' class="lost"' if each else "" for each in under], peaks
+    for times in (levels.duration, levels.onset_fade, levels.offset_fade):
+        columns += (times[:, order] * unit).tolist()
+    n_gammas = len(analysis.gammas)
+    cells = "<td%s>%.2f</td>" * n_gammas + f"<td>{form}</td>" * (3 * n_gammas)
+    line = f'<tr><th scope="row">%s</th><td>%s</td><td>%s</td>{cells}</tr>\n'
+    return "".join([line % row for row in zip(*columns, strict=True)])
+
+
+def _names(features: list[int], lowest_pitch: int | None) -> list[object]:
+    if lowest_pitch is None:
+        return [f"feature {d}" for d in features]
+    return [note_name(lowest_pitch + d) for d in features]
+
+
+def _places(firsts: list[int], lasts: list[int], fps: float | None) -> list[object]:
+    spans = zip(firsts, lasts, strict=True)
     if fps:
-        return f"{first / fps:.2f}–{(last + 1) / fps:.2f} s"
-    return f"frames {first}–{last}" if last > first else f"frame {first}"
+        return [f"{a / fps:.2f}–{(b + 1) / fps:.2f} s" for a, b in spans]
+    return [f"frames {a}–{b}" if b > a else f"frame {a}" for a, b in spans]

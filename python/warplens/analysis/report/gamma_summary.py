@@ -1,6 +1,6 @@
 """What each gamma does to all items together, and which one to train with."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,7 @@ _BINS = 24
 _FEWEST_FOR_A_HISTOGRAM = 8
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(NamedTuple):
     """Counts of items from 0 to `top`: an SVG path in a box of 1 by 1, and what it says in words."""
 
     path: str
@@ -24,8 +23,7 @@ class Histogram:
     words: str
 
 
-@dataclass(frozen=True)
-class GammaSummary:
+class GammaSummary(NamedTuple):
     """A line of the table by gamma; text is "–" where a number is not known."""
 
     gamma: str

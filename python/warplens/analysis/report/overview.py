@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,7 @@ from warplens.analysis.report.report_item import Row
 LOST = "events_below_threshold"
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A measure that pages show of every item: its name in the table, its heading, its decimals."""
 
     name: str
