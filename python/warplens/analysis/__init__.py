@@ -3,20 +3,45 @@
 NumPy alone is needed, but for measures of notes, which need the extra `analysis`.
 """
 
-from warplens.analysis.events import (
-    EventLevels,
-    Events,
-    event_levels,
-    find_events,
-    measure_alignment,
-    summarize_levels,
-)
-from warplens.analysis.gamma_choice import GammaChoice, choose_gamma
-from warplens.analysis.gamma_sweep import GammaSweep, pool
-from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
-from warplens.analysis.item_sweep import sweep_item
-from warplens.analysis.marginals import Marginals
-from warplens.analysis.metrics import evaluate
+from typing import TYPE_CHECKING
+
+from warplens._lazily import lazily
+
+if TYPE_CHECKING:
+    from warplens.analysis.events import (
+        EventLevels,
+        Events,
+        event_levels,
+        find_events,
+        measure_alignment,
+        summarize_levels,
+    )
+    from warplens.analysis.gamma_choice import GammaChoice, choose_gamma
+    from warplens.analysis.gamma_sweep import GammaSweep, pool
+    from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
+    from warplens.analysis.item_sweep import sweep_item
+    from warplens.analysis.marginals import Marginals
+    from warplens.analysis.metrics import evaluate
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "events": (
+                "EventLevels",
+                "Events",
+                "event_levels",
+                "find_events",
+                "measure_alignment",
+                "summarize_levels",
+            ),
+            "gamma_choice": ("GammaChoice", "choose_gamma"),
+            "gamma_sweep": ("GammaSweep", "pool"),
+            "item_analysis": ("ItemAnalysis", "analyze_item"),
+            "item_sweep": ("sweep_item",),
+            "marginals": ("Marginals",),
+            "metrics": ("evaluate",),
+        },
+    )
 
 __all__ = [
     "EventLevels",

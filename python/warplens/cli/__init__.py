@@ -7,6 +7,8 @@ import sys
 def main() -> None:
     """Run the command; without its extra, say how to get it."""
     try:
+        import rich  # noqa: F401  # asked for here, used where something is drawn
+
         from warplens.cli.commands import warplens
     except ModuleNotFoundError as error:
         missing = (error.name or "warplens").split(".")[0]

@@ -3,13 +3,18 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from warplens.cli.printable import printable
 from warplens.corpus import EngineError, Finished, InputError
 
+if TYPE_CHECKING:
+    from warplens.corpus import Outcome
+
 _MOST_NAMED = 5
+_MOST_WARNINGS = 20
 
 
 @contextmanager
@@ -33,6 +38,15 @@ def tell_results(results: Sequence[Path]) -> None:
         named = ", ".join(printable(str(folder)) for folder in results[:_MOST_NAMED])
         more = f" and {len(results) - _MOST_NAMED} more folders" if len(results) > _MOST_NAMED else ""
         click.echo(f"Results of a run are not items, and were passed over in {named}{more}", err=True)
+
+
+def tell_warnings(outcomes: "Sequence[Outcome]") -> None:
+    """Say what to mind about the results."""
+    warned = [outcome for outcome in outcomes if outcome.warning]
+    for outcome in warned[:_MOST_WARNINGS]:
+        click.echo(printable(f"Warning: {outcome.id}: {outcome.warning}"), err=True)
+    if len(warned) > _MOST_WARNINGS:
+        click.echo(f"Warning: so in {len(warned) - _MOST_WARNINGS} more items", err=True)
 
 
 def end(outcomes: Sequence[Finished]) -> None:

@@ -2,23 +2,22 @@
 
 import sys
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from warplens.cli.printable import printable
 from warplens.corpus.progress import Finished
+
+if TYPE_CHECKING:
+    from warplens.cli.progress_bar import ProgressBar
 
 
 class ProgressReport:
     """Shows a run (see `warplens.corpus.Progress`) for as long as its `with` block lasts."""
 
     def __init__(self) -> None:
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
+        self._bar: ProgressBar | None = None
         self._total = self._done = 0
 
     def __enter__(self) -> Self:
@@ -36,21 +35,16 @@ class ProgressReport:
         if ignored:
             click.echo(f"{ignored} other file{'s' if ignored > 1 else ''} ignored", err=True)
         if sys.stderr is not None and sys.stderr.isatty():  # None where it is closed
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("items", total=total)
+            # Here, since only a terminal needs it, and it takes longer to import than many items to do.
+            from warplens.cli.progress_bar import ProgressBar
+
+            self._bar = ProgressBar(total)
 
     def finished(self, outcome: Finished) -> None:
         """Count one more item."""
         self._done += 1
         if self._bar:
-            self._bar.update(self._task, advance=1, description=escape(printable(outcome.id)))
+            self._bar.advance(printable(outcome.id))
             return
         width = len(str(self._total))
         state = "failed" if outcome.error is not None else "already done" if outcome.reused else "done"

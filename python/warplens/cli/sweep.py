@@ -3,10 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from warplens.analysis.gamma_choice import GammaChoice, check_share, tenths_of_percent
 from warplens.analysis.gamma_sweep import GammaSweep
@@ -18,6 +17,9 @@ from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
 from warplens.corpus.engine import check_item_timeout
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _MOST_NAMED = 3
 """Items that are named for losing more than others."""
@@ -104,6 +106,8 @@ def sweep_command(
 
 def _tell(run: SweepRun, choice: GammaChoice) -> None:
     if run.pooled is not None:
+        from rich.console import Console  # as below
+
         Console(highlight=False).print(_table(run.pooled, choice.nearest))
     click.echo(choice.reason)
     if run.pooled is not None and choice.nearest is not None:
@@ -112,8 +116,10 @@ def _tell(run: SweepRun, choice: GammaChoice) -> None:
     click.echo(printable(where))
 
 
-def _table(pooled: GammaSweep, marked: float | None) -> Table:
+def _table(pooled: GammaSweep, marked: float | None) -> "Table":
     """The curve of all items, the recommended gamma or the nearest in bold and with an arrow."""
+    from rich.table import Table  # here, since it takes longer to import than an item to sweep
+
     table = Table(box=None, pad_edge=False, header_style="")
     columns: list[tuple[str, Callable[[int], str]]] = [
         ("", lambda g: "->" if pooled.gammas[g] == marked else ""),

@@ -7,7 +7,6 @@ What such a task had written stands, and is found by whoever does it again.
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, TypeVar
 
 import warplens as wl
@@ -73,6 +72,8 @@ def run_on_cluster(
 
 def _result(client: "Client", future: "Future[Answer[R]]", scheduler: str) -> Answer[R]:
     """The result of a task, as long as there are workers that could bring it."""
+    from concurrent.futures import CancelledError  # here, as all that only a cluster needs
+
     since = time.monotonic()
     while True:
         try:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.sonify import most_voices, read_recording, sonify, stereo, write_wav
 from warplens.corpus.sources import check_id
 from warplens.io import Item, ItemError
 from warplens.io.replacing import replacing
@@ -71,6 +70,9 @@ def write_sounds(
     Raises:
         OSError: they cannot be written.
     """
+    # Here, not above: every worker process imports this module, few runs make sounds.
+    from warplens.analysis.sonify import most_voices, sonify, stereo, write_wav
+
     paths = [sound_path(out, item_id, float(gamma)) for gamma in analysis.gammas]
     try:
         if item.fps is None:
@@ -93,6 +95,8 @@ def write_sounds(
 
 
 def _read(recording: Path) -> NDArray[np.float32]:
+    from warplens.analysis.sonify import read_recording
+
     try:
         return read_recording(recording)
     except RuntimeError as error:  # libsndfile's

@@ -1,0 +1,124 @@
+"""`warplens analyze`."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from warplens.cli import options
+from warplens.cli.endings import end, sentences_for_errors, tell_results, tell_warnings
+from warplens.cli.numbers import NumbersCommand, NumbersOption
+from warplens.cli.printable import printable
+from warplens.cli.progress import ProgressReport
+from warplens.corpus import Run, Settings, Shard, analyze
+from warplens.corpus.engine import check_item_timeout
+
+
+@click.command("analyze", cls=NumbersCommand)
+@options.inputs
+@options.out
+@click.option(
+    "--gamma",
+    "gammas",
+    cls=NumbersOption,
+    default=(0.1, 1.0, 10.0),
+    metavar="G...",
+    help="Softness, one or more; 0 is hard DTW.  [default: 0.1 1 10]",
+)
+@options.step_weights
+@options.cost
+@options.threshold
+@options.fps
+@click.option("--keep-alignment", is_flag=True, help="Keep the soft alignments H in the item files.")
+@click.option(
+    "--sonify", is_flag=True, help="Write Y_mod as sound, items/<id>.gamma<g>.wav; the report plays it."
+)
+@click.option(
+    "--recordings",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="With --sonify: recordings by id, to be heard on the left, Y_mod on the right.",
+)
+@click.option(
+    "--figures", is_flag=True, help="Draw each item into figures/<id>.*.png; takes seconds an item."
+)
+@click.option(
+    "--pages",
+    type=click.Choice(["risk", "all"]),
+    default="risk",
+    show_default=True,
+    help="Above 50 items, which get a page: the 50 with the most events at risk, or all.",
+)
+@options.shard
+@options.size_limit
+@options.processes
+@options.scheduler
+@options.item_timeout
+def analyze_command(
+    inputs: tuple[Path, ...],
+    out: Path,
+    gammas: tuple[float, ...],
+    step_weights: tuple[float, float, float] | None,
+    cost: str | None,
+    threshold: float,
+    fps: float | None,
+    keep_alignment: bool,
+    sonify: bool,
+    recordings: Path | None,
+    figures: bool,
+    pages: Literal["risk", "all"],
+    shard: str | None,
+    size_limit: int,
+    processes: int | None,
+    scheduler: str | None,
+    item_timeout: float | None,
+) -> None:
+    """See what a soft-DTW loss teaches a network, from its predictions and weak targets.
+
+    INPUT are files with items (npz, npy sets <id>.predictions.npy with <id>.weak.npy, HDF5, zarr,
+    safetensors), folders of them, or manifests (CSV, parquet), with predictions (N,D) and weak (M,D), and
+    where known strong (N,D), fps, lowest_pitch, cost and step_weights. Other files are ignored. In manifests
+    weak and strong may be lists of notes.
+
+    Results: items.csv, items/<id>.npz and report.html in the folder OUT. Run again, it does only what is new.
+    """
+    try:
+        settings = Settings(
+            gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings, figures
+        )
+        check_item_timeout(item_timeout, scheduler)
+        part = None if shard is None else Shard.parse(shard)
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(str(error)) from error
+    with sentences_for_errors(out), ProgressReport() as progress:
+        run = analyze(
+            inputs,
+            out,
+            settings,
+            pages=pages,
+            size_limit=size_limit,
+            processes=processes,
+            scheduler=scheduler,
+            item_timeout=item_timeout,
+            shard=part,
+            progress=progress,
+        )
+    tell_results(run.results)
+    tell_warnings(run.outcomes)
+    for line in _lost_events(run, settings):
+        click.echo(line)
+    if run.report:
+        click.echo(printable(f"Report: {run.report}"))
+    end(run.outcomes)
+
+
+def _lost_events(run: Run, settings: Settings) -> list[str]:
+    lines = []
+    for gamma in settings.gammas:
+        rows = [row for outcome in run.outcomes for row in outcome.rows if row.get("gamma") == gamma]
+        events = sum(row["events"] for row in rows)
+        lost = sum(row["events_below_threshold"] for row in rows)
+        if events:
+            share = f"{lost} of {events} events ({lost / events:.1%})"
+            lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")
+    return lines
