@@ -1,12 +1,12 @@
 """Items as the report shows them, their arrays read back from their files, in whatever process draws them."""
 
 import contextlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from warplens.analysis.report import ItemPage, ReportItem, Sound
-from warplens.analysis.report.addresses import page_path
 from warplens.corpus.item_file import item_path, load_analysis
 from warplens.corpus.item_sounds import find_recording, sounds_of
 from warplens.corpus.item_work import ItemWork
@@ -35,9 +35,16 @@ class DrawPage:
 
 def remove_pages(out: Path, ids: Iterable[str]) -> None:
     """Leave no page of these items: an earlier run may have drawn what failed or is not at risk any more."""
-    for item_id in ids:
-        with contextlib.suppress(OSError):  # a name too long has no page
-            page_path(out, item_id).unlink(missing_ok=True)
+    # Few of many items have a page, so those that are there are looked for, not those that could be.
+    items, known = out / "items", set(ids)
+    for folder, _, names in os.walk(items):
+        for name in names:
+            if not name.endswith(".html"):
+                continue
+            path = Path(folder, name)
+            if path.relative_to(items).as_posix().removesuffix(".html") in known:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def no_page(source: Source, reason: str) -> bool:

@@ -68,8 +68,8 @@ class Overview:
         ids: list[str] = []
         failed: dict[int, str] = {}
         sizes: dict[str, array[int]] = {name: array("q") for name in ("N", "M", "events")}
-        names = (LOST, *(shown.name for shown in SHOWN))
-        at: dict[float, dict[str, array[float]]] = {}
+        names = (LOST, *(each.name for each in SHOWN))
+        at: dict[float, tuple[array[int], array[float]]] = {}
         for row in rows:
             if not ids or ids[-1] != row["id"]:
                 ids.append(row["id"])
@@ -78,20 +78,18 @@ class Overview:
             if row.get("status") == "failed":
                 failed[len(ids) - 1] = row.get("error") or ""
                 continue
-            columns = at.setdefault(float(row["gamma"]), {name: array("d") for name in names})
-            for name, values in columns.items():
-                values.extend([math.nan] * (len(ids) - 1 - len(values)))  # items without this gamma
-                value = row.get(name)
-                values.append(math.nan if value is None else float(value))
+            gamma = float(row["gamma"])
+            if gamma not in at:
+                at[gamma] = array("q"), array("d")
+            places, values = at[gamma]
+            places.append(len(ids) - 1)
+            values.extend([math.nan if (value := row.get(name)) is None else value for name in names])
         gammas = sorted(at)
-
-        def grid(name: str) -> NDArray[np.float64]:
-            values = np.full((len(gammas), len(ids)), math.nan)
-            for g, gamma in enumerate(gammas):
-                values[g, : len(at[gamma][name])] = at[gamma][name]
-            return values
-
-        known = {shown.name: grid(shown.name) for shown in SHOWN}
+        measured = np.full((len(names), len(gammas), len(ids)), math.nan)
+        for g, gamma in enumerate(gammas):
+            places, values = at[gamma]
+            measured[:, g, places] = np.reshape(values, (-1, len(names))).T
+        lost, *shown = measured
         return cls(
             ids,
             failed,
@@ -99,8 +97,12 @@ class Overview:
             np.array(sizes["N"], np.int64),
             np.array(sizes["M"], np.int64),
             np.array(sizes["events"], np.int64),
-            grid(LOST),
-            {name: values for name, values in known.items() if not np.isnan(values).all()},
+            lost,
+            {
+                each.name: values
+                for each, values in zip(SHOWN, shown, strict=True)
+                if not np.isnan(values).all()
+            },
         )
 
     def __len__(self) -> int:
