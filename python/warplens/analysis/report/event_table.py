@@ -1,5 +1,8 @@
 """The events of an item one by one, those most at risk first."""
 
+from itertools import chain
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,33 +56,40 @@ def event_table(item: Item, analysis: ItemAnalysis) -> str:
 
 
 def _lines(item: Item, analysis: ItemAnalysis, lost: NDArray[np.bool_], order: NDArray[np.int64]) -> str:
-    """The lines of these events, made by column: there are thousands of numbers."""
+    """The lines of these events, made by column and filled in at once: there are thousands of numbers."""
     events, levels = analysis.events, analysis.levels
-    unit, form = (1000 / item.fps, "%.0f") if item.fps else (1.0, "%.1f")
     starts, lasts = events.start[order].tolist(), (events.stop[order] - 1).tolist()
-    columns: list[list[object]] = [
+    where, places = _places(levels.first[0, order], levels.last[0, order], item.fps)
+    columns: list[list[Any]] = [
         _names(events.feature[order].tolist(), item.lowest_pitch),
         [str(a) if a == b else f"{a}–{b}" for a, b in zip(starts, lasts, strict=True)],
-        _places(levels.first[0, order].tolist(), levels.last[0, order].tolist(), item.fps),
+        *places,
     ]
     for peaks, under in zip(levels.peak[:, order].tolist(), lost[:, order].tolist(), strict=True):
         columns += [' class="lost"' if each else "" for each in under], peaks
-    for times in (levels.duration, levels.onset_fade, levels.offset_fade):
-        columns += (times[:, order] * unit).tolist()
-    n_gammas = len(analysis.gammas)
-    cells = "<td%s>%.2f</td>" * n_gammas + f"<td>{form}</td>" * (3 * n_gammas)
-    line = f'<tr><th scope="row">%s</th><td>%s</td><td>%s</td>{cells}</tr>\n'
-    return "".join([line % row for row in zip(*columns, strict=True)])
+    times = np.concatenate([levels.duration, levels.onset_fade, levels.offset_fade])[:, order]  # (3 G, K)
+    if item.fps:
+        time, times_shown = "%d", np.rint(times * (1000 / item.fps)).astype(np.int64).tolist()
+    else:
+        time, times_shown = "%.1f", times.tolist()
+    columns += times_shown
+    cells = "<td%s>%.2f</td>" * len(lost) + f"<td>{time}</td>" * len(times)
+    line = f'<tr><th scope="row">%s</th><td>%s</td><td>{where}</td>{cells}</tr>\n'
+    return line * len(order) % tuple(chain.from_iterable(zip(*columns, strict=True)))
 
 
-def _names(features: list[int], lowest_pitch: int | None) -> list[object]:
+def _names(features: list[int], lowest_pitch: int | None) -> list[str]:
     if lowest_pitch is None:
         return [f"feature {d}" for d in features]
-    return [note_name(lowest_pitch + d) for d in features]
+    names = {d: note_name(lowest_pitch + d) for d in set(features)}
+    return [names[d] for d in features]
 
 
-def _places(firsts: list[int], lasts: list[int], fps: float | None) -> list[object]:
-    spans = zip(firsts, lasts, strict=True)
+def _places(
+    firsts: NDArray[np.int64], lasts: NDArray[np.int64], fps: float | None
+) -> tuple[str, list[list[Any]]]:
+    """From where to where each event goes: how it is written, and the columns to write so."""
     if fps:
-        return [f"{a / fps:.2f}–{(b + 1) / fps:.2f} s" for a, b in spans]
-    return [f"frames {a}–{b}" if b > a else f"frame {a}" for a, b in spans]
+        return "%.2f–%.2f s", [(firsts / fps).tolist(), ((lasts + 1) / fps).tolist()]
+    spans = zip(firsts.tolist(), lasts.tolist(), strict=True)
+    return "%s", [[f"frames {a}–{b}" if b > a else f"frame {a}" for a, b in spans]]
