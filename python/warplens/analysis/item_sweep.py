@@ -35,7 +35,7 @@ def sweep_item(
     """
     if len(gammas) == 0:
         raise ValueError("gammas: empty, at least one is needed")
-    ascending = np.unique(np.asarray(gammas, np.float64))
+    ascending = np.array(sorted({float(gamma) for gamma in gammas}))
     events = find_events(item.weak)
     wanted = None if item.strong is None else item.strong > STRONG_THRESHOLD
     peak, duration = (np.empty((len(ascending), len(events))) for _ in range(2))
