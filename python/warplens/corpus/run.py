@@ -124,12 +124,11 @@ def _write_summary(
     run: Run, engine: Engine, sources: Sequence[Source], work: ItemWork, pages: "Pages"
 ) -> None:
     # Here, not above: the worker processes, which import this package, need no report until they draw one.
+    from concurrent.futures import ThreadPoolExecutor
+
     from warplens.analysis.report import ReportItem, write_report
     from warplens.corpus.report_pages import DrawPage, no_page, remove_pages, report_item
 
-    rows = [row for outcome in run.outcomes for row in outcome.rows]
-    write_table(work.out / "items.csv", rows)
-    write_parquet(work.out / "items.parquet", rows)
     known = {source.id: (source, outcome) for source, outcome in zip(sources, run.outcomes, strict=True)}
 
     def draw_each(draw: "ItemPage", ids: Sequence[str]) -> Iterable[bool]:
@@ -144,4 +143,16 @@ def _write_summary(
         return report_item(source, work, outcome.warning)
 
     remove_pages(work.out, known)
-    write_report(work.out, rows, load, threshold=work.settings.threshold, pages=pages, draw_each=draw_each)
+    with ThreadPoolExecutor(1) as aside:
+        # While worker processes draw pages, this one would wait.
+        tables = aside.submit(_write_tables, work.out, run.outcomes)
+        rows = (row for outcome in run.outcomes for row in outcome.rows)
+        threshold = work.settings.threshold
+        write_report(work.out, rows, load, threshold=threshold, pages=pages, draw_each=draw_each)
+    tables.result()
+
+
+def _write_tables(out: Path, outcomes: Sequence[Outcome]) -> None:
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    write_table(out / "items.csv", rows)
+    write_parquet(out / "items.parquet", rows)

@@ -131,6 +131,15 @@ def test_a_rerun_does_only_what_is_new(tmp_path):
     assert not any(outcome.reused for outcome in analyze([folder], out, Settings(threshold=0.4)).outcomes)
 
 
+def test_a_table_that_cannot_be_written_ends_the_run(tmp_path):
+    folder = save_corpus(tmp_path / "in")
+    analyze([folder], tmp_path / "out")
+    (tmp_path / "out" / "items.csv").unlink()
+    (tmp_path / "out" / "items.csv").mkdir()
+    with pytest.raises(IsADirectoryError):
+        analyze([folder], tmp_path / "out")
+
+
 def test_after_an_interruption_the_rest_is_done_and_nothing_differs(tmp_path):
     folder = save_corpus(tmp_path / "in", 4)
     analyze([folder], tmp_path / "undisturbed")
