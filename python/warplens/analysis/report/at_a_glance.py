@@ -1,6 +1,6 @@
 """What a report says of all items together, and the table of all, which a script in the page draws."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 
 from warplens.analysis.report.addresses import displayed
@@ -43,7 +43,7 @@ def at_a_glance(overview: Overview, threshold: str, pages: Mapping[int, str], *,
     return "".join(parts)
 
 
-def _together(overview: Overview, summaries: list[GammaSummary], threshold: str) -> list[str]:
+def _together(overview: Overview, summaries: list[GammaSummary], threshold: str) -> Iterator[str]:
     done = len(overview) - len(overview.failed)
     gammas = ", ".join(each.gamma for each in summaries)
     shown = headings(overview)
@@ -51,8 +51,7 @@ def _together(overview: Overview, summaries: list[GammaSummary], threshold: str)
     by_blur = "items, by blur" if summaries[0].blur_over_items is not None else ""
     columns = "".join(f'<th scope="col">{heading}</th>' for heading in (by_share, by_blur, *shown) if heading)
     lines = "".join(_line(each, by_share=bool(by_share), by_blur=bool(by_blur)) for each in summaries)
-    return [
-        f"""<p class="lead">
+    yield f"""<p class="lead">
 {done} item{"s" * (done != 1)} with {summaries[0].events} events,
 aligned by soft DTW at γ = {gammas}.
 An <em>event</em> is a run of weak-target frames in which one feature is active: a note of the score.
@@ -71,10 +70,9 @@ network to lose it.
 {lines}</tbody>
 </table>
 </div>
-""",
-        '<p class="small">Peaks and blur are means over all events, the others over items.</p>\n'
-        * bool(shown),
-    ]
+"""
+    if shown:
+        yield '<p class="small">Peaks and blur are means over all events, the others over items.</p>\n'
 
 
 def _line(each: GammaSummary, *, by_share: bool, by_blur: bool) -> str:
@@ -114,7 +112,7 @@ def _failures(overview: Overview) -> str:
         f"<dt>{escape(displayed(overview.ids[i]))}</dt><dd>{escape(displayed(why))}</dd>\n"
         for i, why in first
     )
-    more = "<p>The others are in the table: show failed items.</p>\n" * (count > len(first))
+    more = "<p>The others are in the table: show failed items.</p>\n" if count > len(first) else ""
     return f"""<div class="failed">
 <h2>Failed: {count} item{"s" * (count != 1)}</h2>
 <dl>
@@ -130,25 +128,24 @@ def _items(
     pages: Mapping[int, str],
     *,
     many: bool,
-) -> list[str]:
+) -> Iterator[str]:
     whose = "all items"
     if len(pages) + len(overview.failed) != len(overview):
         whose = (
             f"the {len(pages)} items with the most events at risk: "
             "those with the most lost events at any one γ"
         )
-    one_gamma = len(summaries) == 1 or not headings(overview)
+    hidden = " hidden" if len(summaries) == 1 or not headings(overview) else ""
     links = "".join(
         f'<li><a href="{escape(where)}">{escape(displayed(overview.ids[i]))}</a></li>\n'
         for i, where in list(pages.items())[:_MOST_LINKS]
     )
-    return [
-        f"""<div class="items" hidden>
+    yield f"""<div class="items" hidden>
 <h2>Items</h2>
 <p class="tools">
 <label>Find <input type="search" placeholder="part of an id" autocomplete="off"></label>
 <label>Show <select class="kinds"></select></label>
-<label{" hidden" * one_gamma}>Measures at γ = <select class="gammas"></select></label>
+<label{hidden}>Measures at γ = <select class="gammas"></select></label>
 <output></output>
 </p>
 <div class="wide">
@@ -156,16 +153,16 @@ def _items(
 </div>
 <p class="tools pager" hidden><button type="button" data-step="-1">‹ back</button> <span></span> \
 <button type="button" data-step="1">next ›</button></p>
-""",
-        f'<p class="small">Pages are there for {whose}.</p>\n' * many,
-        f"""</div>
+"""
+    if many:
+        yield f'<p class="small">Pages are there for {whose}.</p>\n'
+    yield f"""</div>
 <noscript>
 <p>The table of all items needs JavaScript; <code>items.csv</code> holds the same. \
 Items with the most events at risk:</p>
 <ul>
 {links}</ul>
 </noscript>
-<script type="application/json" id="item-data">""",
-        item_table_json(overview, pages),
-        "</script>\n",
-    ]
+<script type="application/json" id="item-data">"""
+    yield item_table_json(overview, pages)
+    yield "</script>\n"

@@ -62,10 +62,11 @@ class Panels:
         frames = len(roll)
         image = data_uri(piano_roll_png(roll[:, self.low : self.high + 1], self.scale))
         boxes = _svg(frames, self.high - self.low + 1, 'aria-hidden="true"', marks, "lost") if marks else ""
+        kind = "roll performed" if performed else "roll"
         return f"""<figure>
 <figcaption><b>{title}</b> <span>{note}</span></figcaption>
 <div class="plot">
-{self._features}<div class="roll{" performed" * performed}" {self._style} data-frames="{frames}">
+{self._features}<div class="{kind}" {self._style} data-frames="{frames}">
 <img src="{image}" alt="{title} as a piano roll, {frames} frames">
 {boxes}</div>
 {curve}{time_axis}</div>

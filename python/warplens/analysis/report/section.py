@@ -58,7 +58,7 @@ def _facts(item: Item, analysis: ItemAnalysis) -> str:
         f"N = {n_frames} prediction frames{seconds}",
         f"M = {n_targets} target frames",
         f"D = {n_features} features",
-        f"cost {analysis.cost}",
+        f"cost {escape(analysis.cost)}",
         f"step weights {weights} (horizontal / vertical / diagonal)",
     )
     return f'<p class="facts">{" · ".join(facts)}</p>\n<p>{_lost_in_all(analysis)}</p>\n'
