@@ -87,8 +87,7 @@ class _Found:
 
     def search(self, root: Path) -> None:
         """Add what is in a folder."""
-        for path in self._files(root):
-            relative = path.relative_to(root).as_posix()
+        for path, relative in self._files(root):
             if path.name.startswith(".") or not (item_suffix(path.name) or _is_zarr(path)):
                 self.ignored += not belongs_to_set(path)
             else:
@@ -143,8 +142,11 @@ class _Found:
             item_id = f"{safe} ({n})"
         self.sources[item_id] = Source(item_id, NoItem(location, reason))
 
-    def _files(self, root: Path) -> Iterator[Path]:
-        """Files and zarr folders below a folder; folders that cannot be read are added as unusable."""
+    def _files(self, root: Path) -> Iterator[tuple[Path, str]]:
+        """Files and zarr folders below a folder, and their paths within it.
+
+        Folders that cannot be read are added as unusable.
+        """
 
         def unreadable(error: OSError) -> None:
             folder = Path(error.filename)
@@ -163,7 +165,8 @@ class _Found:
                 subfolders[:] = [name for name in subfolders if name not in RESULT_SUBFOLDERS]
             zarrs = [name for name in subfolders if _is_zarr(here / name)]
             subfolders[:] = [name for name in subfolders if name not in zarrs]
-            yield from (here / name for name in sorted([*names, *zarrs]))
+            within = "" if here == root else f"{here.relative_to(root).as_posix()}/"
+            yield from ((here / name, within + name) for name in sorted([*names, *zarrs]))
 
 
 def _is_zarr(path: Path) -> bool:
