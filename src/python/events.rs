@@ -1,6 +1,6 @@
 //! What a soft alignment holds of its targets and their events.
 
-use numpy::{Element, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{Element, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -11,13 +11,11 @@ use crate::marginals::Marginals;
 use crate::real::Real;
 use crate::shape::Shape;
 
+/// Features, starts and stops of events.
+pub type Runs<'a, 'py> = [&'a PyReadonlyArray1<'py, i64>; 3];
+
 /// Runs [a, b) of features, checked against the targets' M and D.
-fn events(
-    features: &PyReadonlyArray1<'_, i64>,
-    starts: &PyReadonlyArray1<'_, i64>,
-    stops: &PyReadonlyArray1<'_, i64>,
-    (m, d): (usize, usize),
-) -> Result<Vec<Event>, Error> {
+pub fn events([features, starts, stops]: Runs<'_, '_>, (m, d): (usize, usize)) -> Result<Vec<Event>, Error> {
     let (features, starts, stops) = (features.as_array(), starts.as_array(), stops.as_array());
     if features.len() != starts.len() || features.len() != stops.len() {
         let lengths = format!("{}, {} and {}", features.len(), starts.len(), stops.len());
@@ -40,7 +38,7 @@ fn measure<'py, F: Real + Element>(
     py: Python<'py>,
     alignment: &PyReadonlyArray2<'py, F>,
     y: &PyReadonlyArray2<'py, F>,
-    runs: [&PyReadonlyArray1<'py, i64>; 3],
+    runs: Runs<'_, 'py>,
     threshold: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
     let ((n, m), (m_of_y, d)) = (alignment.as_array().dim(), y.as_array().dim());
@@ -48,27 +46,40 @@ fn measure<'py, F: Real + Element>(
         return Err(Error::argument("y", format!("has {m_of_y} frames, the alignment {m} targets")).into());
     }
     let shape = Shape::new(n, m)?;
-    let [features, starts, stops] = runs;
-    let events = events(features, starts, stops, (m, d))?;
+    let events = events(runs, (m, d))?;
     let (alignment, y) = (alignment.as_slice()?, y.as_slice()?);
     let (marginals, levels) = py.detach(|| {
         let marginals = Marginals::new(alignment, shape);
         let levels = levels(alignment, shape, &marginals, Targets { y, d }, &events, threshold);
         (marginals, levels)
     });
-    into_dict(py, marginals, &levels)
+    let result = PyDict::new(py);
+    put_measures(&result, &[marginals], &[levels])?;
+    Ok(result)
 }
 
-/// A name and what of each level is listed under it.
-type Column<T> = (&'static str, fn(&Level) -> T);
+/// A name and what of each row is listed under it.
+type Column<S, T> = (&'static str, fn(&S) -> T);
 
-fn into_dict<'py>(py: Python<'py>, marginals: Marginals, levels: &[Level]) -> PyResult<Bound<'py, PyDict>> {
-    let result = PyDict::new(py);
-    for (name, values) in [("masses", marginals.masses), ("path", marginals.path), ("frame_entropy", marginals.entropy)]
-    {
-        result.set_item(name, PyArray1::from_vec(py, values))?;
-    }
-    let numbers: [Column<f64>; 6] = [
+/// Puts G lists of numbers of one length under a name, as (G, length).
+fn put<'py, T: Element>(
+    result: &Bound<'py, PyDict>,
+    name: &str,
+    rows: usize,
+    numbers: impl Iterator<Item = T>,
+) -> PyResult<()> {
+    let flat: Vec<T> = numbers.collect();
+    let length = flat.len() / rows.max(1);
+    result.set_item(name, PyArray1::from_vec(result.py(), flat).reshape([rows, length])?)
+}
+
+/// Puts what is known of G alignments of one pair.
+pub fn put_measures<'py>(result: &Bound<'py, PyDict>, marginals: &[Marginals], levels: &[Vec<Level>]) -> PyResult<()> {
+    let rows = marginals.len();
+    put(result, "masses", rows, marginals.iter().flat_map(|each| &each.masses).copied())?;
+    put(result, "path", rows, marginals.iter().flat_map(|each| &each.path).copied())?;
+    put(result, "frame_entropy", rows, marginals.iter().flat_map(|each| &each.entropy).copied())?;
+    let numbers: [Column<Level, f64>; 6] = [
         ("peak", |level| level.peak),
         ("duration", |level| level.duration),
         ("mean_level", |level| level.mean),
@@ -77,14 +88,14 @@ fn into_dict<'py>(py: Python<'py>, marginals: Marginals, levels: &[Level]) -> Py
         ("widening", |level| level.widening),
     ];
     for (name, of) in numbers {
-        result.set_item(name, PyArray1::from_iter(py, levels.iter().map(of)))?;
+        put(result, name, rows, levels.iter().flatten().map(of))?;
     }
-    let frames: [Column<usize>; 3] =
+    let frames: [Column<Level, usize>; 3] =
         [("peak_frame", |level| level.peak_frame), ("first", |level| level.first), ("last", |level| level.last)];
     for (name, of) in frames {
-        result.set_item(name, PyArray1::from_iter(py, levels.iter().map(|level| of(level) as i64)))?;
+        put(result, name, rows, levels.iter().flatten().map(|level| of(level) as i64))?;
     }
-    Ok(result)
+    Ok(())
 }
 
 #[pyfunction]
@@ -108,6 +119,24 @@ pub fn measure_alignment<'py>(
     }
 }
 
-fn read<'py, F: Element>(object: &Bound<'py, PyAny>) -> Option<PyReadonlyArray2<'py, F>> {
+pub fn read<'py, F: Element>(object: &Bound<'py, PyAny>) -> Option<PyReadonlyArray2<'py, F>> {
     object.extract().ok().filter(|array: &PyReadonlyArray2<'py, F>| array.as_slice().is_ok())
+}
+
+#[pyfunction]
+pub fn find_events<'py>(py: Python<'py>, y: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let events = if let Some(y) = read::<f32>(&y) {
+        Event::all_of(Targets { y: y.as_slice()?, d: y.as_array().dim().1 })
+    } else if let Some(y) = read::<f64>(&y) {
+        Event::all_of(Targets { y: y.as_slice()?, d: y.as_array().dim().1 })
+    } else {
+        return Err(precision_error("y"));
+    };
+    let result = PyDict::new(py);
+    let columns: [Column<Event, usize>; 3] =
+        [("feature", |event| event.feature), ("start", |event| event.run.start), ("stop", |event| event.run.end)];
+    for (name, of) in columns {
+        result.set_item(name, PyArray1::from_iter(py, events.iter().map(|event| of(event) as i64)))?;
+    }
+    Ok(result)
 }
