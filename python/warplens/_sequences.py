@@ -134,7 +134,7 @@ def as_cost_matrix(name: str, costs: ArrayLike, shape: tuple[int, int] | None = 
     _check_cells(name, *array.shape)
     dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     array = np.require(array, dtype, ["C", "A"])
-    if np.isfinite(array).all():
+    if is_finite(array):
         return array
     refused = np.isnan(array) | np.isneginf(array)
     if refused.any():
@@ -150,8 +150,13 @@ def called_costs(cost: CostFunction, x: NDArray[Any], y: NDArray[Any]) -> NDArra
     return as_cost_matrix("cost", cost(x, y), (len(x), len(y)))
 
 
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether a non-empty array holds only finite numbers: a NaN makes both extremes NaN."""
+    # Several times as fast as `np.isfinite(array).all()`.
+    return bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+
+
 def _check_finite(name: str, array: NDArray[Any]) -> None:
-    finite = np.isfinite(array)
-    if not finite.all():
-        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+    if not is_finite(array):
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name}: is {array[index]} at index {index}; finite numbers are accepted")

@@ -23,11 +23,9 @@ from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.corpus.sources import check_id
 from warplens.io import ItemError, open_npz
 from warplens.io.replacing import replacing
+from warplens.io.stored_zip import MOST_BYTES, stored_archive
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-
-_MOST_BYTES_AT_ONCE = 1 << 24
-"""A zip file is written back and forth, at a call to the system each time: small ones are made in memory."""
 
 
 def item_path(out: Path, item_id: str) -> Path:
@@ -63,12 +61,11 @@ def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
         arrays["H"] = analysis.H
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        if sum(array.nbytes for array in arrays.values()) > _MOST_BYTES_AT_ONCE:
-            _write_npz(file, arrays)
+        members = {f"{name}.npy": _npy(array) for name, array in arrays.items()}
+        if sum(array.nbytes for array in arrays.values()) < MOST_BYTES / 2:
+            file.write(stored_archive(members))
         else:
-            together = io.BytesIO()
-            _write_npz(together, arrays)
-            file.write(together.getbuffer())
+            _write_large(file, members)
 
 
 def read_analysis(path: Path) -> ItemAnalysis:
@@ -137,14 +134,17 @@ def _fields(
     return {name: np.ascontiguousarray(together[name]) for name in names or ()}
 
 
-def _write_npz(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """As `np.savez`, with the time of every member fixed and headers made once for each shape."""
+def _npy(array: NDArray[Any]) -> tuple[bytes, memoryview]:
+    """An npy file in two parts, header and values."""
+    return _npy_header(array.dtype, array.shape), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _write_large(file: IO[bytes], members: Mapping[str, tuple[bytes, memoryview]]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH)
-            with archive.open(member, "w", force_zip64=True) as stream:
-                stream.write(_npy_header(array.dtype, array.shape))
-                stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        for name, parts in members.items():
+            with archive.open(zipfile.ZipInfo(name, _ZIP_EPOCH), "w", force_zip64=True) as stream:
+                for part in parts:
+                    stream.write(part)
 
 
 @lru_cache(256)
