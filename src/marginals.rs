@@ -14,6 +14,9 @@ use crate::shape::Shape;
 /// Shares below this add less than 1e-16 to an entropy, and most shares are.
 const LEAST_SHARE: f64 = 1e-18;
 
+/// Entries of a row that are looked at together.
+const BLOCK: usize = 16;
+
 /// What lies on each target and where each frame lies.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marginals {
@@ -67,8 +70,17 @@ impl Marginals {
 
 /// From the first entry that is not 0 to the last; empty where all are.
 fn support<F: Real>(row: &[F]) -> Range<usize> {
-    let Some(first) = row.iter().position(|h| h.to_f64() != 0.0) else { return 0..0 };
-    first..row.iter().rposition(|h| h.to_f64() != 0.0).map_or(first, |last| last + 1)
+    // Whole blocks of nothing first: without a branch a number, they are passed over several at a time.
+    let is_nothing = |block: &&[F]| block.iter().fold(true, |nothing, h| nothing & (h.to_f64() == 0.0));
+    let start = BLOCK * row.chunks(BLOCK).take_while(is_nothing).count();
+    let end = row.len() - (BLOCK * row.rchunks(BLOCK).take_while(is_nothing).count()).min(row.len());
+    if start >= end {
+        return 0..0;
+    }
+    let is_there = |h: &F| h.to_f64() != 0.0;
+    let first = row[start..end].iter().position(is_there).unwrap_or(0);
+    let last = row[start..end].iter().rposition(is_there).unwrap_or(0);
+    start + first..start + last + 1
 }
 
 /// `sum a b` in eight parts, so that no addition waits for the one before.

@@ -53,15 +53,8 @@ class AlignmentMeasures(TypedDict):
     masses: NDArray[np.float64]  # (G,M)
     path: NDArray[np.float64]  # (G,N)
     frame_entropy: NDArray[np.float64]  # (G,N)
-    peak: NDArray[np.float64]  # (G,K), as all that follow
-    peak_frame: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    duration: NDArray[np.float64]
-    mean_level: NDArray[np.float64]
-    onset_fade: NDArray[np.float64]
-    offset_fade: NDArray[np.float64]
-    widening: NDArray[np.float64]
+    levels: NDArray[np.float64]  # (G,K,9): peak, duration, mean_level, onset_fade, offset_fade, widening; as
+    # int64 by their bits peak_frame, first, last
 
 @type_check_only
 class PairMeasures(AlignmentMeasures, total=False):

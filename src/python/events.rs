@@ -58,9 +58,6 @@ fn measure<'py, F: Real + Element>(
     Ok(result)
 }
 
-/// A name and what of each row is listed under it.
-type Column<S, T> = (&'static str, fn(&S) -> T);
-
 /// Puts G lists of numbers of one length under a name, as (G, length).
 fn put<'py, T: Element>(
     result: &Bound<'py, PyDict>,
@@ -73,28 +70,26 @@ fn put<'py, T: Element>(
     result.set_item(name, PyArray1::from_vec(result.py(), flat).reshape([rows, length])?)
 }
 
+/// Numbers of 8 bytes in the record of a level.
+const RECORD: usize = 9;
+
+/// The record of a level as Python reads it, whole numbers by their bits.
+fn record(level: &Level) -> [f64; RECORD] {
+    let whole = |number: usize| f64::from_bits(number as u64);
+    let Level { peak, duration, mean, onset_fade, offset_fade, widening, .. } = *level;
+    let [peak_frame, first, last] = [level.peak_frame, level.first, level.last].map(whole);
+    [peak, duration, mean, onset_fade, offset_fade, widening, peak_frame, first, last]
+}
+
 /// Puts what is known of G alignments of one pair.
 pub fn put_measures<'py>(result: &Bound<'py, PyDict>, marginals: &[Marginals], levels: &[Vec<Level>]) -> PyResult<()> {
     let rows = marginals.len();
     put(result, "masses", rows, marginals.iter().flat_map(|each| &each.masses).copied())?;
     put(result, "path", rows, marginals.iter().flat_map(|each| &each.path).copied())?;
     put(result, "frame_entropy", rows, marginals.iter().flat_map(|each| &each.entropy).copied())?;
-    let numbers: [Column<Level, f64>; 6] = [
-        ("peak", |level| level.peak),
-        ("duration", |level| level.duration),
-        ("mean_level", |level| level.mean),
-        ("onset_fade", |level| level.onset_fade),
-        ("offset_fade", |level| level.offset_fade),
-        ("widening", |level| level.widening),
-    ];
-    for (name, of) in numbers {
-        put(result, name, rows, levels.iter().flatten().map(of))?;
-    }
-    let frames: [Column<Level, usize>; 3] =
-        [("peak_frame", |level| level.peak_frame), ("first", |level| level.first), ("last", |level| level.last)];
-    for (name, of) in frames {
-        put(result, name, rows, levels.iter().flatten().map(|level| of(level) as i64))?;
-    }
+    let records: Vec<f64> = levels.iter().flatten().flat_map(record).collect();
+    let shape = [rows, levels.first().map_or(0, Vec::len), RECORD];
+    result.set_item("levels", PyArray1::from_vec(result.py(), records).reshape(shape)?)?;
     Ok(())
 }
 
@@ -133,10 +128,9 @@ pub fn find_events<'py>(py: Python<'py>, y: Bound<'py, PyAny>) -> PyResult<Bound
         return Err(precision_error("y"));
     };
     let result = PyDict::new(py);
-    let columns: [Column<Event, usize>; 3] =
-        [("feature", |event| event.feature), ("start", |event| event.run.start), ("stop", |event| event.run.end)];
-    for (name, of) in columns {
-        result.set_item(name, PyArray1::from_iter(py, events.iter().map(|event| of(event) as i64)))?;
-    }
+    let column = |of: fn(&Event) -> usize| PyArray1::from_iter(py, events.iter().map(|event| of(event) as i64));
+    result.set_item("feature", column(|event| event.feature))?;
+    result.set_item("start", column(|event| event.run.start))?;
+    result.set_item("stop", column(|event| event.run.end))?;
     Ok(result)
 }

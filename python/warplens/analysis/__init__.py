@@ -4,7 +4,6 @@ Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs 
 """
 
 from warplens.analysis.events import (
-    EventLevels,
     Events,
     event_levels,
     find_events,
@@ -15,6 +14,7 @@ from warplens.analysis.gamma_choice import GammaChoice, choose_gamma
 from warplens.analysis.gamma_sweep import GammaSweep, pool
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
 from warplens.analysis.item_sweep import sweep_item
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 from warplens.analysis.metrics import evaluate
 

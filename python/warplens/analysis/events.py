@@ -12,12 +12,13 @@ read off is one that the network is taught to lose.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warplens import _core
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 
 
@@ -42,44 +43,6 @@ class Events:
         """Features, starts and stops as the compiled module takes them."""
         runs = {"features": self.feature, "starts": self.start, "stops": self.stop}
         return {name: np.ascontiguousarray(values, np.int64) for name, values in runs.items()}
-
-
-@dataclass(frozen=True)
-class EventLevels:
-    """What is kept of the levels e(n), n from 0, of each of K events; arrays (G, K) for G alignments.
-
-    Times between frames come by linear interpolation of e. The level rises from t_10, where it last passes
-    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; it falls likewise,
-    seen from the end. A level that is above 10 % from the first frame on rises from t_10 = 0, so that only
-    what can be seen counts. A step from nothing to the peak within one frame takes 0.8 frames.
-
-    Attributes:
-        peak: max_n e(n), (K,) float64.
-        peak_frame: the first frame n in which the peak is reached, (K,) int64.
-        first: the first frame in which e(n) is at least half the peak, (K,) int64.
-        last: the last such frame, (K,) int64.
-        duration: expected duration in frames, sum_n sum_{a <= m < b} H~(n,m), (K,) float64.
-        mean_level: mean of e(n) over first <= n <= last, (K,) float64.
-        onset_fade: t_90 - t_10 of the rise in frames, (K,) float64; 0 for a peak of 0.
-        offset_fade: the same of the fall.
-        widening: frames in which e(n) is at least threshold times the peak, less the duration, (K,) float64:
-            0 if the event is taught as it is, positive if it is spread thin; 0 for a peak of 0.
-    """
-
-    peak: NDArray[np.float64]
-    peak_frame: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    duration: NDArray[np.float64]
-    mean_level: NDArray[np.float64]
-    onset_fade: NDArray[np.float64]
-    offset_fade: NDArray[np.float64]
-    widening: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Self:
-        """Of what the compiled module tells, (G, K)."""
-        return cls(**{name: found[name] for name in cls.__dataclass_fields__})
 
 
 def find_events(weak: NDArray[Any]) -> Events:
@@ -155,7 +118,7 @@ def measure_alignment(
         threshold=threshold,
     )
     of_one = {name: values[0] for name, values in found.items()}
-    return Marginals.of(of_one), EventLevels.of(of_one)
+    return Marginals.of(of_one), EventLevels.of(of_one["levels"])
 
 
 def _as_floats(array: NDArray[Any]) -> NDArray[Any]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.events import EventLevels, Events, find_events
+from warplens.analysis.events import Events, find_events
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.measured_alignments import align_and_measure
-from warplens.analysis.metrics.evaluation import all_measures
+from warplens.analysis.metrics.evaluation import all_measures, by_name
 from warplens.io import Floats, Item
 
 
@@ -22,14 +24,12 @@ class ItemAnalysis:
         step_weights: (horizontal, vertical, diagonal).
         threshold: level under which an event counts as lost.
         shape: (N, M, D).
-        measures: `metrics.MEASURES` by name as `metrics.evaluate` gives them, (G,) each, NaN where one is not
-            defined.
+        table: (G,), with a field for each of `metrics.MEASURES`, see `measures`.
         h: row sums of the soft alignments, (G, N).
         y_mod: modified targets, (G, N, D).
         events: the K events of the weak target.
         levels: of the events, arrays (G, K).
         empty_targets: share of the weak target's frames that have no activity.
-        empty_share: share of H~ on those frames, (G,).
         H: soft alignments, (G, N, M), if they were to be kept.
     """
 
@@ -38,14 +38,24 @@ class ItemAnalysis:
     step_weights: tuple[float, float, float]
     threshold: float
     shape: tuple[int, int, int]
-    measures: dict[str, NDArray[np.float64]]
+    table: NDArray[Any]
     h: Floats
     y_mod: Floats
     events: Events
     levels: EventLevels
     empty_targets: float
-    empty_share: NDArray[np.float64]
     H: Floats | None = None
+
+    @property
+    def measures(self) -> dict[str, NDArray[np.float64]]:
+        """`metrics.MEASURES` by name as `metrics.evaluate` gives them, (G,) each; NaN where not defined."""
+        return by_name(self.table)
+
+    @property
+    def empty_share(self) -> NDArray[np.float64]:
+        """Share of H~ on frames of the weak target that have no activity, (G,)."""
+        share: NDArray[np.float64] = self.table["empty_share"]
+        return share
 
 
 def analyze_item(
@@ -87,19 +97,18 @@ def analyze_item(
     )
     assert found.h is not None
     assert found.y_mod is not None
-    measures = all_measures(found, item.weak, events, strong=item.strong, threshold=threshold, fps=item.fps)
+    table = all_measures(found, item.weak, events, strong=item.strong, threshold=threshold, fps=item.fps)
     return ItemAnalysis(
         gammas=np.array(ascending, np.float64),
         cost=cost,
         step_weights=step_weights,
         threshold=threshold,
         shape=(len(item.predictions), len(item.weak), item.weak.shape[1]),
-        measures=measures,
+        table=table,
         h=found.h,
         y_mod=found.y_mod,
         events=events,
         levels=found.levels,
         empty_targets=1 - np.count_nonzero(item.weak.any(axis=1)) / len(item.weak),
-        empty_share=measures["empty_share"],
         H=found.H,
     )

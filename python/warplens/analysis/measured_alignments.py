@@ -11,7 +11,8 @@ from warplens import _core
 from warplens._alignment import costs_overflow, is_overflow, no_modified_targets
 from warplens._sequences import as_pair
 from warplens._settings import Settings, check_gamma
-from warplens.analysis.events import EventLevels, Events
+from warplens.analysis.events import Events
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 
 
@@ -93,7 +94,7 @@ def align_and_measure(
         value,
         np.array(found["entropy"], np.float64),
         Marginals.of(found),
-        EventLevels.of(found),
+        EventLevels.of(found["levels"]),
         h=found.get("h"),
         y_mod=found.get("y_mod"),
         H=found.get("H"),

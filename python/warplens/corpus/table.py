@@ -5,9 +5,11 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from warplens.analysis.item_analysis import ItemAnalysis
+import numpy as np
+from numpy.typing import NDArray
+
 from warplens.analysis.metrics import COUNTS, MEASURES
 from warplens.io.replacing import replacing
 
@@ -17,16 +19,30 @@ Row = dict[str, Any]
 """By column; a column that is missing or None is empty in the file."""
 
 
-def rows_of(item_id: str, analysis: ItemAnalysis) -> list[Row]:
+class Measured(NamedTuple):
+    """What the table has of an item: small, since it is sent between processes.
+
+    Attributes:
+        shape: (N, M, D).
+        gammas: ascending, (G,).
+        table: `ItemAnalysis.table`, (G,).
+    """
+
+    shape: tuple[int, int, int]
+    gammas: NDArray[np.float64]
+    table: NDArray[Any]
+
+
+def rows_of(item_id: str, measured: Measured) -> list[Row]:
     """The rows of an item, ascending in gamma."""
-    n_frames, n_targets, n_features = analysis.shape
+    n_frames, n_targets, n_features = measured.shape
     rows = []
-    for g, gamma in enumerate(analysis.gammas):
-        measures = {name: float(analysis.measures[name][g]) for name in MEASURES}
+    for gamma, values in zip(measured.gammas.tolist(), measured.table.tolist(), strict=True):
+        measures = dict(zip(MEASURES, values, strict=True))
         rows.append(
             {
                 "id": item_id,
-                "gamma": float(gamma),
+                "gamma": gamma,
                 "N": n_frames,
                 "M": n_targets,
                 "D": n_features,

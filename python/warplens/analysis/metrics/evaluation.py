@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens import Alignment
-from warplens.analysis.events import EventLevels, Events, find_events, measure_alignment
+from warplens.analysis.events import Events, find_events, measure_alignment
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 from warplens.analysis.measured_alignments import MeasuredAlignments
 from warplens.analysis.metrics.events import event_measures
@@ -56,6 +57,7 @@ MEASURES: tuple[str, ...] = (
 COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
 """Those that are whole numbers."""
 
+_TABLE = np.dtype([(name, np.float64) for name in MEASURES])
 _LEAST_ROW_SUM = 1e-20
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
 
@@ -91,13 +93,13 @@ def evaluate(
         np.array([alignment.value]),
         np.array([alignment.entropy]),
         Marginals(*(values[np.newaxis] for values in vars(marginals).values())),
-        EventLevels(*(values[np.newaxis] for values in vars(levels).values())),
+        EventLevels(levels.records[np.newaxis]),
         h=alignment.h[np.newaxis],
         y_mod=None if strong is None else alignment.y_mod[np.newaxis],
     )
     reference = None if strong is None else np.asarray(strong)
-    measures = all_measures(found, weak, events, strong=reference, threshold=threshold, fps=fps)
-    return {name: int(of[0]) if name in COUNTS else float(of[0]) for name, of in measures.items()}
+    table = all_measures(found, weak, events, strong=reference, threshold=threshold, fps=fps)
+    return {name: int(of[0]) if name in COUNTS else float(of[0]) for name, of in by_name(table).items()}
 
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:
@@ -113,8 +115,12 @@ def all_measures(
     strong: NDArray[Any] | None,
     threshold: float,
     fps: float | None,
-) -> dict[str, NDArray[np.float64]]:
-    """As `evaluate`, of G alignments that have h, and y_mod where the strong target is known: (G,) each."""
+) -> NDArray[Any]:
+    """As `evaluate`, of G alignments that have h, and y_mod where the strong target is known.
+
+    Returns:
+        (G,), with a field of float64 for each of `MEASURES`.
+    """
     assert found.h is not None
     measures: dict[str, Any] = {
         "value": found.value,
@@ -131,7 +137,12 @@ def all_measures(
             for y_mod in found.y_mod
         ]
         measures |= {name: [measures_of[name] for measures_of in of_each] for name in _AGAINST_STRONG}
-    columns = np.empty((len(MEASURES), len(found.value)))
-    for column, name in zip(columns, MEASURES, strict=True):
-        column[:] = measures[name]
-    return dict(zip(MEASURES, columns, strict=True))
+    table = np.empty(len(found.value), _TABLE)
+    for name in MEASURES:
+        table[name] = measures[name]
+    return table
+
+
+def by_name(table: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    """The fields of what `all_measures` returns, (G,) each."""
+    return {name: table[name] for name in MEASURES}

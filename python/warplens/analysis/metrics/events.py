@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.events import EventLevels, Events
+from warplens.analysis.events import Events
+from warplens.analysis.levels import EventLevels
 
 Numbers: TypeAlias = Any
 """A float64 or an int64, or an array of them with an entry a gamma, (G,)."""
@@ -101,21 +102,21 @@ def event_measures(events: Events, levels: EventLevels, threshold: float) -> dic
     count = len(events)
     below = np.count_nonzero(levels.peak < threshold, axis=-1)
     peaks = short_long_peaks(levels.duration, levels.peak)
-    onset, offset = _mean(levels.onset_fade), _mean(levels.offset_fade)
+    means = levels.means()
     return {
         "events": count,
         "events_below_threshold": below,
         "kept": 1 - below / count if count else math.nan,
-        "peak_mean": _mean(levels.peak),
+        "peak_mean": means["peak"],
         "peak_min": levels.peak.min(axis=-1) if count else math.nan,
         "short_event_peak": peaks.short,
         "long_event_peak": peaks.long,
         "short_long_ratio": peaks.ratio,
-        "expected_duration_mean": _mean(levels.duration),
-        "onset_fade_mean": onset,
-        "offset_fade_mean": offset,
-        "widening_mean": _mean(levels.widening),
-        "blur": (onset + offset) / 2,
+        "expected_duration_mean": means["duration"],
+        "onset_fade_mean": means["onset_fade"],
+        "offset_fade_mean": means["offset_fade"],
+        "widening_mean": means["widening"],
+        "blur": (means["onset_fade"] + means["offset_fade"]) / 2,
     }
 
 
@@ -129,12 +130,6 @@ def _quantile(ascending: NDArray[Any], share: float) -> NDArray[Any]:
     )
     between: NDArray[Any] = lower + (place - before) * (upper - lower)
     return between
-
-
-def _mean(values: NDArray[Any]) -> Numbers:
-    # Several of these an alignment: `mean` takes twice as long.
-    count = values.shape[-1]
-    return values.sum(axis=-1) / count if count else math.nan
 
 
 def _mean_where(mask: NDArray[np.bool_], values: NDArray[Any]) -> Numbers:

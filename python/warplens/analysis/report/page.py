@@ -21,7 +21,6 @@ def write_page(path: Path, template: str, **told: Any) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         for part in _environment().get_template(template).generate(told):
             # A file name need not be valid Unicode; the page always is.

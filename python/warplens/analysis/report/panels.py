@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.axes import Tick, frame_ticks, round_steps
-from warplens.analysis.events import EventLevels, Events
+from warplens.analysis.events import Events
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.report.piano_roll import frames_per_column
 
 LONG_ROLL_FRAMES = 900
