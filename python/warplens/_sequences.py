@@ -27,8 +27,9 @@ def as_sequence(name: str, values: ArrayLike, dtype: np.dtype[Any] | None = None
     array = _frames(name, values)
     if dtype is None:
         dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    with np.errstate(over="ignore"):  # what a narrower dtype cannot hold is refused as inf
-        array = np.require(array, dtype, ["C", "A"])
+    if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned):
+        with np.errstate(over="ignore"):  # what a narrower dtype cannot hold is refused as inf
+            array = np.require(array, dtype, ["C", "A"])
     _check_finite(name, array)
     return array
 

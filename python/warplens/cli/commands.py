@@ -161,11 +161,12 @@ def _warn(run: Run) -> None:
 
 
 def _lost_events(run: Run, settings: Settings) -> list[str]:
-    tables = [outcome.measured.table for outcome in run.outcomes if outcome.measured is not None]
+    done = [outcome.measured.measures for outcome in run.outcomes if outcome.measured is not None]
     lines = []
     for g, gamma in enumerate(settings.gammas):
         events, lost = (
-            sum(int(table[name][g]) for table in tables) for name in ("events", "events_below_threshold")
+            sum(int(measures[g][1][name]) for measures in done)
+            for name in ("events", "events_below_threshold")
         )
         if events:
             share = f"{lost} of {events} events ({lost / events:.1%})"

@@ -107,8 +107,7 @@ class ItemWork:
         if not reused:
             save_analysis(path, analysis, key)  # last: it says that all is there
         warning = "; ".join(each for each in warnings if each is not None)
-        measured = Measured(analysis.shape, analysis.gammas, analysis.table)
-        return Outcome(source.id, measured, warning=warning or None, reused=reused)
+        return Outcome(source.id, Measured.of(analysis), warning=warning or None, reused=reused)
 
     def read(self, source: Source) -> Item:
         """The item as it is worked on; errors as `Source.read`."""

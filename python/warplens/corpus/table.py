@@ -5,13 +5,13 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from warplens.analysis.metrics import COUNTS, MEASURES
 from warplens.io.replacing import replacing
+
+if TYPE_CHECKING:
+    from warplens.analysis.item_analysis import ItemAnalysis
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
@@ -20,38 +20,39 @@ Row = dict[str, Any]
 
 
 class Measured(NamedTuple):
-    """What the table has of an item: small, since it is sent between processes.
+    """What the table has of an item, in plain numbers, since it is sent between processes.
 
     Attributes:
         shape: (N, M, D).
-        gammas: ascending, (G,).
-        table: `ItemAnalysis.table`, (G,).
+        measures: for each gamma, ascending, the gamma and the values of `MEASURES`.
     """
 
     shape: tuple[int, int, int]
-    gammas: NDArray[np.float64]
-    table: NDArray[Any]
+    measures: list[tuple[float, dict[str, float]]]
+
+    @classmethod
+    def of(cls, analysis: "ItemAnalysis") -> Self:
+        """What the table has of an analysis."""
+        values = [dict(zip(MEASURES, row, strict=True)) for row in analysis.table.tolist()]
+        return cls(analysis.shape, list(zip(analysis.gammas.tolist(), values, strict=True)))
 
 
 def rows_of(item_id: str, measured: Measured) -> list[Row]:
     """The rows of an item, ascending in gamma."""
     n_frames, n_targets, n_features = measured.shape
-    rows = []
-    for gamma, values in zip(measured.gammas.tolist(), measured.table.tolist(), strict=True):
-        measures = dict(zip(MEASURES, values, strict=True))
-        rows.append(
-            {
-                "id": item_id,
-                "gamma": gamma,
-                "N": n_frames,
-                "M": n_targets,
-                "D": n_features,
-                **{name: None if math.isnan(value) else value for name, value in measures.items()},
-                **{name: int(measures[name]) for name in COUNTS},
-                "status": "ok",
-            }
-        )
-    return rows
+    return [
+        {
+            "id": item_id,
+            "gamma": gamma,
+            "N": n_frames,
+            "M": n_targets,
+            "D": n_features,
+            **{name: None if math.isnan(value) else value for name, value in measures.items()},
+            **{name: int(measures[name]) for name in COUNTS},
+            "status": "ok",
+        }
+        for gamma, measures in measured.measures
+    ]
 
 
 def failed_row(item_id: str, reason: str) -> Row:

@@ -57,16 +57,13 @@ def renamed(like, item_id, **changes):
     return ReportItem(item_id, like.item, like.analysis, **changes)
 
 
-def _rows(entry):
-    analysis = entry.analysis
-    return rows_of(entry.id, Measured(analysis.shape, analysis.gammas, analysis.table))
-
-
 def rows_of_all(entries):
     """Their rows, as the table has them."""
     rows = []
     for each in sorted(entries, key=lambda each: each.id):
-        rows += [failed_row(each.id, each.error)] if each.error else _rows(each)
+        rows += (
+            [failed_row(each.id, each.error)] if each.error else rows_of(each.id, Measured.of(each.analysis))
+        )
     return rows
 
 

@@ -100,7 +100,7 @@ def event_measures(events: Events, levels: EventLevels, threshold: float) -> dic
         the mean of (onset fade + offset fade) / 2.
     """
     count = len(events)
-    below = np.count_nonzero(levels.peak < threshold, axis=-1)
+    below = (levels.peak < threshold).sum(axis=-1)
     peaks = short_long_peaks(levels.duration, levels.peak)
     means = levels.means()
     return {
@@ -135,4 +135,4 @@ def _quantile(ascending: NDArray[Any], share: float) -> NDArray[Any]:
 def _mean_where(mask: NDArray[np.bool_], values: NDArray[Any]) -> Numbers:
     if values.shape[-1] == 0:
         return math.nan
-    return np.where(mask, values, 0.0).sum(axis=-1) / np.count_nonzero(mask, axis=-1)
+    return (values * mask).sum(axis=-1) / mask.sum(axis=-1)

@@ -37,7 +37,7 @@ def share_of_collapsed_targets(masses: NDArray[Any]) -> Numbers:
     Args:
         masses: sum_n H~(n,m) of each target, (M,) or (G, M).
     """
-    return np.count_nonzero(masses < LEAST_MASS, axis=-1) / masses.shape[-1]
+    return (masses < LEAST_MASS).sum(axis=-1) / masses.shape[-1]
 
 
 def share_on_empty_targets(masses: NDArray[Any], weak: NDArray[Any]) -> Numbers:
