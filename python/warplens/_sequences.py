@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._settings import CostFunction, Settings
 
+# H is as large as the weights, and its row sums are some thousand times as large.
+_LARGEST_WEIGHT = 1e30
+
 # Range of the values of x and of y under a cost, as (lowest, highest) with None for no bound.
 _RANGES: dict[str, tuple[tuple[float | None, float | None], tuple[float | None, float | None]]] = {
     "bce": ((0, 1), (0, 1)),
@@ -97,6 +100,11 @@ def as_pair(
     x, y = as_sequence(names[0], x, wanted), as_sequence(names[1], y, wanted)
     common = np.result_type(x, y)
     x, y = x.astype(common, copy=False), y.astype(common, copy=False)
+    if common == np.float32 and max(settings.step_weights) > _LARGEST_WEIGHT:
+        raise ValueError(
+            f"step_weights: {max(settings.step_weights):g} is beyond float32, the precision of x and y; weights "
+            f"up to {_LARGEST_WEIGHT:g} are accepted, or x or y in float64"
+        )
     if isinstance(settings.cost, str):
         check_range(names[0], x, settings.cost, 0)
         check_range(names[1], y, settings.cost, 1)

@@ -5,6 +5,7 @@ It has a pipe of its own; a worker whose parent is gone finds it closed and leav
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -169,6 +170,7 @@ def _serve(pipe: "Connection[Any, Any]", foreign: "Sequence[Connection[Any, Any]
     for each in foreign:
         each.close()
     _keep_memory()
+    gc.freeze()  # what is there by now stays, and need not be gone through again
     wl.set_num_threads(1)
     work: Any = None
     with contextlib.suppress(EOFError, OSError):

@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +49,7 @@ def _begin(folder: Path) -> tuple[IO[bytes], str]:
     # Without `Path`, which takes as long for this as the system: it is done for every item of a corpus.
     prefix = os.path.join(folder, ".")  # noqa: PTH118
     while True:
-        temporary = f"{prefix}{secrets.token_hex(8)}{_SUFFIX}"
+        temporary = f"{prefix}{os.urandom(8).hex()}{_SUFFIX}"
         try:
             file = open(temporary, "xb")  # noqa: PTH123, SIM115
         except FileNotFoundError:
