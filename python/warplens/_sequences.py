@@ -102,8 +102,8 @@ def as_pair(
     x, y = x.astype(common, copy=False), y.astype(common, copy=False)
     if common == np.float32 and max(settings.step_weights) > _LARGEST_WEIGHT:
         raise ValueError(
-            f"step_weights: {max(settings.step_weights):g} is beyond float32, the precision of x and y; weights "
-            f"up to {_LARGEST_WEIGHT:g} are accepted, or x or y in float64"
+            f"step_weights: {max(settings.step_weights):g} is beyond float32, the precision of x and y; "
+            f"weights up to {_LARGEST_WEIGHT:g} are accepted, or x or y in float64"
         )
     if isinstance(settings.cost, str):
         check_range(names[0], x, settings.cost, 0)

@@ -161,12 +161,11 @@ def _warn(run: Run) -> None:
 
 
 def _lost_events(run: Run, settings: Settings) -> list[str]:
-    done = [outcome.measured.measures for outcome in run.outcomes if outcome.measured is not None]
     lines = []
     for g, gamma in enumerate(settings.gammas):
+        done = [outcome.measured.measures(g) for outcome in run.outcomes if outcome.measured is not None]
         events, lost = (
-            sum(int(measures[g][1][name]) for measures in done)
-            for name in ("events", "events_below_threshold")
+            sum(int(measures[name]) for measures in done) for name in ("events", "events_below_threshold")
         )
         if events:
             share = f"{lost} of {events} events ({lost / events:.1%})"

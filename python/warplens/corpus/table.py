@@ -20,21 +20,27 @@ Row = dict[str, Any]
 
 
 class Measured(NamedTuple):
-    """What the table has of an item, in plain numbers, since it is sent between processes.
+    """What the table has of an item: few bytes, sent between processes and kept until all are done.
 
     Attributes:
         shape: (N, M, D).
-        measures: for each gamma, ascending, the gamma and the values of `MEASURES`.
+        gammas: ascending, G of them.
+        values: those of `MEASURES`, G times as many float64.
     """
 
     shape: tuple[int, int, int]
-    measures: list[tuple[float, dict[str, float]]]
+    gammas: tuple[float, ...]
+    values: bytes
 
     @classmethod
     def of(cls, analysis: "ItemAnalysis") -> Self:
         """What the table has of an analysis."""
-        values = [dict(zip(MEASURES, row, strict=True)) for row in analysis.table.tolist()]
-        return cls(analysis.shape, list(zip(analysis.gammas.tolist(), values, strict=True)))
+        return cls(analysis.shape, tuple(analysis.gammas.tolist()), analysis.table.tobytes())
+
+    def measures(self, g: int) -> dict[str, float]:
+        """The measures at a gamma, by name."""
+        values = memoryview(self.values).cast("d")[g * len(MEASURES) : (g + 1) * len(MEASURES)]
+        return dict(zip(MEASURES, values.tolist(), strict=True))
 
 
 def rows_of(item_id: str, measured: Measured) -> list[Row]:
@@ -51,7 +57,7 @@ def rows_of(item_id: str, measured: Measured) -> list[Row]:
             **{name: int(measures[name]) for name in COUNTS},
             "status": "ok",
         }
-        for gamma, measures in measured.measures
+        for gamma, measures in ((gamma, measured.measures(g)) for g, gamma in enumerate(measured.gammas))
     ]
 
 
