@@ -72,7 +72,7 @@ def test_off_the_path_there_is_nothing_and_it_is_not_missed():
     assert (H == 0).mean() > 0.7
     _, sparse = measure_alignment(H, weak, events, threshold=0.3)
     _, dense = measure_alignment(np.where(H == 0, 1e-200, H), weak, events, threshold=0.3)
-    for name in sparse.records.dtype.names:
+    for name in set(sparse.records.dtype.names) - {"peak_frame"}:  # of a plateau, which rounding chooses
         np.testing.assert_allclose(getattr(sparse, name), getattr(dense, name), rtol=1e-12, atol=1e-12)
 
 
