@@ -17,6 +17,7 @@ __all__ = [
     "available_instruction_sets",
     "costs_padded",
     "costs_ragged",
+    "crc32",
     "find_events",
     "get_num_threads",
     "instruction_set",
@@ -162,6 +163,9 @@ def measure_alignment(
     stops: NDArray[np.int64],
     threshold: float,
 ) -> AlignmentMeasures: ...
+def crc32(data: bytes | memoryview, value: int = 0) -> int:
+    """As `zlib.crc32`."""
+
 def find_events(y: _Floats) -> Runs: ...
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod arrays;
+mod checksum;
 mod events;
 mod measured;
 mod padded;
@@ -50,6 +51,8 @@ fn available_instruction_sets() -> Vec<&'static str> {
 mod _core {
     #[pymodule_export]
     use super::NoPathError;
+    #[pymodule_export]
+    use super::checksum::crc32;
     #[pymodule_export]
     use super::events::{find_events, measure_alignment};
     #[pymodule_export]

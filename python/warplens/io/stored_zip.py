@@ -5,8 +5,9 @@ all that is done with the arrays in it. What is not of the plain kind below is l
 """
 
 import struct
-import zlib
 from collections.abc import Iterable, Mapping
+
+from warplens._core import crc32
 
 MOST_BYTES = 1 << 24
 """Larger archives are not worth having in memory as a whole."""
@@ -57,7 +58,7 @@ def stored_members(data: bytes) -> dict[str, memoryview] | None:
         if member is None or len(member) < size or not name.isascii():
             return None
         member = member[:size]
-        if zlib.crc32(member) != checksum or name.decode() in members:
+        if crc32(member) != checksum or name.decode() in members:
             return None
         members[name.decode()] = member
     return members if place == directory_end else None
@@ -84,7 +85,7 @@ def stored_archive(members: Mapping[str, Iterable[bytes | memoryview]]) -> bytes
         contents = list(parts)
         encoded, size, checksum = name.encode("ascii"), 0, 0
         for part in contents:
-            size, checksum = size + len(part), zlib.crc32(part, checksum)
+            size, checksum = size + len(part), crc32(part, checksum)
         told = (_VERSION, 0, _STORED, 0, _EPOCH, checksum, size, size, len(encoded), 0)
         pieces += [_LOCAL.pack(_LOCAL_SIGNATURE, *told), encoded, *contents]
         directory += [_CENTRAL.pack(_CENTRAL_SIGNATURE, _VERSION, *told, 0, 0, 0, 0, place), encoded]
