@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import warplens as wl
-from warplens._sequences import is_finite
+from warplens._sequences import finite_extremes
 from warplens.io.errors import ItemError
 from warplens.io.notes import Notes, roll_of
 
@@ -127,7 +127,7 @@ def _sequence(key: str, value: Any, dtype_of_integers: np.dtype[Any]) -> Floats:
     elif array.dtype.newbyteorder("=") not in (np.dtype(np.float32), np.dtype(np.float64)):
         array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-    if not is_finite(array):
+    if finite_extremes(array) is None:
         frame, feature = np.argwhere(~np.isfinite(array))[0]
         raise ItemError(
             f"'{key}' is {array[frame, feature]} at frame {frame}, feature {feature}; values must be finite"
