@@ -7,8 +7,9 @@
 //! e(n) = sum_{a <= m < b} H~(n,m) y(m,d),   H~(n,m) = H(n,m) / sum_m H(n,m)
 //! ```
 //!
-//! One event at a time is held, N numbers and the largest of every [`SPAN`] of them: where nothing is large nothing is
-//! searched. Columns of H~ are turned into rows a window of targets at a time, since neighbouring events share them.
+//! One event at a time is held, from the first frame that has a share of it to the last, and the largest of every
+//! [`SPAN`] of these numbers: where nothing is large nothing is searched. Columns of H~ are turned into rows a window of
+//! targets at a time, since neighbouring events share them.
 
 use std::ops::Range;
 
@@ -34,6 +35,23 @@ pub struct Event {
     pub feature: usize,
     /// [a, b).
     pub run: Range<usize>,
+}
+
+impl Event {
+    /// All maximal runs of targets Y (M,D) with y(m,d) > 0, by start, then feature.
+    pub fn all_of<F: Real>(Targets { y, d }: Targets<'_, F>) -> Vec<Self> {
+        let is_active = |m: usize, feature: usize| y.get(m * d + feature).is_some_and(|y| y.to_f64() > 0.0);
+        let mut events = vec![];
+        for (m, frame) in y.chunks_exact(d.max(1)).enumerate() {
+            for feature in (0..frame.len()).filter(|&feature| frame[feature].to_f64() > 0.0) {
+                if m == 0 || !is_active(m - 1, feature) {
+                    let stop = (m + 1..).find(|&m| !is_active(m, feature)).unwrap_or(m + 1);
+                    events.push(Self { feature, run: m..stop });
+                }
+            }
+        }
+        events
+    }
 }
 
 /// What is kept of the level of one event.
@@ -79,7 +97,7 @@ pub fn levels<F: Real>(
 ) -> Vec<Level> {
     let Targets { y, d } = targets;
     assert!(alignment.len() == shape.cells() && y.len() == shape.m * d);
-    let mut columns = Columns::new(alignment, shape, &marginals.inverse_sums);
+    let mut columns = Columns::new(alignment, shape, marginals);
     let mut weights = vec![];
     let mut curve = Curve::new(shape.n);
     events
@@ -87,7 +105,7 @@ pub fn levels<F: Real>(
         .map(|Event { feature, run }| {
             weights.clear();
             weights.extend(run.clone().map(|m| y[m * d + feature].to_f64()));
-            columns.combine(run.clone(), &weights, &mut curve.e);
+            columns.combine(run.clone(), &weights, &mut curve);
             curve.level(marginals.masses[run.clone()].iter().sum(), threshold)
         })
         .collect()
@@ -97,26 +115,30 @@ pub fn levels<F: Real>(
 struct Columns<'a, F> {
     alignment: &'a [F],
     shape: Shape,
-    inverse_sums: &'a [f64],
+    marginals: &'a Marginals,
     window: Range<usize>,
     width: usize,
     stride: usize,
+    /// The columns of the window; 0 outside of `frames`.
     entries: Vec<f64>,
+    /// For each column of the window the frames from the first to the last that have a share of it.
+    frames: Vec<Range<usize>>,
 }
 
 impl<'a, F: Real> Columns<'a, F> {
-    fn new(alignment: &'a [F], shape: Shape, inverse_sums: &'a [f64]) -> Self {
+    fn new(alignment: &'a [F], shape: Shape, marginals: &'a Marginals) -> Self {
         let width = (WINDOW / shape.n).max(LEAST_COLUMNS).min(shape.m);
         // An odd number of cache lines: columns a power of two apart would share a few places of the cache.
         let stride = (shape.n.div_ceil(8) | 1) * 8;
-        Self { alignment, shape, inverse_sums, window: 0..0, width, stride, entries: vec![] }
+        let (entries, frames) = (vec![0.0; width * stride], vec![0..0; width]);
+        Self { alignment, shape, marginals, window: 0..0, width, stride, entries, frames }
     }
 
     /// `sum_m weights[m] H~(., m)` over a run of columns.
-    fn combine(&mut self, run: Range<usize>, weights: &[f64], out: &mut [f64]) {
+    fn combine(&mut self, run: Range<usize>, weights: &[f64], curve: &mut Curve) {
         if run.len() > self.width {
-            let rows = self.alignment.chunks_exact(self.shape.m).zip(self.inverse_sums);
-            for (out, (row, inverse)) in out.iter_mut().zip(rows) {
+            let rows = self.alignment.chunks_exact(self.shape.m).zip(&self.marginals.inverse_sums);
+            for (out, (row, inverse)) in curve.begin(0..self.shape.n).iter_mut().zip(rows) {
                 *out = row[run.clone()].iter().zip(weights).map(|(h, y)| h.to_f64() * y).sum::<f64>() * inverse;
             }
             return;
@@ -124,8 +146,12 @@ impl<'a, F: Real> Columns<'a, F> {
         if run.start < self.window.start || run.end > self.window.end {
             self.turn(run.start);
         }
-        let of_run = self.entries[(run.start - self.window.start) * self.stride..].chunks_exact(self.stride);
+        let first = run.start - self.window.start;
+        let frames = self.frames[first..][..run.len()].iter().cloned().reduce(joined).unwrap_or_default();
+        let out = curve.begin(frames.clone());
+        let of_run = self.entries[first * self.stride..].chunks_exact(self.stride);
         for (index, (column, &y)) in of_run.zip(weights).enumerate() {
+            let column = &column[frames.clone()];
             if index == 0 {
                 out.iter_mut().zip(column).for_each(|(e, share)| *e = y * share);
             } else {
@@ -135,51 +161,83 @@ impl<'a, F: Real> Columns<'a, F> {
     }
 
     fn turn(&mut self, start: usize) {
+        for (column, frames) in self.entries.chunks_exact_mut(self.stride).zip(&mut self.frames) {
+            column[frames.clone()].fill(0.0);
+            *frames = 0..0;
+        }
         self.window = start..(start + self.width).min(self.shape.m);
-        self.entries.resize(self.width * self.stride, 0.0);
-        for (frame, (row, inverse)) in self.alignment.chunks_exact(self.shape.m).zip(self.inverse_sums).enumerate() {
-            let column = self.entries[frame..].iter_mut().step_by(self.stride);
-            column.zip(&row[self.window.clone()]).for_each(|(share, h)| *share = h.to_f64() * inverse);
+        let rows = self.alignment.chunks_exact(self.shape.m);
+        let known = self.marginals.support.iter().zip(&self.marginals.inverse_sums);
+        for (frame, (row, (support, inverse))) in rows.zip(known).enumerate() {
+            for m in support.start.max(self.window.start)..support.end.min(self.window.end) {
+                let column = m - self.window.start;
+                self.entries[column * self.stride + frame] = row[m].to_f64() * inverse;
+                self.frames[column] = joined(self.frames[column].clone(), frame..frame + 1);
+            }
         }
     }
 }
 
-/// e(n) of one event, and the largest of every span of it.
+/// From the first of either to the last.
+fn joined(a: Range<usize>, b: Range<usize>) -> Range<usize> {
+    if a.is_empty() {
+        b
+    } else if b.is_empty() {
+        a
+    } else {
+        a.start.min(b.start)..a.end.max(b.end)
+    }
+}
+
+/// e(n) of one event from `start` on, and the largest of every span of it; everywhere else e(n) is 0.
 struct Curve {
+    frames: usize,
+    start: usize,
     e: Vec<f64>,
     largest: Vec<f64>,
 }
 
 impl Curve {
     fn new(frames: usize) -> Self {
-        Self { e: vec![0.0; frames], largest: vec![0.0; frames.div_ceil(SPAN)] }
+        Self { frames, start: 0, e: vec![], largest: vec![] }
+    }
+
+    /// The levels of these frames, to be written; a frame of level 0 is kept on either side, so that what falls to
+    /// nothing is seen to.
+    fn begin(&mut self, within: Range<usize>) -> &mut [f64] {
+        let kept = within.start.saturating_sub(1)..(within.end + 1).min(self.frames);
+        self.start = kept.start;
+        self.e.clear();
+        self.e.resize(kept.len(), 0.0);
+        &mut self.e[within.start - kept.start..][..within.len()]
     }
 
     fn level(&mut self, duration: f64, threshold: f64) -> Level {
         let mut peak = 0.0f64;
-        for (largest, span) in self.largest.iter_mut().zip(self.e.chunks(SPAN)) {
-            *largest = largest_of(span);
-            peak = peak.max(*largest);
+        self.largest.clear();
+        for span in self.e.chunks(SPAN) {
+            let largest = largest_of(span);
+            self.largest.push(largest);
+            peak = peak.max(largest);
+        }
+        if peak == 0.0 {
+            return Level { last: self.frames - 1, duration, ..Level::default() };
         }
         let (first, last) = (self.first_from(peak / 2.0), self.last_from(peak / 2.0));
         let within = &self.e[first..=last];
-        let mut level = Level {
+        let [low, high] = FADE.map(|share| share * peak);
+        let end = self.e.len() - 1;
+        Level {
             peak,
-            peak_frame: self.first_from(peak),
-            first,
-            last,
+            peak_frame: self.start + self.first_from(peak),
+            first: self.start + first,
+            last: self.start + last,
             duration,
             mean: within.iter().sum::<f64>() / within.len() as f64,
-            ..Level::default()
-        };
-        if peak > 0.0 {
-            let [low, high] = FADE.map(|share| share * peak);
-            let end = self.e.len() - 1;
-            level.onset_fade = rise(|n| self.e[n], self.first_from(high), low, high);
-            level.offset_fade = rise(|n| self.e[end - n], end - self.last_from(high), low, high);
-            level.widening = self.count_from(threshold * peak) as f64 - duration;
+            onset_fade: rise(|n| self.e[n], self.first_from(high), low, high),
+            offset_fade: rise(|n| self.e[end - n], end - self.last_from(high), low, high),
+            widening: self.count_from(threshold * peak) as f64 - duration,
         }
-        level
     }
 
     /// The first frame of at least this level, which is at most the peak.
@@ -197,6 +255,9 @@ impl Curve {
     }
 
     fn count_from(&self, level: f64) -> usize {
+        if level <= 0.0 {
+            return self.frames;
+        }
         let spans = self.largest.iter().zip(self.e.chunks(SPAN)).filter(|&(&largest, _)| largest >= level);
         spans.map(|(_, span)| span.iter().filter(|&&e| e >= level).count()).sum()
     }
@@ -300,7 +361,10 @@ mod tests {
         // More columns than a window has in the last, and runs of all lengths, longer than the window too.
         for (n, m, d) in [(1, 1, 1), (2, 3, 2), (17, 9, 4), (50, 30, 3), (5000, 40, 2)] {
             let shape = Shape { n, m };
-            let alignment: Vec<f64> = random(n * m, 7).into_iter().map(|x| x.powi(9)).collect();
+            // Most of it nothing, as off the path of an alignment.
+            let cells = random(n * m, 7).into_iter().zip(random(n * m, 11));
+            let alignment: Vec<f64> = cells.map(|(x, there)| if there < 0.3 { x.powi(9) } else { 0.0 }).collect();
+            let alignment = if n * m == 1 { vec![1.0] } else { alignment };
             let y = random(m * d, 3);
             let marginals = Marginals::new(&alignment, shape);
             let mut events = vec![];
@@ -311,7 +375,10 @@ mod tests {
             }
             let got = levels(&alignment, shape, &marginals, Targets { y: &y, d }, &events, 0.4);
             for (event, got) in events.iter().zip(got) {
-                let share = |n: usize, m_: usize| alignment[n * m + m_] / alignment[n * m..][..m].iter().sum::<f64>();
+                let share = |n: usize, m_: usize| {
+                    let sum = alignment[n * m..][..m].iter().sum::<f64>();
+                    if sum > 0.0 { alignment[n * m + m_] / sum } else { 0.0 }
+                };
                 let e: Vec<f64> =
                     (0..n).map(|n| event.run.clone().map(|m| share(n, m) * y[m * d + event.feature]).sum()).collect();
                 let duration = (0..n).map(|n| event.run.clone().map(|m| share(n, m)).sum::<f64>()).sum();
@@ -322,7 +389,7 @@ mod tests {
 
     fn level_of(e: &[f64]) -> Level {
         let mut curve = Curve::new(e.len());
-        curve.e.copy_from_slice(e);
+        curve.begin(0..e.len()).copy_from_slice(e);
         curve.level(e.iter().sum(), 0.5)
     }
 

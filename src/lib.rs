@@ -10,7 +10,7 @@
 //!
 //! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel`,
 //! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. `marginals` and `events` read a soft alignment
-//! and know of no sweep. The core knows no Python unless the feature `python` adds the binding.
+//! and know of no sweep; `measured` puts both together. The core knows no Python unless the feature `python` adds the binding.
 
 pub mod band;
 pub mod batch;
@@ -19,6 +19,7 @@ pub mod error;
 pub mod events;
 pub mod kernel;
 pub mod marginals;
+pub mod measured;
 pub mod plan;
 pub mod readout;
 pub mod real;

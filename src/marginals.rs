@@ -6,11 +6,16 @@
 //! mass(m) = sum_n H~(n,m)      path(n) = sum_m H~(n,m) m      entropy(n) = -sum_m H~(n,m) log H~(n,m)
 //! ```
 
+use std::ops::Range;
+
 use crate::real::Real;
 use crate::shape::Shape;
 
 /// Shares below this add less than 1e-16 to an entropy, and most shares are.
 const LEAST_SHARE: f64 = 1e-18;
+
+/// Entries of a row that are looked at together.
+const BLOCK: usize = 16;
 
 /// What lies on each target and where each frame lies.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +28,8 @@ pub struct Marginals {
     pub path: Vec<f64>,
     /// Entropy of each frame's row in nats, (N,).
     pub entropy: Vec<f64>,
+    /// The targets from the first to the last that each frame has a share of, (N,): most rows are 0 but near the path.
+    pub support: Vec<Range<usize>>,
 }
 
 impl Marginals {
@@ -30,30 +37,55 @@ impl Marginals {
     pub fn new<F: Real>(alignment: &[F], shape: Shape) -> Self {
         let Shape { n, m } = shape;
         assert_eq!(alignment.len(), n * m);
-        let mut found =
-            Self { inverse_sums: vec![0.0; n], masses: vec![0.0; m], path: vec![0.0; n], entropy: vec![0.0; n] };
-        let (ones, numbers) = (vec![1.0; m], (0..m).map(|target| target as f64).collect::<Vec<_>>());
+        let mut found = Self {
+            inverse_sums: vec![0.0; n],
+            masses: vec![0.0; m],
+            path: vec![0.0; n],
+            entropy: vec![0.0; n],
+            support: Vec::with_capacity(n),
+        };
+        let numbers: Vec<f64> = (0..m).map(|target| target as f64).collect();
+        let ones = vec![1.0; m];
         let mut shares = vec![0.0; m];
         for (frame, row) in alignment.chunks_exact(m).enumerate() {
-            shares.iter_mut().zip(row).for_each(|(share, h)| *share = h.to_f64());
-            let sum = dot(&shares, &ones);
+            let support = support(row);
+            let shares = &mut shares[..support.len()];
+            shares.iter_mut().zip(&row[support.clone()]).for_each(|(share, h)| *share = h.to_f64());
+            let sum = dot(shares, &ones[..shares.len()]);
             let inverse = if sum > 0.0 { 1.0 / sum } else { 0.0 };
-            for (share, mass) in shares.iter_mut().zip(&mut found.masses) {
+            for (share, mass) in shares.iter_mut().zip(&mut found.masses[support.clone()]) {
                 *share *= inverse;
                 *mass += *share;
             }
             found.inverse_sums[frame] = inverse;
-            found.path[frame] = dot(&shares, &numbers);
+            found.path[frame] = dot(shares, &numbers[support.clone()]);
             let entropy: f64 =
                 shares.iter().filter(|&&share| share > LEAST_SHARE).map(|share| share * share.ln()).sum();
             found.entropy[frame] = (-entropy).max(0.0);
+            found.support.push(support);
         }
         found
     }
 }
 
+/// From the first entry that is not 0 to the last; empty where all are.
+fn support<F: Real>(row: &[F]) -> Range<usize> {
+    // Whole blocks of nothing first: without a branch a number, they are passed over several at a time.
+    let is_nothing = |block: &&[F]| block.iter().fold(true, |nothing, h| nothing & (h.to_f64() == 0.0));
+    let start = BLOCK * row.chunks(BLOCK).take_while(is_nothing).count();
+    let end = row.len() - (BLOCK * row.rchunks(BLOCK).take_while(is_nothing).count()).min(row.len());
+    if start >= end {
+        return 0..0;
+    }
+    let is_there = |h: &F| h.to_f64() != 0.0;
+    let first = row[start..end].iter().position(is_there).unwrap_or(0);
+    let last = row[start..end].iter().rposition(is_there).unwrap_or(0);
+    start + first..start + last + 1
+}
+
 /// `sum a b` in eight parts, so that no addition waits for the one before.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
     let mut parts = [0.0; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
     let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
@@ -77,6 +109,7 @@ mod tests {
         assert_eq!(sharp.masses, [1.0; 4]);
         assert_eq!(sharp.path, [0.0, 1.0, 2.0, 3.0]);
         assert_eq!(sharp.entropy, [0.0; 4]);
+        assert_eq!(sharp.support, [0..1, 1..2, 2..3, 3..4]);
         let even = Marginals::new(&[0.25f64; 16], shape);
         assert_eq!(even.masses, [1.0; 4]);
         assert_eq!(even.path, [1.5; 4]);
@@ -89,5 +122,6 @@ mod tests {
         assert_eq!(found.inverse_sums, [0.0, 0.5]);
         assert_eq!(found.masses, [0.5, 0.5]);
         assert_eq!(found.entropy[0], 0.0);
+        assert_eq!(found.support, [0..0, 0..2]);
     }
 }

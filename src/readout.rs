@@ -10,7 +10,7 @@ use crate::real::Real;
 use crate::shape::Shape;
 
 /// A row of H with a smaller sum is divided by the sum of E instead.
-const LEAST_ROW_SUM: f64 = 1e-20;
+pub const LEAST_ROW_SUM: f64 = 1e-20;
 
 /// A row-major matrix inside a larger one.
 pub struct MatrixMut<'a, F> {

@@ -75,10 +75,11 @@ def analyze_all(folder: Path, out: Path, gammas: Sequence[float]) -> float:
     """The command, start of the interpreter and report included; the largest memory of a process, in MB."""
     words = ["analyze", str(folder), "-o", str(out), "--gamma", *map(str, gammas)]
     code = (
-        "import resource, sys\n"
-        "from warplens.cli.commands import warplens\n"
+        "import contextlib, resource, sys\n"
+        "from warplens.cli import main\n"
         "if __name__ == '__main__':\n"
-        "    warplens(sys.argv[1:], standalone_mode=False)\n"
+        "    with contextlib.suppress(SystemExit):\n"
+        "        main()\n"
         "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
         "    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
     )

@@ -124,11 +124,7 @@ class Alignment:
         """
         self._needs_sequences("y_mod")
         if not self._settings.has_modified_targets:
-            name = self._settings.cost if isinstance(self._settings.cost, str) else "a callable"
-            raise ValueError(
-                f"y_mod: cost {name} is not affine in the target, so no modified targets give its gradient; "
-                'use "mse", "bce" or another cost of that form'
-            )
+            raise no_modified_targets(self._settings)
         return self._array("y_mod")
 
     @property
@@ -228,17 +224,28 @@ def compute(
         outputs=outputs,
         threads=threads,
     )
-    return [_overflow(settings) if _is_overflow(result) else result for result in found]
+    return [costs_overflow(settings) if is_overflow(result) else result for result in found]
 
 
-def _is_overflow(result: Any) -> bool:
+def no_modified_targets(settings: Settings) -> ValueError:
+    """What is wrong with a cost that is asked for modified targets and has none."""
+    name = settings.cost if isinstance(settings.cost, str) else "a callable"
+    return ValueError(
+        f"y_mod: cost {name} is not affine in the target, so no modified targets give its gradient; "
+        'use "mse", "bce" or another cost of that form'
+    )
+
+
+def is_overflow(result: Any) -> bool:
+    """Whether a result, or the error in its place, is that of costs beyond float64."""
     # The sequences are finite, so costs that are not, or their sum, left the range of float64.
     if isinstance(result, _core.NoPathError):
         return not str(result).startswith("band")
     return not isinstance(result, Exception) and bool(np.isnan(result["value"]))
 
 
-def _overflow(settings: Settings) -> ValueError:
+def costs_overflow(settings: Settings) -> ValueError:
+    """What is wrong with sequences whose costs leave the range of float64."""
     return ValueError(
         f"x, y: their costs {settings.cost!r} overflow float64; sequences of smaller magnitude are accepted"
     )

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 __all__ = [
     "NoPathError",
+    "align_and_measure_pair",
     "align_padded",
     "align_ragged",
     "available_instruction_sets",
     "costs_padded",
     "costs_ragged",
+    "crc32",
+    "find_events",
     "get_num_threads",
     "instruction_set",
     "measure_alignment",
@@ -46,23 +49,48 @@ class PairResult(TypedDict, total=False):
 
 @type_check_only
 class AlignmentMeasures(TypedDict):
-    """What a soft alignment holds of its targets (M,), frames (N,) and events (K,)."""
+    """What G soft alignments hold of their targets, frames and K events; G = 1 where one is given."""
 
-    masses: NDArray[np.float64]  # (M,)
-    path: NDArray[np.float64]  # (N,)
-    frame_entropy: NDArray[np.float64]  # (N,)
-    peak: NDArray[np.float64]  # (K,), as all that follow
-    peak_frame: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    duration: NDArray[np.float64]
-    mean_level: NDArray[np.float64]
-    onset_fade: NDArray[np.float64]
-    offset_fade: NDArray[np.float64]
-    widening: NDArray[np.float64]
+    masses: NDArray[np.float64]  # (G,M)
+    path: NDArray[np.float64]  # (G,N)
+    frame_entropy: NDArray[np.float64]  # (G,N)
+    levels: NDArray[np.float64]  # (G,K,9): peak, duration, mean_level, onset_fade, offset_fade, widening; as
+    # int64 by their bits peak_frame, first, last
+
+@type_check_only
+class PairMeasures(AlignmentMeasures, total=False):
+    """The same of one pair at G gammas, and what was asked for in the dtype of the inputs."""
+
+    value: list[float]
+    entropy: list[float]
+    h: _Floats  # (G,N)
+    y_mod: _Floats  # (G,N,D)
+    H: _Floats  # (G,N,M)
+
+@type_check_only
+class Runs(TypedDict):
+    """Events, (K,) each, by start, then feature."""
+
+    feature: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
 
 class NoPathError(ValueError): ...
 
+def align_and_measure_pair(
+    x: _Floats,
+    y: _Floats,
+    *,
+    cost: str,
+    gammas: Sequence[float],
+    step_weights: tuple[float, float, float],
+    features: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    threshold: float,
+    outputs: Sequence[str],
+    threads: int | None,
+) -> PairMeasures: ...
 def align_ragged(
     xs: Sequence[_Floats],
     ys: Sequence[_Floats],
@@ -135,6 +163,10 @@ def measure_alignment(
     stops: NDArray[np.int64],
     threshold: float,
 ) -> AlignmentMeasures: ...
+def crc32(data: bytes | memoryview, value: int = 0) -> int:
+    """As `zlib.crc32`."""
+
+def find_events(y: _Floats) -> Runs: ...
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
 def instruction_set() -> str: ...

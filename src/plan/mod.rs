@@ -240,6 +240,12 @@ fn ask_for_memory(bytes: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// As many zeros, if memory for them can be had.
+pub fn zeros<F: Real>(count: usize) -> Result<Vec<F>, Error> {
+    ask_for_memory(count.saturating_mul(size_of::<F>()))?;
+    Ok(vec![F::default(); count])
+}
+
 fn no_path(Shape { n, m }: Shape, banded: bool) -> Error {
     let within = if banded { " within the band" } else { "" };
     Error::NoPath {

@@ -1,6 +1,6 @@
 //! What a soft alignment holds of its targets and their events.
 
-use numpy::{Element, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{Element, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -11,13 +11,11 @@ use crate::marginals::Marginals;
 use crate::real::Real;
 use crate::shape::Shape;
 
+/// Features, starts and stops of events.
+pub type Runs<'a, 'py> = [&'a PyReadonlyArray1<'py, i64>; 3];
+
 /// Runs [a, b) of features, checked against the targets' M and D.
-fn events(
-    features: &PyReadonlyArray1<'_, i64>,
-    starts: &PyReadonlyArray1<'_, i64>,
-    stops: &PyReadonlyArray1<'_, i64>,
-    (m, d): (usize, usize),
-) -> Result<Vec<Event>, Error> {
+pub fn events([features, starts, stops]: Runs<'_, '_>, (m, d): (usize, usize)) -> Result<Vec<Event>, Error> {
     let (features, starts, stops) = (features.as_array(), starts.as_array(), stops.as_array());
     if features.len() != starts.len() || features.len() != stops.len() {
         let lengths = format!("{}, {} and {}", features.len(), starts.len(), stops.len());
@@ -40,7 +38,7 @@ fn measure<'py, F: Real + Element>(
     py: Python<'py>,
     alignment: &PyReadonlyArray2<'py, F>,
     y: &PyReadonlyArray2<'py, F>,
-    runs: [&PyReadonlyArray1<'py, i64>; 3],
+    runs: Runs<'_, 'py>,
     threshold: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
     let ((n, m), (m_of_y, d)) = (alignment.as_array().dim(), y.as_array().dim());
@@ -48,43 +46,51 @@ fn measure<'py, F: Real + Element>(
         return Err(Error::argument("y", format!("has {m_of_y} frames, the alignment {m} targets")).into());
     }
     let shape = Shape::new(n, m)?;
-    let [features, starts, stops] = runs;
-    let events = events(features, starts, stops, (m, d))?;
+    let events = events(runs, (m, d))?;
     let (alignment, y) = (alignment.as_slice()?, y.as_slice()?);
     let (marginals, levels) = py.detach(|| {
         let marginals = Marginals::new(alignment, shape);
         let levels = levels(alignment, shape, &marginals, Targets { y, d }, &events, threshold);
         (marginals, levels)
     });
-    into_dict(py, marginals, &levels)
+    let result = PyDict::new(py);
+    put_measures(&result, &[marginals], &[levels])?;
+    Ok(result)
 }
 
-/// A name and what of each level is listed under it.
-type Column<T> = (&'static str, fn(&Level) -> T);
+/// Puts G lists of numbers of one length under a name, as (G, length).
+fn put<'py, T: Element>(
+    result: &Bound<'py, PyDict>,
+    name: &str,
+    rows: usize,
+    numbers: impl Iterator<Item = T>,
+) -> PyResult<()> {
+    let flat: Vec<T> = numbers.collect();
+    let length = flat.len() / rows.max(1);
+    result.set_item(name, PyArray1::from_vec(result.py(), flat).reshape([rows, length])?)
+}
 
-fn into_dict<'py>(py: Python<'py>, marginals: Marginals, levels: &[Level]) -> PyResult<Bound<'py, PyDict>> {
-    let result = PyDict::new(py);
-    for (name, values) in [("masses", marginals.masses), ("path", marginals.path), ("frame_entropy", marginals.entropy)]
-    {
-        result.set_item(name, PyArray1::from_vec(py, values))?;
-    }
-    let numbers: [Column<f64>; 6] = [
-        ("peak", |level| level.peak),
-        ("duration", |level| level.duration),
-        ("mean_level", |level| level.mean),
-        ("onset_fade", |level| level.onset_fade),
-        ("offset_fade", |level| level.offset_fade),
-        ("widening", |level| level.widening),
-    ];
-    for (name, of) in numbers {
-        result.set_item(name, PyArray1::from_iter(py, levels.iter().map(of)))?;
-    }
-    let frames: [Column<usize>; 3] =
-        [("peak_frame", |level| level.peak_frame), ("first", |level| level.first), ("last", |level| level.last)];
-    for (name, of) in frames {
-        result.set_item(name, PyArray1::from_iter(py, levels.iter().map(|level| of(level) as i64)))?;
-    }
-    Ok(result)
+/// Numbers of 8 bytes in the record of a level.
+const RECORD: usize = 9;
+
+/// The record of a level as Python reads it, whole numbers by their bits.
+fn record(level: &Level) -> [f64; RECORD] {
+    let whole = |number: usize| f64::from_bits(number as u64);
+    let Level { peak, duration, mean, onset_fade, offset_fade, widening, .. } = *level;
+    let [peak_frame, first, last] = [level.peak_frame, level.first, level.last].map(whole);
+    [peak, duration, mean, onset_fade, offset_fade, widening, peak_frame, first, last]
+}
+
+/// Puts what is known of G alignments of one pair.
+pub fn put_measures<'py>(result: &Bound<'py, PyDict>, marginals: &[Marginals], levels: &[Vec<Level>]) -> PyResult<()> {
+    let rows = marginals.len();
+    put(result, "masses", rows, marginals.iter().flat_map(|each| &each.masses).copied())?;
+    put(result, "path", rows, marginals.iter().flat_map(|each| &each.path).copied())?;
+    put(result, "frame_entropy", rows, marginals.iter().flat_map(|each| &each.entropy).copied())?;
+    let records: Vec<f64> = levels.iter().flatten().flat_map(record).collect();
+    let shape = [rows, levels.first().map_or(0, Vec::len), RECORD];
+    result.set_item("levels", PyArray1::from_vec(result.py(), records).reshape(shape)?)?;
+    Ok(())
 }
 
 #[pyfunction]
@@ -108,6 +114,23 @@ pub fn measure_alignment<'py>(
     }
 }
 
-fn read<'py, F: Element>(object: &Bound<'py, PyAny>) -> Option<PyReadonlyArray2<'py, F>> {
+pub fn read<'py, F: Element>(object: &Bound<'py, PyAny>) -> Option<PyReadonlyArray2<'py, F>> {
     object.extract().ok().filter(|array: &PyReadonlyArray2<'py, F>| array.as_slice().is_ok())
+}
+
+#[pyfunction]
+pub fn find_events<'py>(py: Python<'py>, y: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let events = if let Some(y) = read::<f32>(&y) {
+        Event::all_of(Targets { y: y.as_slice()?, d: y.as_array().dim().1 })
+    } else if let Some(y) = read::<f64>(&y) {
+        Event::all_of(Targets { y: y.as_slice()?, d: y.as_array().dim().1 })
+    } else {
+        return Err(precision_error("y"));
+    };
+    let result = PyDict::new(py);
+    let column = |of: fn(&Event) -> usize| PyArray1::from_iter(py, events.iter().map(|event| of(event) as i64));
+    result.set_item("feature", column(|event| event.feature))?;
+    result.set_item("start", column(|event| event.run.start))?;
+    result.set_item("stop", column(|event| event.run.end))?;
+    Ok(result)
 }

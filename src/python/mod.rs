@@ -2,7 +2,9 @@
 
 mod arguments;
 mod arrays;
+mod checksum;
 mod events;
+mod measured;
 mod padded;
 mod ragged;
 mod tangent;
@@ -50,7 +52,11 @@ mod _core {
     #[pymodule_export]
     use super::NoPathError;
     #[pymodule_export]
-    use super::events::measure_alignment;
+    use super::checksum::crc32;
+    #[pymodule_export]
+    use super::events::{find_events, measure_alignment};
+    #[pymodule_export]
+    use super::measured::align_and_measure_pair;
     #[pymodule_export]
     use super::padded::{align_padded, costs_padded};
     #[pymodule_export]

@@ -9,7 +9,6 @@ from warplens._lazily import lazily
 
 if TYPE_CHECKING:
     from warplens.analysis.events import (
-        EventLevels,
         Events,
         event_levels,
         find_events,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from warplens.analysis.gamma_sweep import GammaSweep, pool
     from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
     from warplens.analysis.item_sweep import sweep_item
+    from warplens.analysis.levels import EventLevels
     from warplens.analysis.marginals import Marginals
     from warplens.analysis.metrics import evaluate
 else:
@@ -27,7 +27,6 @@ else:
         __name__,
         {
             "events": (
-                "EventLevels",
                 "Events",
                 "event_levels",
                 "find_events",
@@ -38,6 +37,7 @@ else:
             "gamma_sweep": ("GammaSweep", "pool"),
             "item_analysis": ("ItemAnalysis", "analyze_item"),
             "item_sweep": ("sweep_item",),
+            "levels": ("EventLevels",),
             "marginals": ("Marginals",),
             "metrics": ("evaluate",),
         },

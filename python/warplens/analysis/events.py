@@ -10,6 +10,7 @@ what the network is taught at best: an event whose peak stays under the threshol
 read off is one that the network is taught to lose.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens import _core
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 
 
@@ -37,38 +39,10 @@ class Events:
     def __len__(self) -> int:
         return len(self.feature)
 
-
-@dataclass(frozen=True)
-class EventLevels:
-    """What is kept of the levels e(n), n from 0, of each of K events.
-
-    Times between frames come by linear interpolation of e. The level rises from t_10, where it last passes
-    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; it falls likewise,
-    seen from the end. A level that is above 10 % from the first frame on rises from t_10 = 0, so that only
-    what can be seen counts. A step from nothing to the peak within one frame takes 0.8 frames.
-
-    Attributes:
-        peak: max_n e(n), (K,) float64.
-        peak_frame: the first frame n in which the peak is reached, (K,) int64.
-        first: the first frame in which e(n) is at least half the peak, (K,) int64.
-        last: the last such frame, (K,) int64.
-        duration: expected duration in frames, sum_n sum_{a <= m < b} H~(n,m), (K,) float64.
-        mean_level: mean of e(n) over first <= n <= last, (K,) float64.
-        onset_fade: t_90 - t_10 of the rise in frames, (K,) float64; 0 for a peak of 0.
-        offset_fade: the same of the fall.
-        widening: frames in which e(n) is at least threshold times the peak, less the duration, (K,) float64:
-            0 if the event is taught as it is, positive if it is spread thin; 0 for a peak of 0.
-    """
-
-    peak: NDArray[np.float64]
-    peak_frame: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    duration: NDArray[np.float64]
-    mean_level: NDArray[np.float64]
-    onset_fade: NDArray[np.float64]
-    offset_fade: NDArray[np.float64]
-    widening: NDArray[np.float64]
+    def as_core(self) -> dict[str, NDArray[np.int64]]:
+        """Features, starts and stops as the compiled module takes them."""
+        runs = {"features": self.feature, "starts": self.start, "stops": self.stop}
+        return {name: np.ascontiguousarray(values, np.int64) for name, values in runs.items()}
 
 
 def find_events(weak: NDArray[Any]) -> Events:
@@ -86,14 +60,10 @@ def find_events(weak: NDArray[Any]) -> Events:
     weak = np.asarray(weak)
     if weak.ndim != 2:
         raise ValueError(f"weak: shape {weak.shape}, it must be (M, D)")
-    # A column of nothing on either side of each feature's row gives every run both of its edges.
-    active = np.zeros((weak.shape[1], weak.shape[0] + 2), np.int8)
-    active[:, 1:-1] = weak.T > 0
-    edges = np.diff(active, axis=1)
-    feature, start = np.nonzero(edges == 1)
-    _, stop = np.nonzero(edges == -1)
-    order = np.lexsort((feature, start))
-    return Events(feature[order], start[order], stop[order])
+    if weak.dtype not in (np.float32, np.float64):
+        weak = weak > 0
+    found = _core.find_events(_as_floats(weak))
+    return Events(found["feature"], found["start"], found["stop"])
 
 
 def event_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> NDArray[np.float64]:
@@ -141,27 +111,19 @@ def measure_alignment(
     _check_shapes(H, weak)
     # One precision for both, and none lost; sums are float64 anyway.
     dtype: Any = np.float32 if H.dtype == weak.dtype == np.float32 else np.float64
-    found = _core.measure_alignment(
+    found: Mapping[str, Any] = _core.measure_alignment(
         np.ascontiguousarray(H, dtype),
         np.ascontiguousarray(weak, dtype),
-        features=np.ascontiguousarray(events.feature, np.int64),
-        starts=np.ascontiguousarray(events.start, np.int64),
-        stops=np.ascontiguousarray(events.stop, np.int64),
+        **events.as_core(),
         threshold=threshold,
     )
-    marginals = Marginals(found["masses"], found["path"], found["frame_entropy"])
-    levels = EventLevels(
-        peak=found["peak"],
-        peak_frame=found["peak_frame"],
-        first=found["first"],
-        last=found["last"],
-        duration=found["duration"],
-        mean_level=found["mean_level"],
-        onset_fade=found["onset_fade"],
-        offset_fade=found["offset_fade"],
-        widening=found["widening"],
-    )
-    return marginals, levels
+    of_one = {name: values[0] for name, values in found.items()}
+    return Marginals.of(of_one), EventLevels.of(of_one["levels"])
+
+
+def _as_floats(array: NDArray[Any]) -> NDArray[Any]:
+    """C-contiguous, in native byte order, of float32 or float64."""
+    return np.ascontiguousarray(array, np.float32 if array.dtype in (np.float32, np.bool_) else np.float64)
 
 
 def _check_shapes(H: NDArray[Any], weak: NDArray[Any]) -> None:

@@ -1,15 +1,16 @@
 """One item through the lens: aligned at every gamma, with its events and measures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens._align import align_in_full
-from warplens.analysis.events import EventLevels, Events, find_events, measure_alignment
-from warplens.analysis.metrics import MEASURES
-from warplens.analysis.metrics.evaluation import all_measures, rows_of
+from warplens.analysis.events import Events, find_events
+from warplens.analysis.levels import EventLevels
+from warplens.analysis.measured_alignments import align_and_measure
+from warplens.analysis.metrics.evaluation import all_measures, by_name
 from warplens.io import Floats, Item
 
 
@@ -23,14 +24,12 @@ class ItemAnalysis:
         step_weights: (horizontal, vertical, diagonal).
         threshold: level under which an event counts as lost.
         shape: (N, M, D).
-        measures: `metrics.MEASURES` by name as `metrics.evaluate` gives them, (G,) each, NaN where one is not
-            defined.
+        table: (G,), with a field for each of `metrics.MEASURES`, see `measures`.
         h: row sums of the soft alignments, (G, N).
         y_mod: modified targets, (G, N, D).
         events: the K events of the weak target.
         levels: of the events, arrays (G, K).
         empty_targets: share of the weak target's frames that have no activity.
-        empty_share: share of H~ on those frames, (G,).
         H: soft alignments, (G, N, M), if they were to be kept.
     """
 
@@ -39,14 +38,24 @@ class ItemAnalysis:
     step_weights: tuple[float, float, float]
     threshold: float
     shape: tuple[int, int, int]
-    measures: dict[str, NDArray[np.float64]]
+    table: NDArray[Any]
     h: Floats
     y_mod: Floats
     events: Events
     levels: EventLevels
     empty_targets: float
-    empty_share: NDArray[np.float64]
     H: Floats | None = None
+
+    @property
+    def measures(self) -> dict[str, NDArray[np.float64]]:
+        """`metrics.MEASURES` by name as `metrics.evaluate` gives them, (G,) each; NaN where not defined."""
+        return by_name(self.table)
+
+    @property
+    def empty_share(self) -> NDArray[np.float64]:
+        """Share of H~ on frames of the weak target that have no activity, (G,)."""
+        share: NDArray[np.float64] = self.table["empty_share"]
+        return share
 
 
 def analyze_item(
@@ -73,48 +82,33 @@ def analyze_item(
     """
     if len(gammas) == 0:
         raise ValueError("gammas: empty, at least one is needed")
+    ascending = sorted(gammas)
     events = find_events(item.weak)
-    measures: list[dict[str, float]] = []
-    hs, y_mods, levels, Hs = [], [], [], []
-    for gamma in sorted(gammas):
-        # One thread: a corpus runs its items side by side.
-        alignment = align_in_full(
-            item.predictions, item.weak, cost=cost, gamma=gamma, step_weights=step_weights, threads=1
-        )
-        marginals, of_events = measure_alignment(rows_of(alignment), item.weak, events, threshold=threshold)
-        levels.append(of_events)
-        measures.append(
-            all_measures(
-                alignment,
-                item.weak,
-                (events, marginals, of_events),
-                strong=item.strong,
-                threshold=threshold,
-                fps=item.fps,
-            )
-        )
-        hs.append(alignment.h)
-        y_mods.append(alignment.y_mod)
-        if keep_alignment:
-            Hs.append(alignment.H)
-    columns = np.array([list(each.values()) for each in measures], np.float64).T.copy()
-    by_name = dict(zip(MEASURES, columns, strict=True))
+    found = align_and_measure(
+        item.predictions,
+        item.weak,
+        events,
+        cost=cost,
+        gammas=ascending,
+        step_weights=step_weights,
+        threshold=threshold,
+        outputs=["h", "y_mod", "H"] if keep_alignment else ["h", "y_mod"],
+        threads=1,  # a corpus runs its items side by side
+    )
+    assert found.h is not None
+    assert found.y_mod is not None
+    table = all_measures(found, item.weak, events, strong=item.strong, threshold=threshold, fps=item.fps)
     return ItemAnalysis(
-        gammas=np.array(sorted(gammas), np.float64),
+        gammas=np.array(ascending, np.float64),
         cost=cost,
         step_weights=step_weights,
         threshold=threshold,
         shape=(len(item.predictions), len(item.weak), item.weak.shape[1]),
-        measures=by_name,
-        h=np.stack(hs),
-        y_mod=np.stack(y_mods),
+        table=table,
+        h=found.h,
+        y_mod=found.y_mod,
         events=events,
-        levels=_stack(levels),
-        empty_targets=float(np.mean(~item.weak.any(axis=1))),
-        empty_share=by_name["empty_share"],
-        H=np.stack(Hs) if keep_alignment else None,
+        levels=found.levels,
+        empty_targets=1 - np.count_nonzero(item.weak.any(axis=1)) / len(item.weak),
+        H=found.H,
     )
-
-
-def _stack(levels: Sequence[EventLevels]) -> EventLevels:
-    return EventLevels(*(np.stack([getattr(each, f.name) for each in levels]) for f in fields(EventLevels)))

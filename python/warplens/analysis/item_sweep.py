@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from warplens._align import align_in_full
-from warplens.analysis.events import find_events, summarize_levels
+from warplens.analysis.events import find_events
 from warplens.analysis.gamma_sweep import GammaSweep, lost_to_collapse
-from warplens.analysis.metrics.evaluation import rows_of
+from warplens.analysis.measured_alignments import align_and_measure
 from warplens.analysis.metrics.events import short_and_long
 from warplens.analysis.metrics.frames import STRONG_THRESHOLD
 from warplens.io import Item
@@ -42,18 +41,26 @@ def sweep_item(
     short_peaks, fades, entropy = (np.empty(len(ascending)) for _ in range(3))
     short_events, hits, active = (np.zeros(len(ascending), np.int64) for _ in range(3))
     for g, gamma in enumerate(ascending):
-        # One thread: a corpus runs its items side by side.
-        alignment = align_in_full(
-            item.predictions, item.weak, cost=cost, gamma=gamma, step_weights=step_weights, threads=1
+        found = align_and_measure(
+            item.predictions,
+            item.weak,
+            events,
+            cost=cost,
+            gammas=[float(gamma)],
+            step_weights=step_weights,
+            threshold=threshold,
+            outputs=[] if wanted is None else ["y_mod"],
+            threads=1,  # a corpus runs its items side by side
         )
-        levels = summarize_levels(rows_of(alignment), item.weak, events)
-        peak[g], duration[g] = levels.peak, levels.duration
-        short, _ = short_and_long(levels.duration)
-        short_events[g], short_peaks[g] = np.count_nonzero(short), levels.peak[short].sum()
+        levels = found.levels
+        peak[g], duration[g] = levels.peak[0], levels.duration[0]
+        short, _ = short_and_long(duration[g])
+        short_events[g], short_peaks[g] = np.count_nonzero(short), peak[g, short].sum()
         fades[g] = (levels.onset_fade + levels.offset_fade).sum() / 2
-        entropy[g] = alignment.entropy
+        entropy[g] = found.entropy[0]
         if wanted is not None:
-            taught = alignment.y_mod > threshold
+            assert found.y_mod is not None
+            taught = found.y_mod[0] > threshold
             hits[g] = np.count_nonzero(taught & wanted)
             active[g] = np.count_nonzero(taught) + np.count_nonzero(wanted)
     return GammaSweep(

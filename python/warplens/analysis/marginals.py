@@ -1,6 +1,8 @@
 """Sums along the rows and columns of a soft alignment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Marginals:
-    """Of H~ (N, M), n and m from 0.
+    """Of H~ (N, M), n and m from 0; of G alignments with a leading axis of gammas.
 
     Attributes:
         masses: sum_n H~(n,m), the frames that each target holds, (M,); they add up to N.
@@ -19,3 +21,8 @@ class Marginals:
     masses: NDArray[np.float64]
     path: NDArray[np.float64]
     frame_entropy: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        """Of what the compiled module tells, (G, ...)."""
+        return cls(found["masses"], found["path"], found["frame_entropy"])

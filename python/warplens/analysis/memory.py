@@ -7,11 +7,8 @@ import numpy as np
 
 from warplens.io import Item
 
-_ALIGNMENTS = 2
-"""That of one gamma is there until that of the next is."""
-
-_FOR_EMPTY_ROWS = 5
-"""Where horizontal steps are free, rows may be empty: E and H~ of both, and H~ in the making in float64."""
+_FOR_EMPTY_ROWS = 1
+"""Where steps are free, rows may be empty: E, which takes their place."""
 
 _FOR_FIGURES = 6
 """Costs, accumulated costs and what sorts and colours them, in float64."""
@@ -31,24 +28,27 @@ def bytes_to_analyze(
         item: predictions (N, D) and weak target (M, D).
         n_gammas: how many it is aligned at, G.
         step_weights: (horizontal, vertical, diagonal).
-        keep_alignment: whether H (G, N, M) is kept: each is there by itself before all are put together.
+        keep_alignment: whether H (G, N, M) is kept; else that of one gamma is there at a time.
         figures: whether the item is drawn afterwards.
     """
     kept = n_gammas if keep_alignment else 0
-    alignments = (max(_ALIGNMENTS, 2 * kept) + _for_empty_rows(step_weights)) * _bytes_a_cell(item)
+    alignments = (max(1, kept) + _for_empty_rows(step_weights)) * _bytes_a_cell(item)
     drawn = kept * _bytes_a_cell(item) + _FOR_FIGURES * 8 if figures else 0
-    y_mods = 2 * n_gammas * item.predictions.size * _bytes_a_cell(item)
+    y_mods = n_gammas * item.predictions.size * _bytes_a_cell(item)
     return _bytes_of(item) + y_mods + max(alignments, drawn) * _cells(item)
 
 
 def bytes_to_sweep(item: Item, *, step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> int:
     """Bytes of the item and of what `sweep_item` makes of it; arguments as for `bytes_to_analyze`."""
-    alignments = (_ALIGNMENTS + _for_empty_rows(step_weights)) * _cells(item)
-    return _bytes_of(item) + (alignments + _ALIGNMENTS * item.predictions.size) * _bytes_a_cell(item)
+    alignment = (1 + _for_empty_rows(step_weights)) * _cells(item)
+    y_mods = (
+        0 if item.strong is None else 2 * item.predictions.size
+    )  # that of one gamma until the next is there
+    return _bytes_of(item) + (alignment + y_mods) * _bytes_a_cell(item)
 
 
 def _for_empty_rows(step_weights: tuple[float, float, float]) -> int:
-    return _FOR_EMPTY_ROWS if step_weights[0] == 0 else 0
+    return _FOR_EMPTY_ROWS if min(step_weights) == 0 else 0
 
 
 def _cells(item: Item) -> int:

@@ -1,11 +1,16 @@
 """The command `warplens`, in the extra `cli`."""
 
 import io
+import os
 import sys
 
 
 def main() -> None:
     """Run the command; without its extra, say how to get it."""
+    # Threads that NumPy takes when it is imported have nothing to do here, and a process without any can be
+    # copied, which is how workers begin soonest.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     try:
         import rich  # noqa: F401  # asked for here, used where something is drawn
 

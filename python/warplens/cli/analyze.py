@@ -114,10 +114,11 @@ def analyze_command(
 
 def _lost_events(run: Run, settings: Settings) -> list[str]:
     lines = []
-    for gamma in settings.gammas:
-        rows = [row for outcome in run.outcomes for row in outcome.rows if row.get("gamma") == gamma]
-        events = sum(row["events"] for row in rows)
-        lost = sum(row["events_below_threshold"] for row in rows)
+    for g, gamma in enumerate(settings.gammas):
+        done = [outcome.measured.measures(g) for outcome in run.outcomes if outcome.measured is not None]
+        events, lost = (
+            sum(int(measures[name]) for measures in done) for name in ("events", "events_below_threshold")
+        )
         if events:
             share = f"{lost} of {events} events ({lost / events:.1%})"
             lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")

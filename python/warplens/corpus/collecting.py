@@ -14,6 +14,9 @@ from warplens.io.formats import FORMATS, groups_of, is_zarr_folder, item_suffix
 from warplens.io.manifest import MANIFEST_SUFFIXES
 from warplens.io.npy import belongs_to_set
 
+_RESULT_SUFFIXES = (".npz", ".json", ".html")
+"""How files of an item's results end."""
+
 
 class Collected(NamedTuple):
     """What inputs hold.
@@ -72,6 +75,7 @@ def collect(inputs: Sequence[Path], *, exclude: Path) -> Collected:
         raise InputError(
             f"no item in {', '.join(str(given) for given in inputs)}{ignored}; read are {FORMATS}{results}"
         )
+    found.part_files_from_folders()
     sources = sorted(found.sources.values(), key=lambda source: source.id)
     return Collected(sources, found.ignored, found.results)
 
@@ -133,6 +137,23 @@ class _Found:
                 self.sources[source.id] = source
             except InputError as error:
                 self._add_unusable(f"{path.name} row {row.row}", row.location, str(error))
+
+    def part_files_from_folders(self) -> None:
+        """Make unusable what would lie in a folder that has the name of another item's file."""
+        for source in list(self.sources.values()):
+            parts = source.id.split("/")
+            for folder in ("/".join(parts[:end]) for end in range(1, len(parts))):
+                stem, dot, suffix = folder.rpartition(".")
+                # Of "a.npz/b" the file of "a" would be a folder.
+                if f"{dot}{suffix}" in _RESULT_SUFFIXES and stem in self.sources:
+                    del self.sources[source.id]
+                    self._add_unusable(
+                        source.id,
+                        source.location,
+                        f"'{source.id}' cannot be an item beside '{stem}': its results would lie in a folder "
+                        f"that has the name of the other's file, {folder}; rename one",
+                    )
+                    break
 
     def _add_unusable(self, name: str, location: str, reason: str) -> None:
         safe = "/".join(re.sub(r"[\\\0]", "_", part) for part in name.split("/") if part.strip(".")) or "item"

@@ -9,6 +9,7 @@ request `H` (G,N,M). They are few because every array of an npz file costs time.
 import dataclasses
 import io
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,16 +19,18 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.events import EventLevels, Events
+from warplens.analysis.events import Events
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.levels import RECORD, EventLevels
 from warplens.corpus.sources import check_id
 from warplens.io import ItemError, open_npz
 from warplens.io.replacing import replacing
+from warplens.io.stored_zip import MOST_BYTES, stored_archive
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
-_MOST_BYTES_AT_ONCE = 1 << 24
-"""A zip file is written back and forth, at a call to the system each time: small ones are made in memory."""
+_EVENT = tuple(field.name for field in dataclasses.fields(Events))
+_EVENT_RECORD = np.dtype([(name, np.int64) for name in _EVENT])
 
 
 def item_path(out: Path, item_id: str) -> Path:
@@ -52,23 +55,21 @@ def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(about)),
         "gamma": analysis.gammas,
-        "value": analysis.measures["value"],
+        "value": analysis.table["value"],
         "h": analysis.h,
         "y_mod": analysis.y_mod,
-        "measures": _with_fields(analysis.measures),
-        "events": _with_fields(vars(analysis.events)),
-        "levels": _with_fields(vars(analysis.levels)),
+        "measures": analysis.table,
+        "events": _event_records(analysis.events),
+        "levels": analysis.levels.records,
     }
     if analysis.H is not None:
         arrays["H"] = analysis.H
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        if sum(array.nbytes for array in arrays.values()) > _MOST_BYTES_AT_ONCE:
-            _write_npz(file, arrays)
+        members = {f"{name}.npy": _npy(array) for name, array in arrays.items()}
+        if sum(array.nbytes for array in arrays.values()) < MOST_BYTES / 2:
+            file.write(stored_archive(members))
         else:
-            together = io.BytesIO()
-            _write_npz(together, arrays)
-            file.write(together.getbuffer())
+            _write_large(file, members)
 
 
 def read_analysis(path: Path) -> ItemAnalysis:
@@ -83,6 +84,8 @@ def read_analysis(path: Path) -> ItemAnalysis:
 
 def load_analysis(path: Path, key: str) -> ItemAnalysis | None:
     """As `read_analysis`, but None unless there is a sound file that was written under this key."""
+    if not os.path.exists(path):  # noqa: PTH110 - asked for every item of a first run, and several times as fast
+        return None
     try:
         return _read(path, key)
     except (OSError, ItemError):
@@ -103,48 +106,44 @@ def _read(path: Path, key: str | None) -> ItemAnalysis:
 def _analysis_of(about: Mapping[str, Any], archive: Mapping[str, NDArray[Any]]) -> ItemAnalysis:
     n_frames, n_targets, n_features = about["shape"]
     horizontal, vertical, diagonal = about["step_weights"]
-    measures = _fields(archive["measures"])
+    events, levels = archive["events"], archive["levels"]
+    if levels.dtype != RECORD:
+        raise KeyError("levels of another kind")
     return ItemAnalysis(
         gammas=archive["gamma"],
         cost=about["cost"],
         step_weights=(horizontal, vertical, diagonal),
         threshold=about["threshold"],
         shape=(n_frames, n_targets, n_features),
-        measures=measures,
+        table=archive["measures"],
         h=archive["h"],
         y_mod=archive["y_mod"],
-        events=Events(**_fields(archive["events"], dataclasses.fields(Events))),
-        levels=EventLevels(**_fields(archive["levels"], dataclasses.fields(EventLevels))),
+        events=Events(**{name: np.ascontiguousarray(events[name]) for name in _EVENT}),
+        levels=EventLevels(levels),
         empty_targets=about["empty_targets"],
-        empty_share=measures["empty_share"],
         H=archive.get("H"),
     )
 
 
-def _with_fields(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    """Arrays of one shape as one array with a field of each."""
-    first = next(iter(arrays.values()))
-    together = np.empty(first.shape, [(name, array.dtype) for name, array in arrays.items()])
-    for name, array in arrays.items():
-        together[name] = array
-    return together
+def _event_records(events: Events) -> NDArray[Any]:
+    """One record an event, (K,)."""
+    records = np.empty(len(events), _EVENT_RECORD)
+    for name in _EVENT:
+        records[name] = getattr(events, name)
+    return records
 
 
-def _fields(
-    together: NDArray[Any], wanted: tuple[dataclasses.Field[Any], ...] | None = None
-) -> dict[str, NDArray[Any]]:
-    names = together.dtype.names if wanted is None else [field.name for field in wanted]
-    return {name: np.ascontiguousarray(together[name]) for name in names or ()}
+def _npy(array: NDArray[Any]) -> tuple[bytes, memoryview]:
+    """An npy file in two parts, header and values."""
+    return _npy_header(array.dtype, array.shape), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def _write_npz(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """As `np.savez`, with the time of every member fixed and headers made once for each shape."""
+def _write_large(file: IO[bytes], members: Mapping[str, tuple[bytes, memoryview]]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH)
-            with archive.open(member, "w", force_zip64=True) as stream:
-                stream.write(_npy_header(array.dtype, array.shape))
-                stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        for name, parts in members.items():
+            with archive.open(zipfile.ZipInfo(name, _ZIP_EPOCH), "w", force_zip64=True) as stream:
+                for part in parts:
+                    stream.write(part)
 
 
 @lru_cache(256)

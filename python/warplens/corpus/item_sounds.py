@@ -85,7 +85,6 @@ def write_sounds(
         heard = None if recording is None else _read(recording)
         for path, y_mod in zip(paths, analysis.y_mod, strict=True):
             sound = sonify(y_mod, item.fps, item.lowest_pitch, voices=most_voices(item.weak))
-            path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
                 write_wav(file, sound if heard is None else stereo(heard, sound))
     except (ValueError, MemoryError) as error:

@@ -20,7 +20,7 @@ from warplens.corpus.item_sounds import (
 from warplens.corpus.room import check_room
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source
-from warplens.corpus.table import Row, failed_row, rows_of
+from warplens.corpus.table import Measured, Row, failed_row, rows_of
 from warplens.io import Item
 
 COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
@@ -33,17 +33,24 @@ class Outcome:
 
     Attributes:
         id: the item.
-        rows: its rows of the table, ascending in gamma; a single one if it failed.
+        measured: what the table has of it, None if it failed.
         error: why it failed, or None.
         warning: what to mind about its results, or None.
         reused: whether an earlier run had done it under the same settings.
     """
 
     id: str
-    rows: list[Row]
+    measured: Measured | None = None
     error: str | None = None
     warning: str | None = None
     reused: bool = False
+
+    @property
+    def rows(self) -> list[Row]:
+        """Its rows of the table, ascending in gamma; a single one if it failed."""
+        if self.measured is None:
+            return [failed_row(self.id, self.error or "")]
+        return rows_of(self.id, self.measured)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ class ItemWork:
         if not reused:
             save_analysis(path, analysis, key)  # last: it says that all is there
         warning = "; ".join(each for each in warnings if each is not None)
-        return Outcome(source.id, rows_of(source.id, analysis), warning=warning or None, reused=reused)
+        return Outcome(source.id, Measured.of(analysis), warning=warning or None, reused=reused)
 
     def read(self, source: Source) -> Item:
         """The item as it is worked on; errors as `Source.read`."""
@@ -119,7 +126,7 @@ class ItemWork:
             item_path(self.out, source.id).unlink(missing_ok=True)
             remove_sounds(self.out, source.id, self.settings.gammas)
             remove_figures(self.out, source.id)
-        return Outcome(source.id, [failed_row(source.id, reason)], error=reason)
+        return Outcome(source.id, error=reason)
 
 
 def _warning(analysis: ItemAnalysis) -> str | None:

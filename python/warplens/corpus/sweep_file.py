@@ -30,7 +30,6 @@ def save_sweep(path: Path, sweep: GammaSweep, key: str) -> None:
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in vars(sweep).items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write((json.dumps({"key": key, **fields}) + "\n").encode())
 

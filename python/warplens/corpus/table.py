@@ -5,11 +5,13 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.analysis.metrics import COUNTS, MEASURES
 from warplens.io.replacing import replacing
+
+if TYPE_CHECKING:
+    from warplens.analysis.item_analysis import ItemAnalysis
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
@@ -17,25 +19,46 @@ Row = dict[str, Any]
 """By column; a column that is missing or None is empty in the file."""
 
 
-def rows_of(item_id: str, analysis: ItemAnalysis) -> list[Row]:
+class Measured(NamedTuple):
+    """What the table has of an item: few bytes, sent between processes and kept until all are done.
+
+    Attributes:
+        shape: (N, M, D).
+        gammas: ascending, G of them.
+        values: those of `MEASURES`, G times as many float64.
+    """
+
+    shape: tuple[int, int, int]
+    gammas: tuple[float, ...]
+    values: bytes
+
+    @classmethod
+    def of(cls, analysis: "ItemAnalysis") -> Self:
+        """What the table has of an analysis."""
+        return cls(analysis.shape, tuple(analysis.gammas.tolist()), analysis.table.tobytes())
+
+    def measures(self, g: int) -> dict[str, float]:
+        """The measures at a gamma, by name."""
+        values = memoryview(self.values).cast("d")[g * len(MEASURES) : (g + 1) * len(MEASURES)]
+        return dict(zip(MEASURES, values.tolist(), strict=True))
+
+
+def rows_of(item_id: str, measured: Measured) -> list[Row]:
     """The rows of an item, ascending in gamma."""
-    n_frames, n_targets, n_features = analysis.shape
-    rows = []
-    for g, gamma in enumerate(analysis.gammas):
-        measures = {name: float(analysis.measures[name][g]) for name in MEASURES}
-        rows.append(
-            {
-                "id": item_id,
-                "gamma": float(gamma),
-                "N": n_frames,
-                "M": n_targets,
-                "D": n_features,
-                **{name: None if math.isnan(value) else value for name, value in measures.items()},
-                **{name: int(measures[name]) for name in COUNTS},
-                "status": "ok",
-            }
-        )
-    return rows
+    n_frames, n_targets, n_features = measured.shape
+    return [
+        {
+            "id": item_id,
+            "gamma": gamma,
+            "N": n_frames,
+            "M": n_targets,
+            "D": n_features,
+            **{name: None if math.isnan(value) else value for name, value in measures.items()},
+            **{name: int(measures[name]) for name in COUNTS},
+            "status": "ok",
+        }
+        for gamma, measures in ((gamma, measured.measures(g)) for g, gamma in enumerate(measured.gammas))
+    ]
 
 
 def failed_row(item_id: str, reason: str) -> Row:

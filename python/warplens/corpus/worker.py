@@ -4,14 +4,17 @@ It has a pipe of its own; a worker whose parent is gone finds it closed and leav
 """
 
 import contextlib
+import ctypes
+import gc
 import multiprocessing
 import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -52,13 +55,21 @@ class Worker:
         return self.started and bool(self.items)
 
     @classmethod
-    def start(cls) -> "Worker":
-        """A new one; it says `READY` when it is there."""
-        # A new interpreter, not a fork: the threads of the parent's kernels would not be in the copy.
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _environment_of_workers():
+    def start(cls, others: Sequence["Worker"] = ()) -> "Worker":
+        """A new one; it says `READY` when it is there.
+
+        Args:
+            others: those there are. A copy of this process closes their pipes, which would else not end with
+                this process.
+        """
+        ours, theirs = multiprocessing.Pipe()
+        process: BaseProcess
+        if _can_be_copied():
+            foreign = [ours, *(other.pipe for other in others)]
+            process = ForkProcess(target=_serve, args=(theirs, foreign), daemon=True)
+        else:
+            process = SpawnProcess(target=_serve, args=(theirs, []), daemon=True)
+        with _environment_of_workers(), _no_interruption():
             process.start()
         theirs.close()  # so that the pipe ends with the worker
         return cls(process, ours)
@@ -102,13 +113,19 @@ class Worker:
         return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
 
 
-# NumPy takes as many threads as the environment says when it is imported; here processes are enough. And
-# memory once taken is kept (glibc): giving the arrays of each item back and taking them anew costs as much as
-# some of the work.
-_ENVIRONMENT = {
-    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    **dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 23)),
-}
+def _can_be_copied() -> bool:
+    """Whether a copy of this process works as it does; it is there much sooner than a new interpreter.
+
+    Of several threads a copy has one, and waits for ever for what the others held.
+    """
+    try:
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
+    except OSError:
+        return False
+
+
+# A new interpreter imports NumPy, which takes as many threads as this says; here processes are enough.
+_ENVIRONMENT = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @contextlib.contextmanager
@@ -125,9 +142,35 @@ def _environment_of_workers() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(pipe: "Connection[Any, Any]") -> None:
+@contextlib.contextmanager
+def _no_interruption() -> Iterator[None]:
+    """Keeps Ctrl-C from a worker until it ignores it: it goes to all, and the parent ends its workers."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _keep_memory() -> None:
+    """Memory once taken is kept (glibc): to give arrays back with each item and take them anew costs much."""
+    with contextlib.suppress(OSError, AttributeError):
+        allocator = ctypes.CDLL(None)
+        for option in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
+            allocator.mallopt(option, 1 << 23)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
+
+def _serve(pipe: "Connection[Any, Any]", foreign: "Sequence[Connection[Any, Any]]") -> None:
     """The life of a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for each in foreign:
+        each.close()
+    _keep_memory()
+    gc.freeze()  # what is there by now stays, and need not be gone through again
     wl.set_num_threads(1)
     work: Any = None
     with contextlib.suppress(EOFError, OSError):

@@ -51,7 +51,7 @@ class Workers:
         attempts = [0] * len(sources)
         answers: dict[int, Answer[R]] = {}
         while len(self._workers) < min(self._processes, len(sources)):
-            self._workers.append(Worker.start())
+            self._workers.append(Worker.start(self._workers))
         yielded = 0
         finished = False
         try:
@@ -123,7 +123,8 @@ class Workers:
         return ending
 
     def _put_another_for(self, worker: Worker) -> None:
-        self._workers[self._workers.index(worker)] = Worker.start()
+        others = [other for other in self._workers if other is not worker]
+        self._workers[self._workers.index(worker)] = Worker.start(others)
 
 
 _HINT = (

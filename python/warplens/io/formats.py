@@ -17,6 +17,7 @@ FORMATS = "npz, <id>.predictions.npy with <id>.weak.npy, HDF5, safetensors, zarr
 
 _HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
 _GROUPED = (*_HDF5, ".zarr", ".zip")
+_SINGLE = (".npz", ".npy", ".safetensors")
 
 
 def item_suffix(name: str) -> str | None:
@@ -29,7 +30,7 @@ def item_suffix(name: str) -> str | None:
 
 def is_container(path: Path) -> bool:
     """Whether a path is taken for a file of arrays, by its name or, a zarr folder, by what is in it."""
-    return path.name.lower().endswith((".npz", ".npy", ".safetensors", *_GROUPED)) or is_zarr_folder(path)
+    return path.name.lower().endswith((*_SINGLE, *_GROUPED)) or is_zarr_folder(path)
 
 
 def is_zarr_folder(path: Path) -> bool:
@@ -44,7 +45,8 @@ def groups_of(path: Path) -> list[str]:
         ItemError: the file is damaged, or a library is missing.
         OSError: it cannot be read.
     """
-    if not (path.name.lower().endswith(_GROUPED) or is_zarr_folder(path)):
+    name = path.name.lower()
+    if name.endswith(_SINGLE) or not (name.endswith(_GROUPED) or is_zarr_folder(path)):
         return [""]
     with opened(path) as container:
         return sorted(container.groups())

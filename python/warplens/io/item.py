@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import warplens as wl
+from warplens._sequences import finite_extremes
 from warplens.io.errors import ItemError
 from warplens.io.notes import Notes, roll_of
 
@@ -126,9 +127,8 @@ def _sequence(key: str, value: Any, dtype_of_integers: np.dtype[Any]) -> Floats:
     elif array.dtype.newbyteorder("=") not in (np.dtype(np.float32), np.dtype(np.float64)):
         array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-    finite = np.isfinite(array)
-    if not finite.all():
-        frame, feature = np.argwhere(~finite)[0]
+    if finite_extremes(array) is None:
+        frame, feature = np.argwhere(~np.isfinite(array))[0]
         raise ItemError(
             f"'{key}' is {array[frame, feature]} at frame {frame}, feature {feature}; values must be finite"
         )

@@ -66,8 +66,8 @@ def belongs_to_set(path: Path) -> bool:
     return False
 
 
-def decode_npy(data: bytes) -> NDArray[Any]:
-    """The array of an npy file, read-only; its bytes are not copied.
+def decode_npy(data: bytes | memoryview) -> NDArray[Any]:
+    """The array of an npy file, read-only; its bytes are copied only where they are not aligned.
 
     Raises:
         ItemError: they are not an npy file, or hold Python objects, or the array that the header declares
@@ -82,10 +82,13 @@ def decode_npy(data: bytes) -> NDArray[Any]:
     if declared != found:
         raise ItemError(f"damaged npy array: shape {shape} of {dtype} takes {declared} bytes, not {found}")
     flat = np.frombuffer(data, dtype, offset=start) if found else np.empty(0, dtype)
+    if not flat.flags.aligned:
+        flat = flat.copy()
+        flat.flags.writeable = False
     return flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
 
 
-def _header(data: bytes) -> tuple[tuple[tuple[int, ...], bool, np.dtype[Any]], int]:
+def _header(data: bytes | memoryview) -> tuple[tuple[tuple[int, ...], bool, np.dtype[Any]], int]:
     """Shape, order and dtype of an array, and where its values start."""
     try:
         version = np.lib.format.read_magic(io.BytesIO(data[:8]))
@@ -95,7 +98,7 @@ def _header(data: bytes) -> tuple[tuple[tuple[int, ...], bool, np.dtype[Any]], i
         raise ItemError(f"npy format {version[0]}.{version[1]} is for records, it must hold plain numbers")
     start = 10 if version == (1, 0) else 12
     start += int.from_bytes(data[8:start], "little")
-    return _parsed_header(version, data[8:start]), start
+    return _parsed_header(version, bytes(data[8:start])), start
 
 
 @lru_cache(1024)

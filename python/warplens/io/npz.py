@@ -1,10 +1,11 @@
 """Arrays from npz files. Pickles are never loaded, and nothing larger than it declares is unpacked."""
 
 import errno
+import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,7 @@ from warplens.io.container import KEYS, Budget, Container, check_regular, load_k
 from warplens.io.errors import ItemError
 from warplens.io.item import Item, make_item
 from warplens.io.npy import decode_npy
+from warplens.io.stored_zip import MOST_BYTES, stored_members
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -32,19 +34,18 @@ _DAMAGE = (
 class NpzArrays(Mapping[str, NDArray[Any]], Container):
     """The arrays of an npz file by name, each unpacked when it is asked for."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        self._members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    def __init__(self, sizes: Mapping[str, int], read: Callable[[str], bytes | memoryview]) -> None:
+        """Sizes of the members of the archive by name, unpacked, and what reads one."""
+        self._sizes = {member.removesuffix(".npy"): size for member, size in sizes.items()}
+        self._members = {member.removesuffix(".npy"): member for member in sizes}
+        self._read = read
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        info = self._members[name]
-        # Other methods unpack without a bound, whatever size is declared; NumPy writes none of them.
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ItemError(f"'{name}' is packed by method {info.compress_type}, which npz files do not use")
-        with self._archive.open(info) as stream:
-            data = stream.read(info.file_size)
-        if len(data) != info.file_size:
-            raise ItemError(f"damaged npz file: '{name}' declares {info.file_size} bytes and has {len(data)}")
+        data = self._read(self._members[name])
+        if len(data) != self._sizes[name]:
+            raise ItemError(
+                f"damaged npz file: '{name}' declares {self._sizes[name]} bytes and has {len(data)}"
+            )
         try:
             return decode_npy(data)
         except ItemError as error:
@@ -67,7 +68,7 @@ class NpzArrays(Mapping[str, NDArray[Any]], Container):
 
     def size_of(self, name: str) -> int:
         """Size of the member, unpacked, as the archive declares it; more is never unpacked."""
-        return self._members[name].file_size
+        return self._sizes[name]
 
     def load(self, name: str) -> NDArray[Any]:
         """As indexing."""
@@ -84,9 +85,17 @@ def open_npz(path: Path) -> Iterator[NpzArrays]:
     """
     check_regular(path)
     with path.open("rb") as file:
+        if (
+            os.fstat(file.fileno()).st_size <= MOST_BYTES
+            and (members := stored_members(file.read())) is not None
+        ):
+            yield NpzArrays({name: len(data) for name, data in members.items()}, members.__getitem__)
+            return
         try:
             with _archive(file) as archive:
-                yield NpzArrays(archive)
+                infos = {info.filename: info for info in archive.infolist()}
+                sizes = {name: info.file_size for name, info in infos.items()}
+                yield NpzArrays(sizes, lambda name: _unpacked(archive, infos[name]))
         except ItemError:
             raise
         except _DAMAGE as error:
@@ -96,6 +105,15 @@ def open_npz(path: Path) -> Iterator[NpzArrays]:
             if error.errno == errno.EINVAL:
                 raise ItemError("damaged npz file: it points outside itself") from error
             raise
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    # Other methods unpack without a bound, whatever size is declared; NumPy writes none of them.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        name = info.filename.removesuffix(".npy")
+        raise ItemError(f"'{name}' is packed by method {info.compress_type}, which npz files do not use")
+    with archive.open(info) as stream:
+        return stream.read(info.file_size)
 
 
 def _archive(file: IO[bytes]) -> zipfile.ZipFile:

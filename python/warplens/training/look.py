@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -41,7 +41,6 @@ MEASURES = (
 )
 """The measures of a look, see `Look`."""
 
-_Arrays = TypeVar("_Arrays", Events, EventLevels)
 
 _FROM_EVENTS = MEASURES[: MEASURES.index("collapse")]
 
@@ -226,8 +225,10 @@ def _aligned(loss: SoftDTWLoss, x: Tensor, weak: Floats, gamma: float) -> _Align
 def _measures(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: float) -> dict[str, float]:
     if not targets:
         return dict.fromkeys(MEASURES, math.nan)
-    events = _joined([each.probe.events for each in targets])
-    levels = _joined([each.levels for each in targets])
+    # Of all probes, as if they were those of one item.
+    runs = [vars(each.probe.events) for each in targets]
+    events = Events(**{name: np.concatenate([run[name] for run in runs]) for name in runs[0]})
+    levels = EventLevels(np.concatenate([each.levels.records for each in targets]))
     of_events = event_measures(events, levels, threshold)
     h = np.concatenate([each.h for each in targets])
     masses = np.concatenate([each.marginals.masses for each in targets])
@@ -255,12 +256,6 @@ def _against_strong(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshol
         "f_measure": float(precision_recall_f(y_mod, strong, (threshold,))[0, 2]),
         "predictions_f_measure": float(precision_recall_f(predicted, strong, (threshold,))[0, 2]),
     }
-
-
-def _joined(parts: Sequence[_Arrays]) -> _Arrays:
-    """Of all probes, as if they were those of one item."""
-    names = [each.name for each in fields(parts[0])]
-    return type(parts[0])(**{name: np.concatenate([getattr(each, name) for each in parts]) for name in names})
 
 
 def _array(tensor: Tensor) -> Floats:

@@ -7,7 +7,7 @@ from corpus.sample_items import sample_item
 
 from warplens.analysis.item_analysis import analyze_item
 from warplens.analysis.report import ReportItem, write_report
-from warplens.corpus.table import failed_row, rows_of
+from warplens.corpus.table import Measured, failed_row, rows_of
 
 VOID = {"meta", "link", "img", "input"}
 
@@ -61,7 +61,9 @@ def rows_of_all(entries):
     """Their rows, as the table has them."""
     rows = []
     for each in sorted(entries, key=lambda each: each.id):
-        rows += [failed_row(each.id, each.error)] if each.error else rows_of(each.id, each.analysis)
+        rows += (
+            [failed_row(each.id, each.error)] if each.error else rows_of(each.id, Measured.of(each.analysis))
+        )
     return rows
 
 

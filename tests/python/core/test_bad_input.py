@@ -237,6 +237,15 @@ def ids(cases):
     return [case[0] for case in cases]
 
 
+def test_weights_beyond_float32_need_float64():
+    weights = (1.0, 1e300, 1.0)
+    with pytest.raises(ValueError, match=r"^step_weights: 1e\+300 is beyond float32, .* x or y in float64"):
+        wl.align(X.astype(np.float32), Y.astype(np.float32), step_weights=weights)
+    assert np.isfinite(wl.align(X, Y, step_weights=weights).h).all()
+    just = wl.align(X.astype(np.float32), Y.astype(np.float32), step_weights=(1.0, 1e30, 1.0))
+    assert np.isfinite(just.h).all()
+
+
 @pytest.mark.parametrize(("_", "pair", "settings", "error", "message"), SEQUENCES, ids=ids(SEQUENCES))
 @pytest.mark.parametrize("call", [wl.align, wl.soft_dtw, wl.hard_dtw])
 def test_sequences(call, _, pair, settings, error, message):

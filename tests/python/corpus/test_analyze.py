@@ -1,5 +1,6 @@
 """A run over a corpus: the table, what fails, what is done again, and that two runs give the same bytes."""
 
+import contextlib
 import csv
 import errno
 import json
@@ -13,6 +14,7 @@ from warplens.analysis.metrics import MEASURES
 from warplens.corpus import Settings, Shard, Source, analyze, item_file, item_path, read_analysis
 from warplens.corpus.table import failed_row, write_table
 from warplens.io import Item
+from warplens.io.replacing import replacing
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
@@ -245,15 +247,17 @@ def test_table_holds_any_name_and_reason(tmp_path):
 
 def test_a_full_disk_costs_the_items_it_hits(tmp_path, monkeypatch):
     folder, out = save_corpus(tmp_path / "in"), tmp_path / "out"
-    write = item_file._write_npz
+    written = []
 
-    def full_at_the_second(file, arrays, seen=[]):  # noqa: B006
-        seen.append(file)
-        write(file, arrays)
-        if len(seen) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
+    @contextlib.contextmanager
+    def full_at_the_second(path):
+        with replacing(path) as file:
+            yield file
+            written.append(path)
+            if len(written) == 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(item_file, "_write_npz", full_at_the_second)
+    monkeypatch.setattr(item_file, "replacing", full_at_the_second)
     run = analyze([folder], out, processes=1)
     assert [(outcome.id, outcome.error) for outcome in run.failed] == [("c", "No space left on device")]
     assert sorted(path.stem for path in (out / "items").rglob("*.npz")) == ["a", "b"]
@@ -304,14 +308,14 @@ def large_item():
 
 @pytest.mark.parametrize(("settings", "fits"), [(Settings(), True), (Settings(keep_alignment=True), False)])
 def test_a_small_file_with_a_huge_alignment_fails_before_it_is_aligned(tmp_path, settings, fits):
-    """Of 2000 x 1500 in float32 two alignments take 23 MiB, and those of three gammas, put together, 69."""
+    """Of 2000 x 1500 in float32 an alignment takes 11 MiB, and those of three gammas 34."""
     folder = save_corpus(tmp_path / "in")
     save_item(folder / "large.npz", large_item())
-    run = analyze([folder], tmp_path / "out", settings, size_limit=40 << 20)
+    run = analyze([folder], tmp_path / "out", settings, size_limit=20 << 20)
     assert [outcome.id for outcome in run.failed] == ([] if fits else ["large"])
     if not fits:
-        assert "aligning 2000 frames with 1500 targets takes 69." in run.failed[0].error
-        assert "the limit is 40.0 MiB an item (--size-limit); raise it" in run.failed[0].error
+        assert "aligning 2000 frames with 1500 targets takes 34." in run.failed[0].error
+        assert "the limit is 20.0 MiB an item (--size-limit); raise it" in run.failed[0].error
     assert not analyze([folder], tmp_path / "out", settings, size_limit=None).failed
     # What is done already takes no room.
     assert not analyze([folder], tmp_path / "out", settings, size_limit=1 << 20).failed

@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 from corpus.deadly_work import Work, failed
 
-from warplens.corpus import Source
+from warplens.corpus import Source, worker
 from warplens.corpus.engine import Engine
 from warplens.io import ItemInFile
+
+
+@pytest.fixture(autouse=True, params=["as it is", "with threads"])
+def process(request, monkeypatch):
+    """A process with threads makes workers of another kind."""
+    if request.param == "with threads":
+        monkeypatch.setattr(worker, "_can_be_copied", lambda: False)
 
 
 def sources_of(count):

@@ -130,7 +130,12 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(tmp_path, hal
     assert len(done_in(tmp_path / "out")) == 8
 
 
-def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus):
+ANOTHER_THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+"""With it a process cannot be copied, so workers are new interpreters."""
+
+
+@pytest.mark.parametrize("beginning", ["", ANOTHER_THREAD], ids=["copied", "spawned"])
+def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus, beginning):
     script = tmp_path / "run.py"
     script.write_text(
         "import multiprocessing, sys, time\n"
@@ -142,6 +147,7 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus):
         "        print(*[child.pid for child in multiprocessing.active_children()], flush=True)\n"
         "        time.sleep(3600)\n"
         "if __name__ == '__main__':\n"
+        f"    {'; '.join(beginning.splitlines()) or 'pass'}\n"
         "    analyze([Path(sys.argv[1])], Path(sys.argv[2]), processes=2, progress=Halt())\n"
     )
     with subprocess.Popen(
@@ -153,17 +159,27 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus):
     wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers' end")
 
 
-def test_a_script_without_a_guard_is_told_what_it_needs(tmp_path, corpus):
+@pytest.mark.parametrize("beginning", ["", ANOTHER_THREAD], ids=["copied", "spawned"])
+def test_a_script_without_a_guard_runs_or_is_told_what_it_needs(tmp_path, corpus, beginning):
     script = tmp_path / "run.py"
     script.write_text(
-        "import sys\n"
+        beginning + "import os, sys\n"
         "from pathlib import Path\n"
         "from warplens.corpus import analyze\n"
         "analyze([Path(sys.argv[1])], Path(sys.argv[2]), processes=2)\n"
     )
+    single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # so that NumPy starts none
     run = subprocess.run(
-        [sys.executable, script, corpus, tmp_path / "out"], capture_output=True, text=True, check=False
+        [sys.executable, script, corpus, tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **single},
     )
+    if not beginning:
+        assert (run.returncode, run.stderr) == (0, "")
+        assert len(done_in(tmp_path / "out")) == N_ITEMS
+        return
     assert run.returncode == 1
     assert "EngineError" in run.stderr.splitlines()[-1]
     assert "needs its own work under `if __name__ == '__main__':`" in run.stderr

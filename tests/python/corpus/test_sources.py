@@ -86,6 +86,19 @@ def test_an_item_called_all_is_refused_alone_but_not_in_a_folder_of_its_own(tmp_
     assert ids(touch(tmp_path / "in2", "sub/all.npz"), out=tmp_path / "out")[0] == ["sub/all"]
 
 
+def test_an_item_in_the_way_of_another_s_file_is_refused_alone(tmp_path):
+    names = ("a.npz", "b/a.npz", "sub/c.npz", "c.npz", "b/a.json/deep/d.npz", "e.png/f.npz")
+    folder = touch(tmp_path / "in", *names[1:])
+    (folder / "a.npz").mkdir()
+    touch(folder / "a.npz", "b.npz")
+    touch(tmp_path / "in", "a.safetensors")
+    found = {source.id: source for source in collect([folder], exclude=tmp_path / "out").sources}
+    assert set(found) == {"a", "a.npz/b", "b/a", "b/a.json/deep/d", "c", "sub/c", "e.png/f"}
+    for refused, reason in (("a.npz/b", "beside 'a'.*, a.npz;"), ("b/a.json/deep/d", "beside 'b/a'")):
+        with pytest.raises(ItemError, match=reason):
+            found[refused].read()
+
+
 def test_a_file_name_that_is_no_id_is_refused_alone(tmp_path):
     folder = touch(tmp_path / "in", "a.npz", "b\\c.npz")
     _, refused = collect([folder], exclude=tmp_path / "out").sources

@@ -208,10 +208,10 @@ def test_a_small_file_with_a_huge_alignment_fails_before_it_is_aligned(tmp_path,
     folder = save_corpus(tmp_path / "in")
     large = Item(np.full((2000, 5), 0.5, np.float32), np.ones((1500, 5), np.float32), cost="bce")
     save_item(folder / "large.npz", large)
-    run = sweep([folder], tmp_path / "out", SETTINGS, size_limit=20 << 20)
+    run = sweep([folder], tmp_path / "out", SETTINGS, size_limit=10 << 20)
     assert [outcome.id for outcome in run.failed] == ["large"]
-    assert "aligning 2000 frames with 1500 targets takes 23." in run.failed[0].error
-    assert not sweep([folder], tmp_path / "out", SETTINGS, size_limit=30 << 20).failed
+    assert "aligning 2000 frames with 1500 targets takes 11." in run.failed[0].error
+    assert not sweep([folder], tmp_path / "out", SETTINGS, size_limit=15 << 20).failed
 
 
 def test_damaged_sums_are_made_again(tmp_path, no_picture):

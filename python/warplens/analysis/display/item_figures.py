@@ -103,7 +103,6 @@ def write_figures(folder: Path, id: str, item: Item, analysis: ItemAnalysis) -> 
     paths = []
     for name, make in figures.items():
         path = folder / f"{id}.{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
         save_figure(path, make(item, analysis))
         paths.append(path)
     return paths

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens import Alignment
-from warplens.analysis.events import EventLevels, Events, find_events, measure_alignment
+from warplens.analysis.events import Events, find_events, measure_alignment
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
+from warplens.analysis.measured_alignments import MeasuredAlignments
 from warplens.analysis.metrics.events import event_measures
 from warplens.analysis.metrics.frames import frame_measures
 from warplens.analysis.metrics.notes import note_measures_of_rolls
@@ -55,6 +57,7 @@ MEASURES: tuple[str, ...] = (
 COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
 """Those that are whole numbers."""
 
+_TABLE = np.dtype([(name, np.float64) for name in MEASURES])
 _LEAST_ROW_SUM = 1e-20
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
 
@@ -85,15 +88,18 @@ def evaluate(
     """
     weak = np.asarray(weak)
     events = find_events(weak)
-    found = measure_alignment(rows_of(alignment), weak, events, threshold=threshold)
-    return all_measures(
-        alignment,
-        weak,
-        (events, *found),
-        strong=None if strong is None else np.asarray(strong),
-        threshold=threshold,
-        fps=fps,
+    marginals, levels = measure_alignment(rows_of(alignment), weak, events, threshold=threshold)
+    found = MeasuredAlignments(
+        np.array([alignment.value]),
+        np.array([alignment.entropy]),
+        Marginals(*(values[np.newaxis] for values in vars(marginals).values())),
+        EventLevels(levels.records[np.newaxis]),
+        h=alignment.h[np.newaxis],
+        y_mod=None if strong is None else alignment.y_mod[np.newaxis],
     )
+    reference = None if strong is None else np.asarray(strong)
+    table = all_measures(found, weak, events, strong=reference, threshold=threshold, fps=fps)
+    return {name: int(of[0]) if name in COUNTS else float(of[0]) for name, of in by_name(table).items()}
 
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:
@@ -102,26 +108,41 @@ def rows_of(alignment: Alignment) -> NDArray[Any]:
 
 
 def all_measures(
-    alignment: Alignment,
+    found: MeasuredAlignments,
     weak: NDArray[Any],
-    found: tuple[Events, Marginals, EventLevels],
+    events: Events,
     *,
     strong: NDArray[Any] | None,
     threshold: float,
     fps: float | None,
-) -> dict[str, float]:
-    """As `evaluate`, from what `measure_alignment` has found of the alignment and its events."""
-    events, marginals, levels = found
-    measures = {
-        "value": alignment.value,
-        "entropy": alignment.entropy,
-        **soft_alignment_measures(alignment.h, marginals, weak),
-        **event_measures(events, levels, threshold),
+) -> NDArray[Any]:
+    """As `evaluate`, of G alignments that have h, and y_mod where the strong target is known.
+
+    Returns:
+        (G,), with a field of float64 for each of `MEASURES`.
+    """
+    assert found.h is not None
+    measures: dict[str, Any] = {
+        "value": found.value,
+        "entropy": found.entropy,
+        **soft_alignment_measures(found.h, found.marginals, weak),
+        **event_measures(events, found.levels, threshold),
+        **dict.fromkeys(_AGAINST_STRONG, math.nan),
     }
-    if strong is None:
-        measures |= dict.fromkeys(_AGAINST_STRONG, math.nan)
-    else:
-        y_mod = alignment.y_mod
-        measures |= frame_measures(y_mod, strong, threshold)
-        measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
-    return {name: measures[name] for name in MEASURES}
+    if strong is not None:
+        assert found.y_mod is not None
+        of_each = [
+            frame_measures(y_mod, strong, threshold)
+            | note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
+            for y_mod in found.y_mod
+        ]
+        measures |= {name: [measures_of[name] for measures_of in of_each] for name in _AGAINST_STRONG}
+    table = np.empty(len(found.value), _TABLE)
+    for name in MEASURES:
+        table[name] = measures[name]
+    return table
+
+
+def by_name(table: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    """The fields of what `all_measures` returns, (G,) each."""
+    return {name: table[name] for name in MEASURES}

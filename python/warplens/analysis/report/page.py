@@ -23,7 +23,6 @@ def write_page(path: Path, parts: Iterable[str]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         for part in parts:
             # A file name need not be valid Unicode; the page always is.

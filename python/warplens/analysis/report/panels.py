@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.axes import Tick, feature_ticks, frame_ticks, round_steps
-from warplens.analysis.events import EventLevels, Events
+from warplens.analysis.events import Events
 from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.levels import EventLevels
 from warplens.analysis.report.piano_roll import data_uri, frames_per_column, piano_roll_png
 
 LONG_ROLL_FRAMES = 900

@@ -1,0 +1,96 @@
+"""What is kept of the levels of events: one record an event."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NUMBERS = ("peak", "duration", "mean_level", "onset_fade", "offset_fade", "widening")
+_FRAMES = ("peak_frame", "first", "last")
+
+RECORD = np.dtype([(name, np.float64) for name in _NUMBERS] + [(name, np.int64) for name in _FRAMES])
+"""The record of an event, as the compiled module writes it."""
+
+
+@dataclass(frozen=True)
+class EventLevels:
+    """What is kept of the levels e(n), n from 0, of each of K events; arrays (G, K) for G alignments.
+
+    Times between frames come by linear interpolation of e. The level rises from t_10, where it last passes
+    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; it falls likewise,
+    seen from the end. A level that is above 10 % from the first frame on rises from t_10 = 0, so that only
+    what can be seen counts. A step from nothing to the peak within one frame takes 0.8 frames.
+
+    Attributes:
+        records: of dtype `RECORD`, (K,) or (G, K); the properties are their fields.
+    """
+
+    records: NDArray[Any]
+
+    @classmethod
+    def of(cls, found: NDArray[np.float64]) -> Self:
+        """Of what the compiled module tells, (K, 9) or (G, K, 9)."""
+        return cls(found.view(RECORD)[..., 0])
+
+    @property
+    def peak(self) -> NDArray[np.float64]:
+        """max_n e(n)."""
+        return self._field("peak")
+
+    @property
+    def peak_frame(self) -> NDArray[np.int64]:
+        """The first frame n in which the peak is reached."""
+        return self._field("peak_frame")
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """The first frame in which e(n) is at least half the peak."""
+        return self._field("first")
+
+    @property
+    def last(self) -> NDArray[np.int64]:
+        """The last such frame."""
+        return self._field("last")
+
+    @property
+    def duration(self) -> NDArray[np.float64]:
+        """Expected duration in frames, sum_n sum_{a <= m < b} H~(n,m)."""
+        return self._field("duration")
+
+    @property
+    def mean_level(self) -> NDArray[np.float64]:
+        """Mean of e(n) over first <= n <= last."""
+        return self._field("mean_level")
+
+    @property
+    def onset_fade(self) -> NDArray[np.float64]:
+        """t_90 - t_10 of the rise in frames; 0 for a peak of 0."""
+        return self._field("onset_fade")
+
+    @property
+    def offset_fade(self) -> NDArray[np.float64]:
+        """The same of the fall."""
+        return self._field("offset_fade")
+
+    @property
+    def widening(self) -> NDArray[np.float64]:
+        """Frames in which e(n) is at least threshold times the peak, less the duration.
+
+        0 if the event is taught as it is, positive if it is spread thin; 0 for a peak of 0.
+        """
+        return self._field("widening")
+
+    def means(self) -> dict[str, Any]:
+        """Means over the events of what is no frame's number, () or (G,) each; NaN without events."""
+        count = self.records.shape[-1]
+        if count == 0:
+            return dict.fromkeys(_NUMBERS, np.full(self.records.shape[:-1], np.nan)[()])
+        # All at once: there is one such sum an alignment.
+        flat = np.ascontiguousarray(self.records).view(np.float64)
+        numbers = flat.reshape(*self.records.shape, -1)[..., : len(_NUMBERS)]
+        return dict(zip(_NUMBERS, numbers.sum(axis=-2).T / count, strict=True))
+
+    def _field(self, name: str) -> NDArray[Any]:
+        values: NDArray[Any] = self.records[name]
+        return values
