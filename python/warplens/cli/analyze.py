@@ -115,10 +115,12 @@ def analyze_command(
 def _lost_events(run: Run, settings: Settings) -> list[str]:
     lines = []
     for g, gamma in enumerate(settings.gammas):
-        done = [outcome.measured.measures(g) for outcome in run.outcomes if outcome.measured is not None]
-        events, lost = (
-            sum(int(measures[name]) for measures in done) for name in ("events", "events_below_threshold")
-        )
+        events = lost = 0
+        for measured in (outcome.measured for outcome in run.outcomes):
+            if measured is not None:
+                measures = measured.measures(g)
+                events += int(measures["events"])
+                lost += int(measures["events_below_threshold"])
         if events:
             share = f"{lost} of {events} events ({lost / events:.1%})"
             lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")

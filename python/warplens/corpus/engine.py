@@ -84,13 +84,20 @@ class Engine:
         if self._scheduler is not None:
             return run_on_cluster(sources, work, self._scheduler)
         if self._workers is None:
-            processes = min(self._processes, len(sources) // _ITEMS_WORTH_A_PROCESS)
-            if self._item_timeout is not None:
-                processes = max(1, min(self._processes, len(sources)))
-            elif processes < 2:
+            processes = self.processes_for(len(sources))
+            if not processes:
                 return (attempt(work, source) for source in sources)
             self._workers = Workers(processes, self._item_timeout)
         return self._workers.run(sources, work)
+
+    def processes_for(self, n_items: int) -> int:
+        """Worker processes that a first run starts for so many items, 0 if it starts none."""
+        if self._scheduler is not None:
+            return 0
+        if self._item_timeout is not None:
+            return max(1, min(self._processes, n_items))
+        processes = min(self._processes, n_items // _ITEMS_WORTH_A_PROCESS)
+        return processes if processes > 1 else 0
 
 
 def check_item_timeout(item_timeout: float | None, scheduler: str | None) -> None:

@@ -1,6 +1,6 @@
 """OUT/items.parquet: the rows of `items.csv` with their types, where the extra `parquet` is installed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,15 @@ from warplens.io.replacing import replacing
 _TEXTS = ("id", "status", "error")
 _WHOLE = ("N", "M", "D", *COUNTS)
 
+_ROWS_AT_A_TIME = 256
+"""Rows that are held, and then a group in the file."""
 
-def write_parquet(path: Path, rows: Sequence[Row]) -> bool:
-    """Write rows as they come, the same bytes for the same rows; False without pyarrow.
 
-    Then no file is left either: it would be that of other rows.
+def through_parquet(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
+    """Hand on rows, and write them as they pass, the same bytes for the same rows, if there is pyarrow.
+
+    The file is there when the last row has been taken. Without pyarrow no file is left either: it would be
+    that of other rows.
 
     Raises:
         OSError: it cannot be written.
@@ -28,7 +32,24 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> bool:
         import pyarrow.parquet
     except ModuleNotFoundError:
         path.unlink(missing_ok=True)
-        return False
+        yield from rows
+        return
+    held: list[Row] = []
+    with (
+        replacing(path) as file,
+        pyarrow.parquet.ParquetWriter(file, _batch(pyarrow, held).schema) as writer,
+    ):
+        for row in rows:
+            held.append(row)
+            if len(held) == _ROWS_AT_A_TIME:
+                writer.write_batch(_batch(pyarrow, held))
+                held.clear()
+            yield row
+        if held:
+            writer.write_batch(_batch(pyarrow, held))
+
+
+def _batch(pyarrow: Any, rows: Sequence[Row]) -> Any:
     columns = {}
     for name in COLUMNS:
         values = [row.get(name) for row in rows]
@@ -36,9 +57,7 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> bool:
             columns[name] = _text_column(pyarrow, values)
         else:
             columns[name] = _number_column(pyarrow, values, np.int64 if name in _WHOLE else np.float64)
-    with replacing(path) as file:
-        pyarrow.parquet.write_table(pyarrow.table(columns), file)
-    return True
+    return pyarrow.RecordBatch.from_pydict(columns)
 
 
 # Made of buffers: `pyarrow.array` imports pandas where it is installed, which takes longer than a small run.

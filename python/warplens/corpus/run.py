@@ -1,6 +1,6 @@
 """A run over a corpus: every item into its file, then the table and the report of all of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,14 +9,14 @@ from warplens.corpus.collecting import collect
 from warplens.corpus.engine import Engine
 from warplens.corpus.folder_run import run_into_folder, tidied
 from warplens.corpus.item_work import ItemWork, Outcome
-from warplens.corpus.parquet import write_parquet
+from warplens.corpus.parquet import through_parquet
 from warplens.corpus.progress import Progress
 from warplens.corpus.record import RunRecord
 from warplens.corpus.results_folder import check_own
 from warplens.corpus.settings import Settings
 from warplens.corpus.shard import Shard
 from warplens.corpus.sources import Source
-from warplens.corpus.table import write_table
+from warplens.corpus.table import COLUMNS, Row, through_csv
 from warplens.io import DEFAULT_SIZE_LIMIT
 
 if TYPE_CHECKING:
@@ -102,6 +102,11 @@ def analyze(
     work = ItemWork(out, settings, size_limit)
     with tidied(out), engine:
         record.begin(out)
+        if shard is None and engine.processes_for(len(sources)):
+            # Workers are copies of this process, which needs it at the end: so none has to make it ready.
+            from warplens.analysis.report.page import prepare
+
+            prepare()
         outcomes = run_into_folder(engine, sources, work, ignored=ignored, progress=progress)
         if shard is not None:
             return Run(outcomes, ignored, results, None, None)
@@ -123,9 +128,7 @@ def analyze(
 def _write_summary(
     run: Run, engine: Engine, sources: Sequence[Source], work: ItemWork, pages: "Pages"
 ) -> None:
-    # Here, not above: the worker processes, which import this package, need no report until they draw one.
-    from concurrent.futures import ThreadPoolExecutor
-
+    # Here, not above: a run that does a shard writes no report.
     from warplens.analysis.report import ReportItem, write_report
     from warplens.corpus.report_pages import DrawPage, no_page, remove_pages, report_item
 
@@ -143,16 +146,12 @@ def _write_summary(
         return report_item(source, work, outcome.warning)
 
     remove_pages(work.out, known)
-    with ThreadPoolExecutor(1) as aside:
-        # While worker processes draw pages, this one would wait.
-        tables = aside.submit(_write_tables, work.out, run.outcomes)
-        rows = (row for outcome in run.outcomes for row in outcome.rows)
-        threshold = work.settings.threshold
-        write_report(work.out, rows, load, threshold=threshold, pages=pages, draw_each=draw_each)
-    tables.result()
+    rows = _through_tables(work.out, run.outcomes)
+    threshold = work.settings.threshold
+    write_report(work.out, rows, load, threshold=threshold, pages=pages, draw_each=draw_each)
 
 
-def _write_tables(out: Path, outcomes: Sequence[Outcome]) -> None:
-    rows = [row for outcome in outcomes for row in outcome.rows]
-    write_table(out / "items.csv", rows)
-    write_parquet(out / "items.parquet", rows)
+def _through_tables(out: Path, outcomes: Iterable[Outcome]) -> Iterator[Row]:
+    """All rows, written into the tables as they pass: those of all items at once take much memory."""
+    rows = (row for outcome in outcomes for row in outcome.rows)
+    return through_parquet(out / "items.parquet", through_csv(out / "items.csv", COLUMNS, rows))

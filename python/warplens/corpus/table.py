@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -66,21 +66,26 @@ def failed_row(item_id: str, reason: str) -> Row:
     return {"id": item_id, "status": "failed", "error": reason}
 
 
-def write_table(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows sorted by id, then gamma."""
-    write_csv(path, COLUMNS, sorted(rows, key=lambda row: (row["id"], row.get("gamma", -1.0))))
+def through_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
+    """Hand on rows, and write them as they pass: whole or not at all, the same bytes for the same rows.
+
+    The file is there when the last row has been taken.
+    """
+    with replacing(path) as file:
+        # A file name need not be valid Unicode; the table always is.
+        text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([_cell(row.get(column)) for column in columns])
+            yield row
+        text.detach()  # written out, and left to be closed
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write rows as they come, whole or not at all, the same bytes for the same rows."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(row.get(column)) for column in columns])
-    with replacing(path) as file:
-        # A file name need not be valid Unicode; the table always is.
-        file.write(text.getvalue().encode("utf-8", "backslashreplace"))
+    """Write rows as they come."""
+    for _ in through_csv(path, columns, rows):
+        pass
 
 
 def _cell(value: Any) -> str:

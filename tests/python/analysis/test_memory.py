@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("PIL")
+
 SCRATCH = 48 << 20
 """Of the kernels: bounded, whatever the size of the item."""
 

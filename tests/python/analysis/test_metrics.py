@@ -228,6 +228,8 @@ def test_f_measure_of_real_predictions(real_files, name, gamma, f_measure):
 
 
 def test_every_real_item_completes_at_every_gamma(real_files, tmp_path):
+    pytest.importorskip("PIL")
+    pytest.importorskip("jinja2")
     from warplens.corpus import Settings, analyze
 
     run = analyze(real_files, tmp_path, Settings((0.1, 1.0, 10.0), step_weights=(0.1, 1.0, 1.0)))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
 
 from analysis.report_pages import Page, assert_needs_nothing, entry, write
 from PIL import Image

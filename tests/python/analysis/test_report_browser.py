@@ -13,6 +13,8 @@ from urllib.request import url2pathname
 import numpy as np
 import pytest
 
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
 pytest.importorskip("playwright")
 
 from analysis.report_pages import entry, renamed, rows_of_all, write

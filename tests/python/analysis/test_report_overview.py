@@ -6,6 +6,9 @@ import math
 import numpy as np
 import pytest
 
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from warplens.analysis.report.gamma_summary import advice, gamma_summaries, headings
 from warplens.analysis.report.item_table import item_table_json
 from warplens.analysis.report.overview import Overview

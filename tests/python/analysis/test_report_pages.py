@@ -5,9 +5,15 @@ import os
 from urllib.parse import unquote_to_bytes
 
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from analysis.report_pages import Page, assert_needs_nothing, entry, renamed, rows_of_all, write
+from jinja2 import Environment
 
 from warplens.analysis.report import ReportItem, Sound, write_report
+from warplens.analysis.report import page as filling
 
 HOSTILE = ["<script>x", "caf\udce9", "a b/c #d?/100% \"'", "deep/er/one", "c:d", "Ä/é", "javascript:alert(1)"]
 
@@ -36,6 +42,14 @@ def pages_in(out):
 def found(page, address):
     """The file that an address on a page leads to."""
     return os.path.normpath(os.fsencode(page.parent) + b"/" + unquote_to_bytes(address))
+
+
+def test_once_prepared_no_template_is_compiled_again(tmp_path, many, monkeypatch):
+    filling._environment.cache_clear()
+    filling.prepare()
+    monkeypatch.setattr(Environment, "compile", None)
+    write(tmp_path / "many", many)
+    write(tmp_path / "few", many[:2])
 
 
 def test_links_lead_to_pages_and_back(tmp_path, many):

@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("click")
 pytest.importorskip("rich")
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
 
 from corpus.sample_items import sample_item, save_corpus, save_item
 

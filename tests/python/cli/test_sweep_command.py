@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("click")
 pytest.importorskip("rich")
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
 
 from click.testing import CliRunner
 from corpus.sample_items import save_corpus

@@ -4,15 +4,21 @@ import contextlib
 import csv
 import errno
 import json
+import multiprocessing
 import re
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.analysis.metrics import MEASURES
+from warplens.analysis.report import page
 from warplens.corpus import Settings, Shard, Source, analyze, item_file, item_path, read_analysis
-from warplens.corpus.table import failed_row, write_table
+from warplens.corpus.table import failed_row, write_csv
 from warplens.io import Item
 from warplens.io.replacing import replacing
 
@@ -133,6 +139,26 @@ def test_a_rerun_does_only_what_is_new(tmp_path):
     assert not any(outcome.reused for outcome in analyze([folder], out, Settings(threshold=0.4)).outcomes)
 
 
+@pytest.mark.parametrize(
+    ("count", "options", "expected"),
+    [
+        (8, {}, [0]),
+        (2, {}, []),
+        (8, {"processes": 1}, []),
+        (8, {"shard": Shard(1, 1)}, []),
+        (2, {"item_timeout": 60}, [0]),
+    ],
+)
+def test_the_report_is_prepared_before_there_are_workers_that_need_it(
+    tmp_path, monkeypatch, count, options, expected
+):
+    there = []
+    monkeypatch.setattr(page, "prepare", lambda: there.append(len(multiprocessing.active_children())))
+    folder = save_corpus(tmp_path / "in", count)
+    analyze([folder], tmp_path / "out", Settings(gammas=(1.0,)), **{"processes": 2, **options})
+    assert there == expected
+
+
 def test_a_table_that_cannot_be_written_ends_the_run(tmp_path):
     folder = save_corpus(tmp_path / "in")
     analyze([folder], tmp_path / "out")
@@ -238,7 +264,7 @@ def test_progress_is_told_of_every_item_in_order(tmp_path):
 
 def test_table_holds_any_name_and_reason(tmp_path):
     path = tmp_path / "items.csv"
-    write_table(path, [failed_row('b, "quoted"\nname', "a, b"), failed_row("caf\udce9", "é")])
+    write_csv(path, COLUMNS, [failed_row('b, "quoted"\nname', "a, b"), failed_row("caf\udce9", "é")])
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == ['b, "quoted"\nname', "caf\\udce9"]

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
 pytest.importorskip("distributed")
 
 import dask

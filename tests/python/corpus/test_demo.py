@@ -6,6 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 import warplens as wl
 from warplens.demo.piece import compose, performed_frames, score_frames
 from warplens.demo.piece_item import PITCHES, event_of_each_note

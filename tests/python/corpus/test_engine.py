@@ -6,6 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from corpus.deadly_work import Work, failed
 
 from warplens.corpus import Source, worker

@@ -5,6 +5,10 @@ import zipfile
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from corpus.sample_items import sample_item
 
 from warplens.analysis import analyze_item

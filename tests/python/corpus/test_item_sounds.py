@@ -4,6 +4,10 @@ import wave
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from corpus.sample_items import sample_item, save_item
 from corpus.test_analyze import content
 

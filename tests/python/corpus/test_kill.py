@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
 pytest.importorskip("click")
 pytest.importorskip("rich")
 

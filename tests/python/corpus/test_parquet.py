@@ -5,11 +5,15 @@ import math
 import sys
 
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.corpus import Settings, analyze
-from warplens.corpus.parquet import write_parquet
-from warplens.corpus.table import COLUMNS, failed_row
+from warplens.corpus.parquet import through_parquet
+from warplens.corpus.table import COLUMNS, failed_row, through_csv
 
 
 def test_it_holds_what_the_csv_holds(tmp_path):
@@ -37,19 +41,38 @@ def test_it_is_the_same_bytes_and_takes_any_file_name(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     rows = [failed_row("caf\udce9", "é"), failed_row("", "")]
     for name in ("a", "b"):
-        assert write_parquet(tmp_path / name, rows)
+        assert list(through_parquet(tmp_path / name, rows)) == rows
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     kept = parquet.read_table(tmp_path / "a").to_pylist()
     assert [(row["id"], row["error"], row["gamma"]) for row in kept] == [
         ("caf\\udce9", "é", None),
         ("", "", None),
     ]
-    assert write_parquet(tmp_path / "a", [])
+    assert list(through_parquet(tmp_path / "a", [])) == []
     assert parquet.read_table(tmp_path / "a").num_rows == 0
+
+
+def test_it_holds_all_rows_of_many_and_few_of_them_in_memory(tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    passing = through_parquet(tmp_path / "a", (failed_row(str(i), "") for i in range(2500)))
+    assert [row["id"] for row in passing] == [str(i) for i in range(2500)]
+    assert pq.read_table(tmp_path / "a")["id"].to_pylist() == [str(i) for i in range(2500)]
+    kept = pq.ParquetFile(tmp_path / "a").metadata
+    assert max(kept.row_group(i).num_rows for i in range(kept.num_row_groups)) <= 1024
+
+
+def test_rows_that_are_not_all_taken_leave_no_file(tmp_path):
+    pytest.importorskip("pyarrow")
+    rows = [failed_row("c", "d")] * 2
+    passing = through_parquet(tmp_path / "a", through_csv(tmp_path / "b", ("id",), rows))
+    next(passing)
+    passing.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_pyarrow_there_is_none_not_even_an_old_one(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "items.parquet").touch()
-    assert not write_parquet(tmp_path / "items.parquet", [])
+    rows = [failed_row("a", "b")]
+    assert list(through_parquet(tmp_path / "items.parquet", rows)) == rows
     assert not (tmp_path / "items.parquet").exists()

@@ -3,6 +3,10 @@
 import json
 
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.corpus import InputError, Settings, Shard, analyze, collect, sweep

@@ -6,6 +6,9 @@ import pickle
 import numpy as np
 import pytest
 
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from warplens.corpus import InputError, collect
 from warplens.corpus.item_file import item_path
 from warplens.corpus.sources import check_id

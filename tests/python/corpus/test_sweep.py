@@ -6,6 +6,10 @@ import json
 
 import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("jinja2")
+
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 import warplens as wl

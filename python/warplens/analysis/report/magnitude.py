@@ -5,59 +5,57 @@ Mueller, ISMIR 2025, section 5.3).
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.axes import Tick
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.report.panels import ticks
 
 _SHORTEST = 0.1
 """Frames; an event that gets less stands at the left end."""
 
 
-def magnitude_plots(analysis: ItemAnalysis, fps: float | None) -> str:
+@dataclass(frozen=True)
+class MagnitudePlot:
+    """Dots as SVG paths in a box of 1000 by 1000, zero at the bottom left."""
+
+    title: str
+    kept: str
+    lost: str
+    threshold: float
+    """Height of the line that parts them, in the same box."""
+    duration_ticks: list[Tick]
+    peak_ticks: list[Tick]
+    label: str
+
+
+def magnitude_plots(analysis: ItemAnalysis, fps: float | None) -> list[MagnitudePlot]:
     """A plot for each gamma on common axes; none without events."""
     if len(analysis.events) == 0:
-        return ""
+        return []
     unit = 1 / fps if fps else 1.0
     durations = np.maximum(analysis.levels.duration, _SHORTEST) * unit
     low, high = float(durations.min()) / 1.1, float(durations.max()) * 1.1
     top = max(1.0, float(analysis.levels.peak.max())) * 1.03
-    # In a box of 1000 by 1000, from the top left.
     across = _rounded(1000 * np.log(durations / low) / math.log(high / low))
     down = _rounded(1000 * (1 - np.maximum(analysis.levels.peak, 0) / top))
     lost = analysis.levels.peak < analysis.threshold
-    border = round(1000 * (1 - analysis.threshold / top), 1)
-    peaks = ticks([Tick(round(100 * each / top, 2), format(each, "g")) for each in (0.0, 0.5, 1.0)], "bottom")
-    times = ticks(_log_ticks(low, high), "left")
-    label = "expected duration (s)" if fps else "expected duration (frames)"
-    plots = [
-        f"""<figure>
-<figcaption><b>γ = {gamma:g}</b></figcaption>
-<div class="plot">
-<div class="features">
-{peaks}
-</div>
-<div class="dots">
-<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" \
-aria-label="peak over expected duration at γ = {gamma:g}"><path class="threshold" d="M0 {border}H1000"/>\
-<path class="kept" d="{_dots(x[~under], y[~under])}"/>\
-<path class="lost" d="{_dots(x[under], y[under])}"/></svg>
-</div>
-<div class="time">
-{times}
-<b>{label}</b>
-</div>
-</div>
-</figure>
-"""
-        for gamma, x, y, under in zip(analysis.gammas, across, down, lost, strict=True)
+    peak_ticks = [Tick(round(100 * level / top, 2), format(level, "g")) for level in (0.0, 0.5, 1.0)]
+    duration_ticks = _log_ticks(low, high)
+    return [
+        MagnitudePlot(
+            f"γ = {gamma:g}",
+            _dots(across[g][~lost[g]], down[g][~lost[g]]),
+            _dots(across[g][lost[g]], down[g][lost[g]]),
+            round(1000 * (1 - analysis.threshold / top), 1),
+            duration_ticks,
+            peak_ticks,
+            "expected duration (s)" if fps else "expected duration (frames)",
+        )
+        for g, gamma in enumerate(analysis.gammas)
     ]
-    return (
-        f'<h3>Peak of each event over its duration</h3>\n<div class="magnitudes">\n{"".join(plots)}</div>\n'
-    )
 
 
 def _rounded(positions: NDArray[np.float64]) -> NDArray[np.int64]:

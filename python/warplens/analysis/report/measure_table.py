@@ -1,9 +1,19 @@
 """The measures of one item in words, a line a measure, a column a gamma."""
 
 import math
+from dataclasses import dataclass
 
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.analysis.metrics import MEASURES
+
+
+@dataclass(frozen=True)
+class MeasureTable:
+    """Lines of one kind: what is measured, and its text at each gamma."""
+
+    caption: str
+    lines: list[tuple[str, list[str]]]
+
 
 _ALIGNMENT = {
     "value": ("value of the loss", ".2f"),
@@ -47,40 +57,25 @@ _STRONG = {
 _NOT_SHOWN = {"events"}
 
 
-def measure_tables(analysis: ItemAnalysis) -> str:
+def measure_tables(analysis: ItemAnalysis) -> list[MeasureTable]:
     """The tables that have anything to say: events, alignment, comparison with the strong target."""
     named = {*_ALIGNMENT, *_EVENTS, *_STRONG, *_NOT_SHOWN}
     others = {name: (name.replace("_", " "), ".4g") for name in MEASURES if name not in named}
-    gammas = "".join([f'<th scope="col">{gamma:g}</th>' for gamma in analysis.gammas])
     tables = [
-        f"""<div class="wide">
-<table>
-<caption>{caption}</caption>
-<thead><tr><th scope="col">at γ =</th>{gammas}</tr></thead>
-<tbody>
-{lines}</tbody>
-</table>
-</div>
-"""
-        for caption, lines in (
-            ("Events", _lines(analysis, _EVENTS)),
-            ("Alignment", _lines(analysis, _ALIGNMENT | others)),
-            ("Y_mod against the strong target", _lines(analysis, _STRONG)),
-        )
-        if lines
+        MeasureTable("Events", _lines(analysis, _EVENTS)),
+        MeasureTable("Alignment", _lines(analysis, _ALIGNMENT | others)),
+        MeasureTable("Y_mod against the strong target", _lines(analysis, _STRONG)),
     ]
-    return f'<div class="measures">\n{"".join(tables)}</div>\n'
+    return [table for table in tables if table.lines]
 
 
-def _lines(analysis: ItemAnalysis, named: dict[str, tuple[str, str]]) -> str:
-    """A line for each measure that is known, its value at each gamma."""
+def _lines(analysis: ItemAnalysis, named: dict[str, tuple[str, str]]) -> list[tuple[str, list[str]]]:
     lines = []
     for name, (label, form) in named.items():
         values = analysis.measures[name].tolist()
         if not all(map(math.isnan, values)):
-            cells = "".join([f"<td>{_text(value, form)}</td>" for value in values])
-            lines.append(f'<tr><th scope="row">{label}</th>{cells}</tr>\n')
-    return "".join(lines)
+            lines.append((label, [_text(value, form) for value in values]))
+    return lines
 
 
 def _text(value: float, form: str) -> str:

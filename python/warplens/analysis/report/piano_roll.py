@@ -4,21 +4,23 @@ A page scales the image and draws the axes, so no text is in it.
 """
 
 import base64
-import struct
-import zlib
+import io
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from warplens.analysis.level_scale import LevelScale
 
+Image.preinit()  # with this module, not with the first image in every process that is copied from this one
+
+_RUN_LENGTHS = 3
+"""zlib's Z_RLE: rolls are mostly flat, which makes it the faster and mostly the smaller way to pack them."""
+
 MAX_COLUMNS = 4000
 """Longer rolls show in each column the maximum over several frames."""
-
-_PALETTE_COLOURS = 3
-"""The PNG colour type whose pixels are entries of a palette."""
 
 
 def frames_per_column(n_frames: int) -> int:
@@ -46,25 +48,11 @@ def data_uri(content: bytes, kind: str = "image/png") -> str:
 
 
 def _palette_png(entries: NDArray[np.uint8], scale: LevelScale) -> bytes:
-    """As the PNG specification has it, 8 bits a pixel; importing an image library takes longer."""
-    height, width = entries.shape
-    lines = np.zeros((height, width + 1), np.uint8)  # the first byte of a line is its filter, 0 for none
-    lines[:, 1:] = entries
-    # Rolls are mostly flat: runs alone are the faster and mostly the smaller way to pack them.
-    packer = zlib.compressobj(strategy=zlib.Z_RLE)
-    return b"".join(
-        [
-            b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, _PALETTE_COLOURS, 0, 0, 0)),
-            _chunk(b"PLTE", _palette(scale)),
-            _chunk(b"IDAT", packer.compress(lines.data) + packer.flush()),
-            _chunk(b"IEND", b""),
-        ]
-    )
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    image = Image.fromarray(np.ascontiguousarray(entries))
+    image.putpalette(_palette(scale))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_type=_RUN_LENGTHS)
+    return buffer.getvalue()
 
 
 @lru_cache(16)

@@ -1,12 +1,12 @@
 """The report of a run: one page for some items, an index and pages for many."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from itertools import chain
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
+
+from markupsafe import Markup
 
 from warplens.analysis.report.addresses import (
     EMBEDDED_SOUND_BYTES,
@@ -16,11 +16,12 @@ from warplens.analysis.report.addresses import (
     page_address,
     page_path,
 )
-from warplens.analysis.report.at_a_glance import at_a_glance
+from warplens.analysis.report.gamma_summary import advice, gamma_summaries, headings
+from warplens.analysis.report.item_table import item_table_json
+from warplens.analysis.report.item_view import ItemView, item_view
 from warplens.analysis.report.overview import Overview
-from warplens.analysis.report.page import framed, guide, layout_tools, write_page
+from warplens.analysis.report.page import render, write_page
 from warplens.analysis.report.report_item import ReportItem, Row
-from warplens.analysis.report.section import section
 
 Pages = Literal["risk", "all"]
 """Which items get a page of their own where there are too many for one page."""
@@ -44,21 +45,15 @@ class ItemPage:
     def __call__(self, entry: ReportItem) -> bool:
         """Write the page of an item; whether it is there then."""
         index = index_address(entry.id)
-        sounds = SoundAddresses(self.out, index.removesuffix("report.html"))
-        page = framed(
-            [
-                f'<header>\n<p><a href="{escape(index)}">← all items</a></p>\n',
-                guide(self.threshold),
-                layout_tools(),
-                "</header>\n<main>\n",
-                section(entry, sounds),
-                "</main>\n",
-            ],
-            title=f"{displayed(entry.id)} – Warplens report",
-            scripts=["rolls.js"],
-        )
         try:
-            write_page(page_path(self.out, entry.id), page)
+            write_page(
+                page_path(self.out, entry.id),
+                "item_page.html.j2",
+                index=index,
+                name=displayed(entry.id),
+                threshold=self.threshold,
+                section=_section(entry, SoundAddresses(self.out, index.removesuffix("report.html"))),
+            )
         except OSError:
             # A name too long for a page, or that of another item's folder: the index goes without this page.
             # Where nothing can be written any more, the index cannot either, and its error stands.
@@ -112,13 +107,42 @@ def write_report(
             for i, item_id, is_there in zip(chosen, ids, drawn, strict=True)
             if is_there
         }
-        sections: Iterator[str] = iter(())
+        sections: Iterator[Markup] = iter(())
     else:
         addresses = {i: "#item-" + quote(displayed(overview.ids[i])) for i in shown}
         sounds = SoundAddresses(out, room=EMBEDDED_SOUND_BYTES)
-        sections = (section(load(overview.ids[i]), sounds) for i in sorted(shown))
-    head = at_a_glance(overview, shown_threshold, addresses, many=many)
-    tools = layout_tools() if overview.gammas and not many else ""
-    content = chain([f"<header>\n{head}{tools}</header>\n<main>\n"], sections, ["</main>\n"])
-    page = framed(content, title="Warplens report", scripts=["table.js", "rolls.js"])
-    write_page(out / "report.html", page)
+        sections = (_section(load(overview.ids[i]), sounds) for i in sorted(shown))
+    write_page(
+        out / "report.html",
+        "report.html.j2",
+        **_at_a_glance(overview, shown_threshold, addresses),
+        many=many,
+        threshold=shown_threshold,
+        sections=sections,
+    )
+
+
+def _section(entry: ReportItem, sounds: SoundAddresses) -> Markup:
+    view: ItemView | None = None
+    if entry.item is not None and entry.analysis is not None:
+        view = item_view(entry.item, entry.analysis)
+    return render(
+        "section.html.j2",
+        entry=entry,
+        name=displayed(entry.id),
+        view=view,
+        sounds=sounds.of(entry.sounds),
+    )
+
+
+def _at_a_glance(overview: Overview, threshold: str, addresses: Mapping[int, str]) -> dict[str, Any]:
+    summaries = gamma_summaries(overview)
+    return {
+        "overview": overview,
+        "gammas": summaries,
+        "headings": headings(overview),
+        "advice": advice(summaries, threshold),
+        "failed": [(displayed(overview.ids[i]), displayed(why)) for i, why in overview.failed.items()],
+        "addresses": [(displayed(overview.ids[i]), where) for i, where in addresses.items()],
+        "table": Markup(item_table_json(overview, addresses)),
+    }
