@@ -54,11 +54,15 @@ def source(kernel: Any, constants: dict[str, Any]) -> ASTSource:
     )
 
 
+def built(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: int) -> Any:
+    """One kernel for one architecture; its text is in `asm["ptx"]`."""
+    target = GPUTarget("cuda", capability, 32)
+    return triton.compile(source(kernel, constants), target=target, options=sizes.options)
+
+
 def compiled(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: int) -> dict[str, Any]:
     """Registers, bytes spilled and bytes of shared memory of one kernel, compiled for one architecture."""
-    found = triton.compile(
-        source(kernel, constants), target=GPUTarget("cuda", capability, 32), options=sizes.options
-    )
+    found = built(kernel, constants, sizes, capability)
     report = _ptxas(found.asm["ptx"], capability)
     stored, loaded = (int(re.search(rf"(\d+) bytes spill {way}", report)[1]) for way in ("stores", "loads"))
     return {

@@ -23,7 +23,7 @@ from warplens.torch.triton_softmin import NOTHING
 
 LN_2 = 0.6931471805599453
 _LEAST_GAMMA = 1e-200
-"""What is softer is not told from it in float64; with it, costs up to 1e98 are far from NOTHING."""
+"""A smaller one is not told from it in float64; with it, paths of up to 1e98 are far from NOTHING."""
 
 
 class Sweeps:

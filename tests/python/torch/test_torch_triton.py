@@ -58,6 +58,21 @@ def test_compiled_kernels_do_not_spill():
         assert found["spill_store_bytes"] == found["spill_load_bytes"] == 0
 
 
+@needs_triton
+def test_threads_read_what_others_stored_behind_a_barrier():
+    from benches.python import triton_kernels
+
+    found = {}
+    for kernel, variant in triton_kernels.VARIANTS[1:3]:
+        constants = {**variant, "TYPE": triton_kernels.TYPES["float32"], "BLOCK": 32}
+        ptx = triton_kernels.built(kernel, constants, plan(1, 1, 32), 90).asm["ptx"]
+        assert "ld.global.nc" not in ptx  # by a cache that sees no stores
+        accesses = re.findall(r"^\s+(?:@!?%p\d+ )?(ld|st|bar)\.(?:global|sync|warp)", ptx, re.MULTILINE)
+        found[kernel.__name__] = " ".join(accesses)
+    assert "st bar ld" in found["accumulate_lines"]  # of a block
+    assert "bar" in found["visit_lines"]  # of a line: a scan within a warp has none
+
+
 @pytest.mark.parametrize("lines", [1, 2, 16, 17, 100, 1000])
 def test_segments_cut_the_lines(lines):
     for pairs, length in ((1, lines), (32, 2 * lines), (1, 100_000)):
