@@ -63,11 +63,21 @@ def test_what_is_not_here_says_why(may_be_absent, status, word):
     assert lines[-1].endswith(f"{word}: no such compiler")
 
 
-def test_a_way_that_breaks_is_never_absent():
+@pytest.mark.parametrize(
+    "error", [RuntimeError("illegal memory access"), ValueError("Pointer argument cannot be accessed")]
+)
+def test_a_way_that_breaks_is_never_absent(error):
     def step(batch):
-        raise RuntimeError("illegal memory access")
+        raise error
 
     assert said(selfcheck.Way("other", CPU, step, may_be_absent=True))[0] == 1
+
+
+def test_triton_without_a_device_is_absent(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    status, lines = said(*(way for way in selfcheck.ways() if (way.name, way.device) == ("triton", CPU)))
+    assert status == 0
+    assert len(lines) == 2 or "not here: backend: 'triton'" in lines[-1]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1), (4, 3)])
