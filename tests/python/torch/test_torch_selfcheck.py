@@ -11,6 +11,8 @@ from oracles.every_path import soft_dtw
 from warplens import _core
 from warplens.torch import selfcheck
 from warplens.torch.plain_loops import solve
+from warplens.torch.selfcheck import CHECKED
+from warplens.torch.triton_plan import plan
 
 CPU = torch.device("cpu")
 
@@ -23,6 +25,7 @@ def said(*ways):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(selfcheck, "TIMED", (1, 6, 4, 2))
+    monkeypatch.setattr(selfcheck, "CHECKED", selfcheck.CHECKED[:1])
 
 
 def test_the_command_finds_core_and_operations_in_agreement():
@@ -51,6 +54,12 @@ def test_any_wrong_result_is_a_failure(name, wrong):
     status, lines = said(right, selfcheck.Way("wrong", CPU, step), right)
     assert status == 1
     assert [line.split()[-1] for line in lines[-3:]] == ["agrees", "DISAGREES", "agrees"]
+
+
+def test_what_it_checks_meets_every_seam_of_the_kernels():
+    plans = [plan(B, min(N, M), max(N, M)) for B, N, M, _ in CHECKED]
+    assert any(sizes.length > sizes.block for sizes in plans)
+    assert any(sizes.segments > 1 for sizes in plans)
 
 
 @pytest.mark.parametrize(("may_be_absent", "status", "word"), [(True, 0, "not here"), (False, 1, "FAILED")])
