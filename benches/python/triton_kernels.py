@@ -26,7 +26,7 @@ from warplens.torch.triton_plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
 CAPABILITIES = (80, 90, 100)
-LENGTHS = (32, 100, 512)  # what is longer is cut
+LENGTHS = (32, 64, 100, 256, 512)  # one of each block; what is longer is cut
 TYPES = {"float32": tl.float32, "float64": tl.float64}
 VARIANTS = (
     (accumulate_lines, {"KEEP": False, "ALONG_FIRST": True}),
