@@ -10,7 +10,8 @@
 //!
 //! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel`,
 //! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. `marginals`, `events` and `summary` read a soft
-//! alignment and know of no sweep; `measured` puts all together. The core knows no Python unless the feature `python` adds the binding.
+//! alignment and know of no sweep; `measured` puts both together. The core knows no Python unless the feature `python`
+//! adds the binding.
 
 pub mod band;
 pub mod batch;
