@@ -51,7 +51,7 @@ impl OfAlignment {
             found.h_max = found.h_max.max(h);
             found.h_mean += h / n as f64;
         }
-        let is_empty = |frame: &[F]| frame.iter().fold(true, |nothing, y| nothing & (y.to_f64() == 0.0));
+        let is_empty = |frame: &[F]| frame.iter().fold(true, |nothing, y| nothing & y.is_zero());
         let of_empty = y.chunks_exact(d).zip(&marginals.masses).filter(|(frame, _)| is_empty(frame));
         found.empty_share = of_empty.map(|(_, mass)| mass).sum::<f64>() / marginals.masses.iter().sum::<f64>();
         found
