@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel`,
-//! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. `marginals` and `events` read a soft alignment
-//! and know of no sweep; `measured` puts both together. The core knows no Python unless the feature `python` adds the binding.
+//! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. `marginals`, `events` and `summary` read a soft
+//! alignment and know of no sweep; `measured` puts both together. The core knows no Python unless the feature `python`
+//! adds the binding.
 
 pub mod band;
 pub mod batch;
@@ -27,6 +28,7 @@ pub mod reference;
 pub mod scaled;
 pub mod shape;
 pub mod simd;
+pub mod summary;
 pub mod weights;
 
 #[cfg(feature = "python")]

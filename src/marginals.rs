@@ -71,13 +71,13 @@ impl Marginals {
 /// From the first entry that is not 0 to the last; empty where all are.
 fn support<F: Real>(row: &[F]) -> Range<usize> {
     // Whole blocks of nothing first: without a branch a number, they are passed over several at a time.
-    let is_nothing = |block: &&[F]| block.iter().fold(true, |nothing, h| nothing & (h.to_f64() == 0.0));
+    let is_nothing = |block: &&[F]| block.iter().fold(true, |nothing, h| nothing & h.is_zero());
     let start = BLOCK * row.chunks(BLOCK).take_while(is_nothing).count();
     let end = row.len() - (BLOCK * row.rchunks(BLOCK).take_while(is_nothing).count()).min(row.len());
     if start >= end {
         return 0..0;
     }
-    let is_there = |h: &F| h.to_f64() != 0.0;
+    let is_there = |h: &F| !h.is_zero();
     let first = row[start..end].iter().position(is_there).unwrap_or(0);
     let last = row[start..end].iter().rposition(is_there).unwrap_or(0);
     start + first..start + last + 1

@@ -8,6 +8,7 @@ use crate::marginals::Marginals;
 use crate::plan::{self, Pair, Recursion, Scratch};
 use crate::readout::{LEAST_ROW_SUM, MatrixMut, Outputs};
 use crate::real::Real;
+use crate::summary::{OfAlignment, OfEvents};
 
 /// Where results go; what is `None` is not kept. Entries need not be zero.
 #[derive(Default)]
@@ -30,9 +31,13 @@ pub struct Measured {
     pub marginals: Marginals,
     /// Of each event.
     pub levels: Vec<Level>,
+    /// The alignment in a few numbers.
+    pub of_alignment: OfAlignment,
+    /// And its events.
+    pub of_events: OfEvents,
 }
 
-/// Aligns two sequences and measures the events of the second; `threshold` as in [`levels`].
+/// Aligns two sequences and measures the events of the second; `threshold` as in [`levels`] and [`OfEvents`].
 ///
 /// # Errors
 ///
@@ -50,13 +55,15 @@ pub fn align_and_measure<F: Real>(
 ) -> Result<Measured, Error> {
     let Pair { y, shape, d, .. } = pair;
     let Kept { h, y_mod, soft_alignment } = kept;
+    let mut own_h = if h.is_none() { plan::zeros(shape.n)? } else { vec![] };
+    let h = h.unwrap_or(&mut own_h);
     // A row of H is at least the least weight: it is visited, and whichever step leads there is paid.
     let has_empty_rows = recursion.weights.as_array().into_iter().any(|weight| weight < LEAST_ROW_SUM);
     let mut visits = if has_empty_rows { plan::zeros(shape.cells())? } else { vec![] };
     let mut own = if soft_alignment.is_none() { plan::zeros(shape.cells())? } else { vec![] };
     let rows = soft_alignment.unwrap_or(&mut own);
     let mut outputs = Outputs {
-        h,
+        h: Some(&mut *h),
         y_mod,
         soft_alignment: Some(MatrixMut { entries: &mut *rows, stride: shape.m }),
         visits: has_empty_rows.then_some(MatrixMut { entries: &mut visits, stride: shape.m }),
@@ -77,5 +84,12 @@ pub fn align_and_measure<F: Real>(
     };
     let marginals = Marginals::new(rows, shape);
     let levels = levels(rows, shape, &marginals, Targets { y, d }, events, threshold);
-    Ok(Measured { value: found.value, entropy: found.entropy.unwrap_or(f64::NAN), marginals, levels })
+    Ok(Measured {
+        value: found.value,
+        entropy: found.entropy.unwrap_or(f64::NAN),
+        of_alignment: OfAlignment::new(h, &marginals, y, d),
+        of_events: OfEvents::new(&levels, threshold),
+        marginals,
+        levels,
+    })
 }

@@ -6,6 +6,8 @@ pub trait Real: Copy + Default + Send + Sync + 'static {
     fn to_f64(self) -> f64;
     /// Rounds to nearest.
     fn from_f64(x: f64) -> Self;
+    /// Whether this is 0, of either sign.
+    fn is_zero(self) -> bool;
     /// The slice itself if this is float32.
     fn as_f32(slice: &[Self]) -> Option<&[f32]>;
     /// The slice itself if this is float32.
@@ -18,6 +20,9 @@ impl Real for f32 {
     }
     fn from_f64(x: f64) -> Self {
         x as f32
+    }
+    fn is_zero(self) -> bool {
+        self == 0.0
     }
     fn as_f32(slice: &[Self]) -> Option<&[f32]> {
         Some(slice)
@@ -33,6 +38,9 @@ impl Real for f64 {
     }
     fn from_f64(x: f64) -> Self {
         x
+    }
+    fn is_zero(self) -> bool {
+        self == 0.0
     }
     fn as_f32(_: &[Self]) -> Option<&[f32]> {
         None

@@ -3,17 +3,21 @@
     python -m benches.python.devices [--device cuda] [--rounds 9] [--quick] [-o RECORD]
 
 Each result is first held against the core in float64 on the CPU; what is wrong is not timed. Times are those
-of device events, memory is the rise of `torch.cuda.max_memory_allocated` during a call. Without a GPU it says
-so and writes nothing; `--device cpu --quick` runs tiny cases, to try the script itself.
+of device events, memory is the rise of `torch.cuda.max_memory_allocated` during a first call. On a GPU each
+contender runs in a process of its own, for one illegal access leaves the device unusable to its process.
+Without a GPU it says so and writes nothing; `--device cpu --quick` runs tiny cases, to try the script itself.
 """
 
 import argparse
 import datetime
+import multiprocessing
 import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ from .workloads import Workload
 Prepare = Callable[[Workload, torch.device], Task]
 FOLDER = Path(__file__).parents[1] / "record"
 QUICK_SHRINK = 32
+MOST_SECONDS = 1800.0  # of a contender on a case, before it counts as hung
 MOST_OF_MAGHOUMI = 1024  # one thread a frame; above it falls back to the CPU
 
 
@@ -101,19 +106,64 @@ def run(case: Case, name: str, device: torch.device, rounds: int) -> Row:
     """Checks and times one contender."""
     row = Row(name)
     try:
-        task = CONTENDERS[name](case.workload, device)
-        task.call()
-        result = task.result()
-        row.distance = distance(result, result if name == "CTCLoss" else truth(case.workload))
-        if row.distance.is_wrong:
-            row.note = "wrong, so not timed"
-            return row
-        row.milliseconds = Spread.of([_milliseconds(task, device) for _ in range(rounds)])
-        row.peak_bytes = _peak(task, device)
+        # Events and peers take the current device.
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            _measure(row, case.workload, device, rounds)
     except ImportError as error:
         row.note = f"not installed: {error}"
     except Exception as error:  # whatever it raises is its result
         row.note = f"not measured: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return row
+
+
+def _measure(row: Row, workload: Workload, device: torch.device, rounds: int) -> None:
+    prepare = CONTENDERS[row.name]
+    task = prepare(workload, device)
+    task.call()
+    result = task.result()
+    row.distance = distance(result, result if row.name == "CTCLoss" else truth(workload))
+    if row.distance.is_wrong:
+        row.note = "wrong, so not timed"
+        return
+    row.note = "inexact" if row.distance.is_inexact else ""
+    row.milliseconds = Spread.of([_milliseconds(task, device) for _ in range(rounds)])
+    del task
+    # One that has not been called: results of an earlier call would go as those of this one come.
+    row.peak_bytes = _peak(prepare(workload, device), device)
+
+
+def apart(function: Callable[..., Any], *arguments: Any, seconds: float = MOST_SECONDS) -> Any:
+    """What a function gives in a process of its own.
+
+    Raises:
+        RuntimeError: The process ended without a result, or took longer than so many seconds.
+    """
+    context = multiprocessing.get_context("spawn")  # a forked process could not use CUDA
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(theirs, function, arguments))
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(seconds):
+            raise RuntimeError(f"no result after {seconds:g} s")
+        return ours.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(f"its process ended with exit code {process.exitcode}") from None
+    finally:
+        process.kill()
+        process.join()
+
+
+def _send(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    pipe.send(function(*arguments))
+
+
+def _run_apart(case: Case, name: str, device: torch.device, rounds: int) -> Row:
+    try:
+        row: Row = apart(run, case, name, device, rounds)
+    except RuntimeError as error:
+        row = Row(name, f"not measured: {error}")
     return row
 
 
@@ -194,11 +244,13 @@ def _main() -> None:
         for case in cases:
             print(f"{case.workload.title}: asked {case.limit}: not measured, no GPU here")
         return
-    about = describe(device)
+    on_gpu = device.type == "cuda"
+    about = apart(describe, device) if on_gpu else describe(device)
     record: dict[str, Any] = {"machine": about, "rounds": options.rounds, "cases": []}
     path = options.output or report.record_path(FOLDER, about)
     for case in cases:
-        rows = [run(case, name, device, options.rounds) for name in options.contenders]
+        one = _run_apart if on_gpu else run
+        rows = [one(case, name, device, options.rounds) for name in options.contenders]
         print("\n".join(lines(case, rows)), flush=True)
         record["cases"].append(
             {"title": case.workload.title, "asked": case.limit, "rows": [asdict(row) for row in rows]}

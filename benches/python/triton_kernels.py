@@ -26,7 +26,7 @@ from warplens.torch.triton_plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
 CAPABILITIES = (80, 90, 100)
-LENGTHS = (32, 100, 512)  # what is longer is cut
+LENGTHS = (32, 64, 100, 256, 512)  # one of each block; what is longer is cut
 TYPES = {"float32": tl.float32, "float64": tl.float64}
 VARIANTS = (
     (accumulate_lines, {"KEEP": False, "ALONG_FIRST": True}),
@@ -39,8 +39,8 @@ _FLOATS = frozenset(
 )
 
 
-def compiled(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: int) -> dict[str, Any]:
-    """Registers, bytes spilled and bytes of shared memory of one kernel, compiled for one architecture."""
+def source(kernel: Any, constants: dict[str, Any]) -> ASTSource:
+    """What a launch compiles: tensors that torch allocated start at multiples of 16 bytes."""
 
     def type_of(name: str) -> str:
         if name in constants:
@@ -48,11 +48,21 @@ def compiled(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: in
         return "*fp64" if name in _FLOATS else "*i64" if name == "ends" else "i32"
 
     signature = {name: type_of(name) for name in kernel.arg_names}
-    found = triton.compile(
-        ASTSource(kernel, signature, constants),
-        target=GPUTarget("cuda", capability, 32),
-        options=sizes.options,
+    pointers = (place for place, kind in enumerate(signature.values()) if kind.startswith("*"))
+    return ASTSource(
+        kernel, signature, constants, {(place,): [["tt.divisibility", 16]] for place in pointers}
     )
+
+
+def built(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: int) -> Any:
+    """One kernel for one architecture; its text is in `asm["ptx"]`."""
+    target = GPUTarget("cuda", capability, 32)
+    return triton.compile(source(kernel, constants), target=target, options=sizes.options)
+
+
+def compiled(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: int) -> dict[str, Any]:
+    """Registers, bytes spilled and bytes of shared memory of one kernel, compiled for one architecture."""
+    found = built(kernel, constants, sizes, capability)
     report = _ptxas(found.asm["ptx"], capability)
     stored, loaded = (int(re.search(rf"(\d+) bytes spill {way}", report)[1]) for way in ("stores", "loads"))
     return {

@@ -21,7 +21,9 @@ __all__ = [
     "find_events",
     "get_num_threads",
     "instruction_set",
+    "limits_of_quartiles",
     "measure_alignment",
+    "measure_events",
     "set_num_threads",
     "tangent_padded",
 ]
@@ -48,12 +50,15 @@ class PairResult(TypedDict, total=False):
     path_value: float
 
 @type_check_only
-class AlignmentMeasures(TypedDict):
+class AlignmentMeasures(TypedDict, total=False):
     """What G soft alignments hold of their targets, frames and K events; G = 1 where one is given."""
 
     masses: NDArray[np.float64]  # (G,M)
     path: NDArray[np.float64]  # (G,N)
     frame_entropy: NDArray[np.float64]  # (G,N)
+    measures: NDArray[
+        np.float64
+    ]  # (G,22), MEASURES up to those against strong targets; only where h is known
     levels: NDArray[np.float64]  # (G,K,9): peak, duration, mean_level, onset_fade, offset_fade, widening; as
     # int64 by their bits peak_frame, first, last
 
@@ -61,8 +66,6 @@ class AlignmentMeasures(TypedDict):
 class PairMeasures(AlignmentMeasures, total=False):
     """The same of one pair at G gammas, and what was asked for in the dtype of the inputs."""
 
-    value: list[float]
-    entropy: list[float]
     h: _Floats  # (G,N)
     y_mod: _Floats  # (G,N,D)
     H: _Floats  # (G,N,M)
@@ -162,7 +165,14 @@ def measure_alignment(
     starts: NDArray[np.int64],
     stops: NDArray[np.int64],
     threshold: float,
+    h: _Floats | None = None,
 ) -> AlignmentMeasures: ...
+def measure_events(levels: NDArray[np.float64], threshold: float) -> list[float]:
+    """Of records (K,9) the measures of events, in the order of MEASURES."""
+
+def limits_of_quartiles(durations: NDArray[np.float64]) -> list[float]:
+    """Up to which events are short, and from which on long."""
+
 def crc32(data: bytes | memoryview, value: int = 0) -> int:
     """As `zlib.crc32`."""
 

@@ -10,6 +10,7 @@ use crate::events::{Event, Level, Targets, levels};
 use crate::marginals::Marginals;
 use crate::real::Real;
 use crate::shape::Shape;
+use crate::summary::{OfAlignment, OfEvents, quartile_limits};
 
 /// Features, starts and stops of events.
 pub type Runs<'a, 'py> = [&'a PyReadonlyArray1<'py, i64>; 3];
@@ -40,6 +41,7 @@ fn measure<'py, F: Real + Element>(
     y: &PyReadonlyArray2<'py, F>,
     runs: Runs<'_, 'py>,
     threshold: f64,
+    h: Option<&PyReadonlyArray1<'py, F>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let ((n, m), (m_of_y, d)) = (alignment.as_array().dim(), y.as_array().dim());
     if m != m_of_y {
@@ -54,12 +56,20 @@ fn measure<'py, F: Real + Element>(
         (marginals, levels)
     });
     let result = PyDict::new(py);
+    if let Some(h) = h {
+        let h = h.as_slice()?;
+        if h.len() != n {
+            return Err(Error::argument("h", format!("has {} entries, the alignment {n} frames", h.len())).into());
+        }
+        let (alignment, events) = (OfAlignment::new(h, &marginals, y, d), OfEvents::new(&levels, threshold));
+        put(&result, "measures", 1, in_numbers(f64::NAN, f64::NAN, &alignment, &events).into_iter())?;
+    }
     put_measures(&result, &[marginals], &[levels])?;
     Ok(result)
 }
 
 /// Puts G lists of numbers of one length under a name, as (G, length).
-fn put<'py, T: Element>(
+pub fn put<'py, T: Element>(
     result: &Bound<'py, PyDict>,
     name: &str,
     rows: usize,
@@ -81,6 +91,52 @@ fn record(level: &Level) -> [f64; RECORD] {
     [peak, duration, mean, onset_fade, offset_fade, widening, peak_frame, first, last]
 }
 
+/// The level that a record tells.
+fn level(record: &[f64]) -> Level {
+    let whole = |number: f64| number.to_bits() as usize;
+    Level {
+        peak: record[0],
+        duration: record[1],
+        mean: record[2],
+        onset_fade: record[3],
+        offset_fade: record[4],
+        widening: record[5],
+        peak_frame: whole(record[6]),
+        first: whole(record[7]),
+        last: whole(record[8]),
+    }
+}
+
+/// How many numbers [`of_events`] gives.
+pub const OF_EVENTS: usize = 13;
+
+/// Measures of events in the order of tables.
+pub fn of_events(found: &OfEvents) -> [f64; OF_EVENTS] {
+    [
+        found.events as f64,
+        found.below as f64,
+        found.kept,
+        found.peak_mean,
+        found.peak_min,
+        found.short_peak,
+        found.long_peak,
+        found.short_long_ratio(),
+        found.duration,
+        found.onset_fade,
+        found.offset_fade,
+        found.widening,
+        (found.onset_fade + found.offset_fade) / 2.0,
+    ]
+}
+
+/// Measures of an alignment and its events in the order of tables.
+pub fn in_numbers(value: f64, entropy: f64, alignment: &OfAlignment, events: &OfEvents) -> Vec<f64> {
+    let OfAlignment { entropy_per_frame, h_min, h_mean, h_max, path_diagonal_distance, collapse, empty_share } =
+        *alignment;
+    let before = [value, entropy, entropy_per_frame, h_min, h_mean, h_max];
+    before.into_iter().chain(of_events(events)).chain([path_diagonal_distance, collapse, empty_share]).collect()
+}
+
 /// Puts what is known of G alignments of one pair.
 pub fn put_measures<'py>(result: &Bound<'py, PyDict>, marginals: &[Marginals], levels: &[Vec<Level>]) -> PyResult<()> {
     let rows = marginals.len();
@@ -94,7 +150,8 @@ pub fn put_measures<'py>(result: &Bound<'py, PyDict>, marginals: &[Marginals], l
 }
 
 #[pyfunction]
-#[pyo3(signature = (alignment, y, *, features, starts, stops, threshold))]
+#[pyo3(signature = (alignment, y, *, features, starts, stops, threshold, h = None))]
+#[expect(clippy::too_many_arguments, reason = "keyword-only in Python")]
 pub fn measure_alignment<'py>(
     py: Python<'py>,
     alignment: Bound<'py, PyAny>,
@@ -103,12 +160,13 @@ pub fn measure_alignment<'py>(
     starts: PyReadonlyArray1<'py, i64>,
     stops: PyReadonlyArray1<'py, i64>,
     threshold: f64,
+    h: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let runs = [&features, &starts, &stops];
     if let (Some(alignment), Some(y)) = (read::<f32>(&alignment), read::<f32>(&y)) {
-        measure(py, &alignment, &y, runs, threshold)
+        measure(py, &alignment, &y, runs, threshold, read_row(&h)?.as_ref())
     } else if let (Some(alignment), Some(y)) = (read::<f64>(&alignment), read::<f64>(&y)) {
-        measure(py, &alignment, &y, runs, threshold)
+        measure(py, &alignment, &y, runs, threshold, read_row(&h)?.as_ref())
     } else {
         Err(precision_error("alignment, y"))
     }
@@ -116,6 +174,25 @@ pub fn measure_alignment<'py>(
 
 pub fn read<'py, F: Element>(object: &Bound<'py, PyAny>) -> Option<PyReadonlyArray2<'py, F>> {
     object.extract().ok().filter(|array: &PyReadonlyArray2<'py, F>| array.as_slice().is_ok())
+}
+
+fn read_row<'py, F: Element>(object: &Option<Bound<'py, PyAny>>) -> PyResult<Option<PyReadonlyArray1<'py, F>>> {
+    object.as_ref().map(|object| object.extract().map_err(|_| precision_error("h"))).transpose()
+}
+
+/// Measures of levels (K,9), in the order of tables.
+#[pyfunction]
+pub fn measure_events(levels: PyReadonlyArray2<'_, f64>, threshold: f64) -> PyResult<[f64; OF_EVENTS]> {
+    if levels.as_array().dim().1 != RECORD {
+        return Err(Error::argument("levels", format!("must be (K, {RECORD})")).into());
+    }
+    let levels: Vec<Level> = levels.as_slice()?.chunks_exact(RECORD).map(level).collect();
+    Ok(of_events(&OfEvents::new(&levels, threshold)))
+}
+
+#[pyfunction]
+pub fn limits_of_quartiles(durations: PyReadonlyArray1<'_, f64>) -> PyResult<[f64; 2]> {
+    Ok(quartile_limits(durations.as_slice()?))
 }
 
 #[pyfunction]

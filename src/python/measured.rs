@@ -7,7 +7,7 @@ use pyo3::types::PyDict;
 
 use super::arguments::{Wanted, precision_error, recursion, weighted_cost};
 use super::arrays::zeros;
-use super::events::{Runs, events, put_measures, read};
+use super::events::{Runs, events, in_numbers, put, put_measures, read};
 use crate::batch;
 use crate::cost::WeightedCost;
 use crate::error::Error;
@@ -61,8 +61,9 @@ fn measure_all<'py, F: Real + Element>(
     })?;
     let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
     let result = PyDict::new(py);
-    result.set_item("value", found.iter().map(|each| each.value).collect::<Vec<_>>())?;
-    result.set_item("entropy", found.iter().map(|each| each.entropy).collect::<Vec<_>>())?;
+    let measures =
+        found.iter().flat_map(|each| in_numbers(each.value, each.entropy, &each.of_alignment, &each.of_events));
+    put(&result, "measures", count, measures)?;
     let (marginals, levels): (Vec<_>, Vec<_>) = found.into_iter().map(|each| (each.marginals, each.levels)).unzip();
     put_measures(&result, &marginals, &levels)?;
     if let Some(h) = h {

@@ -54,7 +54,7 @@ mod _core {
     #[pymodule_export]
     use super::checksum::crc32;
     #[pymodule_export]
-    use super::events::{find_events, measure_alignment};
+    use super::events::{find_events, limits_of_quartiles, measure_alignment, measure_events};
     #[pymodule_export]
     use super::measured::align_and_measure_pair;
     #[pymodule_export]

@@ -12,7 +12,7 @@ read off is one that the network is taught to lose.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,13 +101,36 @@ def summarize_levels(
     Raises:
         ValueError: the shapes do not fit, or an event lies outside the target.
     """
-    return measure_alignment(H, weak, events, threshold=threshold)[1]
+    return measure_alignment(H, weak, events, threshold=threshold).levels
+
+
+class AlignmentMeasures(NamedTuple):
+    """What a soft alignment holds of its targets.
+
+    Attributes:
+        marginals: of H~.
+        levels: of the K events.
+        measures: where h is known, those of `metrics.MEASURES` that need no strong target, in their order,
+            (22,); value and entropy, which H does not tell, are NaN.
+    """
+
+    marginals: Marginals
+    levels: EventLevels
+    measures: NDArray[np.float64] | None
 
 
 def measure_alignment(
-    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
-) -> tuple[Marginals, EventLevels]:
-    """Marginals of a soft alignment and levels of its events, from one call; as `summarize_levels`."""
+    H: NDArray[Any],
+    weak: NDArray[Any],
+    events: Events,
+    *,
+    threshold: float = 0.5,
+    h: NDArray[Any] | None = None,
+) -> AlignmentMeasures:
+    """Marginals of a soft alignment and levels of its events, from one call; as `summarize_levels`.
+
+    With h, the row sums (N,) of the soft alignment, come its measures.
+    """
     _check_shapes(H, weak)
     # One precision for both, and none lost; sums are float64 anyway.
     dtype: Any = np.float32 if H.dtype == weak.dtype == np.float32 else np.float64
@@ -116,9 +139,10 @@ def measure_alignment(
         np.ascontiguousarray(weak, dtype),
         **events.as_core(),
         threshold=threshold,
+        h=None if h is None else np.ascontiguousarray(h, dtype),
     )
     of_one = {name: values[0] for name, values in found.items()}
-    return Marginals.of(of_one), EventLevels.of(of_one["levels"])
+    return AlignmentMeasures(Marginals.of(of_one), EventLevels.of(of_one["levels"]), of_one.get("measures"))
 
 
 def _as_floats(array: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from warplens.analysis.events import Events, find_events
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.measured_alignments import align_and_measure
-from warplens.analysis.metrics.evaluation import all_measures, by_name
+from warplens.analysis.metrics.evaluation import by_name, table_of
 from warplens.io import Floats, Item
 
 
@@ -97,7 +97,7 @@ def analyze_item(
     )
     assert found.h is not None
     assert found.y_mod is not None
-    table = all_measures(found, item.weak, events, strong=item.strong, threshold=threshold, fps=item.fps)
+    table = table_of(found, strong=item.strong, threshold=threshold, fps=item.fps)
     return ItemAnalysis(
         gammas=np.array(ascending, np.float64),
         cost=cost,

@@ -81,15 +81,9 @@ class EventLevels:
         """
         return self._field("widening")
 
-    def means(self) -> dict[str, Any]:
-        """Means over the events of what is no frame's number, () or (G,) each; NaN without events."""
-        count = self.records.shape[-1]
-        if count == 0:
-            return dict.fromkeys(_NUMBERS, np.full(self.records.shape[:-1], np.nan)[()])
-        # All at once: there is one such sum an alignment.
-        flat = np.ascontiguousarray(self.records).view(np.float64)
-        numbers = flat.reshape(*self.records.shape, -1)[..., : len(_NUMBERS)]
-        return dict(zip(_NUMBERS, numbers.sum(axis=-2).T / count, strict=True))
+    def as_core(self) -> NDArray[np.float64]:
+        """The records as the compiled module writes them, (K, 9) or (G, K, 9)."""
+        return np.ascontiguousarray(self.records)[..., np.newaxis].view(np.float64)
 
     def _field(self, name: str) -> NDArray[Any]:
         values: NDArray[Any] = self.records[name]

@@ -21,9 +21,8 @@ class MeasuredAlignments:
     """What is known of G alignments of one pair; arrays lead with the gamma axis.
 
     Attributes:
-        value: SDTW, (G,).
-        entropy: of the distribution of paths in nats, (G,); in float32 exact to about 1e-6 nats for each of
-            the N + M frames.
+        measures: those of `metrics.MEASURES` that need no strong target, in their order, (G, 22). In float32
+            the entropy is exact to about 1e-6 nats for each of the N + M frames.
         marginals: of H~.
         levels: of the K events of the targets, (G, K).
         h: row sums of H, (G, N), if asked for.
@@ -31,8 +30,7 @@ class MeasuredAlignments:
         H: soft alignments, (G, N, M), if asked for.
     """
 
-    value: NDArray[np.float64]
-    entropy: NDArray[np.float64]
+    measures: NDArray[np.float64]
     marginals: Marginals
     levels: EventLevels
     h: NDArray[Any] | None = None
@@ -61,7 +59,8 @@ def align_and_measure(
         cost: one that has modified targets.
         gammas: G of them, in the order of the results.
         step_weights: (horizontal, vertical, diagonal).
-        threshold: share of its own peak from which on a level counts towards the widening.
+        threshold: level under which an event is lost, and the share of its own peak from which on a level
+            counts towards the widening.
         outputs: which of "h", "y_mod" and "H" are kept.
         threads: None as `warplens.get_num_threads()`.
 
@@ -87,12 +86,11 @@ def align_and_measure(
         )
     except _core.NoPathError as error:
         raise costs_overflow(settings) if is_overflow(error) else error from None
-    value = np.array(found["value"], np.float64)
-    if np.isnan(value).any():
+    measures = found["measures"]
+    if np.isnan(measures[:, 0]).any():
         raise costs_overflow(settings)
     return MeasuredAlignments(
-        value,
-        np.array(found["entropy"], np.float64),
+        measures,
         Marginals.of(found),
         EventLevels.of(found["levels"]),
         h=found.get("h"),

@@ -88,7 +88,8 @@ def visit_lines(
             # All of a pair is NaN when its value is, not only what lies before the first NaN.
             E = tl.where(is_allowed, E + poison, 0.0)
             H = E * (weight_diagonal * p_diagonal + weight_along * p_along + weight_across * p_across)
-            tl.store(costs + cell, H, mask=within)
+            # Where nothing is allowed, the probabilities of a pair with NaN are NaN too.
+            tl.store(costs + cell, tl.where(is_allowed, H, 0.0), mask=within)
             if VISITS:
                 tl.store(visits + cell, E, mask=within)
             if MOMENTS:

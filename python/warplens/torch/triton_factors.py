@@ -22,7 +22,8 @@ from warplens.torch.costs import SQUARED_COSTS, common_mean, map_predictions, ma
 from warplens.torch.settings import LocalCost
 from warplens.torch.triton_costs import Sides
 
-_CHUNK_BYTES = 2**21  # of float64 frames
+_CHUNK_BYTES = 2**21  # of float64 frames, which a chunk may always take
+_MOST_CHUNKS = 8  # else large batches would take thousands of small operations
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class _Side:
 
     def chunks(self) -> Iterator[slice]:
         batch, length, features = self.frames.shape
-        step = max(1, _CHUNK_BYTES // (8 * batch * features))
+        step = max(-(-length // _MOST_CHUNKS), _CHUNK_BYTES // (8 * batch * features))
         for start in range(0, length, step):
             yield slice(start, min(start + step, length))
 

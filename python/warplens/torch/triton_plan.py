@@ -80,11 +80,11 @@ def plan(
         lines: S.
         length: L.
         segment: lines in a segment; None: as few launches as little memory allows.
-        block: entries scanned at once, a power of 2; None: the whole line up to 512.
+        block: entries scanned at once, a power of 2; None: the whole line, from 32 to 512.
     """
     if segment is None:
         least = math.ceil(math.sqrt(lines / _SEGMENT_CELLS))  # then rows and segment take the same
         segment = max(least, _SEGMENT_BYTES // (_SEGMENT_CELLS * _BYTES * pairs * length))
     if block is None:
-        block = min(_LONGEST_BLOCK, 2 ** math.ceil(math.log2(length)))
+        block = min(_LONGEST_BLOCK, max(_WARP, 2 ** math.ceil(math.log2(length))))
     return Plan(pairs, lines, length, min(lines, max(1, segment)), block)

@@ -22,6 +22,8 @@ from warplens.torch.triton_plan import Plan
 from warplens.torch.triton_softmin import NOTHING
 
 LN_2 = 0.6931471805599453
+_LEAST_GAMMA = 1e-200
+"""A smaller one is not told from it in float64; with it, paths of up to 1e98 are far from NOTHING."""
 
 
 class Sweeps:
@@ -50,14 +52,18 @@ class Sweeps:
         self._costs, self._plan, self._sides = costs, plan, sides
         self._dtype = tl.float64 if dtype == torch.float64 else tl.float32
         self._ends = sides.ends()
-        gamma = settings.gamma.detach().to(device, torch.float64)
+        # Nothing here may wait for the device, and an index in a list would.
+        gamma, weights = (
+            number.detach().to(device, torch.float64, non_blocking=True)
+            for number in (settings.gamma, settings.step_weights)
+        )
         is_soft = gamma > 0
-        is_proper = (gamma >= 0) & gamma.isfinite()
+        is_proper = _is_proper(gamma) & _is_proper(weights).all()
         # Of log2 a: what a unit of it is in costs.
-        self._unit = torch.where(is_soft, LN_2 * gamma, 1.0).masked_fill(~is_proper, torch.nan)
-        # Diagonal, along, across.
-        order = [2, 0, 1] if sides.long_is_x else [2, 1, 0]
-        self._weights = settings.step_weights.detach().to(device, torch.float64)[order]
+        unit = torch.where(is_soft, LN_2 * gamma.clamp(min=_LEAST_GAMMA), 1.0)
+        self._unit = unit.masked_fill(~is_proper, torch.nan)
+        # Diagonal, along, across, from horizontal, vertical, diagonal.
+        self._weights = weights.roll(1) if sides.long_is_x else weights.flip(0)
         self._rates = torch.cat([self._weights / self._unit, is_soft.to(torch.float64).view(1)])
         self._rows = torch.full(plan.row_shape, NOTHING, dtype=torch.float64, device=device)
         self._rows[0, :, 0] = 0.0  # a(0,0) = 1, all other borders 0
@@ -148,6 +154,10 @@ class Sweeps:
                 BLOCK=plan.block,
                 **plan.options,
             )
+
+
+def _is_proper(number: Tensor) -> Tensor:
+    return (number >= 0) & number.isfinite()
 
 
 def _on_device_of(tensor: Tensor) -> AbstractContextManager[object]:

@@ -12,7 +12,7 @@ from torch import Tensor
 import warplens as wl
 from warplens._align import align_in_full
 from warplens._settings import COSTS_WITHOUT_TARGETS
-from warplens.analysis import EventLevels, Events, Marginals, measure_alignment
+from warplens.analysis import EventLevels, Marginals, measure_alignment
 from warplens.analysis.metrics import precision_recall_f
 from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.events import event_measures
@@ -168,7 +168,7 @@ def _targets_of(
         alignment = _aligned(loss, x, weak, gamma)
     except wl.NoPathError:
         return None
-    marginals, levels = measure_alignment(alignment.rows, weak, probe.events, threshold=threshold)
+    marginals, levels, _ = measure_alignment(alignment.rows, weak, probe.events, threshold=threshold)
     return ProbeTargets(
         probe,
         predictions=_array(x),
@@ -226,10 +226,8 @@ def _measures(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: flo
     if not targets:
         return dict.fromkeys(MEASURES, math.nan)
     # Of all probes, as if they were those of one item.
-    runs = [vars(each.probe.events) for each in targets]
-    events = Events(**{name: np.concatenate([run[name] for run in runs]) for name in runs[0]})
     levels = EventLevels(np.concatenate([each.levels.records for each in targets]))
-    of_events = event_measures(events, levels, threshold)
+    of_events = event_measures(levels, threshold)
     h = np.concatenate([each.h for each in targets])
     masses = np.concatenate([each.marginals.masses for each in targets])
     measures = {

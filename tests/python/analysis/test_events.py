@@ -114,7 +114,7 @@ def test_the_scale_of_rows_of_H_means_nothing(weak, scale):
     H = soft_alignment(6, len(weak))
     events = find_events(weak)
     for ours, theirs in zip(
-        measure_alignment(H, weak, events), measure_alignment(H * scale, weak, events), strict=True
+        measure_alignment(H, weak, events)[:2], measure_alignment(H * scale, weak, events)[:2], strict=True
     ):
         for name in ("peak", "duration", "masses", "path", "frame_entropy"):
             if hasattr(ours, name):
@@ -126,7 +126,7 @@ def test_marginals_are_the_sums_of_their_definition():
         H = soft_alignment(n_frames, n_targets)
         H[:, :1] = 0.0 if n_targets > 1 else 1.0
         rows = H / H.sum(axis=1, keepdims=True)
-        marginals, _ = measure_alignment(H, np.ones((n_targets, 1)), Events(*np.zeros((3, 0), np.int64)))
+        marginals, *_ = measure_alignment(H, np.ones((n_targets, 1)), Events(*np.zeros((3, 0), np.int64)))
         np.testing.assert_allclose(marginals.masses, rows.sum(axis=0), rtol=1e-13)
         np.testing.assert_allclose(marginals.masses.sum(), n_frames)
         np.testing.assert_allclose(marginals.path, rows @ np.arange(n_targets), rtol=1e-13)

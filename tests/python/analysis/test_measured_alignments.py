@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 import warplens as wl
-from warplens.analysis import find_events, measure_alignment
+from warplens.analysis import evaluate, find_events, measure_alignment, summarize_levels
 from warplens.analysis.measured_alignments import align_and_measure
+from warplens.analysis.metrics import (
+    MEASURES,
+    diagonal_distance,
+    share_of_collapsed_targets,
+    share_on_empty_targets,
+    short_long_peaks,
+)
+from warplens.analysis.metrics.events import event_measures
 
 GAMMAS = [0.0, 0.05, 1.0, 20.0]
 
@@ -38,17 +46,59 @@ def test_all_gammas_at_once_are_each_by_itself(dtype, cost, weights):
     assert {array.dtype for array in (found.h, found.y_mod, found.H)} == {np.dtype(dtype)}
     for g, gamma in enumerate(GAMMAS):
         alone = wl.align(x, y, cost=cost, gamma=gamma, step_weights=weights)
-        assert found.value[g] == pytest.approx(alone.value, rel=1e-6)
-        assert found.entropy[g] == pytest.approx(alone.entropy, rel=1e-3, abs=1e-4)
+        measures = evaluate(alone, y, threshold=0.4)
+        for name, value in zip(MEASURES, found.measures[g], strict=False):
+            assert value == pytest.approx(measures[name], rel=1e-3, abs=1e-3, nan_ok=True), name
         for name in ("h", "y_mod", "H"):
             np.testing.assert_allclose(getattr(found, name)[g], getattr(alone, name), **close)
-        marginals, levels = measure_alignment(alone.H_tilde, y, events, threshold=0.4)
+        marginals, levels, _ = measure_alignment(alone.H_tilde, y, events, threshold=0.4)
         for name, values in vars(marginals).items():
             np.testing.assert_allclose(getattr(found.marginals, name)[g], values, rtol=1e-3, atol=1e-3)
         for name in ("peak", "duration", "mean_level"):
             np.testing.assert_allclose(
                 getattr(found.levels, name)[g], getattr(levels, name), rtol=2e-4, atol=2e-4
             )
+
+
+@pytest.mark.parametrize("gamma", [0.01, 1.0, 30.0])
+def test_measures_of_an_alignment_are_those_of_their_definitions(gamma):
+    x, y = pair(np.float64, "bce")
+    y[::5] = 0
+    alignment, events = wl.align(x, y, cost="bce", gamma=gamma), find_events(y)
+    marginals, levels, _ = measure_alignment(alignment.H_tilde, y, events, threshold=0.4)
+    peaks = short_long_peaks(levels.duration, levels.peak)
+    lost = np.count_nonzero(levels.peak < 0.4)
+    blur = (levels.onset_fade + levels.offset_fade) / 2
+    expected = {
+        "value": alignment.value,
+        "entropy": alignment.entropy,
+        "entropy_per_frame": marginals.frame_entropy.mean(),
+        "h_min": alignment.h.min(),
+        "h_mean": alignment.h.mean(),
+        "h_max": alignment.h.max(),
+        "events": len(events),
+        "events_below_threshold": lost,
+        "kept": 1 - lost / len(events),
+        "peak_mean": levels.peak.mean(),
+        "peak_min": levels.peak.min(),
+        "short_event_peak": peaks.short,
+        "long_event_peak": peaks.long,
+        "short_long_ratio": peaks.ratio,
+        "expected_duration_mean": levels.duration.mean(),
+        "onset_fade_mean": levels.onset_fade.mean(),
+        "offset_fade_mean": levels.offset_fade.mean(),
+        "widening_mean": levels.widening.mean(),
+        "blur": blur.mean(),
+        "path_diagonal_distance": diagonal_distance(marginals.path, len(y)),
+        "collapse": share_of_collapsed_targets(marginals.masses),
+        "empty_share": share_on_empty_targets(marginals.masses, y),
+    }
+    found = evaluate(alignment, y, threshold=0.4)
+    assert list(found)[: len(expected)] == list(expected)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
+    of_events = event_measures(levels, 0.4)
+    assert of_events == {name: pytest.approx(expected[name]) for name in of_events}
 
 
 def test_what_is_not_asked_for_is_not_kept_and_changes_nothing():
@@ -70,8 +120,8 @@ def test_off_the_path_there_is_nothing_and_it_is_not_missed():
     weak = (rng.random((30, 5)) < 0.4).astype(float)
     events = find_events(weak)
     assert (H == 0).mean() > 0.7
-    _, sparse = measure_alignment(H, weak, events, threshold=0.3)
-    _, dense = measure_alignment(np.where(H == 0, 1e-200, H), weak, events, threshold=0.3)
+    sparse = summarize_levels(H, weak, events, threshold=0.3)
+    dense = summarize_levels(np.where(H == 0, 1e-200, H), weak, events, threshold=0.3)
     for name in set(sparse.records.dtype.names) - {"peak_frame"}:  # of a plateau, which rounding chooses
         np.testing.assert_allclose(getattr(sparse, name), getattr(dense, name), rtol=1e-12, atol=1e-12)
 

@@ -105,7 +105,7 @@ def test_a_staccato_note_among_legato_ones_is_the_short_one_though_all_runs_are_
     alignment = wl.align(0.05 + 0.9 * strong, weak, cost="mse", gamma=1.0)
     events = find_events(weak)
     assert (events.stop - events.start == 1).all()
-    _, levels = measure_alignment(alignment.H_tilde, weak, events)
+    levels = measure_alignment(alignment.H_tilde, weak, events).levels
     short, long = short_and_long(levels.duration)
     assert short[3]
     assert not long[3]
@@ -189,7 +189,7 @@ def test_a_frame_that_every_step_into_is_free_counts_by_its_visits():
     alignment = wl.align(x, y, **settings)
     assert alignment.h.min() < 1e-20
     analysis = analyze_item(Item(x, y), gammas=(0.01,), cost="mse", step_weights=(0.0, 1.0, 1.0))
-    marginals, levels = measure_alignment(alignment.H_tilde, y, find_events(y))
+    marginals, levels, _ = measure_alignment(alignment.H_tilde, y, find_events(y))
     np.testing.assert_allclose(analysis.levels.peak[0], levels.peak)
     np.testing.assert_allclose(levels.duration, [4, 5])
     np.testing.assert_allclose(marginals.masses.sum(), 9)

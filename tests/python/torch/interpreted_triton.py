@@ -156,6 +156,49 @@ def test_forbidden_cells_missing_paths_and_nan_stay_in_their_pair():
         assert all(number.isnan().all() for number in numbers)  # shared by all pairs
 
 
+def test_padding_of_a_pair_with_nan_has_no_gradient():
+    for shape, lengths in (((2, 6, 4), (4, 3)), ((2, 4, 6), (3, 4))):
+        C = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+        C[0, 1, 1] = torch.nan
+        n, m = lengths
+        values, grad, *_ = solved(
+            wlt.soft_dtw_from_costs, [C], "triton", x_lengths=[n, shape[1]], y_lengths=[m, shape[2]]
+        )
+        assert values[0].isnan()
+        assert grad[0, :n, :m].isnan().all()
+        assert not grad[0, n:].any()
+        assert not grad[0, :, m:].any()
+
+
+@pytest.mark.parametrize("gamma", [1e-300, 1e-310, 5e-324])
+def test_a_gamma_near_zero_is_soft_and_not_out_of_range(gamma):
+    C = torch.rand(2, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+    C[0, 0, 0] = 0.0
+    C[1] = 1e30  # ties, which the hard alignment would not split
+    assert_as_core(wlt.soft_dtw_from_costs, [C], gamma=gamma)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "weights"),
+    [
+        *((gamma, WEIGHTS[0]) for gamma in (-1.0, torch.inf, torch.nan)),
+        *((1.0, (1.0, wrong, 1.0)) for wrong in (-1.0, torch.inf, torch.nan)),
+        (0.0, (1.0, 1.0, -0.5)),
+    ],
+)
+def test_a_gamma_or_weight_out_of_range_gives_nan(gamma, weights):
+    C = torch.rand(4, 5, generator=torch.Generator().manual_seed(8))
+    numbers = {"gamma": torch.tensor(gamma), "step_weights": torch.tensor(weights)}
+
+    def loss(C):
+        return wlt.soft_dtw_from_costs(C, backend="triton", **numbers)
+
+    # Values are not looked at inside a transform, as they are not on a device.
+    grad, value = torch.func.grad_and_value(loss)(C)
+    assert value.isnan()
+    assert grad.isnan().all()
+
+
 def test_hard_ties_go_as_in_the_core(scans_one_by_one):
     for shape in ((1, 5, 3), (1, 3, 5)):
         for weights in ((1.0, 1.0, 2.0), (1.0, 1.0, 5.0)):

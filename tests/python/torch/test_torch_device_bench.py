@@ -1,9 +1,13 @@
 """The script that times devices, on tiny cases on the CPU: it runs from end to end and calls wrong wrong."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -49,9 +53,15 @@ def test_without_a_gpu_nothing_is_measured_or_written(repository, tmp_path):
     assert not path.exists()
 
 
-def test_what_is_wrong_is_not_timed(repository, monkeypatch):
+@pytest.fixture
+def bench(repository, monkeypatch):
     monkeypatch.syspath_prepend(repository)
-    from benches.python import devices as bench
+    from benches.python import devices
+
+    return devices
+
+
+def test_what_is_wrong_is_not_timed(bench, monkeypatch):
     from benches.python.torch_task import TorchTask
 
     def prepare(workload, device):
@@ -60,3 +70,106 @@ def test_what_is_wrong_is_not_timed(repository, monkeypatch):
     monkeypatch.setitem(bench.CONTENDERS, "wrong", prepare)
     row = bench.run(bench.all_cases(64)[1], "wrong", torch.device("cpu"), 1)
     assert (row.note, row.milliseconds) == ("wrong, so not timed", None)
+
+
+def test_a_contender_in_its_own_process_gives_the_same(bench):
+    case, cpu = bench.all_cases(64)[2], torch.device("cpu")
+    here, apart = bench.run(case, "ops", cpu, 1), bench.apart(bench.run, case, "ops", cpu, 1)
+    assert apart.distance == here.distance
+    assert apart.milliseconds is not None
+
+
+def test_a_process_that_breaks_or_hangs_breaks_nothing_else(bench, monkeypatch):
+    with pytest.raises(RuntimeError, match="ended with exit code 3"):
+        bench.apart(os._exit, 3)
+    with pytest.raises(RuntimeError, match="no result after 0 s"):
+        bench.apart(time.sleep, 1000, seconds=0)
+
+    def broken(*arguments):
+        raise RuntimeError("its process ended with exit code -11")
+
+    monkeypatch.setattr(bench, "apart", broken)
+    row = bench._run_apart(bench.all_cases(64)[0], "triton", torch.device("cuda"), 1)
+    assert (row.name, row.note) == ("triton", "not measured: its process ended with exit code -11")
+
+
+class FakeDevice:
+    """The clock and the memory of a device: a call takes 3 ms and 500 bytes, of which it keeps 200."""
+
+    def __init__(self, monkeypatch):
+        self.log, self.now, self.held, self.peak = [], 0.0, 1000, 1000
+        for name in ("synchronize", "reset_peak_memory_stats", "memory_allocated", "max_memory_allocated"):
+            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+        monkeypatch.setattr(torch.cuda, "device", self.chosen)
+        monkeypatch.setattr(torch, "Event", self.event)
+
+    def chosen(self, device):
+        self.log.append(str(device))
+        return contextlib.nullcontext()
+
+    def synchronize(self, device):
+        self.log.append("synchronize")
+
+    def reset_peak_memory_stats(self, device):
+        self.peak = self.held
+
+    def memory_allocated(self, device):
+        return self.held
+
+    def max_memory_allocated(self, device):
+        return self.peak
+
+    def event(self, device, *, enable_timing):
+        assert enable_timing
+        return FakeEvent(self)
+
+    def prepare(self, workload, device):
+        return FakeTask(self)
+
+
+class FakeEvent:
+    def __init__(self, device):
+        self.device = device
+
+    def record(self):
+        self.time = self.device.now
+        self.device.log.append("record")
+
+    def synchronize(self):
+        self.device.log.append("wait")
+
+    def elapsed_time(self, end):
+        return end.time - self.time
+
+
+class FakeTask:
+    def __init__(self, device):
+        self.device, self.kept = device, 0
+
+    def __del__(self):
+        self.device.held -= self.kept
+
+    def call(self):
+        device = self.device
+        device.log.append("call")
+        device.now += 3.0
+        device.held -= self.kept
+        device.peak = max(device.peak, device.held + 500)
+        self.kept = 200
+        device.held += self.kept
+
+    def result(self):
+        from benches.python.contenders import Result
+
+        return Result(np.ones(1), [np.ones((1, 1))])
+
+
+def test_times_are_those_of_events_and_memory_that_of_a_first_call(bench, monkeypatch):
+    device = FakeDevice(monkeypatch)
+    monkeypatch.setitem(bench.CONTENDERS, "fake", device.prepare)
+    monkeypatch.setattr(bench, "truth", lambda workload: FakeTask(device).result())
+    row = bench.run(bench.all_cases(64)[0], "fake", torch.device("cuda:1"), 2)
+    assert (row.note, row.milliseconds.least, row.milliseconds.most) == ("", 3.0, 3.0)
+    assert row.peak_bytes == 500
+    timed = ["synchronize", "record", "call", "record", "wait"]
+    assert device.log[:12] == ["cuda:1", "call", *timed, *timed]

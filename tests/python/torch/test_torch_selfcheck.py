@@ -11,6 +11,8 @@ from oracles.every_path import soft_dtw
 from warplens import _core
 from warplens.torch import selfcheck
 from warplens.torch.plain_loops import solve
+from warplens.torch.selfcheck import CHECKED
+from warplens.torch.triton_plan import plan
 
 CPU = torch.device("cpu")
 
@@ -23,6 +25,7 @@ def said(*ways):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(selfcheck, "TIMED", (1, 6, 4, 2))
+    monkeypatch.setattr(selfcheck, "CHECKED", selfcheck.CHECKED[:1])
 
 
 def test_the_command_finds_core_and_operations_in_agreement():
@@ -53,6 +56,12 @@ def test_any_wrong_result_is_a_failure(name, wrong):
     assert [line.split()[-1] for line in lines[-3:]] == ["agrees", "DISAGREES", "agrees"]
 
 
+def test_what_it_checks_meets_every_seam_of_the_kernels():
+    plans = [plan(B, min(N, M), max(N, M)) for B, N, M, _ in CHECKED]
+    assert any(sizes.length > sizes.block for sizes in plans)
+    assert any(sizes.segments > 1 for sizes in plans)
+
+
 @pytest.mark.parametrize(("may_be_absent", "status", "word"), [(True, 0, "not here"), (False, 1, "FAILED")])
 def test_what_is_not_here_says_why(may_be_absent, status, word):
     def step(batch):
@@ -63,11 +72,21 @@ def test_what_is_not_here_says_why(may_be_absent, status, word):
     assert lines[-1].endswith(f"{word}: no such compiler")
 
 
-def test_a_way_that_breaks_is_never_absent():
+@pytest.mark.parametrize(
+    "error", [RuntimeError("illegal memory access"), ValueError("Pointer argument cannot be accessed")]
+)
+def test_a_way_that_breaks_is_never_absent(error):
     def step(batch):
-        raise RuntimeError("illegal memory access")
+        raise error
 
     assert said(selfcheck.Way("other", CPU, step, may_be_absent=True))[0] == 1
+
+
+def test_triton_without_a_device_is_absent(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    status, lines = said(*(way for way in selfcheck.ways() if (way.name, way.device) == ("triton", CPU)))
+    assert status == 0
+    assert len(lines) == 2 or "not here: backend: 'triton'" in lines[-1]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1), (4, 3)])

@@ -7,14 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens import Alignment
-from warplens.analysis.events import Events, find_events, measure_alignment
-from warplens.analysis.levels import EventLevels
-from warplens.analysis.marginals import Marginals
+from warplens.analysis.events import find_events, measure_alignment
 from warplens.analysis.measured_alignments import MeasuredAlignments
-from warplens.analysis.metrics.events import event_measures
 from warplens.analysis.metrics.frames import frame_measures
 from warplens.analysis.metrics.notes import note_measures_of_rolls
-from warplens.analysis.metrics.soft_alignment import soft_alignment_measures
 
 MEASURES: tuple[str, ...] = (
     "value",
@@ -87,19 +83,15 @@ def evaluate(
         ValueError: shapes that do not fit; a cost without modified targets.
     """
     weak = np.asarray(weak)
-    events = find_events(weak)
-    marginals, levels = measure_alignment(rows_of(alignment), weak, events, threshold=threshold)
-    found = MeasuredAlignments(
-        np.array([alignment.value]),
-        np.array([alignment.entropy]),
-        Marginals(*(values[np.newaxis] for values in vars(marginals).values())),
-        EventLevels(levels.records[np.newaxis]),
-        h=alignment.h[np.newaxis],
-        y_mod=None if strong is None else alignment.y_mod[np.newaxis],
-    )
-    reference = None if strong is None else np.asarray(strong)
-    table = all_measures(found, weak, events, strong=reference, threshold=threshold, fps=fps)
-    return {name: int(of[0]) if name in COUNTS else float(of[0]) for name, of in by_name(table).items()}
+    found = measure_alignment(rows_of(alignment), weak, find_events(weak), threshold=threshold, h=alignment.h)
+    assert found.measures is not None
+    measures = [alignment.value, alignment.entropy, *found.measures.tolist()[2:]]
+    if strong is None:
+        measures += [math.nan] * len(_AGAINST_STRONG)
+    else:
+        measures += against_strong(alignment.y_mod, np.asarray(strong), threshold=threshold, fps=fps)
+    named = dict(zip(MEASURES, measures, strict=True))
+    return named | {name: int(named[name]) for name in COUNTS}
 
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:
@@ -107,42 +99,32 @@ def rows_of(alignment: Alignment) -> NDArray[Any]:
     return alignment.H if alignment.h.min() > _LEAST_ROW_SUM else alignment.H_tilde
 
 
-def all_measures(
-    found: MeasuredAlignments,
-    weak: NDArray[Any],
-    events: Events,
-    *,
-    strong: NDArray[Any] | None,
-    threshold: float,
-    fps: float | None,
+def table_of(
+    found: MeasuredAlignments, *, strong: NDArray[Any] | None, threshold: float, fps: float | None
 ) -> NDArray[Any]:
-    """As `evaluate`, of G alignments that have h, and y_mod where the strong target is known.
+    """As `evaluate`, of G alignments that keep y_mod where the strong target is known.
 
     Returns:
         (G,), with a field of float64 for each of `MEASURES`.
     """
-    assert found.h is not None
-    measures: dict[str, Any] = {
-        "value": found.value,
-        "entropy": found.entropy,
-        **soft_alignment_measures(found.h, found.marginals, weak),
-        **event_measures(events, found.levels, threshold),
-        **dict.fromkeys(_AGAINST_STRONG, math.nan),
-    }
+    table = np.full((len(found.measures), len(MEASURES)), math.nan)
+    table[:, : -len(_AGAINST_STRONG)] = found.measures
     if strong is not None:
         assert found.y_mod is not None
-        of_each = [
-            frame_measures(y_mod, strong, threshold)
-            | note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
-            for y_mod in found.y_mod
-        ]
-        measures |= {name: [measures_of[name] for measures_of in of_each] for name in _AGAINST_STRONG}
-    table = np.empty(len(found.value), _TABLE)
-    for name in MEASURES:
-        table[name] = measures[name]
-    return table
+        for row, y_mod in zip(table, found.y_mod, strict=True):
+            row[-len(_AGAINST_STRONG) :] = against_strong(y_mod, strong, threshold=threshold, fps=fps)
+    return table.view(_TABLE)[:, 0]
+
+
+def against_strong(
+    y_mod: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
+) -> list[float]:
+    """The measures of modified targets that need a strong target, in the order of `MEASURES`."""
+    measures = frame_measures(y_mod, strong, threshold)
+    measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
+    return [measures[name] for name in _AGAINST_STRONG]
 
 
 def by_name(table: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """The fields of what `all_measures` returns, (G,) each."""
+    """The fields of what `table_of` returns, (G,) each."""
     return {name: table[name] for name in MEASURES}
