@@ -6,10 +6,10 @@ when it dies, the first item it had not answered is the one it died over, and th
 The parent counts the time of an item from the moment it knows the one before to be answered.
 """
 
+import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from multiprocessing.connection import wait
 from typing import TypeVar
 
 from warplens.corpus.attempt import Answer, EngineError
@@ -43,6 +43,7 @@ class Workers:
         self._processes = processes
         self._timeout = item_timeout
         self._workers: list[Worker] = []
+        self._pipes = selectors.PollSelector()
         self._failed_starts = 0
 
     def run(self, sources: Sequence[Source], work: Callable[[Source], R]) -> Generator[Answer[R], None, None]:
@@ -51,7 +52,7 @@ class Workers:
         attempts = [0] * len(sources)
         answers: dict[int, Answer[R]] = {}
         while len(self._workers) < min(self._processes, len(sources)):
-            self._workers.append(Worker.start(self._workers))
+            self._add(len(self._workers))
         yielded = 0
         finished = False
         try:
@@ -61,8 +62,7 @@ class Workers:
                     while waiting and len(worker.items) < _AT_HAND and waiting[0] < limit:
                         index = waiting.popleft()
                         worker.give(index, sources[index], work)
-                ready = wait([worker.pipe for worker in self._workers], self._patience())
-                for worker in [worker for worker in self._workers if worker.pipe in ready]:
+                for worker in [key.data for key, _ in self._pipes.select(self._patience())]:
                     message = worker.take()
                     if message is READY:
                         self._failed_starts = 0
@@ -78,7 +78,7 @@ class Workers:
                                 answers[first] = Answer(reason=f"the process that ran it died ({ending})")
                         waiting.extendleft(reversed(worker.items))
                 for worker in self._overdue():
-                    worker.kill()
+                    self._end(worker)
                     self._put_another_for(worker)
                     answers[worker.items.popleft()] = Answer(
                         reason=f"not done within {self._timeout:g} s (--item-timeout)"
@@ -95,7 +95,7 @@ class Workers:
     def close(self) -> None:
         """End the processes, whatever they are at."""
         for worker in self._workers:
-            worker.kill()
+            self._end(worker)
         self._workers.clear()
 
     def _patience(self) -> float | None:
@@ -114,6 +114,7 @@ class Workers:
 
     def _replace(self, worker: Worker) -> str:
         """Put another worker in the place of one that is dead; how it ended."""
+        self._pipes.unregister(worker.pipe)
         ending = worker.ending()
         if not worker.started:
             self._failed_starts += 1
@@ -122,9 +123,21 @@ class Workers:
         self._put_another_for(worker)
         return ending
 
+    def _end(self, worker: Worker) -> None:
+        """Leave nothing of a worker, which may be gone already."""
+        if not worker.pipe.closed:
+            self._pipes.unregister(worker.pipe)
+            worker.kill()
+
     def _put_another_for(self, worker: Worker) -> None:
-        others = [other for other in self._workers if other is not worker]
-        self._workers[self._workers.index(worker)] = Worker.start(others)
+        place = self._workers.index(worker)
+        del self._workers[place]
+        self._add(place)
+
+    def _add(self, place: int) -> None:
+        worker = Worker.start(self._workers)
+        self._workers.insert(place, worker)
+        self._pipes.register(worker.pipe, selectors.EVENT_READ, worker)
 
 
 _HINT = (
