@@ -83,12 +83,21 @@ class Engine:
     ) -> Generator[Answer[R], None, None]:
         if self._scheduler is not None:
             return run_on_cluster(sources, work, self._scheduler)
-        if self._workers is None:
-            processes = self.processes_for(len(sources))
-            if not processes:
-                return (attempt(work, source) for source in sources)
-            self._workers = Workers(processes, self._item_timeout)
+        if self._workers is None and not self.start(len(sources)):
+            return (attempt(work, source) for source in sources)
+        assert self._workers is not None
         return self._workers.run(sources, work)
+
+    def start(self, n_items: int) -> bool:
+        """Start the worker processes that a first run of so many items takes; whether it takes any.
+
+        They may be copies of this process as it is now, so what starts threads comes better afterwards.
+        """
+        processes = self.processes_for(n_items)
+        if processes and self._workers is None:
+            self._workers = Workers(processes, self._item_timeout)
+            self._workers.start(n_items)
+        return self._workers is not None
 
     def processes_for(self, n_items: int) -> int:
         """Worker processes that a first run starts for so many items, 0 if it starts none."""

@@ -44,6 +44,7 @@ def run_into_folder(
         ignored: files that were not looked at, for whoever listens.
         progress: is told of each item as it is done.
     """
+    engine.start(len(sources))  # before whoever listens draws in a thread of its own
     if progress:
         progress.started(len(sources), ignored)
     outcomes = []

@@ -46,13 +46,17 @@ class Workers:
         self._pipes = selectors.PollSelector()
         self._failed_starts = 0
 
+    def start(self, n_items: int) -> None:
+        """Start as many as so many items take, if they are not there."""
+        while len(self._workers) < min(self._processes, n_items):
+            self._add(len(self._workers))
+
     def run(self, sources: Sequence[Source], work: Callable[[Source], R]) -> Generator[Answer[R], None, None]:
         """The answer for every source, in order; see `engine.Engine.run`. One run at a time."""
         waiting = deque(range(len(sources)))
         attempts = [0] * len(sources)
         answers: dict[int, Answer[R]] = {}
-        while len(self._workers) < min(self._processes, len(sources)):
-            self._add(len(self._workers))
+        self.start(len(sources))
         yielded = 0
         finished = False
         try:
