@@ -26,6 +26,15 @@ class SoftMaximum:
             return torch.maximum(a, b, out=out) if self._is_hard else torch.logaddexp(a, b, out=out)
         return torch.where(self._soft, torch.logaddexp(a, b), torch.maximum(a, b), out=out)
 
+    def accumulate(self, a: Tensor, *, out: Tensor) -> Tensor:
+        """Combines all up to each entry of the last axis."""
+        if self._on_host and not self._is_hard:
+            return torch.logcumsumexp(a, -1, out=out)
+        greatest = torch.cummax(a, -1).values
+        if self._on_host:
+            return out.copy_(greatest)
+        return torch.where(self._soft, torch.logcumsumexp(a, -1), greatest, out=out)
+
     def probabilities(self, z: Tensor) -> Tensor:
         """Probability of each step from z (3, ...), summing to 1 over the first axis; 0 where no step leads.
 
