@@ -18,11 +18,12 @@ taken twice. The first, with the maximum,
 
 may be rounded as they like. The second are those of the k measured against it,
 
-    T = G + sum of all max(k(n) - G(n) + G(n-1), -40) up to n,     a = T + combine of all (b - T) up to n.
+    T = G + sum of all max(k(n) - G(n) + G(n-1), -c) up to n,     a = T + combine of all (b - T) up to n.
 
-T grows by k, as S does, but where a run arrives with less than exp(-40) of what it meets there; and as no
-term is positive and none below -40, T is within 40 L of a. So errors are those of numbers of the size of a
-and of 40 L, however much is paid beside the path.
+T grows by k, as S does, but where a run arrives with less than exp(-c) of what it meets there; and as no
+term is positive and none below -c, T is within c L of a. With c = 40 errors are those of numbers of the size
+of a and of 40 L, however much is paid beside the path. In the hard limit c need only be more than the errors
+of G.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,6 @@ from torch import Tensor
 from warplens.torch.softmin import SoftMaximum
 
 _NOTHING = -1e300  # a finite stand-in for -inf, which could not be subtracted
-_LEAST_TERM = -40.0
 
 
 class DoublingScan:
@@ -101,22 +101,22 @@ class SummedScan:
         return self._b
 
     def prepare(self, k: Tensor) -> list[Tensor]:
-        """k (K,B,L), its sums, and 0 or -inf for open and closed entries."""
+        """k (K,B,L), its sums, 0 or -inf for open and closed entries, -c and c (K,B,1)."""
         closed = k == -torch.inf
         sums = k.masked_fill(closed, 0.0).cumsum_(-1)
-        return [k, sums, torch.zeros_like(k).masked_fill_(closed, -torch.inf)]
+        c = self._softmax.negligible(torch.linalg.vector_norm(sums, torch.inf, -1, keepdim=True))
+        return [k, sums, torch.zeros_like(k).masked_fill_(closed, -torch.inf), -c, c]
 
     def solve(self, prepared: Sequence[Tensor], line: int, out: Tensor) -> None:
         """Writes a (B,L) of one of the prepared lines."""
-        k, S, closed = (each[line] for each in prepared)
+        k, S, closed, least, most = (each[line] for each in prepared)
         b, T, G, terms = self._b, self._T, self._G[0], self._terms[:, 1:]  # the first is 0
         torch.sub(b, S, out=self._lifted[:, 1:])
         torch.cummax(self._lifted, 1, out=self._G)
         G[:, 1:].add_(S)
         torch.sub(G[:, 2:], G[:, 1:-1], out=terms)
         # Only before the interval terms are positive; there is nothing to be found, but T is to stay small.
-        torch.sub(k[:, 1:], terms, out=terms).clamp_(_LEAST_TERM, -_LEAST_TERM)
+        torch.sub(k[:, 1:], terms, out=terms).clamp_(least, most)
         torch.cumsum(self._terms, 1, out=T).add_(G[:, 1:])
-        self._softmax.accumulate(torch.sub(b, T, out=b), out=out)
         # Behind the interval a run would go on.
-        out.add_(T).add_(closed)
+        self._softmax.accumulate(b, T, out=out).add_(closed)

@@ -286,6 +286,16 @@ def test_free_paths_beside_costs_of_1e5_are_told_apart(gamma, band):
         torch.testing.assert_close(ops.H, core.H, rtol=0, atol=1e-10)
 
 
+def test_free_steps_tie_exactly_in_the_hard_limit():
+    """Along a line all entries then are one and the same number, which no scan may round."""
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        x, y = (torch.randn(2, T, 1, generator=generator, dtype=torch.float64) for T in (40, 23))
+        settings = {"cost": "l1", "gamma": 0.0, "step_weights": (0.0, 0.0, 1.0), "band": wl.Itakura(4.0)}
+        core, ops = (wlt.align(x, y, **settings, backend=backend) for backend in BACKENDS)
+        assert torch.equal(core.E, ops.E)
+
+
 def test_a_cost_out_of_range_leaves_no_path_in_its_pair():
     """Between sequences lines have no gaps, so a run may not pass over it either."""
     x, y = random_batch("mse")
@@ -311,8 +321,9 @@ def test_the_choice_on_a_device_is_that_on_the_host(gamma):
     )
     assert torch.equal(on_host.combine(z[0], z[1]), on_device.combine(z[0], z[1]))
     assert torch.equal(on_host.probabilities(z), on_device.probabilities(z))
-    found = [choice.accumulate(z, out=torch.empty_like(z)) for choice in (on_host, on_device)]
-    assert torch.equal(*found)
+    T = torch.arange(4.0, dtype=torch.float64).expand(3, 4)
+    assert torch.equal(*(each.accumulate(z, T, out=torch.empty_like(z)) for each in (on_host, on_device)))
+    assert torch.equal(*(each.negligible(T) for each in (on_host, on_device)))
     expected = torch.tensor([1.0, 0.0, 1.0, 1.0], dtype=torch.float64)
     torch.testing.assert_close(on_host.probabilities(z).sum(0), expected)
 
