@@ -14,10 +14,13 @@ _LEAST_ROW_SUM = 1e-20
 
 def relative_alignment(H: Tensor, E: Tensor) -> Tensor:
     """H~ = H / h(n); a row with h(n) < 1e-20 takes E(n,.) / sum E(n,.), so rows on a path sum to 1."""
-    h = H.sum(dim=-1, keepdim=True)
-    visits = E.sum(dim=-1, keepdim=True)
-    by_visits = E / visits.masked_fill(visits == 0.0, 1.0)
-    return torch.where(h < _LEAST_ROW_SUM, by_visits, H / h)
+    return relative_rows(H, H.sum(dim=-1, keepdim=True), E, E.sum(dim=-1, keepdim=True))
+
+
+def relative_rows(of_H: Tensor, h: Tensor, of_E: Tensor, visits: Tensor) -> Tensor:
+    """The same of sums (B,N,...) over rows of H and of E, given the sums of these rows."""
+    by_visits = of_E / visits.masked_fill(visits == 0.0, 1.0)
+    return torch.where(h < _LEAST_ROW_SUM, by_visits, of_H / h)
 
 
 def _version(tensor: Tensor) -> int:

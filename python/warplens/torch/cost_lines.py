@@ -9,11 +9,13 @@ and what comes back is taken through the map of its frames by autograd.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from warplens._settings import Band
+from warplens.torch.autograd_in_operators import autograd
 from warplens.torch.batches import Pairs
 from warplens.torch.costs import SQUARED_COSTS, Mapped, common_mean, distance, is_distance, map_frames
 from warplens.torch.grid import Grid
@@ -51,13 +53,13 @@ class CostLines:
 
     def grid(self, band: Band | None) -> Grid:
         """The costs as the recursion reads them."""
-        return Grid(self._sides, band, self._costs)
+        return Grid(self._sides, band, self._costs, has_gaps=False)
 
     def receive(self, lines: slice, H: Tensor, E: Tensor) -> None:
         """Takes the soft alignment (K,B,L) of some lines."""
         H = H.transpose(0, 1)  # (B,K,L)
         frames = self._frames[self._short][:, lines].requires_grad_(self._wanted[self._short])
-        with torch.set_grad_enabled(frames.requires_grad):
+        with autograd() if frames.requires_grad else nullcontext():
             short = self._map(self._short, lines, frames)
         of_short = self._receive_distances(short, H) if is_distance(self._cost) else self._receive(short, H)
         if self._of_short_frames is not None and of_short is not None:
@@ -79,7 +81,7 @@ class CostLines:
         for start in range(0, length, step):
             part = slice(start, min(start + step, length))
             frames = self._frames[self._long][:, part].requires_grad_()
-            with torch.enable_grad():
+            with autograd():
                 mapped = self._map(self._long, part, frames)
             gradient[:, part] = _back(mapped, Mapped(*(z[:, part] for z in of_long)), frames)
         return gradient
@@ -112,7 +114,7 @@ class CostLines:
     def _receive_distances(self, short: Mapped, H: Tensor) -> Mapped:
         """The same, by way of autograd."""
         lines, longer = (mapped.vectors.detach().requires_grad_() for mapped in (short, self._mapped))
-        with torch.enable_grad():
+        with autograd():
             C = distance(lines, longer, self._cost)
         of_lines, of_longer = torch.autograd.grad(C, (lines, longer), H)
         if self._of_long is not None:

@@ -23,11 +23,15 @@ _ARRAYS_OF_CELLS = 16  # that live with a block, counted in float64 arrays of it
 
 @dataclass(frozen=True)
 class Grid:
-    """B padded cost matrices. Letters: S the shorter padded side, whose entries are lines, L the longer."""
+    """B padded cost matrices. Letters: S the shorter padded side, whose entries are lines, L the longer.
+
+    Lengths and bands leave an interval of each line. It has gaps where costs forbid cells by themselves.
+    """
 
     sides: Sides
     band: Band | None
     costs_of: CostsOfLines
+    has_gaps: bool
 
     @property
     def lines_are_columns(self) -> bool:
@@ -58,7 +62,10 @@ class Grid:
 
     def costs(self, lines: slice) -> Tensor:
         """(K,B,L) float64, +inf where no path may go, cut off from what stood there."""
-        C = self.costs_of(lines)
+        return self.cut(lines, self.costs_of(lines))
+
+    def cut(self, lines: slice, C: Tensor) -> Tensor:
+        """The same of the costs of these lines."""
         device = self.sides.device
         line = torch.arange(lines.start, lines.stop, device=device).view(-1, 1, 1)
         entry = torch.arange(self.shape[2], device=device)
@@ -85,4 +92,4 @@ def as_lines(C: Tensor, lines_are_columns: bool) -> Tensor:
 def grid_of(C: Tensor, sides: Sides, band: Band | None) -> Grid:
     """Of cost matrices that there are, (B,N,M) of any floating dtype."""
     lines = as_lines(C, sides.rows >= sides.columns)
-    return Grid(sides, band, lambda part: lines[part].to(torch.float64))
+    return Grid(sides, band, lambda part: lines[part].to(torch.float64), has_gaps=True)

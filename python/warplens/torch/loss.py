@@ -31,7 +31,9 @@ class SoftDTWLoss(UncastModule):
     rounds them (0.1 stays 0.1 under `.half()`); a device move takes them along where the device has float64.
     Given as `nn.Parameter` they are registered as parameters, in the dtype they have, which no cast changes
     either. Change them in place: `loss.gamma.fill_(0.1)`. `feature_weights` and `pos_weight` are float64
-    buffers likewise.
+    buffers likewise. Buffers may change between forward and backward, whose gradients are those of forward,
+    under `torch.compile` too. Only where backward runs forward again, as under `torch.utils.checkpoint` or an
+    `activation_memory_budget` of the compiler, must they be what they were.
 
     Args:
         cost: name of a cost, a callable, or a `DiagonalPrior` over one of them.

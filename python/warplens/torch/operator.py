@@ -33,7 +33,7 @@ def is_needed() -> bool:
 def values_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None, backend: Backend
 ) -> Tensor:
-    """Soft DTW (B,) float64 of a named cost times `shares`, by the core or Triton."""
+    """Soft DTW (B,) float64 of a named cost times `shares`."""
     inputs = (pairs.x, pairs.y, settings.gamma, settings.step_weights)
     arguments = (
         pairs.x,
@@ -115,7 +115,12 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Results) -> None:
     sequences = len(ctx.wanted) - 2
     ctx.places = (*range(sequences), sequences + 2, sequences + 3)
     ctx.mark_non_differentiable(*output[1:])
-    ctx.save_for_backward(*output[1:], *(inputs[place] for place in ctx.places))
+    # What is shared may be changed in place before backward, as a schedule of gamma does; it is small.
+    kept = (
+        inputs[place] if place < sequences or yes else inputs[place].clone()
+        for place, yes in zip(ctx.places, ctx.wanted, strict=True)
+    )
+    ctx.save_for_backward(*output[1:], *kept)
 
 
 def _backward(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:

@@ -31,20 +31,17 @@ def solve_pairs(
     wanted: Sequence[bool],
 ) -> tuple[Tensor, ...]:
     """Values (B,), and the wanted gradients in x, y, gamma (B,) and step weights (B,3)."""
-    if backend == "triton":
-        pairs = Pairs(x, y, x_lengths, y_lengths, unbatched=False)
-        local_cost = LocalCost(cost, feature_weights, pos_weight)
-        settings = RecursionSettings(gamma, step_weights, _as_band(band, band_size))
-        return _results(*triton_backend.solve_pairs(pairs, local_cost, settings, wanted), wanted, x)
-    pairs, bad = _readable_pairs(Pairs(x, y, x_lengths, y_lengths, unbatched=False))
-    settings, proper = _readable_settings(RecursionSettings(gamma, step_weights, _as_band(band, band_size)))
+    pairs = Pairs(x, y, x_lengths, y_lengths, unbatched=False)
+    local_cost = LocalCost(cost, feature_weights, pos_weight)
+    settings = RecursionSettings(gamma, step_weights, _as_band(band, band_size))
+    if backend != "core":
+        solve = triton_backend.solve_pairs if backend == "triton" else ops_backend.solve_pairs
+        return _results(*solve(pairs, local_cost, settings, wanted), wanted, x)
+    pairs, bad = _readable_pairs(pairs)
+    settings, proper = _readable_settings(settings)
     names = [name for name, yes in zip(("x_grad", "y_grad"), wanted, strict=False) if yes]
-    found = core_backend.results_of_pairs(
-        pairs,
-        LocalCost(cost, feature_weights, pos_weight),
-        settings,
-        [*names, *(["moments"] if any(wanted[2:]) else [])],
-    )
+    asked = [*names, *(["moments"] if any(wanted[2:]) else [])]
+    found = core_backend.results_of_pairs(pairs, local_cost, settings, asked)
     gradients = [found.get(name) for name in ("x_grad", "y_grad", "gamma_grad", "step_weights_grad")]
     return _results(found["value"], gradients, wanted, x, bad, proper)
 

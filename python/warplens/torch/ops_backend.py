@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from warplens._settings import Band
+from warplens.torch.alignment_lines import AlignmentLines
 from warplens.torch.batches import CostMatrices, Pairs
 from warplens.torch.cost_lines import CostLines
-from warplens.torch.costs import cost_matrix
-from warplens.torch.grid import as_lines, grid_of
+from warplens.torch.costs import cost_matrix, images_of_targets
+from warplens.torch.grid import Grid, grid_of
 from warplens.torch.masks import Sides, allowed_matrix
 from warplens.torch.ready_gradient import pair_values
-from warplens.torch.recursion import Receive
 from warplens.torch.recursion import solve as solve_recursion
 from warplens.torch.second_derivative import CostsOf, CostSweeps, differentiable_gradient
 from warplens.torch.settings import LocalCost, RecursionSettings
@@ -25,21 +25,25 @@ def values_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None
 ) -> Tensor:
     """Soft DTW (B,) float64 of a named cost times `shares`, differentiable in x, y, gamma and weights."""
-
-    def solve(wanted: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
-        lines = CostLines(pairs, cost, wanted[:2])
-        receive = lines.receive if any(wanted[:2]) else None
-        value, found = solve_recursion(
-            lines.grid(settings.band), settings.gamma, settings.step_weights, receive, moments=any(wanted[2:])
-        )
-        return value, [
-            *lines.gradients(),
-            -found.entropy if found and wanted[2] else None,
-            found.step_weights_grad if found and wanted[3] else None,
-        ]
-
+    solve = partial(solve_pairs, pairs, cost, settings)
     again = partial(differentiable_gradient, costs_of_pairs(pairs, cost, settings), sweeps_of(pairs))
     return pair_values(solve, again, (pairs.x, pairs.y), (settings.gamma, settings.step_weights), shares)
+
+
+def solve_pairs(
+    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, wanted: Sequence[bool]
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Values (B,), and the wanted gradients in x, y, gamma (B,) and step weights (B,3)."""
+    lines = CostLines(pairs, cost, wanted[:2])
+    receive = lines.receive if any(wanted[:2]) else None
+    value, found = solve_recursion(
+        lines.grid(settings.band), settings.gamma, settings.step_weights, receive, moments=any(wanted[2:])
+    )
+    return value, [
+        *lines.gradients(),
+        -found.entropy if found and wanted[2] else None,
+        found.step_weights_grad if found and wanted[3] else None,
+    ]
 
 
 def values_of_costs(matrices: CostMatrices, settings: RecursionSettings, shares: Tensor | None) -> Tensor:
@@ -55,34 +59,40 @@ def values_of_costs(matrices: CostMatrices, settings: RecursionSettings, shares:
     return pair_values(solve, again, (matrices.C,), (settings.gamma, settings.step_weights), shares)
 
 
+def results_of_pairs(
+    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Collection[str]
+) -> dict[str, Tensor]:
+    """`value` and what is named of H, E, h, y_mod and moments, as `results_of_costs` gives them.
+
+    Of arrays of all cells there are H and E where these are named, and none else.
+    """
+    grid = CostLines(pairs, cost, (False, False)).grid(settings.band)
+    images = images_of_targets(pairs, cost) if "y_mod" in names else None
+    return _results(grid, AlignmentLines(grid, names, pairs.x.dtype, images), settings, names)
+
+
 def results_of_costs(
     matrices: CostMatrices, settings: RecursionSettings, names: Collection[str]
 ) -> dict[str, Tensor]:
     """`value` and what is named of H, E, h and moments (entropy, gamma_grad, step_weights_grad).
 
-    Padded with zeros; H and E have the dtype of the costs, the rest is float64.
+    Padded with zeros; H and E have the dtype of the inputs, the rest is float64.
     """
     grid = grid_of(matrices.C, Sides.of(matrices), settings.band)
-    cells = {name: torch.empty_like(matrices.C) for name in ("H", "E") if name in names}
-    turned = {name: as_lines(cell, grid.lines_are_columns) for name, cell in cells.items()}
-    h = matrices.C.new_zeros(matrices.C.shape[:2], dtype=torch.float64)
+    return _results(grid, AlignmentLines(grid, names, matrices.C.dtype), settings, names)
 
-    def receive(lines: slice, H: Tensor, E: Tensor) -> None:
-        for name, of_lines in (("H", H), ("E", E)):
-            if name in turned:
-                turned[name][lines] = of_lines.to(turned[name].dtype)
-        if "h" in names and grid.lines_are_columns:
-            h.add_(H.sum(0))
-        elif "h" in names:
-            h[:, lines] = H.sum(2).mT
 
-    wanted: Receive | None = receive if {"H", "E", "h"} & set(names) else None
+def _results(
+    grid: Grid, alignment: AlignmentLines, settings: RecursionSettings, names: Collection[str]
+) -> dict[str, Tensor]:
     value, moments = solve_recursion(
-        grid, settings.gamma, settings.step_weights, wanted, moments="moments" in names
+        grid,
+        settings.gamma,
+        settings.step_weights,
+        alignment.receive if alignment.is_needed else None,
+        moments="moments" in names,
     )
-    found = {"value": value, **cells}
-    if "h" in names:
-        found["h"] = h
+    found = {"value": value, **alignment.found()}
     if moments is not None:
         found["entropy"], found["gamma_grad"] = moments.entropy, -moments.entropy
         found["step_weights_grad"] = moments.step_weights_grad

@@ -1,17 +1,20 @@
 """The soft-DTW recursion and its derivatives over a padded batch of cost matrices, in torch operations.
 
 An anti-diagonal sweep would need N+M-1 rounds of small operations. Here the shorter axis is looped over and
-the longer one scanned (`warplens.torch.scan`): for one index of the shorter axis, the recursion
+the longer one scanned, by a number of operations that does not depend on its length: for one index of the
+shorter axis, the recursion
 
     a(n,m) = k_h(n,m) a(n-1,m) + [k_v(n,m) a(n,m-1) + k_d(n,m) a(n-1,m-1)],
     a = exp(-D/g),   k_s = exp(-w_s C/g)
 
-is linear and of first order in the longer axis. Forward it is scanned in logs. Backward, the probability E of
-visiting a cell,
+is linear and of first order in the longer axis. Forward it is scanned in logs (`warplens.torch.log_scan`;
+where costs forbid cells by themselves, in a number of operations that grows with the logarithm of the
+length). Backward, the probability E of visiting a cell,
 
     E(n,m) = p_h(n+1,m) E(n+1,m) + [p_v(n,m+1) E(n,m+1) + p_d(n+1,m+1) E(n+1,m+1)],   E(N,M) = 1,
 
-is scanned in the linear domain, never through log p, which is -inf as soon as one p underflows.
+is scanned in the linear domain (`warplens.torch.affine_scan`), never through log p, which is -inf as soon as
+one p underflows.
 
 All that needs no neighbour is done for a block of lines at once. Of each block, only log a of the line before
 it is kept on the way up; on the way down it is computed anew, handed to `receive`, and forgotten, so that no
@@ -29,8 +32,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from warplens.torch.affine_scan import AffineScan
 from warplens.torch.grid import DIAGONAL, Grid
-from warplens.torch.scan import AffineScan, LogScan, run_products, run_sums
+from warplens.torch.log_scan import DoublingScan, SummedScan
 from warplens.torch.softmin import SoftMaximum
 
 Receive: TypeAlias = Callable[[slice, Tensor, Tensor], None]
@@ -54,7 +58,7 @@ class Recursion:
     grid: Grid
     softmax: SoftMaximum
     rates: Tensor  # (3,1,1,1), -w/g
-    up: LogScan
+    up: SummedScan | DoublingScan
     down: AffineScan
 
     @classmethod
@@ -67,7 +71,7 @@ class Recursion:
             grid,
             softmax,
             -(step_weights.to(device, non_blocking=True).roll(1) / softmax.scale).view(3, 1, 1, 1),
-            LogScan(like, softmax.combine),
+            DoublingScan(like, softmax) if grid.has_gaps else SummedScan(like, softmax),
             AffineScan(like),
         )
 
@@ -83,50 +87,52 @@ class Recursion:
         forbidden = costs == torch.inf
         return (self.rates * costs.masked_fill(forbidden, 0.0)).masked_fill_(forbidden, -torch.inf)
 
+    def overflows(self, costs: Tensor) -> Tensor:
+        """(B,), whether one of costs (K,B,L) is out of range, and so would leave a gap where none may be."""
+        return (self.rates.amin() * costs == -torch.inf).any(2).any(0)
+
     def accumulate(self, k: Tensor, before: Tensor) -> Tensor:
         """log a (1+K,B,1+L): the line before, then those of the block; a border entry in front of each."""
         log_a = before.new_full((1 + k.shape[1], *before.shape), -torch.inf)
         log_a[0] = before
-        sums = run_sums(k[self.grid.along])
+        prepared = self.up.prepare(k[self.grid.along])
+        arriving = k[DIAGONAL : self.grid.across + 1 : self.grid.across]  # (2,K,B,L)
+        length = k.shape[-1]
         for index in range(k.shape[1]):
-            before, target = log_a[index], log_a[index + 1, :, 1:]
-            diagonal = k[DIAGONAL, index] + before[:, :-1]
-            across = k[self.grid.across, index] + before[:, 1:]
+            diagonal, across = arriving[:, index] + log_a[index].unfold(1, length, 1).transpose(0, 1)
             self.softmax.combine(across, diagonal, out=self.up.b)
-            self.up.solve([sum_[index] for sum_ in sums], out=target)
+            self.up.solve(prepared, index, out=log_a[index + 1, :, 1:])
         return log_a
 
     def probabilities(self, k: Tensor, log_a: Tensor) -> Tensor:
         """p (3,K,B,L); k is used up."""
-        k[DIAGONAL] += log_a[:-1, :, :-1]
-        k[self.grid.across] += log_a[:-1, :, 1:]
-        k[self.grid.along] += log_a[1:, :, :-1]
+        k[DIAGONAL].add_(log_a[:-1, :, :-1])
+        k[self.grid.across].add_(log_a[:-1, :, 1:])
+        k[self.grid.along].add_(log_a[1:, :, :-1])
         return self.softmax.probabilities(k)
 
-    def visits(self, p: Tensor, arriving: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+    def visits(self, p: Tensor, ends: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
         """E (K,B,L) of a block, and what arrives from it at the line before, (B,L).
 
         Args:
             p: (3,K,B,L).
-            arriving: (K,B,L), 1 where a path ends, else 0; used up.
+            ends: (K,B,L or more), contiguous, 1 where a path ends, else 0; used up.
             after: (B,L), what arrives at the last line from the next block.
         """
-        E, q = arriving, torch.zeros_like(arriving)
-        q[..., :-1] = p[self.grid.along, ..., 1:]
-        products = run_products(q)
+        prepared = self.down.prepare(p[self.grid.along, ..., 1:])
+        E = ends[..., : p.shape[-1]]
         for index in reversed(range(len(E))):
-            s = self.down.s
-            torch.add(E[index], after, out=s)
-            self.down.solve([product[index] for product in products], out=E[index])
+            torch.add(E[index], after, out=self.down.s)
+            self.down.solve(prepared, index, out=ends[index])
             after = p[self.grid.across, index] * E[index]
             after[:, :-1].addcmul_(p[DIAGONAL, index, :, 1:], E[index, :, 1:])
         return E, after
 
     def ends_in(self, lines: slice, value: Tensor) -> Tensor:
-        """(K,B,L), 1 where a pair with a path ends."""
+        """(K,B,L or more), 1 where a pair with a path ends."""
         line, inside = self._place(lines)
-        _, batch, length = self.grid.shape
-        ends = value.new_zeros((lines.stop - lines.start, batch, length))
+        batch = self.grid.sides.batch
+        ends = value.new_zeros((lines.stop - lines.start, batch, self.down.padded_length))
         pair = torch.arange(batch, device=value.device)
         ends[line, pair, self.grid.ends[1]] = (inside & (value != torch.inf)).to(value.dtype)
         return ends
@@ -167,14 +173,22 @@ def solve(
     kept: list[Tensor] = []
     before = recursion.border()
     log_end = before.new_full((batch,), -torch.inf)
+    without_path = torch.zeros_like(log_end, dtype=torch.bool)
     for lines in grid.blocks():
-        log_a = recursion.accumulate(recursion.log_factors(grid.costs(lines)), before)
+        costs = grid.costs_of(lines)
+        if not grid.has_gaps:
+            without_path |= recursion.overflows(costs)
+        k = recursion.log_factors(grid.cut(lines, costs))
+        del costs  # what is not needed goes at once: a block is most of the memory
+        log_a = recursion.accumulate(k, before)
+        del k
         log_end = recursion.at_ends(lines, log_a, log_end)
         if wants_more:
             kept.append(log_a if keeps_all else before)
         before = log_a[-1].clone()
         del log_a
     value = -recursion.softmax.scale * log_end
+    value.masked_fill_(without_path & ~value.isnan(), torch.inf)
     if not wants_more:
         return value, None
     del before
@@ -184,7 +198,7 @@ def solve(
     for lines in reversed(grid.blocks()):
         costs = grid.costs(lines)
         k, allowed = recursion.log_factors(costs), costs != torch.inf
-        del costs  # what is not needed goes at once: a block is most of the memory
+        del costs
         log_a = kept.pop() if keeps_all else recursion.accumulate(k, kept.pop())
         p = recursion.probabilities(k, log_a)
         del k, log_a

@@ -5,6 +5,8 @@ float64 and by way of the cost matrices:
 
     x, y  ->  C = c(x_n, y_m)  ->  H(C, gamma, w) = dSDTW/dC  ->  dSDTW/dx = sum_m H dC/dx
 
+On every backend it holds C and H (B,N,M), also where first derivatives do without.
+
 The outer steps are torch operations, which autograd differentiates as often as it likes. The step in the
 middle is a function of its own here, whose derivative along a direction u is the Hessian-vector product of
 soft DTW: one sweep forward and one back with tangents.

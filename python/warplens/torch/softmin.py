@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+_NEGLIGIBLE = 40.0  # exp(-40) is 4e-18
+
 
 class SoftMaximum:
     """log sum exp, or the maximum where gamma is 0: the recursion sees only this difference.
@@ -25,6 +27,25 @@ class SoftMaximum:
         if self._on_host:
             return torch.maximum(a, b, out=out) if self._is_hard else torch.logaddexp(a, b, out=out)
         return torch.where(self._soft, torch.logaddexp(a, b), torch.maximum(a, b), out=out)
+
+    def accumulate(self, b: Tensor, T: Tensor, *, out: Tensor) -> Tensor:
+        """Combines b(j) + T(n) - T(j) of all j up to n, along the last axis."""
+        lifted = b - T
+        if self._on_host and not self._is_hard:
+            return torch.logcumsumexp(lifted, -1, out=out).add_(T)
+        # Read where it stands: lifted and let down again, b would lose its last digits, and ties with them.
+        best = torch.cummax(lifted, -1).indices
+        greatest = b.gather(-1, best) + (T - T.gather(-1, best))
+        if self._on_host:
+            return out.copy_(greatest)
+        return torch.where(self._soft, torch.logcumsumexp(lifted, -1) + T, greatest, out=out)
+
+    def negligible(self, size: Tensor) -> Tensor:
+        """What is so far below another adds nothing to it; in the hard limit, but for errors of a `size`."""
+        if self._on_host and not self._is_hard:
+            return torch.full_like(size, _NEGLIGIBLE)
+        beyond_errors = 2.0**-40 * size
+        return beyond_errors if self._on_host else torch.where(self._soft, _NEGLIGIBLE, beyond_errors)
 
     def probabilities(self, z: Tensor) -> Tensor:
         """Probability of each step from z (3, ...), summing to 1 over the first axis; 0 where no step leads.

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from warplens.torch.affine_scan import AffineScan
 from warplens.torch.grid import DIAGONAL, Grid, as_lines
 from warplens.torch.recursion import Recursion
-from warplens.torch.scan import AffineScan, run_products
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,17 @@ def _accumulate_changes(grid: Grid, p: Tensor, by_itself: Tensor) -> tuple[Tenso
     shorter, batch, length = grid.shape
     D = p.new_zeros((1 + shorter, batch, 1 + length))
     # Scanned from the far end: reversed, the D' of a line is affine in its predecessor.
-    q = p[grid.along].flip(-1)
-    products, scan = run_products(q), AffineScan(D[0, :, 1:])
+    scan = AffineScan(D[0, :, 1:])
+    prepared = scan.prepare(p[grid.along].flip(-1))
+    padded = p.new_empty((batch, scan.padded_length))
     for index in range(shorter):
         before, z = D[index], by_itself[:, index]
         z[DIAGONAL] += before[:, :-1]
         z[grid.across] += before[:, 1:]
         arriving = (p[:, index] * z).sum(0)  # z along the line lacks its D' still
         scan.s.copy_(arriving.flip(-1))
-        line = torch.empty_like(arriving)
-        scan.solve([product[index] for product in products], out=line)
-        D[index + 1, :, 1:] = line.flip(-1)
+        scan.solve(prepared, index, out=padded)
+        D[index + 1, :, 1:] = padded[:, :length].flip(-1)
         z[grid.along] += D[index + 1, :, :-1]
     return by_itself, D
 
@@ -123,9 +123,10 @@ def _changes_of_probabilities(p: Tensor, z: Tensor) -> Tensor:
 
 def _changes_of_visits(grid: Grid, p: Tensor, p_change: Tensor, E: Tensor) -> Tensor:
     """E' (S,B,L)."""
-    found, q = torch.zeros_like(E), torch.zeros_like(E)
-    q[..., :-1] = p[grid.along, ..., 1:]
-    products, scan = run_products(q), AffineScan(E[0])
+    scan = AffineScan(E[0])
+    prepared = scan.prepare(p[grid.along, ..., 1:])
+    padded = E.new_empty((*E.shape[:-1], scan.padded_length))
+    found = padded[..., : E.shape[-1]]
     after: Tensor | None = None  # (3,B,L) F' of the next line
     for index in reversed(range(len(E))):
         s = scan.s.zero_()
@@ -133,6 +134,6 @@ def _changes_of_visits(grid: Grid, p: Tensor, p_change: Tensor, E: Tensor) -> Te
         if after is not None:
             s += after[grid.across]
             s[:, :-1] += after[DIAGONAL, :, 1:]
-        scan.solve([product[index] for product in products], out=found[index])
+        scan.solve(prepared, index, out=padded[index])
         after = p_change[:, index] * E[index] + p[:, index] * found[index]
     return found

@@ -3,7 +3,7 @@
 Accumulated numbers are float64. What is a function of a difference, log2(1 + 2^-d) and 2^-d, lies between 0
 and 1 whatever the size of the costs, and float32 gives it to 2e-7: so float64 serves there only for float64
 inputs (the type TYPE of a kernel). Logarithms are to base 2, the base of the hardware, and that of nothing is
-a finite NOTHING, so that differences need no special case. Scans compose as in `warplens.torch.scan`; the
+a finite NOTHING, so that differences need no special case. Scans compose as in `warplens.torch.log_scan`; the
 hard limit gamma = 0 has a maximum in place of the logarithm of a sum.
 
 A scan of 512 entries is a chain of 21 of the joins below (5 within a warp, then one for each of 16 warps), so

@@ -1,8 +1,8 @@
 """From a checked batch to one number a pair: soft DTW, its sharp value, its divergence.
 
-Here is chosen who computes. A named cost goes to the core as sequences, and to Triton where it has modified
-targets; everything else becomes cost matrices first. A step that is compiled or transformed goes through the
-operators.
+Here is chosen who computes. A named cost goes to the core and to torch operations as sequences, and to Triton
+where it has modified targets; everything else becomes cost matrices first. A step that is compiled or
+transformed goes through the operators.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,11 +27,10 @@ def values_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None, backend: Backend
 ) -> Tensor:
     """SDTW (B,) float64 times `shares`."""
-    transformed = operator.is_needed()
     by_matrix = cost.needs_matrix or (backend == "triton" and not cost.has_modified_targets)
-    if by_matrix or (transformed and backend == "ops"):
+    if by_matrix:
         return values_of_costs(cost_matrices(pairs, cost), settings, shares, backend)
-    if transformed:
+    if operator.is_needed():
         return operator.values_of_pairs(pairs, cost, settings, shares, backend)
     if backend == "core":
         return core_backend.values_of_pairs(pairs, cost, settings, shares)
@@ -107,6 +106,8 @@ def results_of_pairs(
     """`value` and what is named of h, y_mod, H, E and moments (that is, the entropy), without a graph."""
     if backend == "core" and not cost.needs_matrix:
         return core_backend.results_of_pairs(pairs, cost, settings, names)
+    if backend == "ops" and not cost.needs_matrix:
+        return ops_backend.results_of_pairs(pairs, cost, settings, names)
     of_matrix = [name for name in names if name != "y_mod"]
     if "y_mod" in names:
         of_matrix = list(dict.fromkeys([*of_matrix, "H", "E"]))

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 VIEWS = frozenset(
     (
         *("_unsafe_view", "alias", "as_strided", "detach", "expand", "permute"),
-        *("select", "slice", "t", "transpose", "unsqueeze", "view"),
+        *("select", "slice", "t", "transpose", "unbind", "unfold", "unsqueeze", "view"),
     )
 )
 

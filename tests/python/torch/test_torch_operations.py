@@ -1,6 +1,6 @@
 """The torch operations are few, wait for nothing and hold little: laws of what is called, on no device."""
 
-from math import ceil, log2
+from math import ceil
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from oracles.costs import COSTS
 import warplens as wl
 import warplens.torch as wlt
 from warplens.torch import grid, recursion
+from warplens.torch.operator_kernels import solve_pairs
 
 
 def on_meta(B, N, M, D, dtype=torch.float32, **asked):
@@ -24,26 +25,51 @@ def watch(x, y, *lengths, gamma=1.0, **settings):
     return watched
 
 
-def work(N, M, **settings):
-    return watch(*on_meta(2, N, M, 3), **settings).work
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(grid, "_CELLS_AT_ONCE", 0)
+    monkeypatch.setattr(recursion, "_KEPT_CELLS", 0)
 
 
-def test_work_grows_with_the_shorter_side_and_the_logarithm_of_the_longer():
-    for settings in ({}, {"gamma": torch.tensor(0.5, dtype=torch.float64, device="meta")}):
-        found = {(N, M): work(N, M, **settings) for N, M in [(64, 16), (16, 64), (256, 16), (16, 256)]}
-        found |= {(N, M): work(N, M, **settings) for N, M in [(64, 48), (1024, 16)]}
-        on_device = 3 if settings else 1  # both limits and a choice in place of logaddexp
-        for (N, M), count in found.items():
-            shorter, doublings = min(N, M), ceil(log2(max(N, M)))
-            assert count <= shorter * ((2 + on_device) * doublings + 14) + 400
-        # Two more doublings are the same few operations more in every line; nothing else grows.
-        more = (found[256, 16] - found[64, 16]) / 16
-        assert more == pytest.approx((found[1024, 16] - found[256, 16]) / 16, abs=1)
-        assert more <= 2 * (2 + on_device) + 1
-        # Gradients of the longer side take a constant number of operations more.
-        assert abs(found[64, 16] - found[16, 64]) <= 150
-        assert abs(found[256, 16] - found[16, 256]) <= 150
-        assert found[64, 48] < 3.2 * found[64, 16]
+def work(N, M, *, backward, **settings):
+    x, y = on_meta(2, N, M, 3, x=backward)
+    with Watched((x, y)) as watched:
+        loss = wlt.soft_dtw_loss(x, y, backend="ops", **settings)
+        if backward:
+            loss.backward()
+    return watched.work
+
+
+LONGER = (64, 256, 1024)
+
+
+TALL = (64, 8), (1024, 8)
+WIDE = (8, 64), (8, 1024)
+
+
+@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30), wl.Itakura(100.0)])
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("on_device", [False, True])
+def test_work_is_a_few_operations_a_line_however_long_the_lines_are(on_device, backward, band):
+    settings = {"band": band, "backward": backward}
+    if on_device:
+        settings["gamma"] = torch.tensor(0.5, dtype=torch.float64, device="meta")
+    # 14 operations forward, where the device chooses both limits and the choice, and 8 back.
+    of_line = 14 + 8 * on_device + 8 * backward
+    tall, wide = ([work(*shape, **settings) for shape in shapes] for shapes in (TALL, WIDE))
+    for found in (tall, wide):
+        assert found[0] == found[1] <= of_line * 8 + 450
+    assert work(64, 24, **settings) == tall[0] + of_line * 16
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30)])
+def test_work_is_so_also_where_memory_is_for_one_line_alone(band, backward):
+    """Then all that is done for a block of lines at once is done for each, and again on the way back."""
+    for S in (8, 24):
+        found = [work(L, S, backward=backward, band=band) for L in (64, 1024)]
+        assert found[0] == found[1] <= (190 if backward else 70) * S + 300
 
 
 @pytest.mark.parametrize("cost", COSTS)
@@ -79,17 +105,15 @@ def planned_bytes(B, N, M, D):
     """What forward and backward to x may hold beyond x and y.
 
     Of the longer side the mapped frames and the gradient in them; a checkpoint a block of K lines, or all
-    lines of a small problem; the probabilities, the products of runs and a little more of one block; two
-    buffers with margins for each scan.
+    lines of a small problem; the probabilities, the matrices of groups and a little more of one block; a few
+    lines that the scans pass through.
     """
     shorter, longer = min(N, M), max(N, M)
     K = max(1, int((shorter // 16) ** 0.5), 3 * 2**15 // (B * longer))
     kept = shorter if B * N * M <= 2**21 else ceil(shorter / K)
-    doublings = ceil(log2(longer))
-    of_block = longer * K * (5 + doublings)
-    return (
-        8 * B * (longer * (2 * D + 2) + of_block + kept * (longer + 1) + 4 * (longer + 2 ** (doublings - 1)))
-    )
+    of_group = int((longer / 8) ** (1 / 3)) + 1
+    of_block = longer * K * (9 + of_group)
+    return 8 * B * (longer * (2 * D + 2) + of_block + kept * (longer + 1) + 8 * longer)
 
 
 @pytest.mark.parametrize(("B", "N", "M", "D"), [(32, 512, 512, 64), (32, 800, 96, 12), (32, 96, 800, 12)])
@@ -102,10 +126,9 @@ def test_memory_is_what_is_planned(B, N, M, D):
 
 
 @pytest.mark.parametrize("cost", COSTS)
-def test_no_cost_needs_an_array_of_all_cells(monkeypatch, cost):
+@pytest.mark.usefixtures("small_blocks")
+def test_no_cost_needs_an_array_of_all_cells(cost):
     """Not even a mask: no tensor has as many bytes as there are cells, once blocks are small."""
-    monkeypatch.setattr(grid, "_CELLS_AT_ONCE", 0)
-    monkeypatch.setattr(recursion, "_KEPT_CELLS", 0)
     B, N, M, D = 4, 64, 32, 3
     bands = (None, wl.SakoeChiba(50), wl.Itakura(4.0))
     band = bands[COSTS.index(cost) % len(bands)]
@@ -114,10 +137,45 @@ def test_no_cost_needs_an_array_of_all_cells(monkeypatch, cost):
     assert watch(x, y, lengths, lengths, cost=cost, band=band).largest < B * N * M
 
 
-def test_soft_alignment_is_held_once_where_it_is_asked_for(monkeypatch):
-    monkeypatch.setattr(grid, "_CELLS_AT_ONCE", 0)
-    monkeypatch.setattr(recursion, "_KEPT_CELLS", 0)
-    B, N, M = 4, 200, 100
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("cost", COSTS)
+def test_an_alignment_holds_no_array_of_all_cells_but_those_looked_at(cost):
+    N, M = ((64, 32), (32, 64))[COSTS.index(cost) % 2]
+    x, y = on_meta(4, N, M, 3)
+    with Watched((x, y)) as watched:
+        alignment = wlt.align(x, y, cost=cost, band=wl.SakoeChiba(50), backend="ops")
+    assert watched.waiting == []
+    assert watched.largest < 4 * N * M
+    with Watched((x, y)) as watched:
+        assert alignment.H.shape == (4, N, M)
+    assert watched.largest == 4 * 4 * N * M  # H and E in the dtype of x
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("wanted", [(False,) * 4, (True, True, False, False), (True,) * 4])
+def test_the_operator_of_compiled_steps_holds_no_array_of_all_cells(wanted):
+    B, N, M = 4, 64, 32
+    x, y = on_meta(B, N, M, 3)
+    numbers = torch.tensor(0.5, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+    for cost in ("bce", "l1"):
+        with Watched((x, y)) as watched:
+            found = solve_pairs(x, y, None, None, *numbers, None, None, cost, None, 0.0, "ops", wanted)
+        assert watched.largest < B * N * M
+        for gradient, like, yes in zip(found[1:3], (x, y), wanted, strict=False):
+            assert gradient.shape == (like.shape if yes else (0,))
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_sharp_value_without_gradient_holds_no_array_of_all_cells():
+    x, y = on_meta(4, 64, 32, 3, x=False)
+    with Watched((x, y)) as watched:
+        wlt.soft_dtw_loss(x, y, sharp=True, backend="ops")
+    assert watched.largest < 4 * 64 * 32
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_soft_alignment_is_held_once_where_it_is_asked_for():
+    B, N, M = 4, 80, 40
     C = torch.empty(B, N, M, device="meta", requires_grad=True)
     with Watched((C,)) as watched:
         wlt.soft_dtw_from_costs(C, backend="ops").backward()

@@ -5,7 +5,9 @@ import types
 import pytest
 import torch
 from batches_of_pairs import BACKENDS, random_batch
+from oracles.costs import COSTS
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 import warplens as wl
 import warplens.torch as wlt
@@ -38,21 +40,23 @@ def once():
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
 
 
-def pair_arguments(dtype, wanted, band=("sakoe_chiba", 4.0)):
+def pair_arguments(dtype, wanted, backend, band=("sakoe_chiba", 4.0)):
     x, y = random_batch("bce", dtype=dtype)
     numbers = [number.clone() for number in NUMBERS]
     for tensor, yes in zip((x, y, *numbers), wanted, strict=True):
         tensor.requires_grad_(yes)
     weights = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
-    return (x, y, *LENGTHS, *numbers, weights, None, "bce", *band, "core", list(wanted))
+    return (x, y, *LENGTHS, *numbers, weights, None, "bce", *band, backend, list(wanted))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     "wanted", [(False,) * 4, (True, False, False, False), (False, True, True, False), (True,) * 4]
 )
-def test_opcheck_of_pairs(wanted, dtype):
-    torch.library.opcheck(torch.ops.warplens.soft_dtw_of_pairs.default, pair_arguments(dtype, wanted))
+def test_opcheck_of_pairs(wanted, dtype, backend):
+    arguments = pair_arguments(dtype, wanted, backend)
+    torch.library.opcheck(torch.ops.warplens.soft_dtw_of_pairs.default, arguments)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -98,6 +102,51 @@ def test_a_compiled_loss_is_the_loss_whatever_gamma_is(settings, backend):
         loss_fn.gamma.fill_(gamma)
         found, expected = (gradients_of(loss(x, y, *LENGTHS), x) for loss in (compiled, loss_fn))
         assert_same(found, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("cost", COSTS)
+def test_a_compiled_graph_has_no_array_of_all_cells(cost, backend):
+    sizes = []
+
+    def look(graph, inputs):
+        values = [node.meta.get("example_value") for node in graph.graph.nodes]
+        sizes.extend(value.numel() for value in tree_leaves(values) if isinstance(value, torch.Tensor))
+        return graph
+
+    x, y = random_batch(cost, N=40, M=30, D=2)
+    torch.compile(wlt.SoftDTWLoss(cost, backend=backend), fullgraph=True, backend=look)(x.requires_grad_(), y)
+    assert x.numel() <= max(sizes) < 40 * 30
+
+
+@pytest.mark.parametrize("compiler", ["eager", "aot_eager"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gamma_may_move_on_before_backward_of_a_compiled_step(backend, compiler):
+    x, y = random_batch("mse")
+    x.requires_grad_()
+    loss_fn = wlt.SoftDTWLoss(gamma=2.0, backend=backend)
+    (expected,) = torch.autograd.grad(loss_fn(x, y), x)
+    loss = torch.compile(loss_fn, fullgraph=True, backend=compiler)(x, y)
+    loss_fn.gamma.fill_(0.1)
+    loss_fn.step_weights.fill_(0.3)
+    (found,) = torch.autograd.grad(loss, x)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_gradient_that_compilers_make_anew_is_never_that_of_another_gamma(backend):
+    """Within a memory budget of 0 the forward pass runs again in backward; a gamma that moved is an error."""
+    x, y = random_batch("mse")
+    x.requires_grad_()
+    loss_fn = wlt.SoftDTWLoss(gamma=2.0, backend=backend)
+    with torch._functorch.config.patch(activation_memory_budget=0.0):
+        compiled = torch.compile(loss_fn, fullgraph=True, backend="aot_eager_decomp_partition")
+        kept, moved = compiled(x, y), compiled(x, y)
+        expected = torch.autograd.grad(loss_fn(x, y), x)
+        assert_same(torch.autograd.grad(kept, x), expected)
+        loss_fn.gamma.fill_(0.1)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            torch.autograd.grad(moved, x)
 
 
 @pytest.mark.usefixtures("once")
@@ -202,9 +251,9 @@ def test_a_compiled_loss_without_gradient_skips_the_backward_sweep(outputs):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("cost", ["mse", "cosine", lambda x, y: torch.cdist(x, y)])
+@pytest.mark.parametrize("cost", ["mse", "bce", "cosine", "l1", lambda x, y: torch.cdist(x, y)])
 def test_func_grad_and_vmap(cost, backend):
-    x, y = random_batch("mse")
+    x, y = random_batch(cost)
     settings = {"cost": cost, "gamma": 0.5, "step_weights": (0.4, 1.0, 1.3), "backend": backend}
 
     def loss(x, y, *lengths):

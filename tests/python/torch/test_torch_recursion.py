@@ -1,7 +1,6 @@
 """The recursion in torch operations, and the core behind it, against every path."""
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -15,9 +14,7 @@ from warplens.torch import recursion
 from warplens.torch.batches import CostMatrices
 from warplens.torch.grid import Grid
 from warplens.torch.ops_backend import results_of_costs
-from warplens.torch.scan import AffineScan, LogScan, run_products, run_sums
 from warplens.torch.settings import as_recursion_settings
-from warplens.torch.softmin import SoftMaximum
 
 WEIGHTS = ((1.0, 1.0, 1.0), (0.1, 1.0, 1.3), (0.0, 1.0, 2.0))
 
@@ -195,56 +192,38 @@ def test_scaling_costs_and_gamma_scales_the_value(backend):
     assert scaled.item() == pytest.approx(7.0 * value.item(), rel=1e-12)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 8, 13])
-def test_log_scan_is_the_sequential_recursion(length):
-    generator = torch.Generator().manual_seed(length)
-    k = torch.randn(2, length, generator=generator, dtype=torch.float64)
-    b = torch.randn(2, length, generator=generator, dtype=torch.float64)
-    k[0, length // 2] = -torch.inf
-    b[1, : length // 2] = -torch.inf
-    for combine in (torch.logaddexp, torch.maximum):
-        a, expected = torch.full((2,), -torch.inf, dtype=torch.float64), []
-        for n in range(length):
-            a = combine(k[:, n] + a, b[:, n])
-            expected.append(a)
-        scan, found = LogScan(b, combine), torch.empty_like(b)
-        scan.b.copy_(b)
-        scan.solve(run_sums(k), out=found)
-        torch.testing.assert_close(found, torch.stack(expected, -1), rtol=1e-13, atol=1e-13)
+@pytest.mark.parametrize("gamma", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30)])
+def test_free_paths_beside_costs_of_1e5_are_told_apart(gamma, band):
+    """Steps of a staircase match at no cost, in many ways; all other frames are 1e5 and more away."""
+    x = (1e5 * torch.arange(20, dtype=torch.float64)).repeat_interleave(14).view(1, -1, 1)
+    y = (1e5 * torch.arange(20, dtype=torch.float64)).repeat_interleave(3).view(1, -1, 1)
+    for one, other in ((x, y), (y, x)):
+        settings = {"cost": "l1", "gamma": gamma, "band": band}
+        core, ops = (wlt.align(one, other, **settings, backend=backend) for backend in BACKENDS)
+        assert ops.value.item() == pytest.approx(core.value.item(), rel=1e-11)
+        assert (core.E > 0.1).sum() > (core.E > 0.9).sum() + 100
+        torch.testing.assert_close(ops.H, core.H, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 8, 13])
-def test_affine_scan_is_the_sequential_recursion(length):
-    generator = torch.Generator().manual_seed(length)
-    q = torch.rand(2, length, generator=generator, dtype=torch.float64)
-    s = torch.rand(2, length, generator=generator, dtype=torch.float64)
-    q[0, length // 2] = 0.0
-    e, expected = torch.zeros(2, dtype=torch.float64), []
-    for n in reversed(range(length)):
-        e = q[:, n] * e + s[:, n]
-        expected.append(e)
-    scan, found = AffineScan(s), torch.empty_like(s)
-    scan.s.copy_(s)
-    scan.solve(run_products(q), out=found)
-    torch.testing.assert_close(found, torch.stack(expected[::-1], -1), rtol=1e-13, atol=0)
+def test_free_steps_tie_exactly_in_the_hard_limit():
+    """Along a line all entries then are one and the same number, which no scan may round."""
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        x, y = (torch.randn(2, T, 1, generator=generator, dtype=torch.float64) for T in (40, 23))
+        settings = {"cost": "l1", "gamma": 0.0, "step_weights": (0.0, 0.0, 1.0), "band": wl.Itakura(4.0)}
+        core, ops = (wlt.align(x, y, **settings, backend=backend) for backend in BACKENDS)
+        assert torch.equal(core.E, ops.E)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.4])
-def test_the_choice_on_a_device_is_that_on_the_host(gamma):
-    device = torch.device("cpu")
-    on_host = SoftMaximum(torch.tensor(gamma, dtype=torch.float64), device)
-    on_device = SoftMaximum(torch.tensor(gamma, dtype=torch.float64), device)
-    on_device._on_host = False
-    z = torch.tensor(
-        [[1.0, -math.inf, 2.0, 0.5], [1.0, -math.inf, 3.0, 0.5], [0.0, -math.inf, 3.0, -math.inf]],
-        dtype=torch.float64,
-    )
-    assert torch.equal(on_host.combine(z[0], z[1]), on_device.combine(z[0], z[1]))
-    assert torch.equal(on_host.probabilities(z), on_device.probabilities(z))
-    expected = torch.tensor([1.0, 0.0, 1.0, 1.0], dtype=torch.float64)
-    torch.testing.assert_close(on_host.probabilities(z).sum(0), expected)
-
-
-@pytest.mark.parametrize("gamma", [-1.0, math.inf, math.nan])
-def test_a_bad_gamma_that_could_not_be_read_gives_nan(gamma):
-    assert SoftMaximum(torch.tensor(gamma), torch.device("cpu")).scale.isnan()
+def test_a_cost_out_of_range_leaves_no_path_in_its_pair():
+    """Between sequences lines have no gaps, so a run may not pass over it either."""
+    x, y = random_batch("mse")
+    x[1, 2, 0] = 1e200
+    x.requires_grad_()
+    for gamma in (0.0, 1.0):
+        values = wlt.soft_dtw_loss(x, y, cost="euclidean", gamma=gamma, reduction="none", backend="ops")
+        assert values.isinf().tolist() == [False, True, False]
+        (gradient,) = torch.autograd.grad(values[[0, 2]].sum() + values[1], x)
+        assert gradient.isfinite().all()
+        assert not gradient[1].any()
