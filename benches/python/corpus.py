@@ -77,7 +77,7 @@ def analyze_all(folder: Path, out: Path, gammas: Sequence[float]) -> float:
     words = ["analyze", str(folder), "-o", str(out), "--gamma", *map(str, gammas)]
     code = (
         "import contextlib, resource, sys\n"
-        "from warplens.cli import main\n"
+        "from warplens_command import main\n"
         "if __name__ == '__main__':\n"
         "    with contextlib.suppress(SystemExit):\n"
         "        main()\n"

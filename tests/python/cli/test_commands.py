@@ -110,7 +110,7 @@ def test_progress_and_what_to_mind_go_to_stderr(tmp_path, folder):
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-"])
 def test_a_run_that_nobody_can_hear_is_done(tmp_path, folder, closed):
-    code = "from warplens.cli import main; main()"
+    code = "from warplens_command import main; main()"
     words = [sys.executable, "-c", code, "analyze", str(folder), "-o", str(tmp_path / "out")]
     result = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], check=False, capture_output=True)
     assert result.returncode == 0
@@ -197,7 +197,7 @@ def test_version_and_help():
 
 
 def test_without_its_extra_the_command_says_how_to_get_it():
-    code = "import sys; sys.modules['rich'] = None; from warplens.cli import main; main()"
+    code = "import sys; sys.modules['rich'] = None; from warplens_command import main; main()"
     result = subprocess.run([sys.executable, "-c", code, "demo"], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr == (

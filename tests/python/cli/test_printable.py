@@ -45,7 +45,7 @@ def test_ids_are_printed_as_escapes_and_files_are_called_as_their_items(tmp_path
     words = [command, folder, "-o", tmp_path / "out\udcfe", "--processes", "1", "--threshold", "0.99"]
     words += ["--gammas", "10", "100", "--share", "1"] if command == "sweep" else ["--gamma", "1", "100"]
     run = subprocess.run(
-        [sys.executable, "-c", "from warplens.cli import main; main()", *words],
+        [sys.executable, "-c", "from warplens_command import main; main()", *words],
         capture_output=True,
         check=False,
         env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
