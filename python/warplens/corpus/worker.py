@@ -26,6 +26,11 @@ from warplens.corpus.sources import Source
 _SECONDS_TO_DIE = 5
 """A pipe closes a little before its process is gone, and tells how it went."""
 
+_LEAST_AT_HAND = 2
+"""The item in work and the next."""
+
+_MOST_AT_HAND = 32
+
 READY = object()
 """What a worker says first."""
 
@@ -41,6 +46,7 @@ class Worker:
         work: what it does with items.
         started: whether it has said that it is there.
         begun: when the first of its items was begun, in `time.monotonic()`.
+        pace: how many items it is to have at hand, see `take`.
     """
 
     process: BaseProcess
@@ -49,6 +55,7 @@ class Worker:
     work: Callable[[Source], Any] | None = None
     started: bool = False
     begun: float = 0.0
+    pace: int = _LEAST_AT_HAND
 
     @property
     def is_at_work(self) -> bool:
@@ -85,17 +92,22 @@ class Worker:
             _send(self.pipe, (source, None if work is self.work else work))
         self.work = work
 
-    def take(self) -> Any:
-        """Its next message, None when it is dead."""
+    def take(self) -> list[Any]:
+        """Its messages that are there, one at least; None among them, the last, when it is dead.
+
+        Sets the pace: it is to have more at hand than it answers from one time to the next.
+        """
+        messages: list[Any] = []
         try:
-            message = _receive(self.pipe)
+            while not messages or self.pipe.poll():
+                message = _receive(self.pipe)
+                messages.append(message if self.started else READY)
+                self.started = True
         except (EOFError, OSError):
-            return None
+            messages.append(None)
         self.begun = time.monotonic()
-        if not self.started:
-            self.started = True
-            return READY
-        return message
+        self.pace = max(_LEAST_AT_HAND, min(len(messages) + _LEAST_AT_HAND, _MOST_AT_HAND))
+        return messages
 
     def kill(self) -> None:
         """Leave nothing of it."""

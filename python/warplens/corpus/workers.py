@@ -18,8 +18,8 @@ from warplens.corpus.worker import READY, Worker
 
 R = TypeVar("R")
 
-_AT_HAND = 2
-"""Items a worker has been given: the one in work and the next."""
+_GATHERING = 0.005
+"""Seconds in which answers gather: to be woken for each takes longer than to handle it."""
 
 _AHEAD = 32
 """Items a worker may be ahead of the one that is waited for: one slow item does not stop the others."""
@@ -63,24 +63,27 @@ class Workers:
             while yielded < len(sources):
                 limit = yielded + self._processes * _AHEAD
                 for worker in self._workers:
-                    while waiting and len(worker.items) < _AT_HAND and waiting[0] < limit:
+                    while waiting and len(worker.items) < worker.pace and waiting[0] < limit:
                         index = waiting.popleft()
                         worker.give(index, sources[index], work)
+                if waiting:
+                    time.sleep(_GATHERING)
                 for worker in [key.data for key, _ in self._pipes.select(self._patience())]:
-                    message = worker.take()
-                    if message is READY:
-                        self._failed_starts = 0
-                    elif message is not None:
-                        answers[worker.items.popleft()] = message
-                    else:
-                        ending = self._replace(worker)
-                        if worker.started and worker.items:
-                            first = worker.items[0]
-                            attempts[first] += 1
-                            if attempts[first] == _MOST_ATTEMPTS:
-                                worker.items.popleft()
-                                answers[first] = Answer(reason=f"the process that ran it died ({ending})")
-                        waiting.extendleft(reversed(worker.items))
+                    for message in worker.take():
+                        if message is READY:
+                            self._failed_starts = 0
+                        elif message is not None:
+                            answers[worker.items.popleft()] = message
+                        else:
+                            ending = self._replace(worker)
+                            if worker.started and worker.items:
+                                first = worker.items[0]
+                                attempts[first] += 1
+                                if attempts[first] == _MOST_ATTEMPTS:
+                                    worker.items.popleft()
+                                    reason = f"the process that ran it died ({ending})"
+                                    answers[first] = Answer(reason=reason)
+                            waiting.extendleft(reversed(worker.items))
                 for worker in self._overdue():
                     self._end(worker)
                     self._put_another_for(worker)
