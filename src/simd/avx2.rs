@@ -107,6 +107,10 @@ unsafe impl Lanes<8> for Avx2 {
     unsafe fn at_least_or_zero(a: __m256, least: __m256) -> __m256 {
         unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GE_OQ>(a, least)) }
     }
+    #[inline(always)]
+    unsafe fn is_any(a: __m256) -> bool {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(a, _mm256_setzero_ps())) != 0 }
+    }
 
     #[inline(always)]
     unsafe fn round(a: __m256) -> __m256i {

@@ -108,6 +108,10 @@ unsafe impl Lanes<16> for Avx512 {
     unsafe fn at_least_or_zero(a: __m512, least: __m512) -> __m512 {
         unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, least), a) }
     }
+    #[inline(always)]
+    unsafe fn is_any(a: __m512) -> bool {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps()) != 0 }
+    }
 
     #[inline(always)]
     unsafe fn round(a: __m512) -> __m512i {

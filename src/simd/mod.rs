@@ -70,6 +70,8 @@ pub unsafe trait Lanes<const L: usize>: Copy + 'static {
     unsafe fn abs(a: Self::F) -> Self::F;
     /// a where it is at least `least`, else 0.
     unsafe fn at_least_or_zero(a: Self::F, least: Self::F) -> Self::F;
+    /// Whether any lane is not 0; NaN is not.
+    unsafe fn is_any(a: Self::F) -> bool;
 
     /// The nearest integers.
     unsafe fn round(a: Self::F) -> Self::I;

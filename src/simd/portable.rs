@@ -104,6 +104,10 @@ unsafe impl<const L: usize> Lanes<L> for Portable {
     unsafe fn at_least_or_zero(a: [f32; L], least: [f32; L]) -> [f32; L] {
         std::array::from_fn(|j| if a[j] >= least[j] { a[j] } else { 0.0 })
     }
+    #[inline(never)]
+    unsafe fn is_any(a: [f32; L]) -> bool {
+        a.iter().any(|&x| x != 0.0)
+    }
 
     #[inline(never)]
     unsafe fn round(a: [f32; L]) -> [i32; L] {

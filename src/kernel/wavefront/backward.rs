@@ -109,7 +109,11 @@ where
                                 *row = V::mul(*row, inside);
                             }
                         }
-                        tiles.take_tile(block, stripe, &rows);
+                        if rows.iter().fold(false, |any, &row| any | V::is_any(row)) {
+                            tiles.take_tile(block, stripe, &rows);
+                        } else {
+                            tiles.take_nothing(block, stripe, &rows);
+                        }
                         if T::TAKES_ENTROPY {
                             let all = stripe != last_stripe;
                             tiles.take_entropy(stripe, if all { slot.entropy } else { V::mul(slot.entropy, inside) });
@@ -168,7 +172,7 @@ where
                         let diagonal = V::sub(V::sub(e, up), left);
                         slots[s].steps[parity][i] =
                             if UNIT { e } else { V::mul_add(w_h, up, V::mul_add(w_v, left, V::mul(w_d, diagonal))) };
-                        if T::TAKES_ENTROPY {
+                        if T::TAKES_ENTROPY && V::is_any(e) {
                             let shares = [V::load(p), V::load(p.add(L))];
                             slots[s].entropy = add_entropy::<V, L>(slots[s].entropy, shares, [up, left, diagonal]);
                         }

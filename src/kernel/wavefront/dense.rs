@@ -215,6 +215,7 @@ pub struct DenseGather<'a, const S: usize> {
     sums: Sums,          // [row][d], padded
     row_sums: Sums,      // [row][lane]
     ring: AlignedBuffer, // S tiles of [row][column of the group]
+    filled: [bool; S],   // whether anything in a tile of the ring is not 0
 }
 
 impl<'a, const S: usize> DenseGather<'a, S> {
@@ -231,7 +232,7 @@ impl<'a, const S: usize> DenseGather<'a, S> {
             row[from.len()..].fill(0.0);
         }
         let (sums, row_sums) = (Sums::new(sums, grid, rows * d_padded), Sums::new(row_sums, grid, rows * lanes));
-        Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes) }
+        Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes), filled: [false; S] }
     }
 
     /// Writes h (N,) and H W (N,D).
@@ -294,23 +295,25 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L
     }
 }
 
-// SAFETY: sizes as in `new`.
-unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for DenseGather<'_, S> {
-    #[inline(always)]
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
-        let (group, part) = (stripe / S, stripe % S);
+impl<const S: usize> DenseGather<'_, S> {
+    /// The tile of the ring that a block of a group has.
+    fn place(&self, block: usize, group: usize) -> usize {
         let groups_after = self.grid.stripes / S - 1 - group;
-        let place = (groups_after * self.grid.blocks + self.grid.blocks - 1 - block) % S;
+        (groups_after * self.grid.blocks + self.grid.blocks - 1 - block) % S
+    }
+
+    /// Puts one stripe of a tile into the ring; the first stripe of a group comes last, and has the tile multiplied.
+    #[inline(always)]
+    unsafe fn put<V: Lanes<L>, const L: usize>(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+        let (group, part) = (stripe / S, stripe % S);
+        let place = self.place(block, group);
         // SAFETY: the caller vouches for the hardware; sizes as in `new`.
         unsafe {
             let tile = self.ring.as_mut_slice().as_mut_ptr().add(place * L * S * L + part * L);
-            let row_sums = self.row_sums.of_group(group).add(block * L * L);
             for i in 0..L {
                 V::store(tile.add(i * S * L), rows[i]);
-                let sum = row_sums.add(i * L);
-                V::store(sum, V::add(V::load(sum), rows[i]));
             }
-            if part == 0 {
+            if part == 0 && std::mem::take(&mut self.filled[place]) {
                 let column = group * S * L;
                 let count = (S * L).min(self.grid.shape.m - column);
                 let gather = &mut *self;
@@ -318,8 +321,33 @@ unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> fo
             }
         }
     }
+}
+
+// SAFETY: sizes as in `new`.
+unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for DenseGather<'_, S> {
+    #[inline(always)]
+    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+        let group = stripe / S;
+        // SAFETY: the caller vouches for the hardware; sizes as in `new`.
+        unsafe {
+            let row_sums = self.row_sums.of_group(group).add(block * L * L);
+            for i in 0..L {
+                let sum = row_sums.add(i * L);
+                V::store(sum, V::add(V::load(sum), rows[i]));
+            }
+            let place = self.place(block, group);
+            self.filled[place] = true;
+            self.put::<V, L>(block, stripe, rows);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn take_nothing(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+        // SAFETY: the caller vouches for the hardware. Others of the group may be there, so zeros have their place.
+        unsafe { self.put::<V, L>(block, stripe, rows) }
+    }
 
     unsafe fn twin(&self) -> Self {
-        Self { ring: ring(S, L), ..*self }
+        Self { ring: ring(S, L), filled: [false; S], ..*self }
     }
 }

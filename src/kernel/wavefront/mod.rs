@@ -111,6 +111,17 @@ pub unsafe trait AlignmentTiles<V: Lanes<L>, const L: usize> {
     /// The hardware has the instructions of V.
     unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]);
 
+    /// The same of a tile that is 0, as most are off the path.
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    #[inline(always)]
+    unsafe fn take_nothing(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+        // SAFETY: the caller vouches for the hardware.
+        unsafe { self.take_tile(block, stripe, rows) }
+    }
+
     /// -sum E (p_h log p_h + p_v log p_v + p_d log p_d) over one block of a stripe, lane by lane; 0 from column M on.
     ///
     /// # Safety

@@ -187,6 +187,9 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for NarrowGather<'
         }
     }
 
+    #[inline(always)]
+    unsafe fn take_nothing(&mut self, _: usize, _: usize, _: &[V::F; L]) {}
+
     unsafe fn twin(&self) -> Self {
         *self
     }

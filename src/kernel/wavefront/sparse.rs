@@ -230,6 +230,9 @@ unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for SparseGather<'
         }
     }
 
+    #[inline(always)]
+    unsafe fn take_nothing(&mut self, _: usize, _: usize, _: &[V::F; L]) {}
+
     unsafe fn twin(&self) -> Self {
         *self
     }

@@ -43,6 +43,17 @@ unsafe impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles
     }
 
     #[inline(always)]
+    unsafe fn take_nothing(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+        // SAFETY: the caller vouches for the hardware.
+        unsafe {
+            if let Some(matrix) = &mut self.matrix {
+                AlignmentTiles::<V, L>::take_nothing(matrix, block, stripe, rows);
+            }
+            self.gather.take_nothing(block, stripe, rows);
+        }
+    }
+
+    #[inline(always)]
     unsafe fn take_entropy(&mut self, stripe: usize, sums: V::F) {
         let mut entries = [0.0; L];
         // SAFETY: the caller vouches for the hardware; `entropy` has an entry for each stripe.
