@@ -10,12 +10,10 @@ Every function takes predictions x (N,D) and targets y (M,D). Importing this pac
 
 from ._align import align, align_costs, align_many, get_num_threads, hard_dtw, set_num_threads, soft_dtw
 from ._alignment import Alignment, Path
-from ._core import NoPathError
+from ._core import NoPathError, __version__
 from ._family import barycenter, cdist, divergence
 from ._settings import Itakura, SakoeChiba, StepWeights
 from ._targets import WeakTargets, collapse_repeats, expand
-
-__version__: str
 
 __all__ = [
     "Alignment",
@@ -25,6 +23,7 @@ __all__ = [
     "SakoeChiba",
     "StepWeights",
     "WeakTargets",
+    "__version__",
     "align",
     "align_costs",
     "align_many",
@@ -38,12 +37,3 @@ __all__ = [
     "set_num_threads",
     "soft_dtw",
 ]
-
-
-def __getattr__(name: str) -> str:
-    if name == "__version__":
-        # Looked up when asked for: it takes a third as long as NumPy's import.
-        from importlib.metadata import version
-
-        return version("warplens")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,6 +28,8 @@ __all__ = [
     "tangent_padded",
 ]
 
+__version__: str
+
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 _Band: TypeAlias = tuple[str, float]
 """("sakoe_chiba", radius) or ("itakura", max_slope)."""

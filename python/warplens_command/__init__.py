@@ -7,21 +7,20 @@ process of a single thread can be copied, which is how its workers begin soonest
 import io
 import os
 import sys
+from importlib.util import find_spec
 
 
 def main() -> None:
     """Run the command; without its extra, say how to get it."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    try:
-        import rich  # noqa: F401  # asked for here, used where something is drawn
+    for needed in ("click", "rich", "jinja2", "PIL", "xxhash"):
+        if find_spec(needed) is None:
+            sys.exit(
+                f"The command warplens needs '{needed}', which is not installed: pip install warplens[cli]"
+            )
+    from warplens.cli.commands import warplens
 
-        from warplens.cli.commands import warplens
-    except ModuleNotFoundError as error:
-        missing = (error.name or "warplens").split(".")[0]
-        if missing == "warplens":
-            raise
-        sys.exit(f"The command warplens needs '{missing}', which is not installed: pip install warplens[cli]")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As stderr has it: a name that the encoding of a terminal lacks ends no run.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -49,6 +49,13 @@ fn available_instruction_sets() -> Vec<&'static str> {
 
 #[pymodule]
 mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+
     #[pymodule_export]
     use super::NoPathError;
     #[pymodule_export]

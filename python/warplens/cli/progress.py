@@ -45,6 +45,8 @@ class ProgressReport:
         self._done += 1
         if self._bar:
             self._bar.advance(printable(outcome.id))
+            if self._done == self._total:
+                self._bar.stop()
             return
         width = len(str(self._total))
         state = "failed" if outcome.error is not None else "already done" if outcome.reused else "done"

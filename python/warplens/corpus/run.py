@@ -1,5 +1,7 @@
 """A run over a corpus: every item into its file, then the table and the report of all of them."""
 
+import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,14 +104,15 @@ def analyze(
     work = ItemWork(out, settings, size_limit)
     with tidied(out), engine:
         record.begin(out)
-        if shard is None and engine.processes_for(len(sources)):
-            # Workers are copies of this process, which needs it at the end: so none has to make it ready.
-            from warplens.analysis.report.page import prepare
-
-            prepare()
+        aside = threading.Thread(target=_prepare_summary, daemon=True)
+        if engine.start(len(sources)) and shard is None:
+            aside.start()  # while the workers have the first items
         outcomes = run_into_folder(engine, sources, work, ignored=ignored, progress=progress)
         if shard is not None:
             return Run(outcomes, ignored, results, None, None)
+        if aside.ident is not None:
+            aside.join()
+            engine.renew()
         run = Run(outcomes, ignored, results, out / "items.csv", out / "report.html")
         _write_summary(run, engine, sources, work, pages)
     record.end(
@@ -123,6 +126,15 @@ def analyze(
         },
     )
     return run
+
+
+def _prepare_summary() -> None:
+    """Import what the end of a run needs, which takes as long as many items; what is missing shows there."""
+    # Not pyarrow: it starts a thread, and then this process can be copied no more.
+    with contextlib.suppress(ImportError):
+        from warplens.analysis.report.page import prepare
+
+        prepare()
 
 
 def _write_summary(

@@ -72,7 +72,7 @@ class Worker:
         """
         ours, theirs = multiprocessing.Pipe()
         process: BaseProcess
-        if _can_be_copied():
+        if can_be_copied():
             foreign = [ours, *(other.pipe for other in others)]
             process = ForkProcess(target=_serve, args=(theirs, foreign), daemon=True)
         else:
@@ -126,15 +126,22 @@ class Worker:
         return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
 
 
-def _can_be_copied() -> bool:
+def can_be_copied(patience: float = 0.0) -> bool:
     """Whether a copy of this process works as it does; it is there much sooner than a new interpreter.
 
     Of several threads a copy has one, and waits for ever for what the others held.
+
+    Args:
+        patience: seconds in which threads may end.
     """
-    try:
-        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
-    except OSError:
-        return False
+    begun = time.monotonic()
+    with contextlib.suppress(OSError):
+        while len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
+            if time.monotonic() - begun >= patience:
+                return False
+            time.sleep(0.001)
+        return True
+    return False
 
 
 # A new interpreter imports NumPy, which takes as many threads as this says; here processes are enough.

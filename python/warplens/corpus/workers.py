@@ -51,6 +51,12 @@ class Workers:
         while len(self._workers) < min(self._processes, n_items):
             self._add(len(self._workers))
 
+    def renew(self) -> None:
+        """Others in the place of those there are, which have nothing to do."""
+        count = len(self._workers)
+        self.close()
+        self.start(count)
+
     def run(self, sources: Sequence[Source], work: Callable[[Source], R]) -> Generator[Answer[R], None, None]:
         """The answer for every source, in order; see `engine.Engine.run`. One run at a time."""
         waiting = deque(range(len(sources)))

@@ -21,7 +21,7 @@ from warplens.io import ItemInFile
 def process(request, monkeypatch):
     """A process with threads makes workers of another kind."""
     if request.param == "with threads":
-        monkeypatch.setattr(worker, "_can_be_copied", lambda: False)
+        monkeypatch.setattr(worker, "can_be_copied", lambda patience=0.0: False)
 
 
 def sources_of(count):
