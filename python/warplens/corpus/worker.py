@@ -106,7 +106,7 @@ class Worker:
         except (EOFError, OSError):
             messages.append(None)
         self.begun = time.monotonic()
-        self.pace = max(_LEAST_AT_HAND, min(len(messages) + _LEAST_AT_HAND, _MOST_AT_HAND))
+        self.pace = max(_LEAST_AT_HAND, min(len(messages) + 1, _MOST_AT_HAND))
         return messages
 
     def kill(self) -> None:

@@ -142,14 +142,14 @@ def test_a_rerun_does_only_what_is_new(tmp_path):
 @pytest.mark.parametrize(
     ("count", "options", "expected"),
     [
-        (8, {}, [0]),
+        (8, {}, [2]),
         (2, {}, []),
         (8, {"processes": 1}, []),
         (8, {"shard": Shard(1, 1)}, []),
-        (2, {"item_timeout": 60}, [0]),
+        (2, {"item_timeout": 60}, [2]),
     ],
 )
-def test_the_report_is_prepared_before_there_are_workers_that_need_it(
+def test_the_report_is_prepared_while_there_are_workers_for_items(
     tmp_path, monkeypatch, count, options, expected
 ):
     there = []

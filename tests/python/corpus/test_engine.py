@@ -13,6 +13,7 @@ pytest.importorskip("jinja2")
 from corpus.deadly_work import Work, failed
 
 from warplens.corpus import Source, worker
+from warplens.corpus import engine as engine_module
 from warplens.corpus.engine import Engine
 from warplens.io import ItemInFile
 
@@ -21,7 +22,8 @@ from warplens.io import ItemInFile
 def process(request, monkeypatch):
     """A process with threads makes workers of another kind."""
     if request.param == "with threads":
-        monkeypatch.setattr(worker, "can_be_copied", lambda patience=0.0: False)
+        for module in (worker, engine_module):
+            monkeypatch.setattr(module, "can_be_copied", lambda patience=0.0: False)
 
 
 def sources_of(count):
@@ -44,6 +46,21 @@ def test_few_items_stay_in_this_process_and_many_do_not(tmp_path):
     assert {pid for _, pid in run(Work(tmp_path), 3, 2)} == {os.getpid()}
     assert {pid for _, pid in run(Work(tmp_path), 40, 1)} == {os.getpid()}
     assert os.getpid() not in {pid for _, pid in run(Work(tmp_path), 40, 2)}
+
+
+def test_renewed_workers_are_copies_of_the_process_as_it_is(tmp_path):
+    with Engine(processes=2) as engine:
+
+        def pids():
+            return {pid for _, pid in engine.run(sources_of(40), Work(tmp_path), failed=failed)}
+
+        assert engine.start(40)
+        first = pids()
+        assert 1 <= len(first) <= 2
+        engine.renew()
+        again = pids()
+        assert 1 <= len(again) <= 2
+        assert first.isdisjoint(again) or not engine_module.can_be_copied()
 
 
 @pytest.mark.parametrize("processes", [1, 2])
