@@ -35,7 +35,7 @@ from torch import Tensor
 from warplens.torch.affine_scan import AffineScan
 from warplens.torch.grid import DIAGONAL, Grid
 from warplens.torch.log_scan import DoublingScan, SummedScan
-from warplens.torch.softmin import SoftMaximum
+from warplens.torch.softmin import SoftMaximum, is_proper
 
 Receive: TypeAlias = Callable[[slice, Tensor, Tensor], None]
 """lines, H (K,B,L) dSDTW/dC, E (K,B,L) probability of visiting a cell; 0 outside a pair or off every path."""
@@ -63,14 +63,16 @@ class Recursion:
 
     @classmethod
     def of(cls, grid: Grid, gamma: Tensor, step_weights: Tensor) -> "Recursion":
-        """With step weights horizontal, vertical, diagonal."""
+        """With step weights horizontal, vertical, diagonal; out of range they make every pair NaN."""
         device = grid.sides.device
+        weights = step_weights.to(device, non_blocking=True).roll(1)
+        weights = weights.masked_fill(~is_proper(weights).all(), torch.nan)
         softmax = SoftMaximum(gamma, device)
         like = torch.empty(grid.shape[1:], dtype=torch.float64, device=device)
         return cls(
             grid,
             softmax,
-            -(step_weights.to(device, non_blocking=True).roll(1) / softmax.scale).view(3, 1, 1, 1),
+            -(weights / softmax.scale).view(3, 1, 1, 1),
             DoublingScan(like, softmax) if grid.has_gaps else SummedScan(like, softmax),
             AffineScan(like),
         )

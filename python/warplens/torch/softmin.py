@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+LEAST_GAMMA = 1e-200
+"""A smaller one, but for 0, counts as this: costs over it stay in range, and ties still split."""
+
 _NEGLIGIBLE = 40.0  # exp(-40) is 4e-18
 
 
@@ -19,8 +22,8 @@ class SoftMaximum:
         self._is_hard = bool(gamma == 0) if self._on_host else False
         gamma = gamma.to(device, non_blocking=True)
         self._soft = gamma > 0
-        proper = (gamma >= 0) & torch.isfinite(gamma)
-        self.scale = torch.where(self._soft, gamma, 1.0).masked_fill(~proper, torch.nan)
+        scale = torch.where(self._soft, gamma.clamp(min=LEAST_GAMMA), 1.0)
+        self.scale = scale.masked_fill(~is_proper(gamma), torch.nan)
 
     def combine(self, a: Tensor, b: Tensor, *, out: Tensor | None = None) -> Tensor:
         """log(exp a + exp b), or max(a, b)."""
@@ -61,3 +64,8 @@ class SoftMaximum:
     @staticmethod
     def _first_greatest(z: Tensor) -> Tensor:
         return torch.zeros_like(z).scatter(0, z.argmax(dim=0, keepdim=True), 1.0)
+
+
+def is_proper(number: Tensor) -> Tensor:
+    """Whether gamma or step weights are in range."""
+    return (number >= 0) & number.isfinite()

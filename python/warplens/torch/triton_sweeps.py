@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from warplens.torch.settings import RecursionSettings
+from warplens.torch.softmin import LEAST_GAMMA, is_proper
 from warplens.torch.triton_backward import visit_lines
 from warplens.torch.triton_costs import SegmentedCosts, Sides
 from warplens.torch.triton_forward import accumulate_lines
@@ -22,8 +23,6 @@ from warplens.torch.triton_plan import Plan
 from warplens.torch.triton_softmin import NOTHING
 
 LN_2 = 0.6931471805599453
-_LEAST_GAMMA = 1e-200
-"""A smaller one is not told from it in float64; with it, paths of up to 1e98 are far from NOTHING."""
 
 
 class Sweeps:
@@ -58,10 +57,10 @@ class Sweeps:
             for number in (settings.gamma, settings.step_weights)
         )
         is_soft = gamma > 0
-        is_proper = _is_proper(gamma) & _is_proper(weights).all()
+        proper = is_proper(gamma) & is_proper(weights).all()
         # Of log2 a: what a unit of it is in costs.
-        unit = torch.where(is_soft, LN_2 * gamma.clamp(min=_LEAST_GAMMA), 1.0)
-        self._unit = unit.masked_fill(~is_proper, torch.nan)
+        unit = torch.where(is_soft, LN_2 * gamma.clamp(min=LEAST_GAMMA), 1.0)
+        self._unit = unit.masked_fill(~proper, torch.nan)
         # Diagonal, along, across, from horizontal, vertical, diagonal.
         self._weights = weights.roll(1) if sides.long_is_x else weights.flip(0)
         self._rates = torch.cat([self._weights / self._unit, is_soft.to(torch.float64).view(1)])
@@ -154,10 +153,6 @@ class Sweeps:
                 BLOCK=plan.block,
                 **plan.options,
             )
-
-
-def _is_proper(number: Tensor) -> Tensor:
-    return (number >= 0) & number.isfinite()
 
 
 def _on_device_of(tensor: Tensor) -> AbstractContextManager[object]:

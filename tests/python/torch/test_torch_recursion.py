@@ -14,7 +14,7 @@ from warplens.torch import recursion
 from warplens.torch.batches import CostMatrices
 from warplens.torch.grid import Grid
 from warplens.torch.ops_backend import results_of_costs
-from warplens.torch.settings import as_recursion_settings
+from warplens.torch.settings import RecursionSettings, as_recursion_settings
 
 WEIGHTS = ((1.0, 1.0, 1.0), (0.1, 1.0, 1.3), (0.0, 1.0, 2.0))
 
@@ -227,3 +227,28 @@ def test_a_cost_out_of_range_leaves_no_path_in_its_pair():
         (gradient,) = torch.autograd.grad(values[[0, 2]].sum() + values[1], x)
         assert gradient.isfinite().all()
         assert not gradient[1].any()
+
+
+def solved(C, gamma, weights):
+    """By the torch operations, whatever is given."""
+    settings = RecursionSettings(*(torch.tensor(z, dtype=torch.float64) for z in (gamma, weights)), None)
+    return results_of_costs(CostMatrices(C, None, None, unbatched=False), settings, ["H", "moments"])
+
+
+@pytest.mark.parametrize("weights", [(-1.0, 1.0, 1.0), (1.0, torch.inf, 1.0), (1.0, 1.0, torch.nan)])
+def test_weights_out_of_range_are_seen_in_every_result(weights):
+    found = solved(torch.rand(2, 5, 4, dtype=torch.float64), 1.0, weights)
+    assert all(result.isnan().all() for result in found.values())
+
+
+@pytest.mark.parametrize("gamma", [1e-310, 1e-300, 1e-200])
+def test_a_tiny_gamma_is_the_hard_limit_with_its_ties_split(gamma):
+    C = torch.rand(3, 6, 5, dtype=torch.float64)
+    C[1] = 0
+    found, hard = solved(C, gamma, (1.0, 1.0, 1.0)), solved(C, 0.0, (1.0, 1.0, 1.0))
+    torch.testing.assert_close(found["value"], hard["value"], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found["H"][[0, 2]], hard["H"][[0, 2]], rtol=1e-12, atol=1e-12)
+    every = torch.from_numpy(
+        wl.align_costs(C[1].numpy(), gamma=1.0).H.copy()
+    )  # of ties any gamma makes the same
+    torch.testing.assert_close(found["H"][1], every, rtol=1e-9, atol=1e-9)
