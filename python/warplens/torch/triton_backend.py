@@ -7,7 +7,7 @@ made by torch operations.
 This module needs no Triton, which is imported at the first sweep.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,17 +48,23 @@ def values_of_costs(matrices: CostMatrices, settings: RecursionSettings, shares:
     return pair_values(solve, again, (matrices.C,), (settings.gamma, settings.step_weights), shares)
 
 
-def results_of_costs(matrices: CostMatrices, settings: RecursionSettings) -> dict[str, Tensor]:
-    """`value`, `H`, `E`, `h` and `entropy`, padded with zeros."""
+def results_of_costs(
+    matrices: CostMatrices, settings: RecursionSettings, names: Collection[str]
+) -> dict[str, Tensor]:
+    """`value`, `entropy` and what is named of `H`, `E` and `h`, padded with zeros."""
+    keeps_H, keeps_E = bool({"H", "h"} & set(names)), "E" in names
     sides = Sides.of(matrices, settings.band)
     with torch.no_grad():
-        costs = MatrixCosts(matrices.C.detach(), sides, keeps_H=True, keeps_E=True)
+        costs = MatrixCosts(matrices.C.detach(), sides, keeps_H=keeps_H, keeps_E=keeps_E)
         sweeps = _sweeps(costs, sides, settings, matrices.C)
         value = sweeps.forward(keep=True)
-        of_gamma, _ = sweeps.backward(moments=True, visits=True)
-    assert costs.H is not None
-    assert costs.E is not None
-    return {"value": value, "H": costs.H, "E": costs.E, "h": costs.H.sum(dim=2), "entropy": -of_gamma}
+        of_gamma, _ = sweeps.backward(moments=True, visits=keeps_E)
+    found = {"value": value, "entropy": -of_gamma}
+    if costs.H is not None:
+        found |= {"H": costs.H, "h": costs.H.sum(dim=2)}
+    if costs.E is not None:
+        found["E"] = costs.E
+    return found
 
 
 @torch.no_grad()

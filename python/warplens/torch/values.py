@@ -125,7 +125,7 @@ def results_of_costs(
     if backend == "core":
         return core_backend.results_of_costs(matrices, settings, names)
     if backend == "triton":
-        return triton_backend.results_of_costs(matrices, settings)
+        return triton_backend.results_of_costs(matrices, settings, names)
     return ops_backend.results_of_costs(matrices, settings, names)
 
 
