@@ -1,4 +1,4 @@
-"""Small archives in one piece: what zipfile writes is read, and it reads what is written; the rest is its own."""
+"""Small archives in one piece: what zipfile writes is read, and it reads what is written."""
 
 import io
 import zipfile

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from warplens import Alignment
 from warplens.analysis.events import find_events, measure_alignment
 from warplens.analysis.measured_alignments import MeasuredAlignments
+from warplens.analysis.metrics.events import EVENT_MEASURES
 from warplens.analysis.metrics.frames import frame_measures
 from warplens.analysis.metrics.notes import note_measures_of_rolls
 
@@ -19,19 +20,7 @@ MEASURES: tuple[str, ...] = (
     "h_min",
     "h_mean",
     "h_max",
-    "events",
-    "events_below_threshold",
-    "kept",
-    "peak_mean",
-    "peak_min",
-    "short_event_peak",
-    "long_event_peak",
-    "short_long_ratio",
-    "expected_duration_mean",
-    "onset_fade_mean",
-    "offset_fade_mean",
-    "widening_mean",
-    "blur",
+    *EVENT_MEASURES,
     "path_diagonal_distance",
     "collapse",
     "empty_share",
