@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use crate::marginals::Marginals;
+use crate::marginals::{Marginals, share_of};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -137,9 +137,10 @@ impl<'a, F: Real> Columns<'a, F> {
     /// `sum_m weights[m] H~(., m)` over a run of columns.
     fn combine(&mut self, run: Range<usize>, weights: &[f64], curve: &mut Curve) {
         if run.len() > self.width {
-            let rows = self.alignment.chunks_exact(self.shape.m).zip(&self.marginals.inverse_sums);
-            for (out, (row, inverse)) in curve.begin(0..self.shape.n).iter_mut().zip(rows) {
-                *out = row[run.clone()].iter().zip(weights).map(|(h, y)| h.to_f64() * y).sum::<f64>() * inverse;
+            let rows = self.alignment.chunks_exact(self.shape.m).zip(&self.marginals.sums);
+            for (out, (row, &sum)) in curve.begin(0..self.shape.n).iter_mut().zip(rows) {
+                let of_run = row[run.clone()].iter().zip(weights).map(|(h, y)| h.to_f64() * y).sum();
+                *out = share_of(of_run, sum);
             }
             return;
         }
@@ -167,11 +168,11 @@ impl<'a, F: Real> Columns<'a, F> {
         }
         self.window = start..(start + self.width).min(self.shape.m);
         let rows = self.alignment.chunks_exact(self.shape.m);
-        let known = self.marginals.support.iter().zip(&self.marginals.inverse_sums);
-        for (frame, (row, (support, inverse))) in rows.zip(known).enumerate() {
+        let known = self.marginals.support.iter().zip(&self.marginals.sums);
+        for (frame, (row, (support, &sum))) in rows.zip(known).enumerate() {
             for m in support.start.max(self.window.start)..support.end.min(self.window.end) {
                 let column = m - self.window.start;
-                self.entries[column * self.stride + frame] = row[m].to_f64() * inverse;
+                self.entries[column * self.stride + frame] = share_of(row[m].to_f64(), sum);
                 self.frames[column] = joined(self.frames[column].clone(), frame..frame + 1);
             }
         }

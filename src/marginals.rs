@@ -20,8 +20,8 @@ const BLOCK: usize = 16;
 /// What lies on each target and where each frame lies.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marginals {
-    /// 1 / sum_m H(n,m), (N,); 0 where the sum is 0.
-    pub inverse_sums: Vec<f64>,
+    /// sum_m H(n,m), (N,).
+    pub sums: Vec<f64>,
     /// Frames that each target holds, (M,); they add up to N.
     pub masses: Vec<f64>,
     /// The target, counted from 0, that each frame lies on in the mean, (N,).
@@ -38,7 +38,7 @@ impl Marginals {
         let Shape { n, m } = shape;
         assert_eq!(alignment.len(), n * m);
         let mut found = Self {
-            inverse_sums: vec![0.0; n],
+            sums: vec![0.0; n],
             masses: vec![0.0; m],
             path: vec![0.0; n],
             entropy: vec![0.0; n],
@@ -52,12 +52,11 @@ impl Marginals {
             let shares = &mut shares[..support.len()];
             shares.iter_mut().zip(&row[support.clone()]).for_each(|(share, h)| *share = h.to_f64());
             let sum = dot(shares, &ones[..shares.len()]);
-            let inverse = if sum > 0.0 { 1.0 / sum } else { 0.0 };
             for (share, mass) in shares.iter_mut().zip(&mut found.masses[support.clone()]) {
-                *share *= inverse;
+                *share = share_of(*share, sum);
                 *mass += *share;
             }
-            found.inverse_sums[frame] = inverse;
+            found.sums[frame] = sum;
             found.path[frame] = dot(shares, &numbers[support.clone()]);
             let entropy: f64 =
                 shares.iter().filter(|&&share| share > LEAST_SHARE).map(|share| share * share.ln()).sum();
@@ -66,6 +65,12 @@ impl Marginals {
         }
         found
     }
+}
+
+/// H~ of an entry of H: exactly 1 where it is all of its row, 0 where the row has none.
+#[inline(always)]
+pub fn share_of(h: f64, sum: f64) -> f64 {
+    if sum > 0.0 { h / sum } else { 0.0 }
 }
 
 /// From the first entry that is not 0 to the last; empty where all are.
@@ -119,7 +124,7 @@ mod tests {
     #[test]
     fn a_row_of_nothing_is_nothing() {
         let found = Marginals::new(&[0.0f64, 0.0, 1.0, 1.0], Shape { n: 2, m: 2 });
-        assert_eq!(found.inverse_sums, [0.0, 0.5]);
+        assert_eq!(found.sums, [0.0, 2.0]);
         assert_eq!(found.masses, [0.5, 0.5]);
         assert_eq!(found.entropy[0], 0.0);
         assert_eq!(found.support, [0..0, 0..2]);

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "NoPathError",
+    "__version__",
     "align_and_measure_pair",
     "align_padded",
     "align_ragged",

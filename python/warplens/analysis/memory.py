@@ -10,6 +10,9 @@ from warplens.io import Item
 _FOR_EMPTY_ROWS = 1
 """Where steps are free, rows may be empty: E, which takes their place."""
 
+_LEAST_ROW_SUM = 1e-20
+"""With no weight below this no row of H is empty."""
+
 _FOR_FIGURES = 6
 """Costs, accumulated costs and what sorts and colours them, in float64."""
 
@@ -48,7 +51,7 @@ def bytes_to_sweep(item: Item, *, step_weights: tuple[float, float, float] = (1.
 
 
 def _for_empty_rows(step_weights: tuple[float, float, float]) -> int:
-    return _FOR_EMPTY_ROWS if min(step_weights) == 0 else 0
+    return _FOR_EMPTY_ROWS if min(step_weights) < _LEAST_ROW_SUM else 0
 
 
 def _cells(item: Item) -> int:

@@ -30,6 +30,7 @@ _LEAST_AT_HAND = 2
 """The item in work and the next."""
 
 _MOST_AT_HAND = 32
+_MOST_BYTES_AT_HAND = 1 << 15
 
 READY = object()
 """What a worker says first."""
@@ -47,6 +48,7 @@ class Worker:
         started: whether it has said that it is there.
         begun: when the first of its items was begun, in `time.monotonic()`.
         pace: how many items it is to have at hand, see `take`.
+        size: bytes of the last item it was handed.
     """
 
     process: BaseProcess
@@ -56,6 +58,7 @@ class Worker:
     started: bool = False
     begun: float = 0.0
     pace: int = _LEAST_AT_HAND
+    size: int = 1
 
     @property
     def is_at_work(self) -> bool:
@@ -72,12 +75,12 @@ class Worker:
         """
         ours, theirs = multiprocessing.Pipe()
         process: BaseProcess
-        if can_be_copied():
-            foreign = [ours, *(other.pipe for other in others)]
-            process = ForkProcess(target=_serve, args=(theirs, foreign), daemon=True)
-        else:
-            process = SpawnProcess(target=_serve, args=(theirs, []), daemon=True)
-        with _environment_of_workers(), _no_interruption():
+        with _environment_of_workers(), _no_signals() as blocked:
+            if can_be_copied():
+                foreign = [ours, *(other.pipe for other in others)]
+                process = ForkProcess(target=_serve, args=(theirs, foreign, blocked), daemon=True)
+            else:
+                process = SpawnProcess(target=_serve, args=(theirs, [], blocked), daemon=True)
             process.start()
         theirs.close()  # so that the pipe ends with the worker
         return cls(process, ours)
@@ -89,8 +92,13 @@ class Worker:
         self.items.append(index)
         with contextlib.suppress(OSError):  # a dead worker shows when its answer is taken
             # The work crosses once.
-            _send(self.pipe, (source, None if work is self.work else work))
+            self.size = _send(self.pipe, (source, None if work is self.work else work))
         self.work = work
+
+    def wants_more(self) -> bool:
+        """Whether it has less at hand than it is to have."""
+        # Both would wait for ever if what is at hand filled the pipe while it had a large answer to give.
+        return len(self.items) < max(_LEAST_AT_HAND, min(self.pace, _MOST_BYTES_AT_HAND // self.size))
 
     def take(self) -> list[Any]:
         """Its messages that are there, one at least; None among them, the last, when it is dead.
@@ -134,6 +142,9 @@ def can_be_copied(patience: float = 0.0) -> bool:
     Args:
         patience: seconds in which threads may end.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # It still imports the script of its parent, and may start no process; a copy would not be refused.
+        return False
     begun = time.monotonic()
     with contextlib.suppress(OSError):
         while len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
@@ -163,18 +174,21 @@ def _environment_of_workers() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_interruption() -> Iterator[None]:
-    """Keeps Ctrl-C from a worker until it ignores it: it goes to all, and the parent ends its workers."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _no_signals() -> Iterator[set[int]]:
+    """Keeps signals from a worker until it has its own ways with them; the signals that were kept before."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        yield
+        yield {int(number) for number in before}
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _send(pipe: "Connection[Any, Any]", message: object) -> None:
-    # As `pipe.send`, without its pickler for what only this machine has, which takes longer than a message.
-    pipe.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+def _send(pipe: "Connection[Any, Any]", message: object) -> int:
+    """As `pipe.send`; how many bytes that were."""
+    # Without its pickler for what only this machine has, which takes longer than a message.
+    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    pipe.send_bytes(content)
+    return len(content)
 
 
 def _receive(pipe: "Connection[Any, Any]") -> Any:
@@ -192,10 +206,17 @@ def _keep_memory() -> None:
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
-def _serve(pipe: "Connection[Any, Any]", foreign: "Sequence[Connection[Any, Any]]") -> None:
+def _serve(
+    pipe: "Connection[Any, Any]", foreign: "Sequence[Connection[Any, Any]]", blocked: set[int]
+) -> None:
     """The life of a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # What the process that it is a copy of does at a signal is not for it.
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     for each in foreign:
         each.close()
     _keep_memory()

@@ -69,7 +69,7 @@ class Workers:
             while yielded < len(sources):
                 limit = yielded + self._processes * _AHEAD
                 for worker in self._workers:
-                    while waiting and len(worker.items) < worker.pace and waiting[0] < limit:
+                    while waiting and worker.wants_more() and waiting[0] < limit:
                         index = waiting.popleft()
                         worker.give(index, sources[index], work)
                 if waiting:

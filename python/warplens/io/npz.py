@@ -85,13 +85,12 @@ def open_npz(path: Path) -> Iterator[NpzArrays]:
     """
     check_regular(path)
     with path.open("rb") as file:
-        if (
-            os.fstat(file.fileno()).st_size <= MOST_BYTES
-            and (members := stored_members(file.read())) is not None
-        ):
-            yield NpzArrays({name: len(data) for name, data in members.items()}, members.__getitem__)
-            return
         try:
+            is_small = os.fstat(file.fileno()).st_size <= MOST_BYTES
+            members = stored_members(file.read()) if is_small else None
+            if members is not None:
+                yield NpzArrays({name: len(data) for name, data in members.items()}, members.__getitem__)
+                return
             with _archive(file) as archive:
                 infos = {info.filename: info for info in archive.infolist()}
                 sizes = {name: info.file_size for name, info in infos.items()}

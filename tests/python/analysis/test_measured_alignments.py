@@ -126,6 +126,17 @@ def test_off_the_path_there_is_nothing_and_it_is_not_missed():
         np.testing.assert_allclose(getattr(sparse, name), getattr(dense, name), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("weight", [1.0, 3.0, 49.0])
+def test_what_is_all_of_its_frame_reaches_a_threshold_of_1(weight):
+    weak = np.eye(4)
+    settings = {"cost": "mse", "gammas": [0.0], "step_weights": (weight,) * 3}
+    found = align_and_measure(
+        weak.repeat(2, axis=0), weak, find_events(weak), threshold=1.0, outputs=[], **settings
+    )
+    assert found.levels.peak.tolist() == [[1.0] * 4]
+    assert found.measures[0, MEASURES.index("events_below_threshold")] == 0
+
+
 def test_what_cannot_be_measured_is_an_error():
     x, y = pair(np.float64, "mse")
     settings = {"gammas": [1.0], "step_weights": (1, 1, 1), "threshold": 0.5, "outputs": []}

@@ -67,6 +67,9 @@ def test_a_damaged_file_counts_as_none(tmp_path, analysis):
     for damaged in (b"", sound[:100], sound[: len(sound) // 2], b"text" + sound[4:]):
         path.write_bytes(damaged)
         assert load_analysis(path, "key") is None
+    for about in ("not json", "3", [0, 1, 2]):  # sound files of others
+        np.savez(path, about=np.array(about))
+        assert load_analysis(path, "key") is None
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("other", "text")
     with pytest.raises(ItemError, match="not the results of an item"):

@@ -161,7 +161,47 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus, beginning):
     wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers' end")
 
 
-@pytest.mark.parametrize("beginning", ["", ANOTHER_THREAD], ids=["copied", "spawned"])
+def test_workers_do_not_do_what_the_script_does_at_a_signal(tmp_path, corpus):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import multiprocessing, os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from warplens.corpus import analyze\n"
+        "def clean_up(number, frame): Path(sys.argv[3]).touch()\n"
+        "class Ending:\n"
+        "    def started(self, total, ignored): pass\n"
+        "    def finished(self, outcome):\n"
+        "        for child in multiprocessing.active_children(): os.kill(child.pid, signal.SIGTERM)\n"
+        "        print(*[child.join() or child.exitcode for child in children], flush=True)\n"
+        "        os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, clean_up)\n"
+        "if __name__ == '__main__':\n"
+        "    import warplens.corpus.workers as workers\n"
+        "    children, add = [], workers.Workers._add\n"
+        "    def noted(self, place): add(self, place); children.append(self._workers[place].process)\n"
+        "    workers.Workers._add = noted\n"
+        "    analyze([Path(sys.argv[1])], Path(sys.argv[2]), processes=2, progress=Ending())\n"
+    )
+    single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, script, corpus, tmp_path / "out", tmp_path / "cleaned"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **single},
+        timeout=PATIENCE,
+    )
+    assert run.stdout.split() == [str(-signal.SIGTERM)] * 2
+    assert not (tmp_path / "cleaned").exists()
+
+
+IN_THE_PARENT = "if __name__ == '__main__':\n    " + ANOTHER_THREAD.replace("\n", "\n    ").rstrip(" ")
+"""Threads that its workers, which import the script too, have not."""
+
+
+@pytest.mark.parametrize(
+    "beginning", ["", ANOTHER_THREAD, IN_THE_PARENT], ids=["copied", "spawned", "spawned-to-be-copied"]
+)
 def test_a_script_without_a_guard_runs_or_is_told_what_it_needs(tmp_path, corpus, beginning):
     script = tmp_path / "run.py"
     script.write_text(

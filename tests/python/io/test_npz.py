@@ -86,6 +86,22 @@ def test_pickle_is_never_loaded(tmp_path):
         read_npz(path)
 
 
+@pytest.mark.parametrize("comment", [b"", b"as zipfile alone reads it"])
+@pytest.mark.parametrize(
+    "shape", ["(0, 9223372036854775808)", "(1180591620717411303424, 0)", f"({'0, ' * 70})", "(True,)"]
+)
+def test_shapes_that_no_array_has_are_damage(tmp_path, shape, comment):
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (-(10 + len(header) + 1) % 64) + "\n"
+    npy = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("predictions.npy", npy)
+        archive.writestr("weak.npy", npy)
+        archive.comment = comment
+    with pytest.raises(ItemError):
+        read_npz(tmp_path / "a.npz")
+
+
 def test_files_that_are_no_archives(tmp_path):
     path = tmp_path / "a.npz"
     for content in (b"", b"plain text", b"\x93NUMPY", b"PK\x03\x04 cut off"):
