@@ -66,8 +66,9 @@ def alignment_errors(shrink: int, progress: Callable[[str], None]) -> list[dict[
                     "peers_first_visit": {},
                 }
                 if step_weights == UNIT:
+                    visits = {name: _first_visit(peer, costs, gamma) for name, peer in BY_COSTS.items()}
                     row["peers_first_visit"] = {
-                        name: abs(_first_visit(peer, costs, gamma) - 1.0) for name, peer in BY_COSTS.items()
+                        name: abs(visit - 1.0) for name, visit in visits.items() if visit is not None
                     }
                 rows.append(row)
     return rows
@@ -81,10 +82,14 @@ def squared_distances(n: int, m: int, features: int) -> Array:
     return squares.astype(np.float32)
 
 
-def _first_visit(peer: SoftDTW, costs: Array, gamma: float) -> float:
+def _first_visit(peer: SoftDTW, costs: Array, gamma: float) -> float | None:
+    """E(1,1) of a peer, None where it is not installed."""
     C = torch.from_numpy(costs)[None].clone().requires_grad_()
     n, m = costs.shape
-    value = peer(torch.zeros(1, n, 1), torch.zeros(1, m, 1), gamma, lambda x, y: C * 1.0)
+    try:
+        value = peer(torch.zeros(1, n, 1), torch.zeros(1, m, 1), gamma, lambda x, y: C * 1.0)
+    except ImportError:
+        return None
     value.sum().backward()
     return float(C.grad[0, 0, 0]) if C.grad is not None else float("nan")
 
