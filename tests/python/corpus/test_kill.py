@@ -23,7 +23,7 @@ from warplens.corpus import Settings, analyze, sweep
 PATIENCE = 120
 """Seconds after which a test gives up on another process; what is tested does not depend on it."""
 
-N_ITEMS = 12
+N_ITEMS = 16
 
 
 def wait_until(condition, what):
