@@ -3,9 +3,14 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from warplens.analysis.memory import bytes_to_analyze, bytes_to_sweep
+from warplens.io import Item
 
 pytest.importorskip("PIL")
 
@@ -33,3 +38,10 @@ def test_no_more_is_held_than_was_told_and_not_far_less(work, dtype, horizontal)
     held, planned = map(int, run.stdout.split())
     assert held < planned + SCRATCH
     assert planned < 2 * held
+
+
+def test_weights_that_count_as_nothing_are_nothing_here_too():
+    item = Item(np.full((50, 4), 0.5), np.ones((20, 4)), cost="bce")
+    for needed in (bytes_to_sweep, partial(bytes_to_analyze, n_gammas=2)):
+        assert needed(item, step_weights=(1e-22, 1, 1)) == needed(item, step_weights=(0, 1, 1))
+        assert needed(item, step_weights=(1e-22, 1, 1)) > needed(item, step_weights=(1e-19, 1, 1))

@@ -63,6 +63,15 @@ def test_renewed_workers_are_copies_of_the_process_as_it_is(tmp_path):
         assert first.isdisjoint(again) or not engine_module.can_be_copied()
 
 
+def test_large_items_are_handed_out_one_ahead():
+    """What is at hand must not fill the pipe: its worker could not be heard while it gives a large answer."""
+    for size, most in ((200, 32), (2000, 16), (20_000, 2), (1 << 20, 2)):
+        busy = worker.Worker(process=None, pipe=None, pace=32, size=size)
+        while busy.wants_more():
+            busy.items.append(0)
+        assert len(busy.items) == most
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_item_that_raises_costs_itself_alone(tmp_path, processes):
     results = dict(run(Work(tmp_path, raising=frozenset({"004", "011"})), 20, processes))
