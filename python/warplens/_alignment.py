@@ -12,7 +12,8 @@ from ._settings import CostFunction, Settings, StepWeights
 
 # Results that one sweep yields together.
 _MOMENTS = ("entropy", "gamma_grad", "step_weights_grad")
-_LEAST_ROW_SUM = 1e-20
+LEAST_ROW_SUM = 1e-20
+"""A row of H with a smaller sum is no row to divide by; with no step weight below this there is none."""
 
 
 class Path(NamedTuple):
@@ -103,8 +104,8 @@ class Alignment:
         if "H_tilde" not in self._results:
             # By its own sums, not by h: where h is tiny, another sweep's rounding would show.
             sums = self.H.sum(axis=1, dtype=np.float64)
-            rows = (self.H / np.where(sums < _LEAST_ROW_SUM, 1, sums)[:, np.newaxis]).astype(self.H.dtype)
-            empty = np.flatnonzero(sums < _LEAST_ROW_SUM)
+            rows = (self.H / np.where(sums < LEAST_ROW_SUM, 1, sums)[:, np.newaxis]).astype(self.H.dtype)
+            empty = np.flatnonzero(sums < LEAST_ROW_SUM)
             if empty.size:
                 rows[empty] = self.E[empty] / self.E[empty].sum(axis=1, keepdims=True)
             self._results["H_tilde"] = _frozen(rows)

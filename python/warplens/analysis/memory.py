@@ -5,13 +5,11 @@ Counted are the arrays that grow with N x M, and modified targets; what else the
 
 import numpy as np
 
+from warplens._alignment import LEAST_ROW_SUM
 from warplens.io import Item
 
 _FOR_EMPTY_ROWS = 1
 """Where steps are free, rows may be empty: E, which takes their place."""
-
-_LEAST_ROW_SUM = 1e-20
-"""With no weight below this no row of H is empty."""
 
 _FOR_FIGURES = 6
 """Costs, accumulated costs and what sorts and colours them, in float64."""
@@ -44,14 +42,13 @@ def bytes_to_analyze(
 def bytes_to_sweep(item: Item, *, step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> int:
     """Bytes of the item and of what `sweep_item` makes of it; arguments as for `bytes_to_analyze`."""
     alignment = (1 + _for_empty_rows(step_weights)) * _cells(item)
-    y_mods = (
-        0 if item.strong is None else 2 * item.predictions.size
-    )  # that of one gamma until the next is there
+    # The modified targets of one gamma are there until those of the next are.
+    y_mods = 0 if item.strong is None else 2 * item.predictions.size
     return _bytes_of(item) + (alignment + y_mods) * _bytes_a_cell(item)
 
 
 def _for_empty_rows(step_weights: tuple[float, float, float]) -> int:
-    return _FOR_EMPTY_ROWS if min(step_weights) < _LEAST_ROW_SUM else 0
+    return _FOR_EMPTY_ROWS if min(step_weights) < LEAST_ROW_SUM else 0
 
 
 def _cells(item: Item) -> int:

@@ -97,7 +97,7 @@ class Engine:
 
         They may be copies of this process as it is now, so what starts threads comes better afterwards.
         """
-        processes = self.processes_for(n_items)
+        processes = self._processes_for(n_items)
         if processes and self._workers is None:
             self._workers = Workers(processes, self._item_timeout)
             self._workers.start(n_items)
@@ -108,7 +108,7 @@ class Engine:
         if self._workers and can_be_copied(patience=_SECONDS_TO_END):
             self._workers.renew()
 
-    def processes_for(self, n_items: int) -> int:
+    def _processes_for(self, n_items: int) -> int:
         """Worker processes that a first run starts for so many items, 0 if it starts none."""
         if self._scheduler is not None:
             return 0

@@ -6,10 +6,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from warplens._alignment import LEAST_ROW_SUM
+
 Compute: TypeAlias = Callable[[Sequence[str]], dict[str, Tensor]]
 """names among h, y_mod, H, E, moments -> at least these (moments: entropy) and value, batched"""
-
-_LEAST_ROW_SUM = 1e-20
 
 
 def relative_alignment(H: Tensor, E: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def relative_alignment(H: Tensor, E: Tensor) -> Tensor:
 def relative_rows(of_H: Tensor, h: Tensor, of_E: Tensor, visits: Tensor) -> Tensor:
     """The same of sums (B,N,...) over rows of H and of E, given the sums of these rows."""
     by_visits = of_E / visits.masked_fill(visits == 0.0, 1.0)
-    return torch.where(h < _LEAST_ROW_SUM, by_visits, of_H / h)
+    return torch.where(h < LEAST_ROW_SUM, by_visits, of_H / h)
 
 
 def _version(tensor: Tensor) -> int:

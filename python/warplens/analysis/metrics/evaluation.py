@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens import Alignment
+from warplens._alignment import LEAST_ROW_SUM
 from warplens.analysis.events import find_events, measure_alignment
 from warplens.analysis.measured_alignments import MeasuredAlignments
 from warplens.analysis.metrics.events import EVENT_MEASURES
@@ -43,7 +44,6 @@ COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
 """Those that are whole numbers."""
 
 _TABLE = np.dtype([(name, np.float64) for name in MEASURES])
-_LEAST_ROW_SUM = 1e-20
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
 
 
@@ -85,7 +85,7 @@ def evaluate(
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:
     """Rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
-    return alignment.H if alignment.h.min() > _LEAST_ROW_SUM else alignment.H_tilde
+    return alignment.H if alignment.h.min() > LEAST_ROW_SUM else alignment.H_tilde
 
 
 def table_of(
