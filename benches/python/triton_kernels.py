@@ -20,9 +20,9 @@ from triton.backends import nvidia
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from warplens.torch.triton_backward import visit_lines
-from warplens.torch.triton_forward import accumulate_lines
-from warplens.torch.triton_plan import Plan, plan
+from warplens.torch.backends.triton.backward_kernel import visit_lines
+from warplens.torch.backends.triton.forward_kernel import accumulate_lines
+from warplens.torch.backends.triton.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
 CAPABILITIES = (80, 90, 100)

@@ -10,9 +10,9 @@ from torch.utils.checkpoint import checkpoint
 
 from warplens._numbers import as_count, as_number
 from warplens._settings import MEAN_COSTS, Band
-from warplens.torch.batches import Lengths, Pairs, dtype_of_loss, dtype_of_results, lengths_or_all
-from warplens.torch.series import Series, as_series, check_finite
-from warplens.torch.settings import (
+from warplens.torch.inputs.batches import Lengths, Pairs, dtype_of_loss, dtype_of_results, lengths_or_all
+from warplens.torch.inputs.series import Series, as_series, check_finite
+from warplens.torch.inputs.settings import (
     Backend,
     CostFunction,
     FeatureReduction,
@@ -22,7 +22,7 @@ from warplens.torch.settings import (
     check_names,
     chosen_backend,
 )
-from warplens.torch.snapshot import snapshot
+from warplens.torch.inputs.snapshot import snapshot
 from warplens.torch.values import mean_costs, results_of_pairs, values_of_pairs
 
 _MOST_NUMBERS = 2**24

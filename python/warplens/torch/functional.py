@@ -7,7 +7,7 @@ from torch import Tensor
 
 from warplens._settings import Band
 from warplens.torch.alignment import BatchAlignment
-from warplens.torch.batches import (
+from warplens.torch.inputs.batches import (
     CostMatrices,
     Lengths,
     Pairs,
@@ -17,7 +17,7 @@ from warplens.torch.batches import (
     dtype_of_loss,
     lengths_or_all,
 )
-from warplens.torch.settings import (
+from warplens.torch.inputs.settings import (
     Backend,
     Cost,
     FeatureReduction,
@@ -33,7 +33,7 @@ from warplens.torch.settings import (
     check_symmetric,
     chosen_backend,
 )
-from warplens.torch.snapshot import snapshot
+from warplens.torch.inputs.snapshot import snapshot
 from warplens.torch.values import (
     Values,
     divergence_of_pairs,

@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 
 from warplens._settings import Band
-from warplens.torch.batches import Lengths
 from warplens.torch.functional import soft_dtw_loss
-from warplens.torch.settings import (
+from warplens.torch.inputs.batches import Lengths
+from warplens.torch.inputs.settings import (
     Backend,
     Cost,
     FeatureReduction,

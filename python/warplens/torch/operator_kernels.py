@@ -1,4 +1,4 @@
-"""What the operators of `warplens.torch.operator` compute, given tensors with values.
+"""What the operators of `warplens.torch.library_operators` compute, given tensors with values.
 
 Values are not looked at before an operator is called, so what the core refuses comes this far. It must give
 NaN or +inf in its own pair, as the torch operations do by themselves.
@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from warplens._settings import Band, Itakura, SakoeChiba
-from warplens.torch import core_backend, ops_backend, triton_backend
-from warplens.torch.batches import CostMatrices, Pairs
-from warplens.torch.settings import Backend, LocalCost, RecursionSettings
+from warplens.torch.backends import core as core_backend
+from warplens.torch.backends.ops import backend as ops_backend
+from warplens.torch.backends.triton import backend as triton_backend
+from warplens.torch.inputs.batches import CostMatrices, Pairs
+from warplens.torch.inputs.settings import Backend, LocalCost, RecursionSettings
 
 
 def solve_pairs(

@@ -21,8 +21,8 @@ from torch import Tensor
 import warplens
 from warplens import _core
 from warplens.torch.functional import align, soft_dtw_loss
+from warplens.torch.inputs.settings import check_triton
 from warplens.torch.plain_loops import solve
-from warplens.torch.settings import check_triton
 
 COST, GAMMA, STEP_WEIGHTS = "bce_logits", 0.3, (0.1, 1.0, 1.0)
 TOLERANCES = {"value": 1e-6, "x gradient": 1e-5, "h": 1e-5, "step weights": 1e-5}

@@ -12,12 +12,15 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from warplens.torch import core_backend, operator, ops_backend, triton_backend
+from warplens.torch import library_operators as operator
 from warplens.torch.alignment import relative_alignment
-from warplens.torch.batches import CostMatrices, Pairs
-from warplens.torch.costs import cost_matrix, images_of_targets
-from warplens.torch.masks import Sides, allowed_matrix
-from warplens.torch.settings import Backend, LocalCost, RecursionSettings
+from warplens.torch.backends import core as core_backend
+from warplens.torch.backends.costs import cost_matrix, images_of_targets
+from warplens.torch.backends.ops import backend as ops_backend
+from warplens.torch.backends.triton import backend as triton_backend
+from warplens.torch.inputs.batches import CostMatrices, Pairs
+from warplens.torch.inputs.masks import Sides, allowed_matrix
+from warplens.torch.inputs.settings import Backend, LocalCost, RecursionSettings
 
 Values: TypeAlias = Callable[[Pairs, LocalCost, RecursionSettings, Tensor | None, Backend], Tensor]
 """pairs, cost, settings, shares, backend -> (B,) float64, times the shares (B,)."""

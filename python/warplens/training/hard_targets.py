@@ -11,7 +11,7 @@ from torch import Tensor
 import warplens as wl
 from warplens._settings import Band
 from warplens.torch import DiagonalPrior
-from warplens.torch.batches import Lengths
+from warplens.torch.inputs.batches import Lengths
 
 
 @torch.no_grad()

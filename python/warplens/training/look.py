@@ -19,7 +19,7 @@ from warplens.analysis.metrics.events import event_measures
 from warplens.analysis.metrics.soft_alignment import LEAST_MASS
 from warplens.io import Floats
 from warplens.torch import DiagonalPrior, SoftDTWLoss, align
-from warplens.torch.settings import bare_cost
+from warplens.torch.inputs.settings import bare_cost
 from warplens.training.probes import Probe, Probes
 
 MEASURES = (

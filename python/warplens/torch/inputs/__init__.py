@@ -1,0 +1,1 @@
+"""What callers give: tensors and settings, checked and brought to one form."""
