@@ -1,4 +1,4 @@
-"""What follows from soft DTW: a matrix of pairwise values, a barycenter."""
+"""Functions of sets of series: the matrix of pairwise soft DTW, and a barycenter."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,23 +10,32 @@ from torch.utils.checkpoint import checkpoint
 
 from warplens._numbers import as_count, as_number
 from warplens._settings import MEAN_COSTS, Band
-from warplens.torch.inputs.batches import Lengths, Pairs, dtype_of_loss, dtype_of_results, lengths_or_all
+from warplens.torch.dispatch import BackendName, choose_backend
+from warplens.torch.inputs.batches import (
+    Lengths,
+    Pairs,
+    dtype_of_loss,
+    dtype_of_results,
+    lengths_or_all,
+    widest_dtype,
+)
 from warplens.torch.inputs.series import Series, as_series, check_finite
 from warplens.torch.inputs.settings import (
-    Backend,
     CostFunction,
     FeatureReduction,
     Weights,
     as_local_cost,
     as_recursion_settings,
     check_names,
-    chosen_backend,
+    snapshot,
 )
-from warplens.torch.inputs.snapshot import snapshot
 from warplens.torch.values import mean_costs, results_of_pairs, values_of_pairs
 
+_NUMBERS_OF_MATRIX_CELL = 8
+"""Numbers of memory for each cell of a cost matrix, roughly."""
+
 _MOST_NUMBERS = 2**24
-"""of the copies, cost matrices or gradients that a block of pairs makes"""
+"""Numbers in the copies, cost matrices or gradients of a block of pairs."""
 
 
 def cdist(
@@ -42,18 +51,18 @@ def cdist(
     feature_weights: Weights | None = None,
     pos_weight: Weights | None = None,
     feature_reduction: FeatureReduction = "sum",
-    backend: Backend | None = None,
+    backend: BackendName | None = None,
 ) -> Tensor:
-    """SDTW of every x with every y, (I,J), differentiable in all of them.
+    """Compute SDTW of every x with every y, (I,J), differentiable in all of them.
 
     The pairs are taken in blocks, so that memory holds a few of them; where gradients are asked for and there
     is more than one block, backward computes each block again.
 
     Args:
         xs: I series in the place of the predictions: tensors (N_i,D), or one (I,N,D) that is padded.
-        ys: J series in the place of the targets, likewise; None is xs.
+        ys: J series in the place of the targets, in either form; None is xs.
         x_lengths: (I,) ints, the frames of each series of a padded tensor; None: all.
-        y_lengths: (J,) ints, likewise.
+        y_lengths: (J,) ints, the frames of each of ys.
         cost: this and the following as in `soft_dtw_loss`.
         gamma: softness.
         step_weights: (w_h, w_v, w_d).
@@ -81,7 +90,7 @@ def cdist(
         cost, feature_weights, pos_weight, feature_reduction, features=rows.frames.shape[2]
     )
     settings = as_recursion_settings(gamma, step_weights, band)
-    chosen = chosen_backend(backend, rows.frames.device)
+    chosen = choose_backend(backend, rows.frames.device)
     dtype = dtype_of_loss(rows.frames, columns.frames)
     (count, N, D), (others, M, _) = rows.frames.shape, columns.frames.shape
 
@@ -89,21 +98,21 @@ def cdist(
         pairs = _paired(replace(rows, frames=x), replace(columns, frames=y), i, j)
         return values_of_pairs(pairs, local_cost, settings, None, chosen)
 
-    cells = 0 if chosen == "core" and not local_cost.needs_matrix else 8 * N * M
-    block = max(1, _MOST_NUMBERS // (N * D + M * D + cells))
+    of_cell = chosen.numbers_per_cell if chosen.takes(local_cost) else _NUMBERS_OF_MATRIX_CELL
+    block = max(1, _MOST_NUMBERS // (N * D + M * D + of_cell * N * M))
     pairs = torch.arange(count * others, device=rows.frames.device)
     blocks = [(k // others, k % others) for k in torch.split(pairs, block)]
     x, y = rows.frames, columns.frames
     if len(blocks) == 1 or not torch.is_grad_enabled():
-        found = [values(x, y, i, j) for i, j in blocks]
+        results = [values(x, y, i, j) for i, j in blocks]
     else:
         # Backward computes the blocks again: gamma and weights may have moved on by then. Series that were
         # changed in place autograd refuses, for they are arguments.
         local_cost, settings = snapshot(local_cost, settings)
-        found = [
+        results = [
             checkpoint(values, x, y, i, j, use_reentrant=False, preserve_rng_state=False) for i, j in blocks
         ]
-    return torch.cat(found).view(count, others).to(dtype)
+    return torch.cat(results).view(count, others).to(dtype)
 
 
 @torch.no_grad()
@@ -120,9 +129,9 @@ def barycenter(
     band: Band | None = None,
     max_iterations: int = 100,
     tolerance: float = 1e-6,
-    backend: Backend | None = None,
+    backend: BackendName | None = None,
 ) -> Tensor:
-    """The series z that minimises sum_i weights[i] SDTW(z, x_i), on the device of the series.
+    """Compute the series z that minimises sum_i weights[i] SDTW(z, x_i), on the device of the series.
 
     SDTW is concave in the costs, so at the alignments H_i of the present z its tangent lies above it, and the
     z that minimises the tangent is the mean of the modified targets, weighted by weights[i] h_i(n):
@@ -164,37 +173,37 @@ def barycenter(
     given = as_series("xs", xs, x_lengths, cost, side=1)
     check_finite(given)
     dtype = dtype_of_loss(given.frames)
-    exact = torch.float32 if given.frames.device.type == "mps" else torch.float64
+    exact = widest_dtype(given.frames.device)
     series = replace(given, frames=given.frames.to(exact))
     settings = as_recursion_settings(gamma, step_weights, band)
-    shares = _shares(weights, series)
+    normalized_weights = _normalized(weights, series)
     if init is None:
-        z = _mean_of_stretched(series, shares, length)
+        z = _mean_of_stretched(series, normalized_weights, length)
     else:
         start = as_series("init", [init], None, cost, side=0)
         check_finite(start)
         series.check_fit(start)
         z = start.frames[0].to(exact)
     local_cost = as_local_cost(cost, None, None, "sum", features=z.shape[1])
-    chosen = chosen_backend(backend, z.device)
+    chosen = choose_backend(backend, z.device)
     lowest, highest = _range(series, z)
     before = size = float("inf")
     for _ in range(max_iterations):
         pairs = _against_all(z, series)
-        found = results_of_pairs(pairs, local_cost, settings, ["h", "y_mod", "moments"], chosen)
-        objective = float(shares @ found["value"].to(exact))
+        results = results_of_pairs(pairs, local_cost, settings, ["h", "y_mod", "moments"], chosen)
+        objective = float(normalized_weights @ results["value"].to(exact))
         if objective == float("inf"):
             raise ValueError(f"band: leaves no path between a barycenter of {len(z)} frames and some series")
         if before == float("inf"):
-            size = float((shares * mean_costs(found, settings).to(exact)).abs().sum())
+            size = float((normalized_weights * mean_costs(results, settings).to(exact)).abs().sum())
         elif before - objective <= tolerance * size:
             break
         before = objective
-        mass = shares[:, None] * found["h"]  # (I,N)
+        mass = normalized_weights[:, None] * results["h"]  # (I,N)
         total = mass.sum(dim=0)[:, None]
-        moved = torch.einsum("in,ind->nd", mass, found["y_mod"]) / total
-        # A frame on which no cost depends stays where it is; a mean lies within what it is of, whatever
-        # rounding does.
+        moved = torch.einsum("in,ind->nd", mass, results["y_mod"]) / total
+        # A frame on which no cost depends stays where it is; a mean lies in the range of its terms, which
+        # rounding must not change.
         z = torch.where(total > 0, moved, z).clamp(lowest, highest)
     return z.to(dtype)
 
@@ -212,7 +221,7 @@ def _against_all(z: Tensor, series: Series) -> Pairs:
     return Pairs(z.expand(count, *z.shape), series.frames, None, series.lengths, unbatched=False)
 
 
-def _shares(weights: Weights | None, series: Series) -> Tensor:
+def _normalized(weights: Weights | None, series: Series) -> Tensor:
     count, like = len(series.frames), series.frames
     if weights is None:
         return like.new_full((count,), 1 / count)
@@ -226,20 +235,20 @@ def _shares(weights: Weights | None, series: Series) -> Tensor:
     return given / given.sum()
 
 
-def _mean_of_stretched(series: Series, shares: Tensor, length: int | None) -> Tensor:
+def _mean_of_stretched(series: Series, normalized_weights: Tensor, length: int | None) -> Tensor:
     lengths = lengths_or_all(series.lengths, series.frames)
-    n = round(float(shares @ lengths.to(shares.dtype)))
+    n = round(float(normalized_weights @ lengths.to(normalized_weights.dtype)))
     if length is not None:
         n = as_count("length", length)
     stretched = [
         interpolate(frames[:own].T[None], size=n, mode="linear", align_corners=True)[0].T
         for frames, own in zip(series.frames, lengths.tolist(), strict=True)
     ]
-    return torch.einsum("i,ind->nd", shares, torch.stack(stretched))
+    return torch.einsum("i,ind->nd", normalized_weights, torch.stack(stretched))
 
 
 def _range(series: Series, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Least and greatest value (D,) of each feature."""
+    """Return the least and the greatest value (D,) of each feature."""
     frames = series.without_padding()
     lowest, highest = frames.amin(dim=(0, 1)), frames.amax(dim=(0, 1))
     return torch.minimum(lowest, z.amin(dim=0)), torch.maximum(highest, z.amax(dim=0))

@@ -1,6 +1,6 @@
 """Gradients that can be differentiated again.
 
-Under `create_graph=True` the gradient of soft DTW is needed as a function of its inputs. It is made anew, in
+Under `create_graph=True` the gradient of soft DTW is needed as a function of its inputs. It is recomputed, in
 float64 and by way of the cost matrices:
 
     x, y  ->  C = c(x_n, y_m)  ->  H(C, gamma, w) = dSDTW/dC  ->  dSDTW/dx = sum_m H dC/dx
@@ -16,38 +16,35 @@ soft DTW: one sweep forward and one back with tangents.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from warplens.torch.inputs.batches import check_one_answer
-
-CostsOf: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
-"""inputs (B,...) -> C (B,N,M) float64, +inf forbidding a cell, by operations differentiable twice"""
+from warplens.torch.inputs.torch_private import stands_for_many
 
 
 @dataclass(frozen=True)
 class CostSweeps:
-    """The sweeps of a backend over cost matrices C (B,N,M) float64, with gamma () and step weights (3,)."""
+    """The sweeps of a backend over cost matrices C (B,N,M) float64, with gamma () and step weights (3,).
 
+    It lives as long as the graph, so it must not hold inputs, which autograd frees.
+    """
+
+    costs_of: Callable[[Sequence[Tensor]], Tensor]
+    """Batched inputs -> C, +inf forbidding a cell, by operations that are differentiable twice."""
     gradient: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
     """C, gamma, w -> H (B,N,M), dSDTW/dgamma (B,), dSDTW/dw (B,3)."""
     tangent: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
-    """The same and a direction in C, gamma, w -> changes of SDTW (B,) and of what `gradient` gives."""
+    """C, gamma, w and a direction in each -> changes of SDTW (B,) and of the results of `gradient`."""
 
 
 def differentiable_gradient(
-    costs_of: CostsOf,
-    sweeps: CostSweeps,
-    inputs: Sequence[Tensor],
-    factors: Tensor,
-    wanted: Sequence[bool],
+    sweeps: CostSweeps, inputs: Sequence[Tensor], factors: Tensor, wanted: Sequence[bool]
 ) -> list[Tensor | None]:
-    """Gradients of sum_b factors(b) SDTW(b) in the wanted inputs, differentiable in all of them.
+    """Return gradients of sum_b factors(b) SDTW(b) in the wanted inputs, differentiable in all of them.
 
     Args:
-        costs_of: makes C from the batched inputs.
         sweeps: of the backend.
         inputs: the batched ones (B,...), of which each pair has its own slice; then gamma () and the step
             weights (3,), float64.
@@ -57,17 +54,30 @@ def differentiable_gradient(
     *batched, gamma, step_weights = inputs
     # Views: the way from C ends at them, also where one input was computed from another, or is the other.
     batched = [tensor.view_as(tensor) for tensor in batched]
-    C = costs_of(batched)
-    of_C, of_gamma, of_weights = _Gradient.apply(  # type: ignore[no-untyped-call]
+    C = sweeps.costs_of(batched)
+    C_grad, gamma_grad, step_weights_grad = _Gradient.apply(  # type: ignore[no-untyped-call]
         sweeps, C, gamma, step_weights, factors.to(C.device)
     )
     asked = [tensor for tensor, yes in zip(batched, wanted, strict=False) if yes]
-    found = iter(torch.autograd.grad(C, asked, of_C, create_graph=True) if asked else ())
+    gradients = iter(torch.autograd.grad(C, asked, C_grad, create_graph=True) if asked else ())
     return [
-        *(next(found) if yes else None for yes in wanted[:-2]),
-        of_gamma if wanted[-2] else None,
-        of_weights if wanted[-1] else None,
+        *(next(gradients) if yes else None for yes in wanted[:-2]),
+        gamma_grad if wanted[-2] else None,
+        step_weights_grad if wanted[-1] else None,
     ]
+
+
+def check_one_by_one(*upstream: Tensor) -> None:
+    """Check that second derivatives are asked for one by one.
+
+    Raises:
+        RuntimeError: `is_grads_batched` asks for many at once, whose graph torch would lose.
+    """
+    if any(stands_for_many(tensor) for tensor in upstream):
+        raise RuntimeError(
+            "soft DTW: with is_grads_batched=True (vectorize=True) there are first derivatives only; for "
+            "second ones call torch.autograd.grad(..., create_graph=True) for one after the other"
+        )
 
 
 class _Gradient(torch.autograd.Function):
@@ -79,23 +89,23 @@ class _Gradient(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.sweeps = sweeps
         ctx.save_for_backward(C, gamma, weights, factors)
-        return _times(factors, sweeps.gradient(C, gamma, weights), gamma, weights)
+        return _sum_over_pairs(factors, sweeps.gradient(C, gamma, weights), gamma, weights)
 
     @staticmethod
     def backward(ctx: Any, *direction: Tensor) -> tuple[Tensor | None, ...]:
         C, gamma, weights, factors = ctx.saved_tensors
-        check_one_answer(*direction)
+        check_one_by_one(*direction)
         with torch.no_grad():
             value, *changes = ctx.sweeps.tangent(C, gamma, weights, *direction)
-            found = (*_times(factors, changes, gamma, weights), value)
+            results = (*_sum_over_pairs(factors, changes, gamma, weights), value)
         if torch.is_grad_enabled():
             inputs = (C, gamma, weights, factors, *direction)
-            found = _Last.apply(len(found), *found, *inputs)  # type: ignore[no-untyped-call]
-        return None, *found
+            results = _NoThirdDerivative.apply(len(results), *results, *inputs)  # type: ignore[no-untyped-call]
+        return None, *results
 
 
-class _Last(torch.autograd.Function):
-    """The first tensors, as functions of the rest that cannot be differentiated."""
+class _NoThirdDerivative(torch.autograd.Function):
+    """Identity of the first `count` tensors, as functions of the rest whose backward raises."""
 
     @staticmethod
     def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -109,13 +119,13 @@ class _Last(torch.autograd.Function):
         )
 
 
-def _times(
+def _sum_over_pairs(
     factors: Tensor, gradients: Sequence[Tensor], gamma: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of each pair, times its factor; summed over the pairs where these share an input."""
-    of_C, of_gamma, of_weights = gradients
+    """Multiply gradients of each pair by its factor, and sum those of inputs that the pairs share."""
+    C_grad, gamma_grad, step_weights_grad = gradients
     return (
-        of_C * factors.view(-1, 1, 1),
-        (factors @ of_gamma).to(gamma.device),
-        (factors @ of_weights).to(weights.device),
+        C_grad * factors.view(-1, 1, 1),
+        (factors @ gamma_grad).to(gamma.device),
+        (factors @ step_weights_grad).to(weights.device),
     )

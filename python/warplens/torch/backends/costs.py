@@ -25,24 +25,24 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from warplens.torch.diagonal_prior import penalties
-from warplens.torch.inputs.batches import Pairs, inside
+from warplens._settings import COSTS_WITHOUT_TARGETS
+from warplens.torch.inputs.batches import CostMatrices, Pairs, inside, replace_padding
+from warplens.torch.inputs.prior import diagonal_penalties
 from warplens.torch.inputs.settings import CostFunction, LocalCost
 
 SQUARED_COSTS = ("mse", "sqeuclidean")
-"""Those that want the common mean subtracted from the frames."""
+"""Costs of which the common mean is subtracted from the frames."""
 _LEAST_LOG = -100.0
 _LEAST_DENOMINATOR = 1e-12
 
 
 def cost_matrix(pairs: Pairs, cost: LocalCost, *, twice: bool = False) -> Tensor:
-    """C (B,N,M), prior included; outside a pair it is finite whenever the pair is, and to be ignored.
+    """Return C (B,N,M), prior included; outside a pair it is finite whenever the pair is, and to be ignored.
 
     Args:
         pairs: the batch.
         cost: by name or a callable.
-        twice: whether a named cost must be differentiable twice; the distances then pass through B*N*M*D
-            numbers.
+        twice: make a named cost differentiable twice; the distances then pass through B*N*M*D numbers.
     """
     C = _bare_cost_matrix(pairs, cost, twice=twice)
     if cost.prior is None:
@@ -51,28 +51,29 @@ def cost_matrix(pairs: Pairs, cost: LocalCost, *, twice: bool = False) -> Tensor
         torch.full((1, 1, 1), size, device=C.device) if lengths is None else lengths.view(-1, 1, 1)
         for lengths, size in ((pairs.x_lengths, C.shape[1]), (pairs.y_lengths, C.shape[2]))
     )
-    P = penalties(N, M, C.shape[1], C.shape[2], cost.prior.nu)
+    P = diagonal_penalties(N, M, C.shape[1], C.shape[2], cost.prior.nu)
     return C + (cost.prior.weight * P).to(C.dtype)
 
 
+def cost_matrices(pairs: Pairs, cost: LocalCost) -> CostMatrices:
+    """Return the cost matrices of the pairs, differentiable."""
+    return CostMatrices(cost_matrix(pairs, cost), pairs.x_lengths, pairs.y_lengths, pairs.unbatched)
+
+
 def _bare_cost_matrix(pairs: Pairs, cost: LocalCost, *, twice: bool) -> Tensor:
-    x, y = _without_padding(pairs.x, pairs.x_lengths), _without_padding(pairs.y, pairs.y_lengths)
+    x, y = replace_padding(pairs.x, pairs.x_lengths), replace_padding(pairs.y, pairs.y_lengths)
     if callable(cost.kind):
         return _called(cost.kind, x, y)
     x, y = x.to(torch.float64), y.to(torch.float64)
     if cost.kind in SQUARED_COSTS:
         mean = common_mean(pairs)
         x, y = x - mean, y - mean
-    of_x, of_y = map_frames(0, x, cost), map_frames(1, y, cost)
-    if is_distance(cost):
-        return distance(of_x.vectors, of_y.vectors, cost, twice=twice)
-    bias = of_x.bias.unsqueeze(2) + of_y.bias.unsqueeze(1)  # (B,N,1) + (B,1,M)
-    return torch.baddbmm(bias, of_x.vectors, of_y.vectors.mT, alpha=-1.0)  # (B,N,D) @ (B,D,M)
+    return costs_between(map_frames(0, x, cost), map_frames(1, y, cost), cost, twice=twice)
 
 
-def images_of_targets(pairs: Pairs, cost: LocalCost) -> Tensor:
-    """w(y) (B,M,D) float64: H~ w(y) are the modified targets."""
-    y = _without_padding(pairs.y, pairs.y_lengths).to(torch.float64)
+def mapped_targets(pairs: Pairs, cost: LocalCost) -> Tensor:
+    """Return w(y) (B,M,D) float64: H~ w(y) are the modified targets."""
+    y = replace_padding(pairs.y, pairs.y_lengths).to(torch.float64)
     return map_frames(1, y, cost).vectors if cost.kind == "cosine" else y
 
 
@@ -89,24 +90,32 @@ def _called(cost: CostFunction, x: Tensor, y: Tensor) -> Tensor:
 
 
 class Mapped(NamedTuple):
-    """What costs need of frames."""
+    """Frames, mapped to the terms of the cost's formula."""
 
     bias: Tensor  # (B,T), u of predictions, phi of targets; 0 under distances
     vectors: Tensor  # (B,T,D), v of predictions, w of targets; the scaled frames under distances
 
 
+def costs_between(rows: Mapped, columns: Mapped, cost: LocalCost, *, twice: bool = False) -> Tensor:
+    """Return costs (B,R,C) between mapped frames, of which one are predictions and the others targets."""
+    if is_distance(cost):
+        return distance(rows.vectors, columns.vectors, cost, twice=twice)
+    bias = rows.bias.unsqueeze(2) + columns.bias.unsqueeze(1)  # (B,R,1) + (B,1,C)
+    return torch.baddbmm(bias, rows.vectors, columns.vectors.mT, alpha=-1.0)  # (B,R,D) @ (B,D,C)
+
+
 def is_distance(cost: LocalCost) -> bool:
-    """Whether the cost is a distance of vectors and not an inner product."""
-    return cost.kind in ("euclidean", "l1")
+    """Return True if the cost is a distance of vectors and not an inner product."""
+    return cost.kind in COSTS_WITHOUT_TARGETS
 
 
 def map_frames(side: int, frames: Tensor, cost: LocalCost) -> Mapped:
-    """Maps predictions (side 0) or targets (side 1), (B,T,D) float64, frame by frame."""
+    """Map predictions (side 0) or targets (side 1), (B,T,D) float64, frame by frame."""
     if is_distance(cost):
         scaled = frames
         if cost.feature_weights is not None:
             scaled = _feature_weights(frames, cost) ** (1.0 / _order(cost)) * frames
-        return Mapped(_nothing(frames), scaled)
+        return Mapped(_zeros(frames), scaled)
     return map_predictions(frames, cost) if side == 0 else map_targets(frames, cost)
 
 
@@ -116,12 +125,12 @@ def _feature_weights(frames: Tensor, cost: LocalCost) -> Tensor:
     return cost.feature_weights.to(frames.device, non_blocking=True)
 
 
-def _nothing(frames: Tensor) -> Tensor:
+def _zeros(frames: Tensor) -> Tensor:
     return frames.new_zeros(()).expand(frames.shape[:2])
 
 
 def map_predictions(x: Tensor, cost: LocalCost) -> Mapped:
-    """u and v of frames (B,N,D) float64, under the squared costs without the common mean."""
+    """Return u and v of frames (B,N,D) float64, under the squared costs without the common mean."""
     f = _feature_weights(x, cost)
     p = x.new_ones(()) if cost.pos_weight is None else cost.pos_weight.to(x.device, non_blocking=True)
     match cost.kind:
@@ -136,20 +145,20 @@ def map_predictions(x: Tensor, cost: LocalCost) -> Mapped:
             softplus = torch.logaddexp(x, x.new_zeros(()))
             return Mapped((f * softplus).sum(-1), f * (p * x - (p - 1.0) * softplus))
         case "ce":
-            return Mapped(_nothing(x), f * clamped_log(x))
+            return Mapped(_zeros(x), f * clamped_log(x))
         case "ce_logits":
-            return Mapped(_nothing(x), f * torch.log_softmax(x, dim=-1))
+            return Mapped(_zeros(x), f * torch.log_softmax(x, dim=-1))
         case "poisson":
             return Mapped((f * x).sum(-1), f * clamped_log(x))
         case "poisson_log":
             return Mapped((f * x.exp()).sum(-1), f * x)
         case "cosine":
-            return Mapped(_nothing(x) + 1.0, f * _direction(x, f))
+            return Mapped(_zeros(x) + 1.0, f * _direction(x, f))
     raise AssertionError(f"cost {cost.kind!r} has no inner-product form")
 
 
 def map_targets(y: Tensor, cost: LocalCost) -> Mapped:
-    """phi and w of frames (B,M,D) float64, likewise."""
+    """Return phi and w of frames (B,M,D) float64, under the squared costs without the common mean."""
     f = _feature_weights(y, cost)
     match cost.kind:
         case "mse":
@@ -157,12 +166,12 @@ def map_targets(y: Tensor, cost: LocalCost) -> Mapped:
         case "sqeuclidean":
             return Mapped((f * y * y).sum(-1), y)
         case "cosine":
-            return Mapped(_nothing(y), _direction(y, f))
-    return Mapped(_nothing(y), y)
+            return Mapped(_zeros(y), _direction(y, f))
+    return Mapped(_zeros(y), y)
 
 
 def _direction(z: Tensor, f: Tensor) -> Tensor:
-    """z/|z| (...,D), with value and gradient 0 at z = 0."""
+    """Return z/|z| (...,D), with value and gradient 0 at z = 0."""
     square = (f * z * z).sum(-1, keepdim=True)
     is_zero = square == 0.0
     return (z / square.masked_fill(is_zero, 1.0).sqrt()).masked_fill(is_zero, 0.0)
@@ -173,7 +182,7 @@ def _order(cost: LocalCost) -> float:
 
 
 def distance(x: Tensor, y: Tensor, cost: LocalCost, *, twice: bool = False) -> Tensor:
-    """Euclidean or l1 distance of mapped frames; at the kink all derivatives are 0."""
+    """Return Euclidean or l1 distances of mapped frames; at the kink all derivatives are 0."""
     if not twice:
         # The product form of cdist cancels near zero distance.
         return torch.cdist(x, y, p=_order(cost), compute_mode="donot_use_mm_for_euclid_dist")
@@ -185,18 +194,8 @@ def distance(x: Tensor, y: Tensor, cost: LocalCost, *, twice: bool = False) -> T
     return square.masked_fill(is_zero, 1.0).sqrt().masked_fill(is_zero, 0.0)
 
 
-def _without_padding(frames: Tensor, lengths: Tensor | None) -> Tensor:
-    """The frames, with the first of each sequence in place of its padding, which gets no gradient.
-
-    A frame of the same sequence puts nothing into the cost's formula that it does not meet anyway.
-    """
-    if lengths is None:
-        return frames
-    return torch.where(inside(frames, lengths).unsqueeze(2), frames, frames[:, :1].detach())
-
-
 def common_mean(pairs: Pairs) -> Tensor:
-    """Mean frame (B,1,D) of each pair's two sequences, a constant to autograd."""
+    """Return the mean frame (B,1,D) of each pair's two sequences, a constant to autograd."""
     total, count = _sum_inside(pairs.x, pairs.x_lengths)
     y_total, y_count = _sum_inside(pairs.y, pairs.y_lengths)
     return (total + y_total) / (count + y_count)
@@ -228,10 +227,10 @@ class _ClampedLog(torch.autograd.Function):
 
 
 def clamped_log(x: Tensor) -> Tensor:
-    """max(log x, -100), with gradient 1 / max(x, 1e-12)."""
+    """Return max(log x, -100), with gradient 1 / max(x, 1e-12)."""
     return cast(Tensor, _ClampedLog.apply(x, False))  # type: ignore[no-untyped-call]
 
 
 def clamped_log_complement(x: Tensor) -> Tensor:
-    """max(log(1-x), -100), with gradient -1 / max(1-x, 1e-12)."""
+    """Return max(log(1-x), -100), with gradient -1 / max(1-x, 1e-12)."""
     return cast(Tensor, _ClampedLog.apply(x, True))  # type: ignore[no-untyped-call]

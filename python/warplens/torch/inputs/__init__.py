@@ -1,1 +1,1 @@
-"""What callers give: tensors and settings, checked and brought to one form."""
+"""Tensors and settings of the callers, checked and brought to one form."""

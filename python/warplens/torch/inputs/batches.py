@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from warplens._sequences import check_range
+from warplens.torch.inputs.torch_private import is_transformed
 
 Lengths: TypeAlias = Tensor | Sequence[int] | int
 """(B,) ints, or one int for an unbatched pair."""
@@ -43,47 +44,43 @@ class CostMatrices:
 
 
 def values_are_readable(tensor: Tensor) -> bool:
-    """Whether the values may be looked at without waiting for a device or breaking a compiled graph."""
+    """Return True if values can be read without waiting for a device or breaking a compiled graph."""
     return tensor.device.type == "cpu" and not torch.compiler.is_compiling() and not is_transformed()
 
 
-def is_transformed() -> bool:
-    """Whether a transform of `torch.func` is at work: its tensors stand for others."""
-    return torch._C._are_functorch_transforms_active()
+def inside(frames: Tensor, lengths: Tensor, start: int = 0) -> Tensor:
+    """Return (B,T), True where a frame belongs to its sequence; the first one has the index `start`."""
+    return torch.arange(start, start + frames.shape[1], device=frames.device) < lengths[:, None]
 
 
-def is_many_in_one(tensor: Tensor) -> bool:
-    """Whether a tensor stands for many, as in a backward under `is_grads_batched`: it has no values."""
-    return bool(torch._C._functorch.is_legacy_batchedtensor(tensor))
+def replace_padding(
+    frames: Tensor, lengths: Tensor | None, *, start: int = 0, first: Tensor | None = None
+) -> Tensor:
+    """Replace padding by the first frame of its sequence, a constant to autograd.
 
+    A frame of the same sequence puts nothing into the formula of a cost that it does not meet anyway.
 
-def check_one_answer(*upstream: Tensor) -> None:
-    """See that second derivatives are asked for one by one.
-
-    Raises:
-        RuntimeError: `is_grads_batched` asks for many at once, whose graph torch would lose.
+    Args:
+        frames: (B,T,D), all frames of a batch or T of them.
+        lengths: (B,) int64; None where nothing is padded.
+        start: index of the first of these frames.
+        first: (B,1,D) the first frame of each sequence; None where `frames` begins with it.
     """
-    if any(is_many_in_one(tensor) for tensor in upstream):
-        raise RuntimeError(
-            "soft DTW: with is_grads_batched=True (vectorize=True) there are first derivatives only; for "
-            "second ones call torch.autograd.grad(..., create_graph=True) for one after the other"
-        )
-
-
-def inside(frames: Tensor, lengths: Tensor) -> Tensor:
-    """(B,T), whether a frame belongs to its sequence."""
-    return torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
+    if lengths is None:
+        return frames
+    first = frames[:, :1] if first is None else first
+    return torch.where(inside(frames, lengths, start).unsqueeze(2), frames, first.detach())
 
 
 def lengths_or_all(lengths: Tensor | None, frames: Tensor) -> Tensor:
-    """(B,) int64, all frames where no lengths were given."""
+    """Return lengths (B,) int64, all frames where none were given."""
     if lengths is not None:
         return lengths
     return torch.full(frames.shape[:1], frames.shape[1], device=frames.device)
 
 
 def dtype_of_loss(*inputs: Tensor) -> torch.dtype:
-    """What a loss of these inputs has: their own, as losses of PyTorch do, which autocast widens likewise."""
+    """Return the dtype of a loss: that of its inputs, which autocast widens, as in the losses of PyTorch."""
     dtype = inputs[0].dtype
     for tensor in inputs[1:]:
         dtype = torch.promote_types(dtype, tensor.dtype)
@@ -95,7 +92,7 @@ def dtype_of_loss(*inputs: Tensor) -> torch.dtype:
 
 
 def as_pairs(x: Tensor, y: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | None) -> Pairs:
-    """Checks two (batches of) sequences."""
+    """Check two sequences, or two batches of them."""
     accepted = "(batch, frames, features) or (frames, features) is accepted; a series is series[:, None]"
     for name, tensor in (("x", x), ("y", y)):
         check_tensor(name, tensor, accepted)
@@ -126,7 +123,7 @@ def as_pairs(x: Tensor, y: Tensor, x_lengths: Lengths | None, y_lengths: Lengths
 
 
 def as_cost_matrices(C: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | None) -> CostMatrices:
-    """Checks one or a batch of cost matrices; NaN passes, into its own pair."""
+    """Check one or a batch of cost matrices; NaN passes, into its own pair."""
     check_tensor("C", C, "(B, N, M) or (N, M) is accepted")
     shapes = f"C has shape {tuple(C.shape)}"
     if 0 in C.shape:
@@ -153,7 +150,7 @@ def as_cost_matrices(C: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | 
 
 
 def check_values(pairs: Pairs, cost: object) -> None:
-    """Raises for values outside the range of the cost, where values can be read; NaN passes."""
+    """Check that values are in the range of the cost, where they can be read; NaN passes."""
     if not isinstance(cost, str) or not values_are_readable(pairs.x):
         return
     sides = (("x", pairs.x, pairs.x_lengths), ("y", pairs.y, pairs.y_lengths))
@@ -164,7 +161,7 @@ def check_values(pairs: Pairs, cost: object) -> None:
 def check_range_of(
     name: str, frames: Tensor, lengths: Tensor | None, cost: str, side: int, *, unbatched: bool = False
 ) -> None:
-    """The same for the sequences of one side of the cost: x (0) or y (1)."""
+    """Check the values of the sequences of one side of the cost: x (0) or y (1)."""
     frames = frames.detach().to(dtype_of_results(frames.dtype))  # NumPy has no bfloat16
     try:
         check_range(name, frames.numpy(), cost, side)
@@ -176,7 +173,7 @@ def check_range_of(
 def _parts(
     name: str, batch: Tensor, rows: Tensor | None, unbatched: bool, columns: Tensor | None = None
 ) -> Iterator[tuple[str, Tensor]]:
-    """Each pair's own part of a batch on the CPU, and what to call it."""
+    """Yield the name of each pair in messages, and its own part of a batch on the CPU."""
     all_rows = [batch.shape[1]] * len(batch) if rows is None else rows.tolist()
     all_columns = [batch.shape[2]] * len(batch) if columns is None else columns.tolist()
     for index, (part, row, column) in enumerate(zip(batch.detach(), all_rows, all_columns, strict=True)):
@@ -184,7 +181,7 @@ def _parts(
 
 
 def check_tensor(name: str, tensor: object, accepted: str, dimensions: Sequence[int] = (2, 3)) -> None:
-    """Checks that it is a tensor of real numbers with so many dimensions."""
+    """Check that it is a tensor of real numbers with so many dimensions."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: is a {type(tensor).__name__}; a torch.Tensor is accepted")
     if tensor.is_complex():
@@ -199,14 +196,19 @@ def _check_cells(rows: int, columns: int, shapes: str) -> None:
 
 
 def dtype_of_results(dtype: torch.dtype) -> torch.dtype:
-    """What inputs of a dtype are computed in: float64 or float32."""
+    """Return the dtype that inputs of a dtype are computed in: float64 or float32."""
     if not dtype.is_floating_point:
         dtype = torch.get_default_dtype()
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+def widest_dtype(device: torch.device) -> torch.dtype:
+    """Return float64, or float32 on a device that has no float64 (MPS)."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def as_lengths(name: str, lengths: Lengths | None, frames: Tensor, unbatched: bool) -> Tensor | None:
-    """Checks lengths of padded sequences: (B,) int64 on their device."""
+    """Check lengths of padded sequences: (B,) int64 on their device."""
     if lengths is None:
         return None
     batch, longest = frames.shape[:2]

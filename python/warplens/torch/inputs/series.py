@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -12,21 +11,21 @@ from warplens.torch.inputs.batches import (
     as_lengths,
     check_range_of,
     check_tensor,
-    inside,
+    replace_padding,
     values_are_readable,
 )
 
 
 @dataclass(frozen=True)
 class Series:
-    """Series in one padded tensor, of the dtype they came in."""
+    """Series in one padded tensor, of the dtype in which they were given."""
 
     name: str
     frames: Tensor  # (I,L,D)
     lengths: Tensor | None  # (I,) int64; None where nothing is padded
 
     def check_fit(self, other: "Series") -> None:
-        """Raises where no pair can be made of one of these and one of those."""
+        """Raise ValueError where no pair can be made of one of these and one of the others."""
         mine, theirs = self.frames, other.frames
         if mine.shape[2] != theirs.shape[2]:
             raise ValueError(
@@ -39,17 +38,14 @@ class Series:
             )
 
     def without_padding(self) -> Tensor:
-        """(I,L,D) with the first frame of each series in place of its padding."""
-        if self.lengths is None:
-            return self.frames
-        within = inside(self.frames, self.lengths).unsqueeze(2)
-        return torch.where(within, self.frames, self.frames[:, :1])
+        """Return (I,L,D) with the first frame of each series in place of its padding."""
+        return replace_padding(self.frames, self.lengths)
 
 
 def as_series(
     name: str, given: Tensor | Sequence[Tensor], lengths: Lengths | None, cost: object, side: int
 ) -> Series:
-    """Checks series (L_i,D), or a padded tensor of them (I,L,D), in the place of x (side 0) or y (1)."""
+    """Check series (L_i,D), or a padded tensor of them (I,L,D), in the place of x (side 0) or y (1)."""
     accepted = "tensors (frames, features), or one tensor (series, frames, features), are accepted"
     if isinstance(given, Tensor):
         check_tensor(name, given, accepted, dimensions=(3,))
@@ -72,7 +68,7 @@ def as_series(
 
 
 def check_finite(series: Series) -> None:
-    """Raises for NaN and infinities outside the padding, which it reads from the device."""
+    """Raise ValueError for NaN and infinities outside the padding; reads values from the device."""
     refused = ~series.without_padding().isfinite()
     if bool(refused.any()):
         one, *index = refused.nonzero()[0].tolist()

@@ -1,9 +1,7 @@
-"""What a call is told beside the tensors, checked by the rules of the NumPy functions."""
+"""Non-tensor arguments, validated by the rules of the NumPy functions."""
 
-import importlib.util
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import torch
@@ -17,17 +15,16 @@ from warplens._settings import (
     check_gamma,
     check_step_weights,
 )
-from warplens.torch.diagonal_prior import DiagonalPrior, PriorTerm
 from warplens.torch.inputs.batches import values_are_readable
+from warplens.torch.inputs.prior import CostWithPrior, PriorTerm
 
 CostFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""x (B,N,D), y (B,M,D) -> C (B,N,M); what it gives for padded frames is ignored."""
-Cost: TypeAlias = str | CostFunction | DiagonalPrior
+"""x (B,N,D), y (B,M,D) -> C (B,N,M); its costs of padded frames are ignored."""
+Cost: TypeAlias = str | CostFunction | CostWithPrior
 Weights: TypeAlias = Tensor | Sequence[float]
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
 Normalize: TypeAlias = Literal["none", "x_length", "y_length", "both"]
 FeatureReduction: TypeAlias = Literal["sum", "mean"]
-Backend: TypeAlias = Literal["core", "ops", "triton"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +34,11 @@ class LocalCost:
     kind: str | CostFunction
     feature_weights: Tensor | None  # (D,) float64
     pos_weight: Tensor | None  # (D,) float64
-    prior: PriorTerm | None = None  # what is added to the costs
+    prior: PriorTerm | None = None  # added to the costs
 
     @property
     def needs_matrix(self) -> bool:
-        """Whether the costs must be there as a matrix: the core knows the named costs alone."""
+        """True where costs are needed as a matrix: backends know the named costs alone."""
         return callable(self.kind) or self.prior is not None
 
     @property
@@ -51,13 +48,13 @@ class LocalCost:
 
     @property
     def has_modified_targets(self) -> bool:
-        """Whether the cost is known to be affine in the target."""
+        """True where the cost is known to be affine in the target."""
         return isinstance(self.kind, str) and self.kind not in COSTS_WITHOUT_TARGETS
 
 
 @dataclass(frozen=True)
 class RecursionSettings:
-    """What the recursion needs beside the costs."""
+    """Settings of the recursion over given costs."""
 
     gamma: Tensor  # () float64
     step_weights: Tensor  # (3,) float64: horizontal, vertical, diagonal
@@ -71,7 +68,7 @@ def as_local_cost(
     feature_reduction: FeatureReduction,
     features: int,
 ) -> LocalCost:
-    """Checks the weights over D features; `feature_reduction="mean"` becomes a feature weight 1/D."""
+    """Check the weights over D features; `feature_reduction="mean"` becomes a feature weight 1/D."""
     vectors = []
     for name, given in (("feature_weights", feature_weights), ("pos_weight", pos_weight)):
         vector = as_weight_vector(name, given)
@@ -84,19 +81,19 @@ def as_local_cost(
     if feature_reduction == "mean":
         ones = torch.ones(features, dtype=torch.float64)
         vectors[0] = (ones if vectors[0] is None else vectors[0]) / features
-    prior = cost.term if isinstance(cost, DiagonalPrior) else None
+    prior = cost.term if isinstance(cost, CostWithPrior) else None
     return LocalCost(bare_cost(cost), vectors[0], vectors[1], prior)
 
 
 def bare_cost(cost: Cost) -> str | CostFunction:
-    """The cost without its prior."""
-    return cost.cost if isinstance(cost, DiagonalPrior) else cost
+    """Return the cost without its prior."""
+    return cost.cost if isinstance(cost, CostWithPrior) else cost
 
 
 def as_recursion_settings(
     gamma: float | Tensor, step_weights: Weights, band: Band | None
 ) -> RecursionSettings:
-    """Checks gamma and the step weights."""
+    """Check gamma and the step weights."""
     return RecursionSettings(as_gamma(gamma), as_step_weights(step_weights), band)
 
 
@@ -107,13 +104,13 @@ def check_names(
     feature_reduction: str = "sum",
     band: Band | None = None,
 ) -> None:
-    """Checks all that needs neither the number of features nor the values of a tensor."""
+    """Check all settings that need neither the number of features nor the values of a tensor."""
     Settings.of(
         cost=bare_cost(cost),
         gamma=1.0,
         step_weights=(1.0, 1.0, 1.0),
         band=band,
-        # Only whether they are given: values and shape are checked as tensors.
+        # Their presence alone: values and shape are checked as tensors.
         feature_weights=None if feature_weights is None else (),
         pos_weight=None if pos_weight is None else (),
         feature_reduction=feature_reduction,
@@ -121,7 +118,7 @@ def check_names(
 
 
 def as_gamma(gamma: float | Tensor) -> Tensor:
-    """Gamma as a () float64 tensor."""
+    """Check gamma: a () float64 tensor."""
     if not isinstance(gamma, Tensor):
         return torch.tensor(check_gamma(gamma), dtype=torch.float64)
     if gamma.numel() != 1 or gamma.is_complex():
@@ -134,7 +131,7 @@ def as_gamma(gamma: float | Tensor) -> Tensor:
 
 
 def as_step_weights(step_weights: Weights) -> Tensor:
-    """Step weights as a (3,) float64 tensor."""
+    """Check step weights: a (3,) float64 tensor."""
     if not isinstance(step_weights, Tensor):
         return torch.tensor(check_step_weights(step_weights), dtype=torch.float64)
     if step_weights.shape != (3,) or step_weights.is_complex():
@@ -148,7 +145,7 @@ def as_step_weights(step_weights: Weights) -> Tensor:
 
 
 def as_weight_vector(name: str, given: Weights | None) -> Tensor | None:
-    """Weights of features as a (D,) float64 tensor, for whatever D."""
+    """Check weights of features: a (D,) float64 tensor, for any D."""
     if given is None:
         return None
     try:
@@ -169,7 +166,7 @@ def as_weight_vector(name: str, given: Weights | None) -> Tensor | None:
 
 
 def check_reduction(reduction: object, normalize: object) -> None:
-    """Checks how pairs become one number."""
+    """Check the names of a reduction and of a normalization."""
     _check_word("reduction", reduction, get_args(Reduction))
     if isinstance(normalize, bool):
         raise ValueError(
@@ -180,8 +177,8 @@ def check_reduction(reduction: object, normalize: object) -> None:
 
 
 def check_symmetric(cost: Cost) -> None:
-    """Checks that a divergence can be made of the cost."""
-    if isinstance(cost, DiagonalPrior):
+    """Check that the cost is symmetric, as a divergence needs it."""
+    if isinstance(cost, CostWithPrior):
         raise ValueError(
             "debias: a divergence needs a symmetric cost; a DiagonalPrior is none, for what it adds changes "
             "when x and y change places. Give its cost alone, or debias=False"
@@ -193,37 +190,21 @@ def check_symmetric(cost: Cost) -> None:
         )
 
 
-def check_backend(backend: object) -> None:
-    """Checks the name of a backend."""
-    if backend is not None and backend not in get_args(Backend):
-        raise ValueError(
-            f"backend: is {backend!r}; this version has {_listed(get_args(Backend))}, and None to choose"
-        )
+def snapshot(cost: LocalCost, settings: RecursionSettings) -> tuple[LocalCost, RecursionSettings]:
+    """Copy settings for later use: changes in place of gamma or a weight do not reach the copies.
 
-
-def chosen_backend(backend: Backend | None, device: torch.device) -> Backend:
-    """The core on the CPU and for devices without float64, torch operations elsewhere, unless told."""
-    check_backend(backend)
-    if backend == "triton" and not torch.compiler.is_compiling():  # then the operator checks
-        check_triton(device)
-    if backend is not None:
-        return backend
-    return "core" if device.type in ("cpu", "mps") else "ops"
-
-
-def check_triton(device: torch.device) -> None:
-    """Checks that Triton is there and runs on the device; its interpreter runs on the CPU."""
-    if importlib.util.find_spec("triton") is None:
-        raise ValueError(
-            "backend: 'triton' needs the package triton, which comes with torch for CUDA on Linux; "
-            "backend='ops' gives the same without it"
-        )
-    runs_on_device = device.type == "cuda" and torch.version.hip is None
-    if not runs_on_device and (device.type != "cpu" or os.environ.get("TRITON_INTERPRET") != "1"):
-        raise ValueError(
-            f"backend: 'triton' runs on NVIDIA devices, and the tensors are on {device}; move them there, or "
-            "leave backend to None"
-        )
+    Gradients go through them.
+    """
+    prior = cost.prior
+    if prior is not None:
+        prior = prior._replace(weight=prior.weight.clone())
+    copied = replace(
+        cost,
+        feature_weights=None if cost.feature_weights is None else cost.feature_weights.clone(),
+        pos_weight=None if cost.pos_weight is None else cost.pos_weight.clone(),
+        prior=prior,
+    )
+    return copied, replace(settings, gamma=settings.gamma.clone(), step_weights=settings.step_weights.clone())
 
 
 def _check_word(name: str, given: object, accepted: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The Triton backend on the CPU: `test_torch_triton` runs this with Triton's interpreter, in another process.
+"""The Triton backend on the CPU: `test_triton_kernels` runs this interpreted, in another process.
 
 A line is cut into blocks of 4 and the shorter axis into segments of 2, so that small batches meet every seam.
 """
@@ -28,12 +28,12 @@ def small_blocks(monkeypatch):
 
 @pytest.fixture
 def scans_one_by_one():
-    """The interpreter's own."""
+    """Keep the interpreter's own scans."""
 
 
 @pytest.fixture(autouse=True)
 def scans_by_doubling(request, monkeypatch):
-    """Scans in an order that only an associative join allows, and in less time than one by one."""
+    """Scan in an order that only an associative join allows, and in less time than one by one."""
     if "scans_one_by_one" in request.fixturenames:
         return
 
@@ -55,7 +55,7 @@ def scans_by_doubling(request, monkeypatch):
 
 
 def solved(function, tensors, backend, *, gamma=1.0, weights=WEIGHTS[0], **settings):
-    """Values, and their gradients in the tensors, gamma and step weights."""
+    """Return values, and their gradients in the tensors, gamma and step weights."""
     inputs = [tensor.clone().requires_grad_() for tensor in tensors]
     numbers = [torch.tensor(n, dtype=torch.float64, requires_grad=True) for n in (gamma, weights)]
     values = function(
@@ -66,10 +66,10 @@ def solved(function, tensors, backend, *, gamma=1.0, weights=WEIGHTS[0], **setti
 
 
 def assert_as_core(function, tensors, tolerance=1e-11, **settings):
-    """The float64 core is the truth, also for float32."""
-    found = solved(function, tensors, "triton", **settings)
+    """Compare with the float64 core, also in float32."""
+    result = solved(function, tensors, "triton", **settings)
     truth = solved(function, [tensor.double() for tensor in tensors], "core", **settings)
-    for ours, theirs in zip(found, truth, strict=True):
+    for ours, theirs in zip(result, truth, strict=True):
         torch.testing.assert_close(ours.double(), theirs, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
@@ -123,12 +123,12 @@ def test_large_costs(scans_one_by_one):
 
 def test_entropy_of_an_almost_certain_path_in_float32():
     C = 0.1 * (1.0 - torch.eye(4))[None]
-    found, truth = (
+    result, truth = (
         solved(wlt.soft_dtw_from_costs, [costs], backend, gamma=0.005)[2]
         for backend, costs in (("triton", C), ("core", C.double()))
     )
     assert -1e-6 < truth < 0.0
-    torch.testing.assert_close(found, truth, rtol=1e-4, atol=0)
+    torch.testing.assert_close(result, truth, rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("band", [wl.SakoeChiba(1), wl.SakoeChiba(2.5), wl.Itakura(2.0)])
@@ -218,13 +218,13 @@ def test_gradients_are_finite_differences(shape):
 
 
 def test_second_derivatives_are_those_of_the_core():
-    found = []
+    result = []
     for backend in ("triton", "core"):
         x, y = random_batch("mse", 1, 5, 3, 2)
         x.requires_grad_()
         (grad,) = torch.autograd.grad(wlt.soft_dtw_loss(x, y, backend=backend), x, create_graph=True)
-        found += torch.autograd.grad(grad.square().sum(), x)
-    torch.testing.assert_close(*found)
+        result += torch.autograd.grad(grad.square().sum(), x)
+    torch.testing.assert_close(*result)
 
 
 def test_alignments_are_those_of_the_core():
@@ -244,13 +244,13 @@ def test_a_compiled_step_is_the_step(cost):
     def step(x, y):
         return wlt.soft_dtw_loss(x, y, torch.tensor([3]), cost=cost, gamma=0.5, backend="triton")
 
-    found = []
+    result = []
     for function in (step, torch.compile(step, fullgraph=True, backend="aot_eager")):
         inputs = [tensor.clone().requires_grad_() for tensor in (x, y)]
         loss = function(*inputs)
         loss.backward()
-        found.append([loss.detach(), *(tensor.grad for tensor in inputs)])
-    for eager, compiled in zip(*found, strict=True):
+        result.append([loss.detach(), *(tensor.grad for tensor in inputs)])
+    for eager, compiled in zip(*result, strict=True):
         torch.testing.assert_close(eager, compiled)
 
 
@@ -260,24 +260,24 @@ def test_transforms_give_the_gradient():
     def loss(x, y):
         return wlt.soft_dtw_loss(x, y, cost="bce", reduction="sum", backend="triton")
 
-    found = torch.func.vmap(torch.func.grad(loss))(x, y)
+    result = torch.func.vmap(torch.func.grad(loss))(x, y)
     loss(x.requires_grad_(), y).backward()
-    torch.testing.assert_close(found, x.grad)
+    torch.testing.assert_close(result, x.grad)
     C = torch.rand(3, 4, generator=torch.Generator().manual_seed(6))
-    found = torch.func.grad(lambda C: wlt.soft_dtw_from_costs(C, backend="triton"))(C)
+    result = torch.func.grad(lambda C: wlt.soft_dtw_from_costs(C, backend="triton"))(C)
     wlt.soft_dtw_from_costs(C.requires_grad_(), backend="triton").backward()
-    torch.testing.assert_close(found, C.grad)
+    torch.testing.assert_close(result, C.grad)
 
 
 @pytest.mark.parametrize("gamma", [0.01, 1.0, 100.0])
 def test_long_sequences_in_float32(gamma, monkeypatch):
     monkeypatch.setattr(triton_backend, "plan", partial(plan, segment=3))  # blocks of their true size
     C = 20.0 * torch.rand(1, 2000, 4, generator=torch.Generator().manual_seed(4))
-    found = solved(wlt.soft_dtw_from_costs, [C], "triton", gamma=gamma, weights=WEIGHTS[1])
+    result = solved(wlt.soft_dtw_from_costs, [C], "triton", gamma=gamma, weights=WEIGHTS[1])
     truth = solved(wlt.soft_dtw_from_costs, [C.double()], "core", gamma=gamma, weights=WEIGHTS[1])
-    torch.testing.assert_close(found[0].double(), truth[0], rtol=1e-6, atol=0)
-    torch.testing.assert_close(found[1].double(), truth[1], rtol=0, atol=1e-6)
-    torch.testing.assert_close(found[2:], truth[2:], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(result[0].double(), truth[0], rtol=1e-6, atol=0)
+    torch.testing.assert_close(result[1].double(), truth[1], rtol=0, atol=1e-6)
+    torch.testing.assert_close(result[2:], truth[2:], rtol=1e-5, atol=1e-6)
 
 
 def test_laws_of_visits(monkeypatch):

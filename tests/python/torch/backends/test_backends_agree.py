@@ -30,7 +30,7 @@ def batch(cost, **changes):
 @pytest.mark.parametrize("cost", COSTS)
 def test_core_and_operations_agree(cost, gamma, weights):
     x, y = batch(cost)
-    found = {}
+    computed = {}
     for backend in BACKENDS:
         inputs = [
             x.clone().requires_grad_(),
@@ -48,8 +48,8 @@ def test_core_and_operations_agree(cost, gamma, weights):
             backend=backend,
         )
         values.sum().backward()
-        found[backend] = [values.detach(), *(tensor.grad for tensor in inputs)]
-    for core, ops in zip(*found.values(), strict=True):
+        computed[backend] = [values.detach(), *(tensor.grad for tensor in inputs)]
+    for core, ops in zip(*computed.values(), strict=True):
         torch.testing.assert_close(core, ops, rtol=1e-9, atol=1e-9)
 
 
@@ -134,9 +134,9 @@ def test_mean_over_features_is_the_sum_divided():
 def test_float32_of_the_core_is_near_the_float64_of_the_operations(N_M):
     x, y = random_batch("bce", 1, *N_M, 16)
     truth = wlt.align(x, y, cost="bce", gamma=0.1, step_weights=(0.1, 1, 1), backend="ops")
-    found = wlt.align(x.float(), y.float(), cost="bce", gamma=0.1, step_weights=(0.1, 1, 1), backend="core")
-    assert found.value.item() == pytest.approx(truth.value.item(), rel=1e-6)
-    torch.testing.assert_close(found.H.double(), truth.H, rtol=0, atol=1e-4)
+    narrow = wlt.align(x.float(), y.float(), cost="bce", gamma=0.1, step_weights=(0.1, 1, 1), backend="core")
+    assert narrow.value.item() == pytest.approx(truth.value.item(), rel=1e-6)
+    torch.testing.assert_close(narrow.H.double(), truth.H, rtol=0, atol=1e-4)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="real predictions are not here")
@@ -157,7 +157,7 @@ def test_backends_agree_on_real_predictions(name):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Records what goes to the core."""
+    """Record the calls of the core."""
     seen = []
 
     def recorded(name):
@@ -301,7 +301,7 @@ def test_a_callable_cost_may_return_any_dtype(dtype, backend):
     def cost(x, y):
         return (8.0 * torch.cdist(x, y)).to(dtype)
 
-    found = wlt.soft_dtw_loss(x, y, cost=cost, backend=backend)
+    computed = wlt.soft_dtw_loss(x, y, cost=cost, backend=backend)
     truth = wlt.soft_dtw_from_costs(cost(x, y).double(), backend=backend)
-    assert found.dtype == torch.float32
-    assert found.item() == pytest.approx(truth.item(), rel=1e-5)
+    assert computed.dtype == torch.float32
+    assert computed.item() == pytest.approx(truth.item(), rel=1e-5)

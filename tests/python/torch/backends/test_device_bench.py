@@ -1,4 +1,4 @@
-"""The script that times devices, on tiny cases on the CPU: it runs from end to end and calls wrong wrong."""
+"""The script that times devices, on tiny cases on the CPU: it runs to its end and times no wrong result."""
 
 import contextlib
 import json
@@ -94,7 +94,7 @@ def test_a_process_that_breaks_or_hangs_breaks_nothing_else(bench, monkeypatch):
 
 
 class FakeDevice:
-    """The clock and the memory of a device: a call takes 3 ms and 500 bytes, of which it keeps 200."""
+    """A clock and a memory of a device: a call takes 3 ms and 500 bytes, of which it keeps 200."""
 
     def __init__(self, monkeypatch):
         self.log, self.now, self.held, self.peak = [], 0.0, 1000, 1000

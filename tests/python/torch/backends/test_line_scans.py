@@ -15,22 +15,22 @@ def soft_maximum(gamma):
 
 
 def in_sequence(k, b, combine):
-    """a (B,L), one entry after the other."""
-    a, found = torch.full(k.shape[:1], -torch.inf, dtype=torch.float64), []
+    """Return a (B,L), computed one entry after the other."""
+    a, result = torch.full(k.shape[:1], -torch.inf, dtype=torch.float64), []
     for n in range(k.shape[1]):
         a = combine(k[:, n] + a, b[:, n])
-        found.append(a)
-    return torch.stack(found, -1)
+        result.append(a)
+    return torch.stack(result, -1)
 
 
 def scanned(scan, lines):
-    """a (K,B,L) of lines k, b (K,B,L)."""
+    """Return a (K,B,L) of lines k, b (K,B,L)."""
     k, b = lines
-    prepared, found = scan.prepare(k), torch.empty_like(b)
+    prepared, result = scan.prepare(k), torch.empty_like(b)
     for index in range(len(k)):
         scan.b.copy_(b[index])
-        scan.solve(prepared, index, out=found[index])
-    return found
+        scan.solve(prepared, index, out=result[index])
+    return result
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0])
@@ -60,9 +60,9 @@ def test_sums_lose_nothing_beside_entries_that_cost_far_more(gamma):
     k = torch.where(dear, 1e8 * k, k)
     b = torch.where(dear.roll(7, 2), 1e7 * b, b)
     combine = torch.logaddexp if gamma else torch.maximum
-    found = scanned(SummedScan(b[0], soft_maximum(gamma)), (k, b))[0]
+    result = scanned(SummedScan(b[0], soft_maximum(gamma)), (k, b))[0]
     expected = in_sequence(k[0], b[0], combine)
-    torch.testing.assert_close(found, expected, rtol=1e-15, atol=40 * 400 * 2**-52)
+    torch.testing.assert_close(result, expected, rtol=1e-15, atol=40 * 400 * 2**-52)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 8, 13, 64, 200])
@@ -72,18 +72,18 @@ def test_affine_scan_is_the_sequential_recursion(length):
     q[:, 0, length // 2] = 0.0
     s[:, 1, length // 3 :] *= 1e-200
     scan = AffineScan(s[0])
-    prepared, found = scan.prepare(q), s.new_empty((3, 2, scan.padded_length))
+    prepared, result = scan.prepare(q), s.new_empty((3, 2, scan.padded_length))
     for index in range(3):
         e, expected = torch.zeros(2, dtype=torch.float64), []
         for n in reversed(range(length)):
             e = q[index, :, n] * e + s[index, :, n]
             expected.append(e)
         scan.s.copy_(s[index])
-        scan.solve(prepared, index, out=found[index])
+        scan.solve(prepared, index, out=result[index])
         torch.testing.assert_close(
-            found[index, :, :length], torch.stack(expected[::-1], -1), rtol=1e-13, atol=0
+            result[index, :, :length], torch.stack(expected[::-1], -1), rtol=1e-13, atol=0
         )
-    assert not found[..., length:].any()
+    assert not result[..., length:].any()
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.4])

@@ -1,4 +1,4 @@
-"""The torch operations are few, wait for nothing and hold little: laws of what is called, on no device."""
+"""The torch operations are few, wait for nothing and hold little: laws of the calls, on no device."""
 
 from math import ceil
 
@@ -10,7 +10,7 @@ from oracles.costs import COSTS
 import warplens as wl
 import warplens.torch as wlt
 from warplens.torch.backends.ops import grid, recursion
-from warplens.torch.operator_kernels import solve_pairs
+from warplens.torch.library_operators import solve_pairs
 
 
 def on_meta(B, N, M, D, dtype=torch.float32, **asked):
@@ -57,8 +57,8 @@ def test_work_is_a_few_operations_a_line_however_long_the_lines_are(on_device, b
     # 14 operations forward, where the device chooses both limits and the choice, and 8 back.
     of_line = 14 + 8 * on_device + 8 * backward
     tall, wide = ([work(*shape, **settings) for shape in shapes] for shapes in (TALL, WIDE))
-    for found in (tall, wide):
-        assert found[0] == found[1] <= of_line * 8 + 450
+    for result in (tall, wide):
+        assert result[0] == result[1] <= of_line * 8 + 450
     assert work(64, 24, **settings) == tall[0] + of_line * 16
 
 
@@ -66,10 +66,10 @@ def test_work_is_a_few_operations_a_line_however_long_the_lines_are(on_device, b
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("band", [None, wl.SakoeChiba(30)])
 def test_work_is_so_also_where_memory_is_for_one_line_alone(band, backward):
-    """Then all that is done for a block of lines at once is done for each, and again on the way back."""
+    """Then the work for a block of lines is done for each line, and once more on the way back."""
     for S in (8, 24):
-        found = [work(L, S, backward=backward, band=band) for L in (64, 1024)]
-        assert found[0] == found[1] <= (190 if backward else 70) * S + 300
+        result = [work(L, S, backward=backward, band=band) for L in (64, 1024)]
+        assert result[0] == result[1] <= (190 if backward else 70) * S + 300
 
 
 @pytest.mark.parametrize("cost", COSTS)
@@ -102,7 +102,7 @@ def test_a_wait_is_seen():
 
 
 def planned_bytes(B, N, M, D):
-    """What forward and backward to x may hold beyond x and y.
+    """Return the bytes that forward and backward to x may hold beyond x and y.
 
     Of the longer side the mapped frames and the gradient in them; a checkpoint a block of K lines, or all
     lines of a small problem; the probabilities, the matrices of groups and a little more of one block; a few
@@ -159,9 +159,9 @@ def test_the_operator_of_compiled_steps_holds_no_array_of_all_cells(wanted):
     numbers = torch.tensor(0.5, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
     for cost in ("bce", "l1"):
         with Watched((x, y)) as watched:
-            found = solve_pairs(x, y, None, None, *numbers, None, None, cost, None, 0.0, "ops", wanted)
+            result = solve_pairs(x, y, None, None, *numbers, None, None, cost, None, 0.0, "ops", wanted)
         assert watched.largest < B * N * M
-        for gradient, like, yes in zip(found[1:3], (x, y), wanted, strict=False):
+        for gradient, like, yes in zip(result[1:3], (x, y), wanted, strict=False):
             assert gradient.shape == (like.shape if yes else (0,))
 
 

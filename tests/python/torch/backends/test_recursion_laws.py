@@ -11,7 +11,7 @@ from oracles.every_path import soft_dtw
 import warplens as wl
 import warplens.torch as wlt
 from warplens.torch.backends.ops import recursion
-from warplens.torch.backends.ops.backend import results_of_costs
+from warplens.torch.backends.ops.backend import OpsBackend
 from warplens.torch.backends.ops.grid import Grid
 from warplens.torch.inputs.batches import CostMatrices
 from warplens.torch.inputs.settings import RecursionSettings, as_recursion_settings
@@ -56,8 +56,10 @@ def test_forbidden_cells(weights, backend):
 
 def visits(C, lengths, gamma, weights):
     matrices = CostMatrices(C, *lengths, unbatched=False)
-    found = results_of_costs(matrices, as_recursion_settings(gamma, weights, None), ("E", "H"))
-    return found["E"], found["H"]
+    computed = OpsBackend().results_of_costs(
+        matrices, as_recursion_settings(gamma, weights, None), ("E", "H")
+    )
+    return computed["E"], computed["H"]
 
 
 def test_visits_are_probabilities_of_cells():
@@ -85,7 +87,7 @@ def test_laws_of_visits(N, M):
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 @pytest.mark.parametrize(("N", "M"), [(23, 14), (14, 23)])
 def test_blocks_of_any_size_give_the_same_numbers(monkeypatch, N, M, size, kept):
-    """However many lines are swept at once, and whether they are kept or made anew."""
+    """Any number of lines may be swept at once, and be kept or recomputed."""
     x, y = random_batch("mse", N=N, M=M)
     leaves = [tensor.requires_grad_() for tensor in (x, y, torch.tensor(0.3), torch.tensor([0.1, 1.0, 1.2]))]
 
@@ -230,25 +232,26 @@ def test_a_cost_out_of_range_leaves_no_path_in_its_pair():
 
 
 def solved(C, gamma, weights):
-    """By the torch operations, whatever is given."""
+    """Solve by the torch operations, with no check of the numbers."""
     settings = RecursionSettings(*(torch.tensor(z, dtype=torch.float64) for z in (gamma, weights)), None)
-    return results_of_costs(CostMatrices(C, None, None, unbatched=False), settings, ["H", "moments"])
+    matrices = CostMatrices(C, None, None, unbatched=False)
+    return OpsBackend().results_of_costs(matrices, settings, ["H", "moments"])
 
 
 @pytest.mark.parametrize("weights", [(-1.0, 1.0, 1.0), (1.0, torch.inf, 1.0), (1.0, 1.0, torch.nan)])
 def test_weights_out_of_range_are_seen_in_every_result(weights):
-    found = solved(torch.rand(2, 5, 4, dtype=torch.float64), 1.0, weights)
-    assert all(result.isnan().all() for result in found.values())
+    computed = solved(torch.rand(2, 5, 4, dtype=torch.float64), 1.0, weights)
+    assert all(result.isnan().all() for result in computed.values())
 
 
 @pytest.mark.parametrize("gamma", [1e-310, 1e-300, 1e-200])
 def test_a_tiny_gamma_is_the_hard_limit_with_its_ties_split(gamma):
     C = torch.rand(3, 6, 5, dtype=torch.float64)
     C[1] = 0
-    found, hard = solved(C, gamma, (1.0, 1.0, 1.0)), solved(C, 0.0, (1.0, 1.0, 1.0))
-    torch.testing.assert_close(found["value"], hard["value"], rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(found["H"][[0, 2]], hard["H"][[0, 2]], rtol=1e-12, atol=1e-12)
+    computed, hard = solved(C, gamma, (1.0, 1.0, 1.0)), solved(C, 0.0, (1.0, 1.0, 1.0))
+    torch.testing.assert_close(computed["value"], hard["value"], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(computed["H"][[0, 2]], hard["H"][[0, 2]], rtol=1e-12, atol=1e-12)
     every = torch.from_numpy(
         wl.align_costs(C[1].numpy(), gamma=1.0).H.copy()
     )  # of ties any gamma makes the same
-    torch.testing.assert_close(found["H"][1], every, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(computed["H"][1], every, rtol=1e-9, atol=1e-9)

@@ -34,9 +34,9 @@ def everything(x, y, cost, backend):
     )
     loss.sum().backward()
     a = wlt.align(x, y, X_LENGTHS, Y_LENGTHS, cost=cost, gamma=gamma, step_weights=weights, backend=backend)
-    found = [loss.detach(), x.grad, y.grad, gamma.grad, weights.grad]
-    found += [a.value, a.h, a.H, a.E, a.H_tilde, a.entropy]
-    return [*found, a.y_mod] if cost in COSTS_WITH_TARGETS else found
+    computed = [loss.detach(), x.grad, y.grad, gamma.grad, weights.grad]
+    computed += [a.value, a.h, a.H, a.E, a.H_tilde, a.entropy]
+    return [*computed, a.y_mod] if cost in COSTS_WITH_TARGETS else computed
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -47,8 +47,8 @@ def test_what_stands_in_the_padding_changes_nothing(cost, dtype, backend):
     expected = everything(x, y, cost, backend)
     assert all(result.isfinite().all() for result in expected)
     for garbage in GARBAGE:
-        found = everything(padded(x, X_LENGTHS, garbage), padded(y, Y_LENGTHS, garbage), cost, backend)
-        for mine, truth in zip(found, expected, strict=True):
+        computed = everything(padded(x, X_LENGTHS, garbage), padded(y, Y_LENGTHS, garbage), cost, backend)
+        for mine, truth in zip(computed, expected, strict=True):
             assert torch.equal(mine, truth), garbage
     x_grad, y_grad = expected[1:3]
     assert torch.equal(x_grad, padded(x_grad, X_LENGTHS, 0.0))
@@ -72,15 +72,15 @@ def test_padded_costs_are_not_read(garbage, backend):
     outside = (torch.arange(6)[:, None] >= torch.tensor(X_LENGTHS)[:, None, None]) | (
         torch.arange(4) >= torch.tensor(Y_LENGTHS)[:, None, None]
     )
-    found = []
+    computed = []
     for costs in (C, C.masked_fill(outside, garbage)):
         costs = costs.clone().requires_grad_()
         value = wlt.soft_dtw_from_costs(costs, X_LENGTHS, Y_LENGTHS, reduction="none", backend=backend)
         value.sum().backward()
-        found.append((value, costs.grad))
-    assert torch.equal(found[0][0], found[1][0])
-    assert torch.equal(found[0][1], found[1][1])
-    assert not found[0][1][outside].any()
+        computed.append((value, costs.grad))
+    assert torch.equal(computed[0][0], computed[1][0])
+    assert torch.equal(computed[0][1], computed[1][1])
+    assert not computed[0][1][outside].any()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

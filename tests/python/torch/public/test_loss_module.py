@@ -187,12 +187,3 @@ def test_repr_shows_the_settings():
         "SoftDTWLoss(cost='bce', gamma=0.1, step_weights=(0.1, 1, 1), reduction='mean', normalize='both', "
         "band=SakoeChiba(radius=4))"
     )
-
-
-def test_the_backend_is_chosen_by_device():
-    from warplens.torch.inputs.settings import chosen_backend
-
-    assert chosen_backend(None, torch.device("cpu")) == "core"
-    assert chosen_backend(None, torch.device("mps")) == "core"
-    assert chosen_backend(None, torch.device("cuda")) == "ops"
-    assert chosen_backend("ops", torch.device("cpu")) == "ops"

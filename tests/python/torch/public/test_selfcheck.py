@@ -1,4 +1,4 @@
-"""The self-check says what works, and does not call good what is wrong."""
+"""The self-check names the backends that work, and calls no wrong result good."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from oracles.every_path import soft_dtw
 from warplens import _core
 from warplens.torch import selfcheck
 from warplens.torch.backends.triton.plan import plan
-from warplens.torch.plain_loops import solve
+from warplens.torch.plain_loops import solve_by_loops
 from warplens.torch.selfcheck import CHECKED
 
 CPU = torch.device("cpu")
@@ -47,8 +47,8 @@ def test_any_wrong_result_is_a_failure(name, wrong):
     right = selfcheck.ways()[0]
 
     def step(batch):
-        found = right.step(batch)
-        return {**found, name: wrong(found[name])}
+        result = right.step(batch)
+        return {**result, name: wrong(result[name])}
 
     assert said(right)[0] == 0
     status, lines = said(right, selfcheck.Way("wrong", CPU, step), right)
@@ -67,8 +67,8 @@ def test_what_is_not_here_says_why(may_be_absent, status, word):
     def step(batch):
         raise ImportError("no such compiler\nand more")
 
-    found, lines = said(selfcheck.Way("other", CPU, step, may_be_absent))
-    assert found == status
+    result, lines = said(selfcheck.Way("other", CPU, step, may_be_absent))
+    assert result == status
     assert lines[-1].endswith(f"{word}: no such compiler")
 
 
@@ -92,7 +92,7 @@ def test_triton_without_a_device_is_absent(monkeypatch):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1), (4, 3)])
 def test_its_reference_is_the_sum_over_every_path(shape):
     C = np.random.default_rng(0).uniform(-0.5, 2.0, shape)
-    truth, found = soft_dtw(C, 0.3, (0.1, 1.0, 1.2)), solve(C, 0.3, (0.1, 1.0, 1.2))
-    assert found.value == pytest.approx(truth.value, abs=1e-12)
-    np.testing.assert_allclose(found.H, truth.H, atol=1e-12)
-    np.testing.assert_allclose(found.step_weights_grad, truth.step_weights_grad, atol=1e-12)
+    truth, result = soft_dtw(C, 0.3, (0.1, 1.0, 1.2)), solve_by_loops(C, 0.3, (0.1, 1.0, 1.2))
+    assert result.value == pytest.approx(truth.value, abs=1e-12)
+    np.testing.assert_allclose(result.H, truth.H, atol=1e-12)
+    np.testing.assert_allclose(result.step_weights_grad, truth.step_weights_grad, atol=1e-12)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 class AffineScan:
-    """Of lines (B,L) of one size.
+    """Scan of lines (B,L) of one size.
 
     Args:
         like: (B,L), a line of that size, dtype and device.
@@ -40,7 +40,7 @@ class AffineScan:
 
     @property
     def padded_length(self) -> int:
-        """L or more, so that groups are full."""
+        """The length L, or more, so that groups are full."""
         first, second, third = self._sizes
         return first * second * third
 
@@ -50,7 +50,7 @@ class AffineScan:
         return self._s[:, : self._length]
 
     def prepare(self, q: Tensor) -> list[Tensor]:
-        """P and c beside each other, (K,B,groups,R,R+1) for each level.
+        """Return P and c beside each other, (K,B,groups,R,R+1) for each level.
 
         Args:
             q: (K,B,L); the last entry leads nowhere and may be left out.
@@ -65,7 +65,7 @@ class AffineScan:
         return levels
 
     def solve(self, prepared: Sequence[Tensor], line: int, out: Tensor) -> None:
-        """Writes e (B,padded length), contiguous, of one of the prepared lines; behind L it is 0."""
+        """Write e (B,padded length), contiguous, of one of the prepared lines; behind L it is 0."""
         first, second, third = self._sizes
         groups = second * third
         P, P_of_heads, P_of_heads_of_heads = (level[line] for level in prepared)
@@ -89,7 +89,7 @@ class AffineScan:
 
 
 def _group_sizes(length: int) -> tuple[int, int, int]:
-    """Of the three levels; their product is at least the length of a line."""
+    """Return the sizes of groups on the three levels; their product is at least the length of a line."""
     # Least memory of P: L R1 numbers, and (L/R1) R2 and (L/R1/R2)^2 of heads.
     first = max(1, int((length / 8) ** (1 / 3)))
     groups = -(-length // first)
@@ -98,11 +98,11 @@ def _group_sizes(length: int) -> tuple[int, int, int]:
 
 
 def _products(q: Tensor, behind: Tensor) -> Tensor:
-    """(...,R,R+1) the products of q (...,R) from i up to before j: 1 at j = i, and 0 before.
+    """Return (...,R,R+1) the products of q (...,R) from i up to before j: 1 at j = i, and 0 before.
 
     Args:
         q: a group's factors.
-        behind: (R,R+1), whether j > i.
+        behind: (R,R+1), True where j > i.
     """
     shifted = q.new_ones((*q.shape[:-1], 1, q.shape[-1] + 1))
     shifted[..., 0, 1:] = q
@@ -110,5 +110,5 @@ def _products(q: Tensor, behind: Tensor) -> Tensor:
 
 
 def _matrices(P: Tensor) -> Tensor:
-    """P alone, (B*groups,R,R)."""
+    """Return P alone, (B*groups,R,R)."""
     return P.flatten(0, 1)[..., :-1]

@@ -1,152 +1,146 @@
-"""Pairs and cost matrices through torch operations, on whatever device they are."""
+"""Pairs and cost matrices through torch operations, on their device."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from warplens._settings import Band
-from warplens.torch.autograd.saved_gradient import pair_values
-from warplens.torch.autograd.second_derivative import CostsOf, CostSweeps, differentiable_gradient
-from warplens.torch.backends.costs import cost_matrix, images_of_targets
+from warplens.torch.autograd.saved_gradient import Solution
+from warplens.torch.autograd.second_derivative import CostSweeps
+from warplens.torch.backends.costs import cost_matrix, mapped_targets
 from warplens.torch.backends.ops.alignment_lines import AlignmentLines
 from warplens.torch.backends.ops.cost_lines import CostLines
 from warplens.torch.backends.ops.grid import Grid, grid_of
-from warplens.torch.backends.ops.recursion import solve as solve_recursion
-from warplens.torch.backends.ops.tangent import Direction
-from warplens.torch.backends.ops.tangent import tangent as tangent_of_recursion
+from warplens.torch.backends.ops.recursion import sweep
+from warplens.torch.backends.ops.tangent import Direction, tangent
+from warplens.torch.backends.protocol import Backend, solve_by_results
 from warplens.torch.inputs.batches import CostMatrices, Pairs
-from warplens.torch.inputs.masks import Sides, allowed_matrix
+from warplens.torch.inputs.masks import BatchShape, allowed_matrix
 from warplens.torch.inputs.settings import LocalCost, RecursionSettings
 
 
-def values_of_pairs(
-    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None
-) -> Tensor:
-    """Soft DTW (B,) float64 of a named cost times `shares`, differentiable in x, y, gamma and weights."""
-    solve = partial(solve_pairs, pairs, cost, settings)
-    again = partial(differentiable_gradient, costs_of_pairs(pairs, cost, settings), sweeps_of(pairs))
-    return pair_values(solve, again, (pairs.x, pairs.y), (settings.gamma, settings.step_weights), shares)
+class OpsBackend(Backend):
+    """Torch operations; bad numbers give NaN or +inf in their pair, and nothing waits for the device."""
 
+    name = "ops"
+    is_optional = False
+    refuses_bad_values = False
+    numbers_per_cell = 8
 
-def solve_pairs(
-    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, wanted: Sequence[bool]
-) -> tuple[Tensor, list[Tensor | None]]:
-    """Values (B,), and the wanted gradients in x, y, gamma (B,) and step weights (B,3)."""
-    lines = CostLines(pairs, cost, wanted[:2])
-    receive = lines.receive if any(wanted[:2]) else None
-    value, found = solve_recursion(
-        lines.grid(settings.band), settings.gamma, settings.step_weights, receive, moments=any(wanted[2:])
-    )
-    return value, [
-        *lines.gradients(),
-        -found.entropy if found and wanted[2] else None,
-        found.step_weights_grad if found and wanted[3] else None,
-    ]
+    def check_device(self, device: torch.device) -> None:
+        """Accept every device; torch itself refuses float64 where there is none."""
 
+    def takes(self, cost: LocalCost) -> bool:
+        """Take the named costs without a prior."""
+        return not cost.needs_matrix
 
-def values_of_costs(matrices: CostMatrices, settings: RecursionSettings, shares: Tensor | None) -> Tensor:
-    """Soft DTW (B,) float64 of cost matrices times `shares`, differentiable in C, gamma and step weights."""
+    def solve_pairs(
+        self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings, wanted: Sequence[bool]
+    ) -> Solution:
+        """Return values and gradients without an array of all cells."""
+        lines = CostLines(pairs, cost, wanted[:2])
+        receive = lines.receive if any(wanted[:2]) else None
+        value, moments = sweep(
+            lines.grid(settings.band), settings.gamma, settings.step_weights, receive, moments=any(wanted[2:])
+        )
+        gradients = [
+            *lines.gradients(),
+            -moments.entropy if moments and wanted[2] else None,
+            moments.step_weights_grad if moments and wanted[3] else None,
+        ]
+        return Solution(value, gradients)
 
-    def solve(wanted: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
-        names = [name for name, yes in (("H", wanted[0]), ("moments", any(wanted[1:]))) if yes]
-        found = results_of_costs(matrices, settings, names)
-        gradients = (found.get(name) for name in ("H", "gamma_grad", "step_weights_grad"))
-        return found["value"], [g if yes else None for g, yes in zip(gradients, wanted, strict=True)]
+    def solve_costs(
+        self, matrices: CostMatrices, settings: RecursionSettings, wanted: Sequence[bool]
+    ) -> Solution:
+        """Return values and gradients; that in C is held in the dtype of C alone."""
+        results_of = partial(self.results_of_costs, matrices, settings)
+        return solve_by_results(results_of, {"H": wanted[0]}, wanted[1:])
 
-    again = partial(differentiable_gradient, costs_alone(matrices, settings), sweeps_of(matrices))
-    return pair_values(solve, again, (matrices.C,), (settings.gamma, settings.step_weights), shares)
+    def results_of_pairs(
+        self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Collection[str]
+    ) -> dict[str, Tensor]:
+        """Return `value` and the named ones of H, E, h, y_mod and moments.
 
+        Of arrays of all cells there are H and E where these are named, and none else.
+        """
+        grid = CostLines(pairs, cost, (False, False)).grid(settings.band)
+        targets = mapped_targets(pairs, cost) if "y_mod" in names else None
+        return _results(grid, AlignmentLines(grid, names, pairs.x.dtype, targets), settings, names)
 
-def results_of_pairs(
-    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Collection[str]
-) -> dict[str, Tensor]:
-    """`value` and what is named of H, E, h, y_mod and moments, as `results_of_costs` gives them.
+    def results_of_costs(
+        self, matrices: CostMatrices, settings: RecursionSettings, names: Collection[str]
+    ) -> dict[str, Tensor]:
+        """Return `value` and the named ones of H, E, h and moments (entropy, gamma_grad, step_weights_grad).
 
-    Of arrays of all cells there are H and E where these are named, and none else.
-    """
-    grid = CostLines(pairs, cost, (False, False)).grid(settings.band)
-    images = images_of_targets(pairs, cost) if "y_mod" in names else None
-    return _results(grid, AlignmentLines(grid, names, pairs.x.dtype, images), settings, names)
+        Padded with zeros; H and E have the dtype of the inputs, the rest is float64.
+        """
+        grid = grid_of(matrices.C, BatchShape.of(matrices), settings.band)
+        return _results(grid, AlignmentLines(grid, names, matrices.C.dtype), settings, names)
 
+    def sweeps_of_pairs(self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> CostSweeps:
+        """Return sweeps over matrices in which forbidden cells are +inf."""
+        lengths, band = (pairs.x_lengths, pairs.y_lengths, pairs.unbatched), settings.band
 
-def results_of_costs(
-    matrices: CostMatrices, settings: RecursionSettings, names: Collection[str]
-) -> dict[str, Tensor]:
-    """`value` and what is named of H, E, h and moments (entropy, gamma_grad, step_weights_grad).
+        def costs_of(inputs: Sequence[Tensor]) -> Tensor:
+            x, y = inputs
+            C = cost_matrix(Pairs(x, y, *lengths), cost, twice=True)
+            return _with_forbidden_cells(CostMatrices(C, *lengths), band)
 
-    Padded with zeros; H and E have the dtype of the inputs, the rest is float64.
-    """
-    grid = grid_of(matrices.C, Sides.of(matrices), settings.band)
-    return _results(grid, AlignmentLines(grid, names, matrices.C.dtype), settings, names)
+        return self._sweeps(costs_of, *lengths[:2])
+
+    def sweeps_of_costs(self, matrices: CostMatrices, settings: RecursionSettings) -> CostSweeps:
+        """Return sweeps over matrices in which forbidden cells are +inf."""
+        lengths, band = (matrices.x_lengths, matrices.y_lengths, matrices.unbatched), settings.band
+
+        def costs_of(inputs: Sequence[Tensor]) -> Tensor:
+            return _with_forbidden_cells(CostMatrices(inputs[0], *lengths), band)
+
+        return self._sweeps(costs_of, *lengths[:2])
+
+    def _sweeps(
+        self,
+        costs_of: Callable[[Sequence[Tensor]], Tensor],
+        x_lengths: Tensor | None,
+        y_lengths: Tensor | None,
+    ) -> CostSweeps:
+        def matrices_of(C: Tensor) -> CostMatrices:
+            return CostMatrices(C, x_lengths, y_lengths, unbatched=False)
+
+        def gradient(C: Tensor, gamma: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            settings = RecursionSettings(gamma, weights, None)
+            results = self.results_of_costs(matrices_of(C), settings, ("H", "moments"))
+            return results["H"], results["gamma_grad"], results["step_weights_grad"]
+
+        def change(C: Tensor, gamma: Tensor, weights: Tensor, *along: Tensor) -> tuple[Tensor, ...]:
+            grid = grid_of(C, BatchShape.of(matrices_of(C)), None)
+            changes = tangent(grid, gamma, weights, Direction(*along))
+            return changes.value, changes.H, changes.gamma_grad, changes.step_weights_grad
+
+        return CostSweeps(costs_of, gradient, change)
 
 
 def _results(
     grid: Grid, alignment: AlignmentLines, settings: RecursionSettings, names: Collection[str]
 ) -> dict[str, Tensor]:
-    value, moments = solve_recursion(
+    value, moments = sweep(
         grid,
         settings.gamma,
         settings.step_weights,
         alignment.receive if alignment.is_needed else None,
         moments="moments" in names,
     )
-    found = {"value": value, **alignment.found()}
+    results = {"value": value, **alignment.results()}
     if moments is not None:
-        found["entropy"], found["gamma_grad"] = moments.entropy, -moments.entropy
-        found["step_weights_grad"] = moments.step_weights_grad
-    return found
-
-
-# What serves second derivatives lives as long as the graph. It must not hold inputs, which autograd frees.
-
-
-def costs_of_pairs(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> CostsOf:
-    """How cost matrices with forbidden cells are made of sequences that have the lengths of these."""
-    lengths, band = (pairs.x_lengths, pairs.y_lengths, pairs.unbatched), settings.band
-
-    def costs_of(inputs: Sequence[Tensor]) -> Tensor:
-        x, y = inputs
-        C = cost_matrix(Pairs(x, y, *lengths), cost, twice=True)
-        return _with_forbidden_cells(CostMatrices(C, *lengths), band)
-
-    return costs_of
-
-
-def costs_alone(matrices: CostMatrices, settings: RecursionSettings) -> CostsOf:
-    """How forbidden cells come into cost matrices that have the lengths of these."""
-    lengths, band = (matrices.x_lengths, matrices.y_lengths, matrices.unbatched), settings.band
-
-    def costs_of(inputs: Sequence[Tensor]) -> Tensor:
-        return _with_forbidden_cells(CostMatrices(inputs[0], *lengths), band)
-
-    return costs_of
-
-
-def sweeps_of(lengths: Pairs | CostMatrices) -> CostSweeps:
-    """Sweeps over cost matrices (B,N,M) with forbidden cells, of pairs that have these lengths."""
-    x_lengths, y_lengths = lengths.x_lengths, lengths.y_lengths
-
-    def matrices_of(C: Tensor) -> CostMatrices:
-        return CostMatrices(C, x_lengths, y_lengths, unbatched=False)
-
-    def gradient(C: Tensor, gamma: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        settings = RecursionSettings(gamma, weights, None)
-        found = results_of_costs(matrices_of(C), settings, ("H", "moments"))
-        return found["H"], found["gamma_grad"], found["step_weights_grad"]
-
-    def tangent(C: Tensor, gamma: Tensor, weights: Tensor, *along: Tensor) -> tuple[Tensor, ...]:
-        grid = grid_of(C, Sides.of(matrices_of(C)), None)
-        found = tangent_of_recursion(grid, gamma, weights, Direction(*along))
-        return found.value, found.H, found.gamma_grad, found.step_weights_grad
-
-    return CostSweeps(gradient, tangent)
+        results["entropy"], results["gamma_grad"] = moments.entropy, -moments.entropy
+        results["step_weights_grad"] = moments.step_weights_grad
+    return results
 
 
 def _with_forbidden_cells(matrices: CostMatrices, band: Band | None) -> Tensor:
-    """C (B,N,M) float64, with +inf where no path may go, cut off from what stood there."""
-    sides = Sides.of(matrices)
-    allowed = allowed_matrix(sides, band)
+    """Return C (B,N,M) float64, with +inf where no path may go, without gradient to what stood there."""
+    allowed = allowed_matrix(BatchShape.of(matrices), band)
     C = matrices.C.to(torch.float64)
     return C if allowed is None else torch.where(allowed, C, torch.inf)

@@ -37,7 +37,7 @@ _NOTHING = -1e300  # a finite stand-in for -inf, which could not be subtracted
 
 
 class DoublingScan:
-    """Of lines (B,L) in which any entry may be closed.
+    """Scan of lines (B,L) in which any entry may be closed.
 
     The rounds go between two buffers whose margin holds the neutral element, so nothing is cut or joined.
 
@@ -59,7 +59,7 @@ class DoublingScan:
         return self._buffers[0][:, self._margin :]
 
     def prepare(self, k: Tensor) -> list[Tensor]:
-        """For each shift d, the sums of k (K,B,L) over the run of d entries that ends at an entry."""
+        """Return for each shift d the sums of k (K,B,L) over the run of d entries that ends at an entry."""
         sums = [k]
         for half in self._shifts[:-1]:
             longer = sums[-1].clone()
@@ -68,7 +68,7 @@ class DoublingScan:
         return sums
 
     def solve(self, prepared: Sequence[Tensor], line: int, out: Tensor) -> None:
-        """Writes a (B,L) of one of the prepared lines."""
+        """Write a (B,L) of one of the prepared lines."""
         if not self._shifts:
             out.copy_(self.b)
         here, there = self._buffers
@@ -81,7 +81,7 @@ class DoublingScan:
 
 
 class SummedScan:
-    """Of lines (B,L) whose open entries are an interval each, with b = -inf where they are closed.
+    """Scan of lines (B,L) whose open entries are an interval each, with b = -inf where they are closed.
 
     Args:
         like: (B,L), a line of that size, dtype and device.
@@ -101,14 +101,14 @@ class SummedScan:
         return self._b
 
     def prepare(self, k: Tensor) -> list[Tensor]:
-        """k (K,B,L), its sums, 0 or -inf for open and closed entries, -c and c (K,B,1)."""
+        """Return k (K,B,L), its sums, 0 or -inf for open and closed entries, -c and c (K,B,1)."""
         closed = k == -torch.inf
         sums = k.masked_fill(closed, 0.0).cumsum_(-1)
         c = self._softmax.negligible(torch.linalg.vector_norm(sums, torch.inf, -1, keepdim=True))
         return [k, sums, torch.zeros_like(k).masked_fill_(closed, -torch.inf), -c, c]
 
     def solve(self, prepared: Sequence[Tensor], line: int, out: Tensor) -> None:
-        """Writes a (B,L) of one of the prepared lines."""
+        """Write a (B,L) of one of the prepared lines."""
         k, S, closed, least, most = (each[line] for each in prepared)
         b, T, G, terms = self._b, self._T, self._G[0], self._terms[:, 1:]  # the first is 0
         torch.sub(b, S, out=self._lifted[:, 1:])

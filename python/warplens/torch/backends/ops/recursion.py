@@ -45,7 +45,7 @@ _KEPT_CELLS = 2**21
 
 @dataclass(frozen=True)
 class Moments:
-    """Of the distribution of paths."""
+    """Entropy and mean costs by step of the distribution of paths."""
 
     entropy: Tensor  # (B,), -dSDTW/dgamma
     step_weights_grad: Tensor  # (B,3) horizontal, vertical, diagonal
@@ -63,8 +63,8 @@ class Recursion:
 
     @classmethod
     def of(cls, grid: Grid, gamma: Tensor, step_weights: Tensor) -> "Recursion":
-        """With step weights horizontal, vertical, diagonal; out of range they make every pair NaN."""
-        device = grid.sides.device
+        """Return the sweeps for step weights horizontal, vertical, diagonal; bad ones make every pair NaN."""
+        device = grid.batch_shape.device
         weights = step_weights.to(device, non_blocking=True).roll(1)
         weights = weights.masked_fill(~is_proper(weights).all(), torch.nan)
         softmax = SoftMaximum(gamma, device)
@@ -78,23 +78,23 @@ class Recursion:
         )
 
     def border(self) -> Tensor:
-        """log a before the first line, with the border entry in front (B,1+L): a(0,0) = 1, the rest 0."""
+        """Return log a (B,1+L) before the first line, a border entry in front: a(0,0) = 1, the rest 0."""
         _, batch, length = self.grid.shape
         border = self.rates.new_full((batch, 1 + length), -torch.inf)
         border[:, 0] = 0.0
         return border
 
     def log_factors(self, costs: Tensor) -> Tensor:
-        """log k (3,K,B,L) of costs (K,B,L)."""
+        """Return log k (3,K,B,L) of costs (K,B,L)."""
         forbidden = costs == torch.inf
         return (self.rates * costs.masked_fill(forbidden, 0.0)).masked_fill_(forbidden, -torch.inf)
 
     def overflows(self, costs: Tensor) -> Tensor:
-        """(B,), whether one of costs (K,B,L) is out of range, and so would leave a gap where none may be."""
+        """Return (B,), True where a cost of (K,B,L) is out of range, which leaves a gap where none may be."""
         return (self.rates.amin() * costs == -torch.inf).any(2).any(0)
 
     def accumulate(self, k: Tensor, before: Tensor) -> Tensor:
-        """log a (1+K,B,1+L): the line before, then those of the block; a border entry in front of each."""
+        """Return log a (1+K,B,1+L): the line before, then the block; a border entry in front of each."""
         log_a = before.new_full((1 + k.shape[1], *before.shape), -torch.inf)
         log_a[0] = before
         prepared = self.up.prepare(k[self.grid.along])
@@ -107,19 +107,19 @@ class Recursion:
         return log_a
 
     def probabilities(self, k: Tensor, log_a: Tensor) -> Tensor:
-        """p (3,K,B,L); k is used up."""
+        """Return p (3,K,B,L); k is overwritten."""
         k[DIAGONAL].add_(log_a[:-1, :, :-1])
         k[self.grid.across].add_(log_a[:-1, :, 1:])
         k[self.grid.along].add_(log_a[1:, :, :-1])
         return self.softmax.probabilities(k)
 
     def visits(self, p: Tensor, ends: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
-        """E (K,B,L) of a block, and what arrives from it at the line before, (B,L).
+        """Return E (K,B,L) of a block, and its contribution (B,L) to the line before.
 
         Args:
             p: (3,K,B,L).
-            ends: (K,B,L or more), contiguous, 1 where a path ends, else 0; used up.
-            after: (B,L), what arrives at the last line from the next block.
+            ends: (K,B,L or more), contiguous, 1 where a path ends, else 0; overwritten.
+            after: (B,L), the contribution of the next block to the last line.
         """
         prepared = self.down.prepare(p[self.grid.along, ..., 1:])
         E = ends[..., : p.shape[-1]]
@@ -131,39 +131,39 @@ class Recursion:
         return E, after
 
     def ends_in(self, lines: slice, value: Tensor) -> Tensor:
-        """(K,B,L or more), 1 where a pair with a path ends."""
+        """Return (K,B,L or more), 1 where a pair with a path ends."""
         line, inside = self._place(lines)
-        batch = self.grid.sides.batch
+        batch = self.grid.batch_shape.batch
         ends = value.new_zeros((lines.stop - lines.start, batch, self.down.padded_length))
         pair = torch.arange(batch, device=value.device)
         ends[line, pair, self.grid.ends[1]] = (inside & (value != torch.inf)).to(value.dtype)
         return ends
 
     def at_ends(self, lines: slice, log_a: Tensor, otherwise: Tensor) -> Tensor:
-        """log a (B,) where a pair ends, for those that end in the block."""
+        """Return log a (B,) where a pair ends, for those that end in the block."""
         line, inside = self._place(lines)
         pair = torch.arange(len(otherwise), device=otherwise.device)
         return torch.where(inside, log_a[line + 1, pair, self.grid.ends[1] + 1], otherwise)
 
     def _place(self, lines: slice) -> tuple[Tensor, Tensor]:
-        """The line of the block in which each pair ends, and whether it does so in this block."""
+        """Return the line of the block in which each pair ends, and True where it ends in this block."""
         line = self.grid.ends[0] - lines.start
         last = lines.stop - lines.start - 1
         return line.clamp(0, last), (line >= 0) & (line <= last)
 
 
 @torch.no_grad()
-def solve(
+def sweep(
     grid: Grid, gamma: Tensor, step_weights: Tensor, receive: Receive | None = None, *, moments: bool = False
 ) -> tuple[Tensor, Moments | None]:
-    """Soft DTW of B cost matrices; no graph is kept.
+    """Compute soft DTW of B cost matrices, without a graph.
 
     Args:
         grid: the matrices.
         gamma: () float64; 0 is hard DTW.
         step_weights: (3,) float64: horizontal, vertical, diagonal.
         receive: takes the soft alignments, the last block first.
-        moments: whether these are wanted.
+        moments: compute these too.
 
     Returns:
         The values (B,) float64, +inf where there is no path, and the moments (0 where there is no path).
@@ -171,7 +171,7 @@ def solve(
     recursion = Recursion.of(grid, gamma, step_weights)
     shorter, batch, length = grid.shape
     keeps_all = shorter * batch * length <= _KEPT_CELLS
-    wants_more = receive is not None or moments
+    runs_back = receive is not None or moments
     kept: list[Tensor] = []
     before = recursion.border()
     log_end = before.new_full((batch,), -torch.inf)
@@ -180,18 +180,18 @@ def solve(
         costs = grid.costs_of(lines)
         if not grid.has_gaps:
             without_path |= recursion.overflows(costs)
-        k = recursion.log_factors(grid.cut(lines, costs))
-        del costs  # what is not needed goes at once: a block is most of the memory
+        k = recursion.log_factors(grid.forbid(lines, costs))
+        del costs  # at once: a block is most of the memory
         log_a = recursion.accumulate(k, before)
         del k
         log_end = recursion.at_ends(lines, log_a, log_end)
-        if wants_more:
+        if runs_back:
             kept.append(log_a if keeps_all else before)
         before = log_a[-1].clone()
         del log_a
     value = -recursion.softmax.scale * log_end
     value.masked_fill_(without_path & ~value.isnan(), torch.inf)
-    if not wants_more:
+    if not runs_back:
         return value, None
     del before
     weights = step_weights.to(value, non_blocking=True).roll(1)

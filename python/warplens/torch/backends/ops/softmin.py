@@ -26,13 +26,13 @@ class SoftMaximum:
         self.scale = scale.masked_fill(~is_proper(gamma), torch.nan)
 
     def combine(self, a: Tensor, b: Tensor, *, out: Tensor | None = None) -> Tensor:
-        """log(exp a + exp b), or max(a, b)."""
+        """Return log(exp a + exp b), or max(a, b)."""
         if self._on_host:
             return torch.maximum(a, b, out=out) if self._is_hard else torch.logaddexp(a, b, out=out)
         return torch.where(self._soft, torch.logaddexp(a, b), torch.maximum(a, b), out=out)
 
     def accumulate(self, b: Tensor, T: Tensor, *, out: Tensor) -> Tensor:
-        """Combines b(j) + T(n) - T(j) of all j up to n, along the last axis."""
+        """Combine b(j) + T(n) - T(j) of all j up to n, along the last axis."""
         lifted = b - T
         if self._on_host and not self._is_hard:
             return torch.logcumsumexp(lifted, -1, out=out).add_(T)
@@ -44,14 +44,14 @@ class SoftMaximum:
         return torch.where(self._soft, torch.logcumsumexp(lifted, -1) + T, greatest, out=out)
 
     def negligible(self, size: Tensor) -> Tensor:
-        """What is so far below another adds nothing to it; in the hard limit, but for errors of a `size`."""
+        """Return a distance below which a term adds nothing; in the hard limit, beyond errors of a `size`."""
         if self._on_host and not self._is_hard:
             return torch.full_like(size, _NEGLIGIBLE)
         beyond_errors = 2.0**-40 * size
         return beyond_errors if self._on_host else torch.where(self._soft, _NEGLIGIBLE, beyond_errors)
 
     def probabilities(self, z: Tensor) -> Tensor:
-        """Probability of each step from z (3, ...), summing to 1 over the first axis; 0 where no step leads.
+        """Return the probabilities of the steps from z (3, ...), with sum 1 over the first axis, or all 0.
 
         In the hard limit the first of the greatest has probability 1, so the order of z settles ties.
         """
@@ -67,5 +67,5 @@ class SoftMaximum:
 
 
 def is_proper(number: Tensor) -> Tensor:
-    """Whether gamma or step weights are in range."""
+    """Return True where gamma or step weights are in range."""
     return (number >= 0) & number.isfinite()

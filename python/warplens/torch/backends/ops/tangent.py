@@ -1,8 +1,8 @@
-"""How soft DTW and its gradient change along a direction: Hessian-vector products in torch operations.
+"""Tangents of soft DTW and of its gradient along a direction: Hessian-vector products in torch operations.
 
-Let ' be the derivative along a direction (C', g', w'), z_s = w_s C + D(before s) what softmin compares, and
-p_s the probability of step s. As in `recursion` one axis is looped over and the other scanned;
-both sweeps are affine with the probabilities for factors:
+Let ' be the derivative along a direction (C', g', w'), z_s = w_s C + D(before s) the terms of the softmin,
+and p_s the probability of step s. As in `recursion` one axis is looped over and the other scanned; both
+sweeps are affine with the probabilities for factors:
 
     z'_s = w'_s C + w_s C' + g' log p_s + D'(before s),        D' = p_h z'_h + p_v z'_v + p_d z'_d
     p'_s = p_s sum_r p_r (z'_r - z'_s) / g
@@ -27,16 +27,16 @@ from warplens.torch.backends.ops.recursion import Recursion
 
 @dataclass(frozen=True)
 class Direction:
-    """Where C, gamma and step weights go."""
+    """A direction in C, gamma and the step weights."""
 
-    C: Tensor  # (B,N,M) float64; what stands where C is +inf is ignored
+    C: Tensor  # (B,N,M) float64; ignored where C is +inf
     gamma: Tensor  # () float64
     step_weights: Tensor  # (3,) float64
 
 
 @dataclass(frozen=True)
 class Tangent:
-    """What changes along a direction; 0 where there is no path."""
+    """Derivatives along a direction; 0 where there is no path."""
 
     value: Tensor  # (B,) SDTW
     H: Tensor  # (B,N,M) dSDTW/dC
@@ -45,12 +45,13 @@ class Tangent:
 
 
 def tangent(grid: Grid, gamma: Tensor, step_weights: Tensor, direction: Direction) -> Tangent:
-    """The changes for B cost matrices; arguments are those of `recursion.solve`."""
+    """Return the tangent for B cost matrices; arguments are those of `recursion.sweep`."""
     shorter, batch, length = grid.shape
     everything = slice(0, shorter)
     recursion = Recursion.of(grid, gamma, step_weights)
     weights, weights_change = (
-        w.to(grid.sides.device, non_blocking=True).roll(1) for w in (step_weights, direction.step_weights)
+        w.to(grid.batch_shape.device, non_blocking=True).roll(1)
+        for w in (step_weights, direction.step_weights)
     )
     costs = grid.costs(everything)  # (S,B,L)
     k = recursion.log_factors(costs)
@@ -65,7 +66,7 @@ def tangent(grid: Grid, gamma: Tensor, step_weights: Tensor, direction: Directio
     by_itself = (  # z' less D'(before s), (3,S,B,L)
         _by_step(weights_change) * costs
         + _by_step(weights) * costs_change
-        + direction.gamma.to(grid.sides.device, non_blocking=True) * log_p
+        + direction.gamma.to(grid.batch_shape.device, non_blocking=True) * log_p
     )
     z, D_change = _accumulate_changes(grid, p, by_itself)
     value_change = recursion.at_ends(everything, D_change, D_change[-1, :, 0])
@@ -92,7 +93,7 @@ def _by_step(weights: Tensor) -> Tensor:
 
 
 def _accumulate_changes(grid: Grid, p: Tensor, by_itself: Tensor) -> tuple[Tensor, Tensor]:
-    """z' (3,S,B,L), in the place of `by_itself`, and D' (1+S,B,1+L) with border entries in front."""
+    """Return z' (3,S,B,L), in the place of `by_itself`, and D' (1+S,B,1+L) with border entries in front."""
     shorter, batch, length = grid.shape
     D = p.new_zeros((1 + shorter, batch, 1 + length))
     # Scanned from the far end: reversed, the D' of a line is affine in its predecessor.
@@ -112,7 +113,7 @@ def _accumulate_changes(grid: Grid, p: Tensor, by_itself: Tensor) -> tuple[Tenso
 
 
 def _changes_of_probabilities(p: Tensor, z: Tensor) -> Tensor:
-    """g p'_s (3,S,B,L), from what each step gains of each other: so they add up to 0."""
+    """Return g p'_s (3,S,B,L), made of the gains of each step from each other, so that they add up to 0."""
 
     def gain(step: int, other: int) -> Tensor:
         return p[step] * p[other] * (z[other] - z[step])
@@ -122,11 +123,11 @@ def _changes_of_probabilities(p: Tensor, z: Tensor) -> Tensor:
 
 
 def _changes_of_visits(grid: Grid, p: Tensor, p_change: Tensor, E: Tensor) -> Tensor:
-    """E' (S,B,L)."""
+    """Return E' (S,B,L)."""
     scan = AffineScan(E[0])
     prepared = scan.prepare(p[grid.along, ..., 1:])
     padded = E.new_empty((*E.shape[:-1], scan.padded_length))
-    found = padded[..., : E.shape[-1]]
+    E_change = padded[..., : E.shape[-1]]
     after: Tensor | None = None  # (3,B,L) F' of the next line
     for index in reversed(range(len(E))):
         s = scan.s.zero_()
@@ -135,5 +136,5 @@ def _changes_of_visits(grid: Grid, p: Tensor, p_change: Tensor, E: Tensor) -> Te
             s += after[grid.across]
             s[:, :-1] += after[DIAGONAL, :, 1:]
         scan.solve(prepared, index, out=padded[index])
-        after = p_change[:, index] * E[index] + p[:, index] * found[index]
-    return found
+        after = p_change[:, index] * E[index] + p[:, index] * E_change[index]
+    return E_change

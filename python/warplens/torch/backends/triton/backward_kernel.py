@@ -5,8 +5,8 @@ by line. Along a line it is an affine scan in the linear domain, from the last p
 
     E(n,m) = p_along(n+1,m) E(n+1,m) + [p_across(n,m+1) E(n,m+1) + p_diagonal(n+1,m+1) E(n+1,m+1)]
 
-What a line hands to the one before, p_across E and p_diagonal E, goes through memory, because the diagonal
-part is wanted one position further on.
+The contributions of a line to the one before, p_across E and p_diagonal E, go through memory, because the
+diagonal part is wanted one position further on.
 """
 
 import triton
@@ -36,7 +36,7 @@ def visit_lines(
     TYPE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """From the last of `count` lines to the first, E and H, and the moments of these lines."""
+    """Compute E and H from the last of `count` lines to the first, and the moments of these lines."""
     pair = tl.program_id(0).to(tl.int64)
     weight_diagonal = tl.load(weights)
     weight_along = tl.load(weights + 1)

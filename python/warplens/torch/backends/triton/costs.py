@@ -1,4 +1,4 @@
-"""Where the Triton sweeps take costs from, a segment of lines at a time, and bring alignments to.
+"""The source of costs for the Triton sweeps, a segment of lines at a time, and the receiver of alignments.
 
 Lines run along the shorter axis: with N >= M a line is a target frame and its entries are prediction frames,
 with N < M they change places.
@@ -16,18 +16,18 @@ from warplens.torch.inputs.masks import within_band
 
 
 class SegmentedCosts(Protocol):
-    """Costs that are never all there at once."""
+    """Costs that are never held all at once."""
 
     def write(self, first: int, C: Tensor) -> None:
-        """Writes the costs of the lines from `first` on into C (B,K,L) float64."""
+        """Write the costs of the lines from `first` on into C (B,K,L) float64."""
 
     def collect(self, first: int, H: Tensor, E: Tensor | None) -> None:
-        """Takes the alignment of these lines and, if it was asked for, their visits, both (B,K,L)."""
+        """Take the alignment of these lines and, if asked for, their visits, both (B,K,L)."""
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Which side is the longer one, and the cells each pair has."""
+class LineLayout:
+    """The axis along which lines run in a batch, and the cells of each pair."""
 
     long_is_x: bool
     batch: int
@@ -38,21 +38,21 @@ class Sides:
     band: Band | None
 
     @classmethod
-    def of(cls, given: Pairs | CostMatrices, band: Band | None) -> "Sides":
-        """The sides of a batch."""
+    def of(cls, given: Pairs | CostMatrices, band: Band | None) -> "LineLayout":
+        """Return the layout of a batch."""
         x, y = (given.x, given.y) if isinstance(given, Pairs) else (given.C, given.C.mT)
         N, M = lengths_or_all(given.x_lengths, x), lengths_or_all(given.y_lengths, y)
         rows, columns = x.shape[1], y.shape[1]
         return cls(rows >= columns, len(x), min(rows, columns), max(rows, columns), N, M, band)
 
     def ends(self) -> Tensor:
-        """(2,B) last line and last entry; -1 for a pair with a length that does not fit."""
+        """Return the last line and the last entry (2,B); -1 for a pair with a length that does not fit."""
         short, long = (self.M, self.N) if self.long_is_x else (self.N, self.M)
         fits = (short >= 1) & (short <= self.lines) & (long >= 1) & (long <= self.length)
         return torch.stack([short, long]).sub_(1).masked_fill_(~fits, -1)
 
     def forbid(self, first: int, C: Tensor) -> None:
-        """Puts +inf into the cells of C (B,K,L) that are outside the band."""
+        """Put +inf into the cells of C (B,K,L) that are outside the band."""
         if self.band is None:
             return
         line = torch.arange(first, first + C.shape[1], device=C.device).view(1, -1, 1)
@@ -63,25 +63,25 @@ class Sides:
 
 
 class MatrixCosts:
-    """Costs that were given as matrices (B,N,M), whose alignments are wanted as such."""
+    """Costs that are given as matrices (B,N,M), and their alignments as matrices."""
 
-    def __init__(self, C: Tensor, sides: Sides, *, keeps_H: bool, keeps_E: bool = False) -> None:
-        self._sides = sides
+    def __init__(self, C: Tensor, layout: LineLayout, *, keeps_H: bool, keeps_E: bool = False) -> None:
+        self._layout = layout
         self._C = C
         self.H = torch.empty_like(C, memory_format=torch.contiguous_format) if keeps_H else None
         self.E = torch.empty_like(C, memory_format=torch.contiguous_format) if keeps_E else None
 
     def write(self, first: int, C: Tensor) -> None:
-        """Copies lines of the matrices."""
+        """Copy lines of the matrices."""
         C.copy_(self._lines(self._C, first, C))
-        self._sides.forbid(first, C)
+        self._layout.forbid(first, C)
 
     def collect(self, first: int, H: Tensor, E: Tensor | None) -> None:
-        """Copies lines into the matrices."""
+        """Copy lines into the matrices."""
         for kept, lines in ((self.H, H), (self.E, E)):
             if kept is not None and lines is not None:
                 self._lines(kept, first, lines).copy_(lines)
 
     def _lines(self, cells: Tensor, first: int, like: Tensor) -> Tensor:
-        turned = cells.mT if self._sides.long_is_x else cells
-        return turned[:, first : first + like.shape[1]]
+        lines = cells.mT if self._layout.long_is_x else cells
+        return lines[:, first : first + like.shape[1]]

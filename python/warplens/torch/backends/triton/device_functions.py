@@ -14,13 +14,13 @@ import triton
 import triton.language as tl
 
 NOTHING = -1e300
-"""log2 of what is 0; a path's log2 is above half of it."""
+"""log2 of 0; a path's log2 is above half of it."""
 _NOTHING = tl.constexpr(NOTHING)
 
 
 @triton.jit
 def log2_of_one_plus(e):
-    """log2(1 + e) for e in [0, 1], float32: e times a polynomial fitted by least greatest error, to 2e-7."""
+    """Return log2(1 + e), e in [0, 1] float32: e times a polynomial of least greatest error, to 2e-7."""
     e2 = e * e
     e4 = e2 * e2
     # By halves (Estrin): a chain of 5 rather than of 9.
@@ -31,7 +31,7 @@ def log2_of_one_plus(e):
 
 @triton.jit
 def log2_add(a, b, TYPE: tl.constexpr):
-    """log2(2^a + 2^b); NaN if either is."""
+    """Return log2(2^a + 2^b); NaN if either is."""
     e = tl.exp2((-tl.abs(a - b)).to(TYPE))
     if TYPE == tl.float32:
         return tl.maximum(a, b) + log2_of_one_plus(e).to(tl.float64)
@@ -41,19 +41,19 @@ def log2_add(a, b, TYPE: tl.constexpr):
 
 @triton.jit
 def maximum(a, b):
-    """The greater; NaN if either is."""
+    """Return the greater; NaN if either is."""
     return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
 
 
 @triton.jit
 def add_or_maximum(a, b, is_soft, TYPE: tl.constexpr):
-    """What the recursion does with two steps: log2_add, or the greater where gamma is 0."""
+    """Combine two steps as the recursion does: log2_add, or the greater where gamma is 0."""
     return tl.where(is_soft, log2_add(a, b, TYPE), maximum(a, b))
 
 
 @triton.jit
 def log2_rate(rate, C):
-    """-rate C, and NOTHING where C = +inf or the product is beyond it."""
+    """Return -rate C, and NOTHING where C = +inf or the product is beyond it."""
     return tl.where(C == float("inf"), _NOTHING, maximum(-rate * C, _NOTHING))
 
 
@@ -79,7 +79,7 @@ def _join_affine(q1, s1, q2, s2):
 
 @triton.jit
 def log_scan(k, b, carry, is_soft, TYPE: tl.constexpr):
-    """a(n) = log2(2^(k(n) + a(n-1)) + 2^b(n)) over a block, with the carry before it."""
+    """Return a(n) = log2(2^(k(n) + a(n-1)) + 2^b(n)) over a block, with the carry before it."""
     # The first entry takes the carry in, so the scan itself gives a.
     first = tl.arange(0, k.shape[0]) == 0
     b = tl.where(first, add_or_maximum(k + carry, b, is_soft, TYPE), b)
@@ -95,7 +95,7 @@ def log_scan(k, b, carry, is_soft, TYPE: tl.constexpr):
 
 @triton.jit
 def affine_scan_reversed(q, s, carry):
-    """e(n) = q(n) e(n+1) + s(n) over a block, with the carry after it."""
+    """Return e(n) = q(n) e(n+1) + s(n) over a block, with the carry after it."""
     last = tl.arange(0, q.shape[0]) == q.shape[0] - 1
     s = tl.where(last, s + q * carry, s)
     _, e = tl.associative_scan((q, s), 0, _join_affine, reverse=True)
@@ -104,7 +104,7 @@ def affine_scan_reversed(q, s, carry):
 
 @triton.jit
 def step_probabilities(diagonal, along, across, is_soft, ALONG_FIRST: tl.constexpr, TYPE: tl.constexpr):
-    """Probabilities of the three steps into a cell, with sum 1; of no meaning where none leads there.
+    """Return the probabilities of the three steps into a cell, with sum 1; any numbers where none does.
 
     In the hard limit the first of the greatest has it all: diagonal, then horizontal, which is `along` if
     ALONG_FIRST, then vertical.
@@ -131,7 +131,7 @@ def step_probabilities(diagonal, along, across, is_soft, ALONG_FIRST: tl.constex
 
 @triton.jit
 def surprise(p, rest, TYPE: tl.constexpr):
-    """-p log2 p, with rest = 1 - p: what p near 1 has lost of it."""
+    """Return -p log2 p, with rest = 1 - p, whose digits a p near 1 has lost."""
     near = (1.0 - rest).to(TYPE)  # rounded
     lost = rest.to(TYPE)
     # log(1 - r) = -r log(u) / (u - 1) with u = 1 - r as rounded, exact to the last digits.

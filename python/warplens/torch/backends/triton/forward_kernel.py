@@ -42,7 +42,7 @@ def accumulate_lines(
     TYPE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Log-sums of `count` lines, and their step probabilities if kept."""
+    """Compute log-sums of `count` lines, and their step probabilities if kept."""
     pair = tl.program_id(0).to(tl.int64)
     rate_diagonal = tl.load(rates)
     rate_along = tl.load(rates + 1)

@@ -1,4 +1,4 @@
-"""How a batch is cut for the Triton kernels, and the memory that takes.
+"""The plan by which a batch is cut for the Triton kernels, and its memory.
 
 A segment is K lines of the shorter axis. On the way forward only the line between two segments is kept. On
 the way back each segment runs forward once more from its line, now keeping step probabilities, and then
@@ -7,7 +7,7 @@ backward. So memory grows with L (S/K + 4K) and not with S L:
     rows            (R+3,B,1+L)   log2 a of the R+1 lines around R = S/K segments, and of two at work
     costs           (B,K,L)       of one segment, whose place its alignment H takes
     probabilities   (3,B,K,L)     of one segment
-    flows           (2,2,B,1+L)   what a line of E hands to the one before
+    flows           (2,2,B,1+L)   contributions of a line of E to the one before
 
 all float64. Small batches take one segment and are not run twice.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 _BYTES = 8  # of a float64
 _SEGMENT_CELLS = 4  # numbers a cell of a segment takes: its cost and three probabilities
-_SEGMENT_BYTES = 2**23  # what a segment may always take
+_SEGMENT_BYTES = 2**23  # that a segment may always take
 _LONGEST_BLOCK = 512  # one entry a thread; twice as many join no faster than two blocks one after the other
 _WARP = 32
 _REGISTERS = 128  # of a thread: the longest block leaves it so many; told so, the assembler spills none
@@ -36,36 +36,36 @@ class Plan:
 
     @property
     def segments(self) -> int:
-        """How many there are, R."""
+        """The number of segments, R."""
         return -(-self.lines // self.segment)
 
     @property
     def warps(self) -> int:
-        """Of a program."""
+        """Warps per program."""
         return max(1, self.block // _WARP)
 
     @property
     def options(self) -> dict[str, int]:
-        """What Triton is told of a kernel; with one stage no load overtakes the store it waits for."""
+        """Launch options of a kernel; with one stage no load overtakes the store it waits for."""
         return {"num_warps": self.warps, "num_stages": 1, "maxnreg": _REGISTERS}
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
-        """Of `rows`."""
+        """Shape of `rows`."""
         return self.segments + 3, self.pairs, self.length + 1
 
     @property
     def flow_shape(self) -> tuple[int, int, int, int]:
-        """Of `flows`."""
+        """Shape of `flows`."""
         return 2, 2, self.pairs, self.length + 1
 
     def bounds(self) -> Iterator[tuple[int, int]]:
-        """First line of each segment, and how many it has."""
+        """Yield the first line of each segment and the number of its lines."""
         for first in range(0, self.lines, self.segment):
             yield first, min(self.segment, self.lines - first)
 
     def bytes(self) -> int:
-        """Memory of a sweep forward and back, without what its costs are made of."""
+        """Return the memory of a sweep forward and back, without that of the sequences or matrices."""
         cells = self.pairs * self.segment * self.length
         return _BYTES * (math.prod(self.row_shape) + math.prod(self.flow_shape) + _SEGMENT_CELLS * cells)
 
@@ -73,7 +73,7 @@ class Plan:
 def plan(
     pairs: int, lines: int, length: int, *, segment: int | None = None, block: int | None = None
 ) -> Plan:
-    """A plan for B pairs whose shorter side is S = `lines` and whose longer is L = `length`.
+    """Return a plan for B pairs whose shorter side is S = `lines` and whose longer is L = `length`.
 
     Args:
         pairs: B.

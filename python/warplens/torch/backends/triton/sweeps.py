@@ -5,7 +5,7 @@ times (forward, forward again, back): pairs run beside each other on different m
 one scan of some twenty dependent joins. So the kernels keep everything else off that chain. Costs come from
 batched products, a segment of lines before each launch, rather than from products inside the kernel, which
 would wait for them with the few warps that one pair has; joins are short (`device_functions`);
-the backward kernel finds the step probabilities made. A segment takes two launches on the way forward and
+the backward kernel reads the step probabilities. A segment takes two launches on the way forward and
 five or so on the way back.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from warplens.torch.backends.ops.softmin import LEAST_GAMMA, is_proper
 from warplens.torch.backends.triton.backward_kernel import visit_lines
-from warplens.torch.backends.triton.costs import SegmentedCosts, Sides
+from warplens.torch.backends.triton.costs import LineLayout, SegmentedCosts
 from warplens.torch.backends.triton.device_functions import NOTHING
 from warplens.torch.backends.triton.forward_kernel import accumulate_lines
 from warplens.torch.backends.triton.plan import Plan
@@ -26,21 +26,21 @@ LN_2 = 0.6931471805599453
 
 
 class Sweeps:
-    """Forward and back over one batch.
+    """The sweeps forward and back over one batch.
 
     Args:
-        costs: where costs come from and alignments go to.
-        sides: of the batch.
+        costs: gives costs and takes alignments.
+        layout: of the batch.
         settings: gamma and step weights.
         plan: for the sizes of the batch.
-        dtype: float32 or float64, what results are good for.
+        dtype: float32 or float64, the precision of results.
         device: of the batch.
     """
 
     def __init__(
         self,
         costs: SegmentedCosts,
-        sides: Sides,
+        layout: LineLayout,
         settings: RecursionSettings,
         plan: Plan,
         dtype: torch.dtype,
@@ -48,9 +48,9 @@ class Sweeps:
     ) -> None:
         from triton import language as tl
 
-        self._costs, self._plan, self._sides = costs, plan, sides
+        self._costs, self._plan, self._layout = costs, plan, layout
         self._dtype = tl.float64 if dtype == torch.float64 else tl.float32
-        self._ends = sides.ends()
+        self._ends = layout.ends()
         # Nothing here may wait for the device, and an index in a list would.
         gamma, weights = (
             number.detach().to(device, torch.float64, non_blocking=True)
@@ -58,11 +58,11 @@ class Sweeps:
         )
         is_soft = gamma > 0
         proper = is_proper(gamma) & is_proper(weights).all()
-        # Of log2 a: what a unit of it is in costs.
+        # One unit of log2 a, in costs.
         unit = torch.where(is_soft, LN_2 * gamma.clamp(min=LEAST_GAMMA), 1.0)
         self._unit = unit.masked_fill(~proper, torch.nan)
         # Diagonal, along, across, from horizontal, vertical, diagonal.
-        self._weights = weights.roll(1) if sides.long_is_x else weights.flip(0)
+        self._weights = weights.roll(1) if layout.long_is_x else weights.flip(0)
         self._rates = torch.cat([self._weights / self._unit, is_soft.to(torch.float64).view(1)])
         self._rows = torch.full(plan.row_shape, NOTHING, dtype=torch.float64, device=device)
         self._rows[0, :, 0] = 0.0  # a(0,0) = 1, all other borders 0
@@ -72,7 +72,7 @@ class Sweeps:
         self._probabilities = self._rows.new_empty(0)
 
     def forward(self, *, keep: bool) -> Tensor:
-        """Values (B,) float64, +inf without a path; `keep` if `backward` is to follow."""
+        """Return values (B,) float64, +inf without a path; `keep` if `backward` is to follow."""
         plan = self._plan
         if keep:
             self._probabilities = self._cells.new_empty(3 * len(self._cells))
@@ -84,7 +84,7 @@ class Sweeps:
         return torch.where(has_none, torch.inf, -self._unit * self._log_ends)
 
     def backward(self, *, moments: bool, visits: bool = False) -> tuple[Tensor, Tensor]:
-        """Hands alignments to the costs.
+        """Run back, and give alignments to the costs.
 
         Returns:
             Gradients in gamma (B,) and in the step weights (B,3): horizontal, vertical, diagonal; zeros
@@ -92,7 +92,7 @@ class Sweeps:
         """
         plan = self._plan
         flows = self._cells.new_zeros(plan.flow_shape)
-        found = self._cells.new_zeros((plan.segments, plan.pairs, 4))
+        sums = self._cells.new_zeros((plan.segments, plan.pairs, 4))
         E = self._cells.new_empty(len(self._cells) if visits else 0)
         for index, (first, count) in reversed(list(enumerate(plan.bounds()))):
             C = self._segment(count)
@@ -105,7 +105,7 @@ class Sweeps:
                     self._probabilities,
                     E,
                     flows,
-                    found[index],
+                    sums[index],
                     self._log_ends,
                     self._weights,
                     self._ends,
@@ -120,12 +120,12 @@ class Sweeps:
                     **plan.options,
                 )
             self._costs.collect(first, C, E[: C.numel()].view_as(C) if visits else None)
-        diagonal, along, across, entropy = found.sum(dim=0).unbind(dim=1)
-        horizontal, vertical = (along, across) if self._sides.long_is_x else (across, along)
+        diagonal, along, across, entropy = sums.sum(dim=0).unbind(dim=1)
+        horizontal, vertical = (along, across) if self._layout.long_is_x else (across, along)
         return -LN_2 * entropy, torch.stack([horizontal, vertical, diagonal], dim=1)
 
     def _segment(self, count: int) -> Tensor:
-        """(B,count,L), in the one place there is."""
+        """Return the one buffer of cells, as (B,count,L)."""
         plan = self._plan
         cells = plan.pairs * count * plan.length
         return self._cells[:cells].view(plan.pairs, count, plan.length)
@@ -148,7 +148,7 @@ class Sweeps:
                 index + 1,
                 plan.segments + 1,
                 KEEP=keep,
-                ALONG_FIRST=self._sides.long_is_x,
+                ALONG_FIRST=self._layout.long_is_x,
                 TYPE=self._dtype,
                 BLOCK=plan.block,
                 **plan.options,
@@ -156,5 +156,5 @@ class Sweeps:
 
 
 def _on_device_of(tensor: Tensor) -> AbstractContextManager[object]:
-    """Triton launches on the current device, which need not be that of the batch."""
+    """Make the device of a tensor current: Triton launches on the current one."""
     return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
