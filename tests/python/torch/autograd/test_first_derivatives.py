@@ -74,7 +74,7 @@ def test_gradcheck_of_a_callable_cost_with_its_own_parameter(backend):
 
 
 def elementwise(cost, x, target):
-    """c(x_n, t_n) for every n, as PyTorch has it: an implementation that knows nothing of warplens."""
+    """Return c(x_n, t_n) for every n by PyTorch's own losses, independent of warplens."""
     match cost:
         case "mse":
             return 0.5 * functional.mse_loss(x, target, reduction="none").sum(-1)
@@ -198,9 +198,9 @@ def test_what_a_retained_graph_hands_out_may_be_changed(reduction):
     first = torch.autograd.grad(loss, x, retain_graph=True)[0]
     expected = first.clone()
     first.zero_()
-    again = torch.autograd.grad(loss, x, retain_graph=True)[0]
-    assert torch.equal(again, expected)
-    again /= again.norm()
+    second = torch.autograd.grad(loss, x, retain_graph=True)[0]
+    assert torch.equal(second, expected)
+    second /= second.norm()
     loss.backward()
     assert torch.equal(x.grad, expected)
 
@@ -233,8 +233,8 @@ def test_many_upstream_gradients_at_once_are_those_of_a_loop(backend, reduction,
     upstream[2] = 1.0
     together = torch.autograd.grad(value, inputs, upstream, is_grads_batched=True, retain_graph=retain)
     for k, one in enumerate(upstream):
-        for found, expected in zip(together, torch.autograd.grad(loss(), inputs, one), strict=True):
-            torch.testing.assert_close(found[k], expected, rtol=1e-12, atol=1e-14)
+        for result, expected in zip(together, torch.autograd.grad(loss(), inputs, one), strict=True):
+            torch.testing.assert_close(result[k], expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -245,7 +245,7 @@ def test_vectorized_jacobians_are_those_of_a_loop(backend):
         return wlt.soft_dtw_loss(x, y, reduction="none", backend=backend)
 
     jacobian = torch.autograd.functional.jacobian
-    for found, expected in zip(
+    for result, expected in zip(
         jacobian(values, (x, y), vectorize=True), jacobian(values, (x, y)), strict=True
     ):
-        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(result, expected)

@@ -34,7 +34,7 @@ def nothing_compiled_before():
 
 @pytest.fixture
 def once():
-    """A second compilation is an error."""
+    """Make a second compilation an error."""
     with torch._dynamo.config.patch(error_on_recompile=True):
         yield
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
@@ -75,8 +75,8 @@ def gradients_of(loss, *tensors):
     return [loss.detach(), *torch.autograd.grad(loss, tensors)]
 
 
-def assert_same(found, expected):
-    for mine, theirs in zip(found, expected, strict=True):
+def assert_same(result, expected):
+    for mine, theirs in zip(result, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
@@ -100,8 +100,8 @@ def test_a_compiled_loss_is_the_loss_whatever_gamma_is(settings, backend):
     x.requires_grad_()
     for gamma in (0.1, 0.5, 1.0, 10.0):
         loss_fn.gamma.fill_(gamma)
-        found, expected = (gradients_of(loss(x, y, *LENGTHS), x) for loss in (compiled, loss_fn))
-        assert_same(found, expected)
+        result, expected = (gradients_of(loss(x, y, *LENGTHS), x) for loss in (compiled, loss_fn))
+        assert_same(result, expected)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -129,8 +129,8 @@ def test_gamma_may_move_on_before_backward_of_a_compiled_step(backend, compiler)
     loss = torch.compile(loss_fn, fullgraph=True, backend=compiler)(x, y)
     loss_fn.gamma.fill_(0.1)
     loss_fn.step_weights.fill_(0.3)
-    (found,) = torch.autograd.grad(loss, x)
-    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-13)
+    (result,) = torch.autograd.grad(loss, x)
+    torch.testing.assert_close(result, expected, rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -225,7 +225,7 @@ def test_shapes_and_numbers_are_checked_while_compiling():
 
 @pytest.fixture
 def outputs(monkeypatch):
-    """What the core is asked for."""
+    """Record the outputs that the core is asked for."""
     seen = []
 
     def recorded(name):
@@ -305,7 +305,7 @@ def test_vmap_over_one_side_lengths_and_gammas():
 
 
 def test_a_transform_inside_autograd():
-    """Gradients of parameters that the transform does not know of."""
+    """Parameters outside the transform get their gradients."""
     x, y = random_batch("mse")
     x.requires_grad_()
     total = torch.func.vmap(wlt.soft_dtw_loss)(x, y).sum()
@@ -354,6 +354,6 @@ def test_a_compiled_loss_under_autocast(dtype, backend):
     compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
     assert compiled(frames, y).dtype == torch.float32
     weight = network.weight
-    found, expected = (gradients_of(each(frames, y), weight) for each in (compiled, step))
-    for mine, theirs in zip(found, expected, strict=True):
+    result, expected = (gradients_of(each(frames, y), weight) for each in (compiled, step))
+    for mine, theirs in zip(result, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=2e-2, atol=2e-2)

@@ -26,7 +26,7 @@ def numbers(*shape, seed=0):
 
 
 def check_twice(function, backend, inputs):
-    """Every entry for the core; random projections for torch operations, which are many and small here."""
+    """Check every entry for the core, random projections for torch operations, which take longer here."""
     return gradgradcheck(function, inputs, fast_mode=backend == "ops")
 
 
@@ -91,7 +91,7 @@ def test_gradgradcheck_with_weighted_features(cost, backend):
 
 
 def hessian_by_every_path(C, gamma, weights):
-    """Of SDTW(C, gamma, w), in this order of coordinates.
+    """Return the Hessian of SDTW(C, gamma, w), in this order of coordinates.
 
     Let a path charge A = sum w_s C. Then SDTW = -gamma log sum exp(-A/gamma), its gradient in C and w is the
     mean of A' = dA/d(C, w), and the Hessian is the mean of A'' - Cov(A', A')/gamma; in gamma, -Var(A)/gamma^3
@@ -144,7 +144,7 @@ def test_the_hessian_is_that_of_every_path(gamma, weights, backend):
 
 
 def penalty(x, y, backend, **arguments):
-    """The gradient of |dSDTW/dx|^2, what a gradient penalty adds to a step."""
+    """Return the gradient of |dSDTW/dx|^2, which a gradient penalty adds to a step."""
     x = x.detach().requires_grad_()
     loss = wlt.soft_dtw_loss(x, y, backend=backend, reduction="sum", **arguments)
     (first,) = grad(loss, x, create_graph=True)
@@ -231,14 +231,14 @@ def test_a_pair_without_a_path_has_none_of_any_order(zero_infinity, backend):
         C, gamma=gamma, zero_infinity=zero_infinity, reduction="none", backend=backend
     )
     H, of_gamma = grad(values.sum(), (C, gamma), create_graph=True)
-    found = grad(H.square().sum() + of_gamma.square(), (C, gamma))
+    result = grad(H.square().sum() + of_gamma.square(), (C, gamma))
     rest = C.detach()[[0, 2]].requires_grad_()
     values = wlt.soft_dtw_from_costs(rest, gamma=gamma, reduction="none", backend=backend)
     H, of_gamma = grad(values.sum(), (rest, gamma), create_graph=True)
     alone = grad(H.square().sum() + of_gamma.square(), (rest, gamma))
-    assert not found[0][1].any()
-    torch.testing.assert_close(found[0][[0, 2]], alone[0], rtol=1e-12, atol=1e-14)
-    torch.testing.assert_close(found[1], alone[1], rtol=1e-12, atol=0)
+    assert not result[0][1].any()
+    torch.testing.assert_close(result[0][[0, 2]], alone[0], rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(result[1], alone[1], rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -246,10 +246,10 @@ def test_nan_stays_in_its_pair_and_padding_out_of_it(backend):
     x, y = random_batch("mse")
     x[0, 1, 0] = torch.nan
     x[1, 3:] = torch.nan  # padding
-    found = penalty(x, y, backend, x_lengths=[6, 3, 6])
-    assert found[0].isnan().all()
-    assert found[1:].isfinite().all()
-    assert not found[1, 3:].any()
+    result = penalty(x, y, backend, x_lengths=[6, 3, 6])
+    assert result[0].isnan().all()
+    assert result[1:].isfinite().all()
+    assert not result[1, 3:].any()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -296,7 +296,7 @@ def test_second_derivatives_of_the_sharp_value_are_an_error_that_names_it(backen
 
 
 def test_the_hessian_by_two_ways_back_is_that_of_finite_differences():
-    """What the docstring names, since torch.func.hessian goes forward."""
+    """The docstring names it, since torch.func.hessian goes forward."""
     x, y = random_batch("mse", B=1, N=3, M=2)
     x, y = x[0], y[0]
     hessian = torch.autograd.functional.hessian(lambda x: wlt.soft_dtw_loss(x, y), x)
@@ -317,9 +317,9 @@ def test_gamma_may_move_on_before_backward(backend):
     loss = loss_fn(x, y)
     loss_fn.gamma.fill_(0.1)
     for create_graph in (True, False):
-        (found,) = grad(loss, x, create_graph=create_graph, retain_graph=True)
+        (result,) = grad(loss, x, create_graph=create_graph, retain_graph=True)
         (expected,) = grad(wlt.soft_dtw_loss(x, y, gamma=2.0, backend=backend), x)
-        torch.testing.assert_close(found.detach(), expected, rtol=1e-11, atol=1e-13)
+        torch.testing.assert_close(result.detach(), expected, rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -350,7 +350,7 @@ def test_inputs_are_free_after_backward_though_the_loss_lives(from_costs, backen
 
 
 def kept_storages(node):
-    """What the graph from a node on holds until backward."""
+    """Yield the storages that the graph from a node on holds until backward."""
     kept = list(getattr(node, "saved_tensors", ()))
     kept += [getattr(node, name) for name in dir(node) if name.startswith("_saved_")]
     yield from (tensor.untyped_storage() for tensor in kept if isinstance(tensor, torch.Tensor))
@@ -361,7 +361,7 @@ def kept_storages(node):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_many_second_derivatives_at_once_are_an_error(backend):
-    """Their first ones would be right, and what was differentiated from them wrong."""
+    """First derivatives would be right, and second ones wrong."""
     x, y = random_batch("mse")
 
     def loss(x):

@@ -1,4 +1,4 @@
-"""What the tests run in processes of their own: it must be importable there."""
+"""Code that the tests run in other processes, where it must be importable."""
 
 import torch
 from batches_of_pairs import random_batch
@@ -34,7 +34,7 @@ def gradients_of(model):
 
 
 def train_a_share(rank, world, store, results):
-    """One step of one process of a distributed training on its share of the batch."""
+    """Train for one step in one process of several, on its part of the batch."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
     try:

@@ -1,4 +1,4 @@
-"""The diagonal prior: its formula, what it leaves as it is, and its weight."""
+"""The diagonal prior: its formula, its weight, and the gradients and padding that it leaves alone."""
 
 import math
 from fractions import Fraction
@@ -15,7 +15,7 @@ LENGTHS = ([6, 3, 1], [4, 4, 2])
 
 
 def penalty(N, M, nu):
-    """P by its definition, a cell at a time."""
+    """Return P by its definition, a cell at a time."""
     start = [math.ceil(Fraction(m * N, M)) for m in range(M + 1)]
     distance = [[max(start[m] - n, n - start[m + 1], 0) for m in range(M)] for n in range(N)]
     return 1 - np.exp(-np.square(np.array(distance, float)) / (2 * nu))
@@ -23,8 +23,8 @@ def penalty(N, M, nu):
 
 @pytest.mark.parametrize(("N", "M"), [(1, 1), (7, 3), (12, 4), (5, 5), (3, 7), (1, 4), (40, 1)])
 def test_the_penalty_is_that_of_the_definition(N, M):
-    found = wlt.DiagonalPrior("mse", 1.0, nu=3.0)(N, M)
-    np.testing.assert_allclose(found.numpy(), penalty(N, M, 3.0), atol=1e-15)
+    result = wlt.DiagonalPrior("mse", 1.0, nu=3.0)(N, M)
+    np.testing.assert_allclose(result.numpy(), penalty(N, M, 3.0), atol=1e-15)
 
 
 @pytest.mark.parametrize(("N", "M"), [(9, 4), (11, 11), (100, 7)])
@@ -63,9 +63,9 @@ def test_it_is_added_to_the_costs_of_each_pair(cost, lengths, backend):
 def test_a_weight_of_nothing_changes_nothing(cost, backend):
     x, y = random_batch(cost)
     prior = wlt.DiagonalPrior(cost, weight=0.0)
-    plain, found = (wlt.align(x, y, *LENGTHS, cost=c, gamma=0.3, backend=backend) for c in (cost, prior))
+    plain, result = (wlt.align(x, y, *LENGTHS, cost=c, gamma=0.3, backend=backend) for c in (cost, prior))
     for name in ("value", "h", "y_mod", "H", "E", "entropy"):
-        torch.testing.assert_close(getattr(found, name), getattr(plain, name), msg=name)
+        torch.testing.assert_close(getattr(result, name), getattr(plain, name), msg=name)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,4 +1,4 @@
-"""Schedules of gamma: their formulas, resumption, and what they refuse."""
+"""Schedules of gamma: their formulas, resumption, and bad input."""
 
 import json
 import math

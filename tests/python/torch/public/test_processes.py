@@ -1,4 +1,4 @@
-"""Training in several processes, and what travels between them."""
+"""Training in several processes, and copies of a loss between them."""
 
 import copy
 import io
@@ -30,7 +30,7 @@ def test_two_processes_get_the_gradient_of_the_whole_batch(tmp_path):
     ]
     for process in processes:
         process.start()
-    found = dict(results.get(timeout=PATIENCE) for _ in processes)
+    computed = dict(results.get(timeout=PATIENCE) for _ in processes)
     for process in processes:
         process.join(PATIENCE)
         assert process.exitcode == 0
@@ -38,7 +38,7 @@ def test_two_processes_get_the_gradient_of_the_whole_batch(tmp_path):
     model(*whole_batch()).backward()
     assert len(gradients_of(model)) == 4
     for rank in range(2):
-        for mine, expected in zip(found[rank], gradients_of(model), strict=True):
+        for mine, expected in zip(computed[rank], gradients_of(model), strict=True):
             torch.testing.assert_close(
                 torch.from_numpy(mine), torch.from_numpy(expected), rtol=1e-5, atol=1e-6
             )
@@ -48,7 +48,7 @@ def test_two_processes_get_the_gradient_of_the_whole_batch(tmp_path):
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_workers_of_a_dataloader_align(start):
-    """Also where they are forked from a process whose core has threads."""
+    """Workers forked from a process whose core has threads do too."""
     if start not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no start method {start!r} on this system")
     items = AlignedItems()
@@ -56,8 +56,8 @@ def test_workers_of_a_dataloader_align(start):
     wl.align_many([items.x[0].numpy()] * 8, [items.y[0].numpy()] * 8, threads=2)
     loader = DataLoader(items, batch_size=2, num_workers=2, multiprocessing_context=start, timeout=PATIENCE)
     for part in range(2):
-        found = torch.cat([batch[part] for batch in loader])
-        assert torch.equal(found, torch.stack([item[part] for item in expected]))
+        computed = torch.cat([batch[part] for batch in loader])
+        assert torch.equal(computed, torch.stack([item[part] for item in expected]))
 
 
 LOSSES = [
@@ -93,7 +93,7 @@ def test_a_copy_computes_the_same_and_goes_its_own_way(copied, make):
 
 @pytest.mark.parametrize("make", LOSSES)
 def test_a_state_dict_brings_the_settings_along(make):
-    """Also one that was read with `weights_only`, as checkpoints are by default."""
+    """One that was read with `weights_only`, as checkpoints are by default, does too."""
     loss, other = make(), make()
     with torch.no_grad():
         for tensor in other.state_dict().values():
