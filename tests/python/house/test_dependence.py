@@ -48,3 +48,62 @@ def test_no_part_imports_one_above_it(part):
 def test_the_numpy_interface_imports_none_of_them():
     for file in PACKAGE.glob("*.py"):
         assert not set(imported_parts(file)) & FORBIDDEN.keys()
+
+
+# Inside torch, from the bottom up: a layer imports those below it. Files of one folder may import each other.
+TORCH_LAYERS = [
+    ["inputs"],
+    ["autograd"],
+    ["backends.costs", "backends.protocol", "backends.relative_alignment"],
+    ["backends.by_matrices"],
+    ["backends.core", "backends.ops"],
+    ["backends.triton"],
+    ["dispatch"],
+    ["library_operators"],
+    ["values"],
+    ["alignment", "diagonal_prior", "family", "functional", "loss", "plain_loops", "schedules", "selfcheck"],
+]
+
+
+def torch_imports():
+    """Each file of torch but the `__init__`s, as a dotted name, and the files of torch that it imports."""
+    root = PACKAGE / "torch"
+    files = {".".join(file.relative_to(root).with_suffix("").parts): file for file in root.rglob("*.py")}
+    imports = {}
+    for name, file in files.items():
+        if file.name == "__init__.py":
+            continue
+        imports[name] = set()
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("warplens.torch"):
+                module = node.module.removeprefix("warplens.torch").removeprefix(".")
+                candidates = {module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)}
+                imports[name] |= candidates & files.keys()
+    return imports
+
+
+def layer_of(name):
+    """The index of the layer of a file, and the folder or file that the layer names."""
+    for index, layer in enumerate(TORCH_LAYERS):
+        for part in layer:
+            if name == part or name.startswith(f"{part}."):
+                return index, part
+    raise AssertionError(f"torch/{name.replace('.', '/')}.py is in no layer")
+
+
+def test_torch_imports_go_down_its_layers():
+    public = len(TORCH_LAYERS) - 1
+    for name, imported in torch_imports().items():
+        layer, part = layer_of(name)
+        for other in imported:
+            other_layer, other_part = layer_of(other)
+            allowed = other_layer < layer or other_part == part or layer == other_layer == public
+            assert allowed, f"torch: {name} imports {other}"
+
+
+def test_torch_files_import_in_no_circle():
+    remaining = torch_imports()
+    while remaining:
+        leaves = {name for name, imported in remaining.items() if not imported & remaining.keys()}
+        assert leaves, f"torch: a circle among {sorted(remaining)}"
+        remaining = {name: imported for name, imported in remaining.items() if name not in leaves}
