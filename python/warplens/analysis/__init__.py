@@ -10,13 +10,13 @@ from warplens.analysis.events import (
     measure_alignment,
     summarize_levels,
 )
-from warplens.analysis.gamma_choice import GammaChoice, choose_gamma
-from warplens.analysis.gamma_sweep import GammaSweep, pool
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
-from warplens.analysis.item_sweep import sweep_item
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 from warplens.analysis.metrics import evaluate
+from warplens.analysis.sweep.gamma_choice import GammaChoice, choose_gamma
+from warplens.analysis.sweep.gamma_sweep import GammaSweep, pool
+from warplens.analysis.sweep.item_sweep import sweep_item
 
 __all__ = [
     "EventLevels",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from warplens.analysis.gamma_choice import GammaChoice, check_share, tenths_of_percent
-from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.gamma_choice import GammaChoice, check_share, tenths_of_percent
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.cli import options
 from warplens.cli.endings import end, sentences_for_errors, tell_results
 from warplens.cli.gamma_grid import GammaGrid

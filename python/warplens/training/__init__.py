@@ -5,8 +5,8 @@ Pictures need `display`; the callbacks in `warplens.training.lightning` need the
 """
 
 from warplens.training.hard_targets import hard_targets
+from warplens.training.inspection import Look, ProbeTargets, look
 from warplens.training.inspector import TargetInspector, Writer
-from warplens.training.look import Look, ProbeTargets, look
 from warplens.training.measure_segments import MeasureSegments, measure_segments
 from warplens.training.probes import Probe, Probes
 from warplens.training.target_driven_gamma import TargetDrivenGamma

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from warplens._numbers import as_count, as_number
 from warplens.analysis.sonify import SAMPLE_RATE, most_voices, sonify
 from warplens.torch import SoftDTWLoss
-from warplens.training.look import Look, ProbeTargets, check_loss, levels_of, look
+from warplens.training.inspection import Look, ProbeTargets, check_loss, levels_of, look
 from warplens.training.probes import Probes
 
 _MARGIN_FEATURES = 2

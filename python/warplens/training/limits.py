@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.metrics.events import short_and_long
-from warplens.training.look import Look
+from warplens.training.inspection import Look
 
 
 @dataclass(frozen=True)

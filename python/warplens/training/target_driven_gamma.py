@@ -9,8 +9,8 @@ import math
 
 from warplens._numbers import as_count, as_number
 from warplens.torch import GammaSchedule, SoftDTWLoss
+from warplens.training.inspection import Look, check_loss, look
 from warplens.training.limits import Limits, short_events, short_peak
-from warplens.training.look import Look, check_loss, look
 from warplens.training.probes import Probes
 from warplens.training.ranks import as_on_rank_0
 

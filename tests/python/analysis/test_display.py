@@ -14,8 +14,8 @@ from matplotlib.patches import Rectangle
 
 import warplens as wl
 from warplens.analysis import analyze_item, display, find_events, summarize_levels
-from warplens.analysis.axes import note_name
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.level_colors import LevelScale
+from warplens.analysis.ticks import note_name
 from warplens.demo.figure2 import EVENT_FEATURES, figure_2
 from warplens.io import Item
 

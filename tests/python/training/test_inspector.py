@@ -10,7 +10,7 @@ from probe_items import FPS, RecordingWriter, probes
 import warplens.torch as wlt
 from warplens.analysis.sonify import SAMPLE_RATE
 from warplens.training import TargetInspector, look
-from warplens.training.look import MEASURES
+from warplens.training.inspection import MEASURES
 
 
 def inspector(writer=None, loss=None, some=None, **options):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import note_name
+from warplens.analysis.ticks import note_name
 
 Extent = tuple[float, float]
 

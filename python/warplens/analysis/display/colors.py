@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.level_colors import LevelScale
 
 CURVE_COLORS = ("#000000", "#0072b2", "#009e73", "#e69f00", "#cc79a7")
 """Colours of unlike things: Okabe and Ito's, which the colour-blind tell apart."""

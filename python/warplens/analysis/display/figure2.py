@@ -5,12 +5,12 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 import warplens as wl
+from warplens.analysis.cost_matrices import local_costs
 from warplens.analysis.display.colors import cost_bar, level_bar
 from warplens.analysis.display.matrices import alignment, cost_matrix
 from warplens.analysis.display.piano_roll import mark_event, piano_roll
 from warplens.analysis.events import Events, find_events, summarize_levels
-from warplens.analysis.level_scale import LevelScale
-from warplens.analysis.local_costs import local_costs
+from warplens.analysis.level_colors import LevelScale
 from warplens.io import Item
 
 SHORT, LONG = "-", "--"

@@ -6,12 +6,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 import warplens as wl
+from warplens.analysis.cost_matrices import local_costs
 from warplens.analysis.display.colors import cost_bar
 from warplens.analysis.display.curves import magnitude_over_duration, row_sums
 from warplens.analysis.display.matrices import accumulated_cost, alignment, cost_matrix
 from warplens.analysis.display.roll_grid import roll_grid
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.local_costs import local_costs
 from warplens.analysis.predicted_levels import predicted_levels
 from warplens.io import Item
 from warplens.io.replacing import replacing

@@ -16,7 +16,7 @@ from warplens.analysis.display.axes import (
     pooled_extent,
 )
 from warplens.analysis.display.colors import LevelNorm, level_colors
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.level_colors import LevelScale
 
 
 def piano_roll(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from warplens.analysis.display.colors import level_bar
 from warplens.analysis.display.piano_roll import piano_roll
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.level_colors import LevelScale
 
 _MARGIN_FEATURES = 2
 

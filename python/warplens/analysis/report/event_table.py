@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import note_name
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.ticks import note_name
 from warplens.io import Item
 
 MAX_EVENTS = 200

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import round_steps
 from warplens.analysis.report.overview import SHOWN, Overview, Shown
+from warplens.analysis.ticks import round_steps
 
 WANTED_SHARE = 0.95
 """Of all events: a gamma that keeps as many can be recommended."""

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import Tick, feature_ticks, frame_ticks
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.level_colors import LevelScale
 from warplens.analysis.predicted_levels import predicted_levels
 from warplens.analysis.report.event_table import EventTable, event_table
 from warplens.analysis.report.magnitude import MagnitudePlot, magnitude_plots
@@ -24,6 +23,7 @@ from warplens.analysis.report.panels import (
     target_marks,
 )
 from warplens.analysis.report.piano_roll import color_bar_png, data_uri, piano_roll_png
+from warplens.analysis.ticks import Tick, feature_ticks, frame_ticks
 from warplens.io import Item
 
 _MARGIN_FEATURES = 2

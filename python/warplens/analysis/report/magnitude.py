@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import Tick
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.ticks import Tick
 
 _SHORTEST = 0.1
 """Frames; an event that gets less stands at the left end."""

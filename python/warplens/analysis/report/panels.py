@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import Tick, frame_ticks, round_steps
 from warplens.analysis.events import Events
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.report.piano_roll import frames_per_column
+from warplens.analysis.ticks import Tick, frame_ticks, round_steps
 
 LONG_ROLL_FRAMES = 900
 """Longer rolls take the width of the page each, and can be stretched beyond it."""

@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 
 import warplens as wl
 from warplens.analysis.events import find_events, summarize_levels
-from warplens.analysis.gamma_sweep import lost_to_collapse, pool
-from warplens.analysis.item_sweep import sweep_item
 from warplens.analysis.metrics import evaluate, frame_f_measure, short_and_long
+from warplens.analysis.sweep.gamma_sweep import lost_to_collapse, pool
+from warplens.analysis.sweep.item_sweep import sweep_item
 
 GAMMAS = (0.05, 0.5, 2.0, 20.0)
 

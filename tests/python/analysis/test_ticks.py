@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warplens.analysis.axes import feature_ticks, frame_ticks, note_name, round_steps
+from warplens.analysis.ticks import feature_ticks, frame_ticks, note_name, round_steps
 
 
 @pytest.mark.parametrize(("pitch", "name"), [(21, "A0"), (60, "C4"), (61, "C♯4"), (69, "A4"), (108, "C8")])

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 
-from analysis.report_pages import Page, assert_needs_nothing, entry, write
+from analysis.report.report_pages import Page, assert_needs_nothing, entry, write
 from PIL import Image
 
 from warplens.analysis.item_analysis import analyze_item

@@ -17,7 +17,7 @@ pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 pytest.importorskip("playwright")
 
-from analysis.report_pages import entry, renamed, rows_of_all, write
+from analysis.report.report_pages import entry, renamed, rows_of_all, write
 from playwright.sync_api import sync_playwright
 
 from warplens.analysis.item_analysis import analyze_item

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from warplens.analysis.gamma_choice import choose_gamma, percent
-from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.gamma_choice import choose_gamma, percent
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
 
 GRID = (0.01, 0.1, 1.0, 10.0)
 

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 
-from analysis.report_pages import Page, assert_needs_nothing, entry, renamed, rows_of_all, write
+from analysis.report.report_pages import Page, assert_needs_nothing, entry, renamed, rows_of_all, write
 from jinja2 import Environment
 
 from warplens.analysis.report import ReportItem, Sound, write_report

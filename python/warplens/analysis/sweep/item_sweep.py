@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from warplens.analysis.events import find_events
-from warplens.analysis.gamma_sweep import GammaSweep, lost_to_collapse
 from warplens.analysis.measured_alignments import align_and_measure
 from warplens.analysis.metrics import MEASURES
 from warplens.analysis.metrics.events import short_and_long
 from warplens.analysis.metrics.frames import STRONG_THRESHOLD
+from warplens.analysis.sweep.gamma_sweep import GammaSweep, lost_to_collapse
 from warplens.io import Item
 
 _ENTROPY = MEASURES.index("entropy")

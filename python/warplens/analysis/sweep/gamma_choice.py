@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
 
 
 @dataclass(frozen=True)
