@@ -3,6 +3,7 @@
 Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs the extra `analysis`.
 """
 
+from warplens.analysis.cost_matrices import accumulated_costs, local_costs
 from warplens.analysis.events import (
     Events,
     event_levels,
@@ -25,11 +26,13 @@ __all__ = [
     "GammaSweep",
     "ItemAnalysis",
     "Marginals",
+    "accumulated_costs",
     "analyze_item",
     "choose_gamma",
     "evaluate",
     "event_levels",
     "find_events",
+    "local_costs",
     "measure_alignment",
     "pool",
     "summarize_levels",

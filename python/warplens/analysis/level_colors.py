@@ -56,6 +56,18 @@ class LevelScale:
         return int(np.clip(np.ceil(position * 255), 0, 256))
 
 
+def predicted_levels(predictions: NDArray[Any], cost: str) -> NDArray[Any]:
+    """Predictions on the scale of their targets: logits become probabilities, log-rates rates."""
+    if cost == "bce_logits":
+        return np.asarray(0.5 * (1 + np.tanh(predictions / 2)))
+    if cost == "ce_logits":
+        odds = np.exp(predictions - predictions.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    if cost == "poisson_log":
+        return np.asarray(np.exp(predictions))
+    return predictions
+
+
 def _ramp(n_colours: int, first: tuple[int, int, int], last: tuple[int, int, int]) -> NDArray[np.uint8]:
     at = np.linspace(0, 1, n_colours)[:, None]
     return np.rint((1 - at) * first + at * last).astype(np.uint8)

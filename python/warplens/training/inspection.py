@@ -148,7 +148,7 @@ def look(
 def levels_of(loss: SoftDTWLoss, predictions: Floats) -> Floats:
     """Predictions on the scale of their targets, (N,D): logits become probabilities, log-rates rates."""
     # Not from the top of analysis: it belongs to its pictures.
-    from warplens.analysis.predicted_levels import predicted_levels
+    from warplens.analysis.level_colors import predicted_levels
 
     cost = bare_cost(loss.cost)
     assert isinstance(cost, str)

@@ -34,7 +34,7 @@ class LevelNorm(Normalize):
         return np.ma.masked_array(self._scale.index(np.asarray(value)) / 255)
 
 
-def level_colors(scale: LevelScale) -> Colormap:
+def level_colormap(scale: LevelScale) -> Colormap:
     """The palette of the scale."""
     return ListedColormap(list(scale.palette() / 255), "levels")
 
@@ -43,7 +43,7 @@ def level_bar(ax: Axes | list[Axes], scale: LevelScale, **options: Any) -> Color
     """A colour bar beside the axes, with the threshold among its ticks."""
     first = ax[0] if isinstance(ax, list) else ax
     # On a plain norm, so that the bar is linear.
-    mappable = ScalarMappable(Normalize(scale.low, scale.high), level_colors(scale))
+    mappable = ScalarMappable(Normalize(scale.low, scale.high), level_colormap(scale))
     ticks = sorted({scale.low, min(max(scale.threshold, scale.low), scale.high), scale.high})
     bar = first.figure.colorbar(mappable, ax=ax, **{"label": "level", "ticks": ticks, "pad": 0.01, **options})
     bar.ax.set_yticklabels([format(tick, "g") for tick in ticks])

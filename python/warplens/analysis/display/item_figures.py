@@ -12,7 +12,7 @@ from warplens.analysis.display.curves import magnitude_over_duration, row_sums
 from warplens.analysis.display.matrices import accumulated_cost, alignment, cost_matrix
 from warplens.analysis.display.roll_grid import roll_grid
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.predicted_levels import predicted_levels
+from warplens.analysis.level_colors import predicted_levels
 from warplens.io import Item
 from warplens.io.replacing import replacing
 

@@ -15,7 +15,7 @@ from warplens.analysis.display.axes import (
     pooled,
     pooled_extent,
 )
-from warplens.analysis.display.colors import LevelNorm, level_colors
+from warplens.analysis.display.colors import LevelNorm, level_colormap
 from warplens.analysis.level_colors import LevelScale
 
 
@@ -64,7 +64,7 @@ def piano_roll(
         aspect="auto",
         interpolation="nearest",
         extent=(*pooled_extent(extent, len(levels), len(shown), together), low - 0.5, high + 0.5),
-        cmap=level_colors(scale),
+        cmap=level_colormap(scale),
         norm=LevelNorm(scale),
     )
     ax.set_xlim(extent)

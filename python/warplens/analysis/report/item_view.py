@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.level_colors import LevelScale
-from warplens.analysis.predicted_levels import predicted_levels
+from warplens.analysis.level_colors import LevelScale, predicted_levels
 from warplens.analysis.report.event_table import EventTable, event_table
 from warplens.analysis.report.magnitude import MagnitudePlot, magnitude_plots
 from warplens.analysis.report.measure_table import MeasureTable, measure_tables

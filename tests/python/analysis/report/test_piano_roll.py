@@ -10,8 +10,7 @@ pytest.importorskip("PIL")
 
 from PIL import Image
 
-from warplens.analysis.level_colors import LevelScale
-from warplens.analysis.predicted_levels import predicted_levels
+from warplens.analysis.level_colors import LevelScale, predicted_levels
 from warplens.analysis.report import piano_roll
 from warplens.analysis.report.piano_roll import data_uri, piano_roll_png
 
