@@ -1,7 +1,9 @@
-"""Note measures against mir_eval.transcription run on all notes at once."""
+"""Note measures against mir_eval.transcription."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from warplens.analysis.metrics import Notes, find_notes, note_measures
 
@@ -15,6 +17,16 @@ def random_roll(seed, density=0.2):
         start, length, feature = rng.integers(0, 290), rng.integers(1, 25), rng.integers(0, 20)
         roll[start : start + length, feature] = 1
     return roll
+
+
+@st.composite
+def note_lists(draw):
+    """Notes of few features, many of which overlap, in steps in which 50 ms and a fifth of them are exact."""
+    step = draw(st.sampled_from([0.001, 0.005, 0.01, 1 / 43.07]))
+    ticks = st.tuples(st.integers(0, 60), st.integers(1, 40), st.integers(0, 3))
+    notes = np.array(draw(st.lists(ticks, min_size=1, max_size=40)), np.int64)
+    onset = notes[:, 0] * step
+    return Notes(np.stack([onset, onset + notes[:, 1] * step], axis=1), notes[:, 2])
 
 
 def in_hertz(notes):
@@ -41,6 +53,34 @@ def test_f_measures_and_errors_are_those_of_mir_eval(seed, fps):
         assert (found["onset_error_ms"], found["offset_error_ms"]) == pytest.approx((onset, offset))
     else:
         assert np.isnan(found["onset_error_ms"])
+
+
+@given(note_lists(), note_lists())
+def test_as_many_notes_match_as_in_mir_eval(estimate, reference):
+    found = note_measures(estimate, reference)
+    together = (*in_hertz(reference), *in_hertz(estimate))
+    for name, offsets in (("note_onset_f", {"offset_ratio": None}), ("note_f", {})):
+        matched = len(transcription.match_notes(*together, **offsets))
+        precision, recall, f_measure, _ = transcription.precision_recall_f1_overlap(*together, **offsets)
+        hits = found[name] * (len(estimate) + len(reference)) / 2
+        assert hits == pytest.approx(matched, abs=1e-9)
+        assert hits / len(estimate) == pytest.approx(precision, abs=1e-9)
+        assert hits / len(reference) == pytest.approx(recall, abs=1e-9)
+        assert found[name] == pytest.approx(f_measure, abs=1e-9)
+
+
+@pytest.mark.parametrize("fps", [100.0, 20.0, 43.07])
+def test_notes_of_rolls_whose_onsets_are_off_by_the_tolerance_match(fps):
+    """Quotients of frames and fps may come out above 50 ms by rounding alone."""
+    frames = int(0.05 * fps)
+    for first in range(0, 2000, 37):
+        interval = np.array([[first, first + 9]])
+        reference, estimate = (
+            Notes(frame / fps, np.zeros(1, np.int64)) for frame in (interval, interval + frames)
+        )
+        assert note_measures(estimate, reference)["note_onset_f"] == 1
+        late = Notes((interval + frames + 1) / fps, np.zeros(1, np.int64))
+        assert note_measures(late, reference)["note_onset_f"] == 0
 
 
 def test_notes_are_runs_above_the_threshold():
