@@ -68,11 +68,9 @@ def average_precision(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
     # Recall rises only at the levels of wanted cells; of the others only those as high matter.
     others = estimate[~wanted]
     higher = np.sort(others[others >= hits[0]])
-    # Where each level begins; numpy.unique would import numpy.ma, which takes longer than an item does.
-    first = np.flatnonzero(np.diff(hits, prepend=-np.inf))
-    gained = np.diff(first, append=len(hits))
+    levels, first, gained = np.unique(hits, return_index=True, return_counts=True)
     n_hits = len(hits) - first
-    n_false = len(higher) - np.searchsorted(higher, hits[first])
+    n_false = len(higher) - np.searchsorted(higher, levels)
     return float(np.sum(gained * (n_hits / (n_hits + n_false))) / len(hits))
 
 

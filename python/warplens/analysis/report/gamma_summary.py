@@ -124,8 +124,6 @@ def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram 
         for i, height in enumerate(heights)
         if height
     )
-    # numpy.quantile would import numpy.ma, which takes longer than all the report says of the items.
-    places = np.multiply((0.05, 0.5, 0.95), len(values) - 1)
-    low, middle, high = np.interp(places, np.arange(len(values)), np.sort(values))
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
     words = f"median {middle:.3g}{unit}, nine of ten items between {low:.3g} and {high:.3g}{unit}"
     return Histogram(bars, f"{top:g}{unit}", words)
