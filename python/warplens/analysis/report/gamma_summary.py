@@ -1,4 +1,4 @@
-"""What each gamma does to all items together, and which one to train with."""
+"""Summary of all items at each gamma, and advice on which gamma to train with."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.report.overview import SHOWN, Overview, Shown
+from warplens.analysis.sweep.gamma_choice import (
+    SHARE_TO_KEEP,
+    decimals_of_percent,
+    largest_that_keeps,
+    percent,
+)
 from warplens.analysis.ticks import round_steps
-
-WANTED_SHARE = 0.95
-"""Of all events: a gamma that keeps as many can be recommended."""
 
 _BINS = 24
 _FEWEST_FOR_A_HISTOGRAM = 8
@@ -35,7 +38,12 @@ class GammaSummary(NamedTuple):
     """As `headings` names them."""
 
     @property
-    def share(self) -> float:
+    def kept(self) -> float:
+        """Share of the events that are kept, 1 where there are none."""
+        return (self.events - self.lost) / self.events if self.events else 1.0
+
+    @property
+    def lost_share(self) -> float:
         """Share of the events that are lost, 0 where there are none."""
         return self.lost / self.events if self.events else 0.0
 
@@ -71,33 +79,29 @@ def headings(overview: Overview) -> list[str]:
 
 
 def advice(summaries: list[GammaSummary], threshold: str) -> str:
-    """Which gamma of the run to train with: the largest that keeps nearly all events."""
+    """Recommend a gamma of the run, by the rule of `choose_gamma`."""
     with_events = [each for each in summaries if each.events]
     if not with_events:
         return "The weak targets have no events: nothing is ever active in them."
-    enough = [each for each in with_events if 1 - each.share >= WANTED_SHARE]
-    if enough:
-        best = enough[-1]
+    decimals = decimals_of_percent(SHARE_TO_KEEP)
+    kept = [percent(each.kept, decimals) for each in with_events]
+    wanted = percent(SHARE_TO_KEEP, decimals)
+    g, is_enough = largest_that_keeps(np.array([each.kept for each in with_events]))
+    gamma = with_events[g].gamma
+    if is_enough:
         words = (
-            f"γ = {best.gamma} is the largest of the run that keeps at least {_percent(WANTED_SHARE)} of all "
-            f"events at or above {threshold}: it keeps {_percent(1 - best.share)}."
+            f"γ = {gamma} is the largest of the run that keeps at least {wanted} of all "
+            f"events at or above {threshold}: it keeps {kept[g]}."
         )
-        lower = with_events[: with_events.index(best)]
-        worse = [each for each in lower if each not in enough]
-        if worse:
-            kept = _percent(1 - worse[0].share)
-            words += f" A smaller one is not safer here: γ = {worse[0].gamma} keeps {kept}."
+        worst = min(range(g + 1), key=lambda lower: with_events[lower].kept)
+        if with_events[worst].kept < SHARE_TO_KEEP:
+            words += f" A smaller one is not safer here: γ = {with_events[worst].gamma} keeps {kept[worst]}."
     else:
-        best = min(reversed(with_events), key=lambda each: each.share)
         words = (
-            f"No γ of the run keeps {_percent(WANTED_SHARE)} of all events at or above {threshold}; "
-            f"the nearest is γ = {best.gamma}, which keeps {_percent(1 - best.share)}."
+            f"No γ of the run keeps {wanted} of all events at or above {threshold}; "
+            f"the nearest is γ = {gamma}, which keeps {kept[g]}."
         )
     return words + " “warplens sweep” tries more values and gives its reasons."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
 
 
 def _known(overview: Overview) -> list[Shown]:

@@ -5,6 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from analysis.sweep.sweep_curves import curve
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
@@ -12,6 +15,7 @@ pytest.importorskip("jinja2")
 from warplens.analysis.report.gamma_summary import advice, gamma_summaries, headings
 from warplens.analysis.report.item_table import item_table_json
 from warplens.analysis.report.overview import Overview
+from warplens.analysis.sweep.gamma_choice import choose_gamma, percent
 
 
 def row(item_id, gamma, lost, events=10, **known):
@@ -90,6 +94,25 @@ def test_histograms_hold_every_item():
 def test_advice_follows_the_rule(lost, words):
     rows = [row("a", gamma, n, events=100) for gamma, n in zip((0.1, 1.0, 10.0), lost, strict=True)]
     assert words in advice(gamma_summaries(Overview.of(rows)), "0.5")
+
+
+def test_a_gamma_that_keeps_less_than_the_limit_reads_as_less():
+    """Of 100,000 events 0.94996 are kept: not 95 %, here as in a sweep."""
+    rows = [row("a", gamma, 5004, events=100_000) for gamma in (0.1, 1.0)]
+    words = advice(gamma_summaries(Overview.of(rows)), "0.5")
+    assert words.startswith("No γ of the run keeps 95 % of all events at or above 0.5;")
+    assert "the nearest is γ = 1, which keeps 94.9 %." in words
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=5))
+def test_advice_takes_the_gamma_of_a_sweep(lost):
+    gammas = [0.1 * 2**g for g in range(len(lost))]
+    rows = [row("a", gamma, n, events=40) for gamma, n in zip(gammas, lost, strict=True)]
+    words = advice(gamma_summaries(Overview.of(rows)), "0.5")
+    choice = choose_gamma(curve(lost, events=40, gammas=gammas))
+    assert words.startswith(f"γ = {choice.gamma:g} is" if choice.gamma is not None else "No γ")
+    assert f"γ = {choice.nearest:g}" in words
+    assert percent(choice.kept) in words
 
 
 def test_advice_without_events():

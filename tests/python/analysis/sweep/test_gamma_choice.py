@@ -1,32 +1,11 @@
 """The rule on curves made for it: which gamma it takes, and what its reason says."""
 
-import numpy as np
+import re
+
 import pytest
+from analysis.sweep.sweep_curves import curve
 
 from warplens.analysis.sweep.gamma_choice import choose_gamma, percent
-from warplens.analysis.sweep.gamma_sweep import GammaSweep
-
-GRID = (0.01, 0.1, 1.0, 10.0)
-
-
-def curve(lost, collapsed=None, *, events=100, gammas=GRID):
-    """A sweep that loses so many events at each gamma, so many of them to collapse."""
-    n_gammas = len(gammas)
-    return GammaSweep(
-        gammas=np.array(gammas),
-        threshold=0.5,
-        frames=1000,
-        events=events,
-        lost=np.array(lost),
-        lost_to_collapse=np.zeros(n_gammas, np.int64) if collapsed is None else np.array(collapsed),
-        short_events=np.full(n_gammas, events),
-        short_peaks=np.zeros(n_gammas),
-        fades=np.zeros(n_gammas),
-        entropy=np.zeros(n_gammas),
-        judged=0,
-        hits=np.zeros(n_gammas, np.int64),
-        active=np.zeros(n_gammas, np.int64),
-    )
 
 
 @pytest.mark.parametrize(
@@ -119,6 +98,31 @@ def test_without_events_nothing_is_recommended():
 def test_a_share_out_of_range_is_refused(share):
     with pytest.raises(ValueError, match=r"share: .*above 0 and at most 1"):
         choose_gamma(curve((0, 0, 0, 0)), share=share)
+
+
+@pytest.mark.parametrize(
+    ("share", "lost", "limit", "told"),
+    [
+        (0.95, 5004, "95 %", "94.9 %"),  # 0.94996
+        (0.95, 5001, "95 %", "94.9 %"),
+        (0.9999, 11, "99.99 %", "99.98 %"),
+        (1.0, 1, "100 %", "99.9 %"),
+        (0.07, 93001, "7 %", "6.9 %"),
+    ],
+)
+def test_what_keeps_less_than_the_limit_reads_as_less(share, lost, limit, told):
+    choice = choose_gamma(curve((lost,) * 4, events=100_000), share=share)
+    assert choice.gamma is None
+    assert f"No gamma of the grid keeps {limit} of all 100000 events" in choice.reason
+    assert f"The nearest is 10, which keeps {told} and loses" in choice.reason
+
+
+@pytest.mark.parametrize(("share", "lost"), [(0.95, 5000), (0.9999, 10), (0.07, 93000), (1 / 3, 66666)])
+def test_what_keeps_as_much_as_the_limit_reads_as_no_less(share, lost):
+    choice = choose_gamma(curve((lost,) * 4, events=100_000), share=share)
+    assert choice.gamma == 10
+    limit, kept = re.findall(r"keeps (?:at least )?([\d.]+) %", choice.reason)[:2]
+    assert float(kept) >= float(limit)
 
 
 def test_a_share_is_never_rounded_up():
