@@ -21,6 +21,9 @@ from warplens import _core
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 
+THRESHOLD = 0.5
+"""Level under which an event counts as lost, above which a cell counts as active, unless another is given."""
+
 
 @dataclass(frozen=True)
 class Events:
@@ -88,7 +91,7 @@ def event_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> N
 
 
 def summarize_levels(
-    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
+    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = THRESHOLD
 ) -> EventLevels:
     """What is kept of the level of every event; the levels are never held as a whole.
 
@@ -124,7 +127,7 @@ def measure_alignment(
     weak: NDArray[Any],
     events: Events,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     h: NDArray[Any] | None = None,
 ) -> AlignmentMeasures:
     """Marginals of a soft alignment and levels of its events, from one call; as `summarize_levels`.

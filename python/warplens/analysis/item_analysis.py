@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.events import Events, find_events
+from warplens.analysis.events import THRESHOLD, Events, find_events
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.measured_alignments import align_and_measure
 from warplens.analysis.metrics.evaluation import by_name, table_of
@@ -64,7 +64,7 @@ def analyze_item(
     gammas: Sequence[float],
     cost: str,
     step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     keep_alignment: bool = False,
 ) -> ItemAnalysis:
     """Align an item at every gamma and measure what that teaches.

@@ -13,6 +13,7 @@ import warplens as wl
 from warplens._align import align_in_full
 from warplens._settings import COSTS_WITHOUT_TARGETS
 from warplens.analysis import EventLevels, Marginals, measure_alignment
+from warplens.analysis.events import THRESHOLD
 from warplens.analysis.metrics import precision_recall_f
 from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.events import event_measures
@@ -118,7 +119,7 @@ def look(
     *,
     predictions: Sequence[Tensor] | None = None,
     gamma: float | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> Look:
     """Look at what a loss teaches on probes.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens._numbers import as_count, as_number
+from warplens.analysis.events import THRESHOLD
 from warplens.analysis.sonify import SAMPLE_RATE, most_voices, sonify
 from warplens.torch import SoftDTWLoss
 from warplens.training.inspection import Look, ProbeTargets, check_loss, levels_of, look
@@ -76,7 +77,7 @@ class TargetInspector:
         every: int = 100,
         pictures_every: int | None = 10,
         pictures_of: int = 2,
-        threshold: float = 0.5,
+        threshold: float = THRESHOLD,
         tag: str = "targets",
     ) -> None:
         check_loss(loss)

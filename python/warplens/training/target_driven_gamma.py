@@ -8,6 +8,7 @@ its targets get sharper by themselves; a low gamma on poor predictions lets alig
 import math
 
 from warplens._numbers import as_count, as_number
+from warplens.analysis.events import THRESHOLD
 from warplens.torch import GammaSchedule, SoftDTWLoss
 from warplens.training.inspection import Look, check_loss, look
 from warplens.training.limits import Limits, short_events, short_peak
@@ -80,7 +81,7 @@ class TargetDrivenGamma(GammaSchedule):
         most_blur: float | None = None,
         patience: int = 1,
         least_gain: float = 0.02,
-        threshold: float = 0.5,
+        threshold: float = THRESHOLD,
     ) -> None:
         check_loss(loss)
         self.start = as_number("start", start, above_zero=True)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from warplens.analysis.display.axes import axes_or_new, frame_extent, label_frames
 from warplens.analysis.display.colors import CURVE_COLORS, MARKERS, PATH_COLOR, line_colors
+from warplens.analysis.events import THRESHOLD
 
 _BINS = 6
 _SHARES = ("kept", "short_event_peak", "f_measure")
@@ -30,7 +31,7 @@ def magnitude_over_duration(
     fps: float | None = None,
     *,
     gammas: Sequence[float] | NDArray[np.float64] | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> Axes:
     """A point an event: its peak over its duration; a line joins the medians of six equally large groups.
 

@@ -9,7 +9,7 @@ from warplens.analysis.cost_matrices import local_costs
 from warplens.analysis.display.colors import cost_bar, level_bar
 from warplens.analysis.display.matrices import alignment, cost_matrix
 from warplens.analysis.display.piano_roll import mark_event, piano_roll
-from warplens.analysis.events import Events, find_events, summarize_levels
+from warplens.analysis.events import THRESHOLD, Events, find_events, summarize_levels
 from warplens.analysis.level_colors import LevelScale
 from warplens.io import Item
 
@@ -25,7 +25,7 @@ def figure2(
     step_weights: tuple[float, float, float] | None = None,
     short: int | None = None,
     long: int | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> Figure:
     """Four panels: costs C with the hard path, soft alignment H~, weak target Y, and Y_mod = H~ Y.
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from warplens.analysis.display.roll_grid import roll_grid
+from warplens.analysis.events import THRESHOLD
 
 
 def figure5(
@@ -17,7 +18,7 @@ def figure5(
     fps: float | None = None,
     lowest_pitch: int | None = None,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     features: tuple[int, int] | None = None,
 ) -> Figure:
     """Modified targets on the left, predictions on the right, a row a gamma.

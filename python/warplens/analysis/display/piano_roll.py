@@ -16,6 +16,7 @@ from warplens.analysis.display.axes import (
     pooled_extent,
 )
 from warplens.analysis.display.colors import LevelNorm, level_colormap
+from warplens.analysis.events import THRESHOLD
 from warplens.analysis.level_colors import LevelScale
 
 
@@ -25,7 +26,7 @@ def piano_roll(
     fps: float | None = None,
     lowest_pitch: int | None = None,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     scale: LevelScale | None = None,
     features: tuple[int, int] | None = None,
     frames: str = "prediction frame n",

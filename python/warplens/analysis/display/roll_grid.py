@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from warplens.analysis.display.colors import level_bar
 from warplens.analysis.display.piano_roll import piano_roll
+from warplens.analysis.events import THRESHOLD
 from warplens.analysis.level_colors import LevelScale
 
 _MARGIN_FEATURES = 2
@@ -19,7 +20,7 @@ def roll_grid(
     fps: float | None = None,
     lowest_pitch: int | None = None,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     features: tuple[int, int] | None = None,
 ) -> Figure:
     """Titled rolls in columns.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from warplens import Alignment
 from warplens._alignment import LEAST_ROW_SUM
-from warplens.analysis.events import find_events, measure_alignment
+from warplens.analysis.events import THRESHOLD, find_events, measure_alignment
 from warplens.analysis.measured_alignments import MeasuredAlignments
 from warplens.analysis.metrics.events import EVENT_MEASURES
 from warplens.analysis.metrics.frames import frame_measures
@@ -52,7 +52,7 @@ def evaluate(
     weak: NDArray[Any],
     *,
     strong: NDArray[Any] | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     fps: float | None = None,
 ) -> dict[str, float]:
     """All measures of one alignment.

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warplens.analysis.events import THRESHOLD
+
 STRONG_THRESHOLD = 0.5
 """A strong target is active above this level, whatever the threshold of the estimate."""
 
@@ -19,7 +21,7 @@ _ROUNDING = 1e-6
 
 
 def precision_recall_f(
-    estimate: NDArray[Any], strong: NDArray[Any], thresholds: Sequence[float] = (0.5,)
+    estimate: NDArray[Any], strong: NDArray[Any], thresholds: Sequence[float] = (THRESHOLD,)
 ) -> NDArray[np.float64]:
     """Precision, recall and F-measure at each threshold, (T, 3).
 
@@ -50,7 +52,7 @@ def precision_recall_f(
     return np.array(rows, np.float64).reshape(len(rows), 3)
 
 
-def frame_f_measure(estimate: NDArray[Any], strong: NDArray[Any], *, threshold: float = 0.5) -> float:
+def frame_f_measure(estimate: NDArray[Any], strong: NDArray[Any], *, threshold: float = THRESHOLD) -> float:
     """F-measure of `precision_recall_f` at one threshold."""
     return float(precision_recall_f(estimate, strong, (threshold,))[0, 2])
 

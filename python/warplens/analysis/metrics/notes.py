@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.events import find_events
+from warplens.analysis.events import THRESHOLD, find_events
 from warplens.analysis.metrics.frames import STRONG_THRESHOLD
 
 ONSET_TOLERANCE = 0.05
@@ -44,7 +44,7 @@ class Notes:
         return len(self.feature)
 
 
-def find_notes(roll: NDArray[Any], *, fps: float, threshold: float = 0.5) -> Notes:
+def find_notes(roll: NDArray[Any], *, fps: float, threshold: float = THRESHOLD) -> Notes:
     """Notes of a roll: maximal runs of frames above a threshold, for one feature each.
 
     Args:

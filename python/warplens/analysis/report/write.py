@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from warplens.analysis.events import THRESHOLD
 from warplens.analysis.report.addresses import (
     EMBEDDED_SOUND_BYTES,
     SoundAddresses,
@@ -70,7 +71,7 @@ def write_report(
     rows: Iterable[Row],
     load: Callable[[str], ReportItem],
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     pages: Pages = "risk",
     draw_each: DrawEach | None = None,
 ) -> None:

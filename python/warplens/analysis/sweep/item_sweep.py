@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from warplens.analysis.events import find_events
+from warplens.analysis.events import THRESHOLD, find_events
 from warplens.analysis.measured_alignments import align_and_measure
 from warplens.analysis.metrics import MEASURES
 from warplens.analysis.metrics.events import short_and_long
@@ -21,7 +21,7 @@ def sweep_item(
     gammas: Sequence[float],
     cost: str,
     step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> GammaSweep:
     """Align an item at every gamma and sum up what each keeps and loses.
 
