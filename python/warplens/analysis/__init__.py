@@ -6,7 +6,6 @@ Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs 
 from warplens.analysis.cost_matrices import accumulated_costs, local_costs
 from warplens.analysis.events import (
     Events,
-    event_levels,
     find_events,
     measure_alignment,
     summarize_levels,
@@ -30,7 +29,6 @@ __all__ = [
     "analyze_item",
     "choose_gamma",
     "evaluate",
-    "event_levels",
     "find_events",
     "local_costs",
     "measure_alignment",

@@ -69,27 +69,6 @@ def find_events(weak: NDArray[Any]) -> Events:
     return Events(found["feature"], found["start"], found["stop"])
 
 
-def event_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> NDArray[np.float64]:
-    """The level e(n) of every event in every frame.
-
-    Args:
-        H_tilde: row-normalised soft alignment, (N, M).
-        weak: weak target, (M, D).
-        events: K events of `weak`.
-
-    Returns:
-        (K, N) float64.
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
-    _check_shapes(H_tilde, weak)
-    levels = np.empty((len(events), len(H_tilde)))
-    for level, d, a, b in zip(levels, events.feature, events.start, events.stop, strict=True):
-        level[:] = H_tilde[:, a:b].astype(np.float64) @ weak[a:b, d].astype(np.float64)
-    return levels
-
-
 def summarize_levels(
     H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = THRESHOLD
 ) -> EventLevels:

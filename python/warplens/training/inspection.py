@@ -14,10 +14,9 @@ from warplens._align import align_in_full
 from warplens._settings import COSTS_WITHOUT_TARGETS
 from warplens.analysis import EventLevels, Marginals, measure_alignment
 from warplens.analysis.events import THRESHOLD
-from warplens.analysis.metrics import precision_recall_f
+from warplens.analysis.metrics import precision_recall_f, share_of_collapsed_targets
 from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.events import event_measures
-from warplens.analysis.metrics.soft_alignment import LEAST_MASS
 from warplens.io import Floats
 from warplens.torch import DiagonalPrior, SoftDTWLoss, align
 from warplens.torch.settings import bare_cost
@@ -233,7 +232,7 @@ def _measures(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: flo
     masses = np.concatenate([each.marginals.masses for each in targets])
     measures = {
         **{name: of_events[name] for name in _FROM_EVENTS},
-        "collapse": float(np.mean(masses < LEAST_MASS)),
+        "collapse": share_of_collapsed_targets(masses),
         "entropy": sum(each.entropy for each in targets) / len(h),
         "entropy_per_frame": float(np.mean(np.concatenate([e.marginals.frame_entropy for e in targets]))),
         "h_min": float(h.min()),
