@@ -10,13 +10,15 @@ import click
 import torch
 
 import warplens as wl
-from studies.mpe import finetuning, outcome, preparation, pretraining
 from studies.mpe.configuration import read_configuration
 from studies.mpe.errors import StudyError
+from studies.mpe.inputs import preparation
 from studies.mpe.lock import alone
 from studies.mpe.places import DATA, HERE, Places
+from studies.mpe.results import outcome
+from studies.mpe.results.table import write_table
 from studies.mpe.scheduler import compute_cells
-from studies.mpe.table import write_table
+from studies.mpe.training import finetuning, pretraining
 from warplens.training import Writer
 
 SCALED = HERE / "configurations" / "scaled.toml"
@@ -213,7 +215,7 @@ def every(**options: Any) -> None:
 
 
 def _draw_figures(places: Places, folder: Path) -> list[Path]:
-    from studies.mpe.figures import draw_figures  # matplotlib, which the cells do without
+    from studies.mpe.results.figures import draw_figures  # matplotlib, which the cells do without
 
     return draw_figures(places, folder)
 

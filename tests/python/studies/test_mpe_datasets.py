@@ -6,8 +6,8 @@ from published_datasets import write_bpsd, write_maestro, write_midi, write_soun
 from studies.mpe.configuration import Source
 from studies.mpe.datasets import recordings_of
 from studies.mpe.errors import StudyError
-from studies.mpe.features import compute_features, read_features
-from studies.mpe.frames import FPS
+from studies.mpe.inputs.features import compute_features, read_features
+from studies.mpe.inputs.frames import FPS
 
 NOTES = [(0.5, 1.0, 60), (1.0, 1.5, 64), (1.5, 2.5, 67)]
 

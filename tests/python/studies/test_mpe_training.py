@@ -5,19 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from studies.mpe.checkpoint import load_network, save_checkpoint
 from studies.mpe.configuration import read_configuration
 from studies.mpe.errors import StudyError
-from studies.mpe.evaluation import event_durations, predicted_peaks, promise, promise_scores
-from studies.mpe.features import LEAST_MAGNITUDE, Features, log_mel
-from studies.mpe.finetuning import objective_of
-from studies.mpe.frames import FPS, SAMPLE_RATE
-from studies.mpe.model import CONTEXT_FRAMES, ConvStack, parameter_count
-from studies.mpe.objectives import StrongTargets
+from studies.mpe.inputs.features import LEAST_MAGNITUDE, Features, log_mel
+from studies.mpe.inputs.frames import FPS, SAMPLE_RATE
+from studies.mpe.inputs.segments import batch_of, indices_of_step, random_clips, segments_of
 from studies.mpe.places import HERE
-from studies.mpe.prediction import probabilities, recording_logits, segment_logits
-from studies.mpe.segments import batch_of, indices_of_step, random_clips, segments_of
-from studies.mpe.training import Training
+from studies.mpe.results.evaluation import event_durations, predicted_peaks, promise, promise_scores
+from studies.mpe.training.checkpoint import load_network, save_checkpoint
+from studies.mpe.training.finetuning import objective_of
+from studies.mpe.training.loop import Training
+from studies.mpe.training.model import CONTEXT_FRAMES, ConvStack, parameter_count
+from studies.mpe.training.objectives import StrongTargets
+from studies.mpe.training.prediction import probabilities, recording_logits, segment_logits
 
 import warplens as wl
 from warplens.torch import align

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import torch
 
-from studies.mpe.checkpoint import load_network
 from studies.mpe.configuration import Configuration, Run
-from studies.mpe.features import read_features
-from studies.mpe.frames import FPS, LOWEST_PITCH
-from studies.mpe.gamma import schedule_of
-from studies.mpe.model import ConvStack
-from studies.mpe.objectives import HardAlignedTargets, StrongTargets, WeakTargets
+from studies.mpe.inputs.features import read_features
+from studies.mpe.inputs.frames import FPS, LOWEST_PITCH
+from studies.mpe.inputs.preparation import Progress
+from studies.mpe.inputs.segments import Batch, Segment, batch_of, indices_of_step, segments_of
 from studies.mpe.places import Places
-from studies.mpe.preparation import Progress
-from studies.mpe.segments import Batch, Segment, batch_of, indices_of_step, segments_of
-from studies.mpe.training import Objective, Training
+from studies.mpe.training.checkpoint import load_network
+from studies.mpe.training.gamma import schedule_of
+from studies.mpe.training.loop import Objective, Training
+from studies.mpe.training.model import ConvStack
+from studies.mpe.training.objectives import HardAlignedTargets, StrongTargets, WeakTargets
 from warplens.torch import SoftDTWLoss
 from warplens.training import Probe, Probes, TargetInspector, Writer
 

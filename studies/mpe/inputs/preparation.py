@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from studies.mpe.datasets import recordings_of
 from studies.mpe.datasets.rendered import fetch_performances, render
-from studies.mpe.features import compute_features
+from studies.mpe.inputs.features import compute_features
 from studies.mpe.places import Places
 
 Progress = Callable[[str], None]

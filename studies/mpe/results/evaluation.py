@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 import warplens as wl
-from studies.mpe.features import Features
-from studies.mpe.model import ConvStack
-from studies.mpe.prediction import probabilities, recording_logits
-from studies.mpe.segments import Segment
+from studies.mpe.inputs.features import Features
+from studies.mpe.inputs.segments import Segment
+from studies.mpe.training.model import ConvStack
+from studies.mpe.training.prediction import probabilities, recording_logits
 from warplens.analysis import find_events, summarize_levels
 from warplens.analysis.metrics.frames import precision_recall_f
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import torch
 
-from studies.mpe.features import read_features
-from studies.mpe.model import ConvStack, parameter_count
-from studies.mpe.objectives import StrongTargets
+from studies.mpe.inputs.features import read_features
+from studies.mpe.inputs.preparation import Progress
+from studies.mpe.inputs.segments import batch_of, random_clips
 from studies.mpe.places import Places
-from studies.mpe.preparation import Progress
 from studies.mpe.record import write_result
-from studies.mpe.segments import batch_of, random_clips
-from studies.mpe.training import Training, losses_at_ends
+from studies.mpe.training.loop import Training, losses_at_ends
+from studies.mpe.training.model import ConvStack, parameter_count
+from studies.mpe.training.objectives import StrongTargets
 
 
 def pretrain(places: Places, seed: int, progress: Progress, *, device: str = "cpu") -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from studies.mpe.errors import StudyError
-from studies.mpe.model import ConvStack
+from studies.mpe.training.model import ConvStack
 
 FORMAT = 1
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from studies.mpe.configuration import Source
 from studies.mpe.datasets import Recording, recordings_of
 from studies.mpe.errors import StudyError
-from studies.mpe.frames import (
+from studies.mpe.inputs.frames import (
     FPS,
     HIGHEST_HZ,
     HOP,

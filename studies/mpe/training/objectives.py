@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from studies.mpe.model import ConvStack
-from studies.mpe.prediction import segment_logits
-from studies.mpe.segments import Batch, Segment
+from studies.mpe.inputs.segments import Batch, Segment
+from studies.mpe.training.model import ConvStack
+from studies.mpe.training.prediction import segment_logits
 from warplens.torch import GammaSchedule, SoftDTWLoss
 from warplens.training import TargetInspector, hard_targets
 

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from studies.mpe.configuration import Run
-from studies.mpe.frames import FPS, LOWEST_PITCH
-from studies.mpe.outcome import EVENTS, EXCERPT
+from studies.mpe.inputs.frames import FPS, LOWEST_PITCH
 from studies.mpe.places import Places
-from studies.mpe.table import CAPTIONS
+from studies.mpe.results.outcome import EVENTS, EXCERPT
+from studies.mpe.results.table import CAPTIONS
 from warplens.analysis.display import figure5, magnitude_over_duration, save_figure
 
 

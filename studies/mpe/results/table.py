@@ -8,11 +8,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from studies.mpe.configuration import Configuration, Run, Source
-from studies.mpe.evaluation import SHORT_FRAMES
-from studies.mpe.features import read_features
-from studies.mpe.frames import FPS
-from studies.mpe.places import HERE, Places
+from studies.mpe.inputs.features import read_features
+from studies.mpe.inputs.frames import FPS
+from studies.mpe.places import Places
 from studies.mpe.record import read_result
+from studies.mpe.results.evaluation import SHORT_FRAMES
 
 Result = Mapping[str, Any]
 Results = Mapping[tuple[str, int], Result]
@@ -65,7 +65,10 @@ def table(places: Places, *, command: str, figures: Path, remarks: str = "") -> 
     cells = [(run.name, seed) for run in study.runs for seed in study.seeds]
     parts, shared = _data(places)
     environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("results.md.j2").render(
         study=study,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from studies.mpe.frames import N_MELS, N_PITCHES
+from studies.mpe.inputs.frames import N_MELS, N_PITCHES
 
 CONTEXT_FRAMES = 3
 """Frames on either side that an output depends on: three convolutions over three frames each."""

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from studies.mpe.checkpoint import check_width, load_checkpoint, save_checkpoint
 from studies.mpe.errors import StudyError
-from studies.mpe.model import ConvStack
-from studies.mpe.segments import Batch
+from studies.mpe.inputs.segments import Batch
+from studies.mpe.training.checkpoint import check_width, load_checkpoint, save_checkpoint
+from studies.mpe.training.model import ConvStack
 
 SAVE_EVERY_SECONDS = 60.0
 

@@ -5,9 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from studies.mpe.checkpoint import load_checkpoint, load_network
 from studies.mpe.configuration import Run
-from studies.mpe.evaluation import (
+from studies.mpe.inputs.features import read_features
+from studies.mpe.inputs.frames import FPS, LOWEST_PITCH
+from studies.mpe.inputs.preparation import Progress
+from studies.mpe.inputs.segments import segments_of
+from studies.mpe.places import Places
+from studies.mpe.record import write_result
+from studies.mpe.results.evaluation import (
     event_durations,
     frame_scores,
     logits_of,
@@ -16,14 +21,9 @@ from studies.mpe.evaluation import (
     promise_scores,
     test_logits,
 )
-from studies.mpe.features import read_features
-from studies.mpe.frames import FPS, LOWEST_PITCH
-from studies.mpe.places import Places
-from studies.mpe.prediction import probabilities
-from studies.mpe.preparation import Progress
-from studies.mpe.record import write_result
-from studies.mpe.segments import segments_of
-from studies.mpe.training import losses_at_ends
+from studies.mpe.training.checkpoint import load_checkpoint, load_network
+from studies.mpe.training.loop import losses_at_ends
+from studies.mpe.training.prediction import probabilities
 
 EXCERPT = "excerpt.npz"
 """One segment of the test: targets, predictions before and after, modified targets."""

@@ -11,8 +11,8 @@ from torch import Tensor
 import warplens as wl
 from studies.mpe.configuration import Finetuning
 from studies.mpe.errors import StudyError
-from studies.mpe.features import LEAST_MAGNITUDE, Features
-from studies.mpe.frames import FPS
+from studies.mpe.inputs.features import LEAST_MAGNITUDE, Features
+from studies.mpe.inputs.frames import FPS
 from warplens.training import measure_segments
 
 _CLIPS, _SEGMENTS = 1, 2

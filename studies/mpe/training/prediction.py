@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from studies.mpe.features import Features
-from studies.mpe.model import CONTEXT_FRAMES, ConvStack
-from studies.mpe.segments import Segment
+from studies.mpe.inputs.features import Features
+from studies.mpe.inputs.segments import Segment
+from studies.mpe.training.model import CONTEXT_FRAMES, ConvStack
 from warplens.training.probes import undisturbed
 
 _CHUNK_FRAMES = 500

@@ -1,0 +1,1 @@
+"""Evaluation of what was trained, and the table and figures made of it."""
