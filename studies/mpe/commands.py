@@ -10,7 +10,7 @@ import click
 import torch
 
 import warplens as wl
-from studies.mpe.configuration import read_configuration
+from studies.mpe.configuration_file import read_configuration
 from studies.mpe.errors import StudyError
 from studies.mpe.inputs import preparation
 from studies.mpe.lock import alone

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from studies.mpe.commands import main
-from studies.mpe.configuration import read_configuration
+from studies.mpe.configuration_file import read_configuration
 from studies.mpe.places import Places
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from studies.mpe.configuration import read_configuration
+from studies.mpe.configuration_file import read_configuration
 from studies.mpe.errors import StudyError
 from studies.mpe.inputs.features import LEAST_MAGNITUDE, Features, log_mel
 from studies.mpe.inputs.frames import FPS, SAMPLE_RATE

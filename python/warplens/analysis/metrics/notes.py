@@ -132,7 +132,7 @@ def _offsets_agree(pairs: Pairs, reference: Notes, estimate: Notes) -> NDArray[n
 def _differences(pairs: Pairs, reference: Notes, estimate: Notes) -> NDArray[np.float64]:
     """Return by how many seconds onset and offset of each pair differ, (P, 2), rounded as mir_eval does."""
     difference = np.abs(reference.intervals[pairs[:, 0]] - estimate.intervals[pairs[:, 1]])
-    return np.around(difference, _DECIMALS)
+    return np.asarray(np.around(difference, _DECIMALS), np.float64)
 
 
 def _matched(pairs: Pairs, n_estimates: int) -> Pairs:
@@ -147,5 +147,6 @@ def _matched(pairs: Pairs, n_estimates: int) -> Pairs:
     estimates = pairs[:, 1].astype(np.int32)
     bounds = np.append(begins, len(pairs)).astype(np.int32)
     graph = csr_array((np.ones(len(pairs), np.bool_), estimates, bounds), (len(begins), n_estimates))
-    partner = maximum_bipartite_matching(graph, perm_type="column")
-    return np.stack([pairs[begins, 0], partner], axis=1)[partner >= 0]
+    partner: NDArray[np.int32] = maximum_bipartite_matching(graph, perm_type="column")
+    matched: Pairs = np.stack([pairs[begins, 0], partner], axis=1)[partner >= 0]
+    return matched

@@ -172,7 +172,7 @@ def floored_percent(share: float, decimals: int = 1) -> float:
         share: from 0 to 1.
         decimals: kept of the percentage, at least as many as the limit has (`decimals_of_percent`).
     """
-    scale = 10**decimals
+    scale = 10.0**decimals
     return math.floor(100 * scale * share + 1e-9) / scale  # 0.07 is 7.000000000000001 %
 
 
