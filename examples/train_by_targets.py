@@ -8,7 +8,7 @@ starts, and the mean F-measure of the predictions over all of them, beside those
 import torch
 
 from warplens.torch import ConstantGamma, SoftDTWLoss
-from warplens.training import Probe, Probes, TargetDrivenGamma, look
+from warplens.training import Probe, Probes, TargetDrivenGamma, inspect_targets
 
 STARTS = 10
 STEPS = 300
@@ -29,7 +29,7 @@ def train(seed: int, constant: float | None = None) -> dict[str, object]:
         gamma = TargetDrivenGamma(loss_fn, probes, start=10.0, end=0.1, every=20)
     else:
         gamma = ConstantGamma(loss_fn, constant)
-    first = look(loss_fn, probes).measures["predictions_f_measure"]
+    first = inspect_targets(loss_fn, probes).measures["predictions_f_measure"]
     for _ in range(STEPS):
         loss_fn(network(spectra), torch.eye(12)).backward()
         optimizer.step()
@@ -37,7 +37,7 @@ def train(seed: int, constant: float | None = None) -> dict[str, object]:
         gamma.step()
     return {
         "first": first,
-        "last": look(loss_fn, probes).measures["predictions_f_measure"],
+        "last": inspect_targets(loss_fn, probes).measures["predictions_f_measure"],
         "gamma": loss_fn.gamma.item(),
         "log": getattr(gamma, "log", []),
     }

@@ -1,4 +1,4 @@
-"""What a loss teaches on probe items at one moment, and its measures over all of them."""
+"""Inspection of the modified targets of probe items at one moment, with measures over all of them."""
 
 import math
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from warplens._align import align_in_full
 from warplens._settings import COSTS_WITHOUT_TARGETS
 from warplens.analysis import EventLevels, Marginals, measure_alignment
 from warplens.analysis.events import THRESHOLD
+from warplens.analysis.level_colors import predicted_levels
 from warplens.analysis.metrics import precision_recall_f, share_of_collapsed_targets
 from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.events import event_measures
@@ -39,15 +40,14 @@ MEASURES = (
     "f_measure",
     "predictions_f_measure",
 )
-"""The measures of a look, see `Look`."""
-
+"""The measures of an `Inspection`."""
 
 _FROM_EVENTS = MEASURES[: MEASURES.index("collapse")]
 
 
 @dataclass(frozen=True)
 class ProbeTargets:
-    """What one probe is taught.
+    """The modified targets of one probe.
 
     Attributes:
         probe: the item.
@@ -69,13 +69,13 @@ class ProbeTargets:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a loss teaches on all probes at one moment.
+class Inspection:
+    """The modified targets of all probes at one moment.
 
     Attributes:
-        gamma: of the loss.
+        gamma: gamma of the loss.
         threshold: level under which an event counts as lost, and above which one counts as active.
-        targets: of each probe.
+        targets: the modified targets of each probe.
         left_out: ids of probes whose predictions or alignment are not finite.
         measures: over all events and frames of the probes together, as if they were one item (names as in
             `warplens.analysis.metrics`): events, events_below_threshold, kept, short_event_peak,
@@ -93,7 +93,7 @@ class Look:
 
 
 def check_loss(loss: SoftDTWLoss) -> None:
-    """Raises ValueError where a loss has no modified targets to look at."""
+    """Raise ValueError where a loss has no modified targets to inspect."""
     cost = bare_cost(loss.cost)
     if not isinstance(cost, str) or cost in COSTS_WITHOUT_TARGETS:
         name = cost if isinstance(cost, str) else getattr(cost, "__name__", repr(cost))
@@ -112,21 +112,21 @@ def check_loss(loss: SoftDTWLoss) -> None:
             )
 
 
-def look(
+def inspect_targets(
     loss: SoftDTWLoss,
     probes: Probes,
     *,
     predictions: Sequence[Tensor] | None = None,
     gamma: float | None = None,
     threshold: float = THRESHOLD,
-) -> Look:
-    """Look at what a loss teaches on probes.
+) -> Inspection:
+    """Inspect what a loss teaches on probes.
 
     Args:
         loss: its settings count, all of them but reduction and normalisation.
         probes: network and items.
-        predictions: of each probe; None asks the network.
-        gamma: to look with another one than that of the loss.
+        predictions: those of each probe, (N,D); None asks the network.
+        gamma: another gamma than that of the loss; None takes that of the loss.
         threshold: level under which an event counts as lost, and above which one counts as active.
 
     Raises:
@@ -137,19 +137,16 @@ def look(
     used = float(loss.gamma.detach()) if gamma is None else gamma
     targets, left_out = [], []
     for probe, x in zip(probes.items, given, strict=True):
-        found = _targets_of(loss, probe, x, used, threshold)
-        if found is None:
+        of_probe = _targets_of(loss, probe, x, used, threshold)
+        if of_probe is None:
             left_out.append(probe.id)
         else:
-            targets.append(found)
-    return Look(used, threshold, tuple(targets), tuple(left_out), _measures(loss, targets, threshold))
+            targets.append(of_probe)
+    return Inspection(used, threshold, tuple(targets), tuple(left_out), _measures(loss, targets, threshold))
 
 
 def levels_of(loss: SoftDTWLoss, predictions: Floats) -> Floats:
-    """Predictions on the scale of their targets, (N,D): logits become probabilities, log-rates rates."""
-    # Not from the top of analysis: it belongs to its pictures.
-    from warplens.analysis.level_colors import predicted_levels
-
+    """Return predictions on the scale of their targets, (N,D), see `predicted_levels`."""
     cost = bare_cost(loss.cost)
     assert isinstance(cost, str)
     return predicted_levels(predictions, cost)
@@ -158,7 +155,7 @@ def levels_of(loss: SoftDTWLoss, predictions: Floats) -> Floats:
 def _targets_of(
     loss: SoftDTWLoss, probe: Probe, x: Tensor, gamma: float, threshold: float
 ) -> ProbeTargets | None:
-    """None where something is not finite."""
+    """Return the modified targets of a probe, None where something is not finite."""
     if not bool(x.isfinite().all()):
         return None
     x = x if x.dtype == torch.float64 else x.float()
@@ -188,9 +185,12 @@ class _Alignment(NamedTuple):
 
 
 def _aligned(loss: SoftDTWLoss, x: Tensor, weak: Floats, gamma: float) -> _Alignment:
-    """By the settings of the loss; the core does in one sweep what a cost with a prior needs several for."""
+    """Align by the settings of the loss.
+
+    A cost with a prior goes through the torch interface; all others need one sweep of the core.
+    """
     if isinstance(loss.cost, DiagonalPrior):
-        found = align(
+        result = align(
             x,
             torch.from_numpy(weak).to(x.device),
             cost=loss.cost,
@@ -202,10 +202,10 @@ def _aligned(loss: SoftDTWLoss, x: Tensor, weak: Floats, gamma: float) -> _Align
             feature_reduction=loss.feature_reduction,
             backend=loss.backend,
         )
-        if not bool(found.value.isfinite()):
+        if not bool(result.value.isfinite()):
             raise wl.NoPathError("the band leaves no path")
-        H_tilde, y_mod, h = _array(found.H_tilde), _array(found.y_mod), _array(found.h)
-        return _Alignment(H_tilde, y_mod, h, float(found.entropy))
+        H_tilde, y_mod, h = _array(result.H_tilde), _array(result.y_mod), _array(result.h)
+        return _Alignment(H_tilde, y_mod, h, float(result.entropy))
     assert isinstance(loss.cost, str)
     alone = align_in_full(
         _array(x),

@@ -1,4 +1,4 @@
-"""Measures of a look are those of the analysis, and looking changes nothing."""
+"""Measures of an inspection are those of the analysis, and inspection changes nothing."""
 
 import copy
 import math
@@ -11,7 +11,7 @@ from probe_items import Confidence, probe, probes
 import warplens.torch as wlt
 from warplens.analysis import analyze_item, pool, sweep_item
 from warplens.io import Item
-from warplens.training import Probe, Probes, look
+from warplens.training import Probe, Probes, inspect_targets
 
 WEIGHTS = (0.1, 1.0, 1.0)
 
@@ -23,7 +23,7 @@ def item_of(each, confidence=1.0):
 @pytest.mark.parametrize("gamma", [0.1, 1.0, 10.0])
 def test_one_probe_is_measured_as_an_item(gamma):
     loss = wlt.SoftDTWLoss("bce_logits", gamma, WEIGHTS)
-    found = look(loss, probes(4, noise=2.0))
+    found = inspect_targets(loss, probes(4, noise=2.0))
     (targets,) = found.targets
     expected = analyze_item(
         item_of(targets.probe), gammas=[gamma], cost="bce_logits", step_weights=WEIGHTS
@@ -51,7 +51,7 @@ def test_one_probe_is_measured_as_an_item(gamma):
 def test_several_probes_are_measured_as_one_corpus(gamma):
     loss = wlt.SoftDTWLoss("bce_logits", gamma, WEIGHTS)
     several = probes(0, 1, 2, 3, confidence=0.4)
-    found = look(loss, several).measures
+    found = inspect_targets(loss, several).measures
     sweep = pool(
         [
             sweep_item(item_of(each, 0.4), gammas=[gamma], cost="bce_logits", step_weights=WEIGHTS)
@@ -80,26 +80,26 @@ def test_every_setting_of_the_loss_counts():
     for cost in ("bce_logits", wlt.DiagonalPrior("bce_logits", 2.0, nu=10.0)):
         expected = wlt.align(x, y, cost=cost, gamma=0.2, **settings)
         loss = wlt.SoftDTWLoss(cost, gamma=0.2, **settings)
-        (targets,) = look(loss, probes(5)).targets
+        (targets,) = inspect_targets(loss, probes(5)).targets
         np.testing.assert_allclose(targets.y_mod, expected.y_mod, atol=1e-6)
         np.testing.assert_allclose(targets.h, expected.h, rtol=1e-5)
 
 
 @pytest.mark.parametrize("cost", ["bce_logits", wlt.DiagonalPrior("bce_logits", 1.0)])
-def test_learned_settings_are_looked_at_as_they_are(cost):
+def test_learned_settings_are_inspected_as_they_are(cost):
     gamma, weights = torch.nn.Parameter(torch.tensor(0.5)), torch.nn.Parameter(torch.tensor([0.5, 1.0, 1.0]))
-    found = look(wlt.SoftDTWLoss(cost, gamma, weights), probes())
-    assert found.measures == look(wlt.SoftDTWLoss(cost, 0.5, (0.5, 1.0, 1.0)), probes()).measures
+    found = inspect_targets(wlt.SoftDTWLoss(cost, gamma, weights), probes())
+    assert found.measures == inspect_targets(wlt.SoftDTWLoss(cost, 0.5, (0.5, 1.0, 1.0)), probes()).measures
     assert found.gamma == 0.5
 
 
 def test_another_gamma_leaves_that_of_the_loss():
     loss = wlt.SoftDTWLoss("bce_logits", 5.0)
     some = probes()
-    lower = look(loss, some, gamma=0.5)
+    lower = inspect_targets(loss, some, gamma=0.5)
     assert loss.gamma == 5.0
     assert lower.gamma == 0.5
-    expected = look(wlt.SoftDTWLoss("bce_logits", 0.5), some, predictions=some.predictions())
+    expected = inspect_targets(wlt.SoftDTWLoss("bce_logits", 0.5), some, predictions=some.predictions())
     assert lower.measures == expected.measures
 
 
@@ -108,12 +108,12 @@ def test_the_f_measure_of_predictions_is_that_of_their_probabilities():
     (each,) = some.items
     active, strong = each.inputs.numpy() > 0, each.strong > 0.5
     expected = 2 * (active & strong).sum() / (active.sum() + strong.sum())
-    found = look(wlt.SoftDTWLoss("bce_logits"), some).measures["predictions_f_measure"]
+    found = inspect_targets(wlt.SoftDTWLoss("bce_logits"), some).measures["predictions_f_measure"]
     assert found == pytest.approx(expected)
 
 
 def test_without_strong_targets_only_the_measures_against_them_are_missing():
-    measures = look(wlt.SoftDTWLoss("bce_logits"), probes(known=False)).measures
+    measures = inspect_targets(wlt.SoftDTWLoss("bce_logits"), probes(known=False)).measures
     assert {name for name, value in measures.items() if math.isnan(value)} == {
         "f_measure",
         "predictions_f_measure",
@@ -131,7 +131,7 @@ def state_of(model):
     return copy.deepcopy([(name, tensor) for name, tensor in model.state_dict().items()])
 
 
-def test_looking_changes_nothing():
+def test_inspection_changes_nothing():
     model = Disturbing()
     model.train()
     model.norm.eval()
@@ -140,7 +140,7 @@ def test_looking_changes_nothing():
     (model(items[0].inputs[None])).sum().backward()
     gradient = model.confidence.grad.clone()
     before, random = state_of(model), torch.get_rng_state()
-    look(wlt.SoftDTWLoss("bce_logits"), Probes(model, items))
+    inspect_targets(wlt.SoftDTWLoss("bce_logits"), Probes(model, items))
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(before, state_of(model), strict=True))
     assert torch.equal(model.confidence.grad, gradient)
@@ -203,28 +203,32 @@ def test_a_network_that_diverged_is_left_out_and_named():
     one, other = probe(0), probe(1)
     diverged = Probe("diverged", other.inputs * torch.nan, other.weak, other.strong)
     both = Probes(Confidence(), [one, diverged])
-    found = look(wlt.SoftDTWLoss("bce_logits"), both)
+    found = inspect_targets(wlt.SoftDTWLoss("bce_logits"), both)
     assert found.left_out == ("diverged",)
-    assert found.measures == look(wlt.SoftDTWLoss("bce_logits"), Probes(Confidence(), [one])).measures
-    nothing = look(wlt.SoftDTWLoss("bce_logits"), Probes(Confidence(), [diverged]))
+    assert (
+        found.measures == inspect_targets(wlt.SoftDTWLoss("bce_logits"), Probes(Confidence(), [one])).measures
+    )
+    nothing = inspect_targets(wlt.SoftDTWLoss("bce_logits"), Probes(Confidence(), [diverged]))
     assert all(math.isnan(value) for value in nothing.measures.values())
 
 
-def test_half_precision_is_looked_at_in_single():
+def test_half_precision_is_inspected_in_single():
     some = probes(0)
-    expected = look(wlt.SoftDTWLoss("bce_logits"), some).measures
-    halved = look(wlt.SoftDTWLoss("bce_logits"), some, predictions=[p.half() for p in some.predictions()])
+    expected = inspect_targets(wlt.SoftDTWLoss("bce_logits"), some).measures
+    halved = inspect_targets(
+        wlt.SoftDTWLoss("bce_logits"), some, predictions=[p.half() for p in some.predictions()]
+    )
     assert halved.measures["blur"] == pytest.approx(expected["blur"], rel=0.01)
 
 
 def test_bad_input_names_what_is_wrong():
     with pytest.raises(ValueError, match=r"loss: its cost 'l1' is not affine"):
-        look(wlt.SoftDTWLoss("l1"), probes())
+        inspect_targets(wlt.SoftDTWLoss("l1"), probes())
     with pytest.raises(ValueError, match=r"loss: its cost 'cdist' is not affine"):
-        look(wlt.SoftDTWLoss(torch.cdist), probes())
+        inspect_targets(wlt.SoftDTWLoss(torch.cdist), probes())
     for name in ("debias", "sharp"):
         with pytest.raises(ValueError, match=rf"loss: has {name}=True, whose gradient"):
-            look(wlt.SoftDTWLoss("mse", **{name: True}), probes())
+            inspect_targets(wlt.SoftDTWLoss("mse", **{name: True}), probes())
     with pytest.raises(ValueError, match=r"items: empty"):
         Probes(Confidence(), [])
     with pytest.raises(ValueError, match=r"items: the ids .* not all different"):
