@@ -1,4 +1,4 @@
-"""What a soft alignment teaches: events of the weak target, how strongly each is taught, and measures of it.
+"""Analysis of soft alignments: events of the weak target, their levels in the modified target, and measures.
 
 Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs the extra `analysis`.
 """

@@ -12,7 +12,7 @@ _LEAST_LOG = -100.0
 
 
 def local_costs(x: NDArray[Any], y: NDArray[Any], cost: str) -> NDArray[np.float64]:
-    """C(n,m) = c(x_n, y_m) of a named cost, as `warplens.align` charges it.
+    """Compute C(n,m) = c(x_n, y_m) of a named cost, as `warplens.align` does.
 
     Args:
         x: predictions, (N, D).
@@ -60,7 +60,7 @@ def local_costs(x: NDArray[Any], y: NDArray[Any], cost: str) -> NDArray[np.float
 def accumulated_costs(
     C: NDArray[Any], *, gamma: float, step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
 ) -> NDArray[np.float64]:
-    """D(n,m) of the soft-DTW recursion, one anti-diagonal after the other.
+    """Compute D(n,m) of the soft-DTW recursion, one anti-diagonal after the other.
 
     D(n,m) = min_g{ w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
     min_g(S) = -g log sum exp(-s/g), D(0,0) = 0, D(n,0) = D(0,m) = inf, so D(N,M) is the value of the loss.

@@ -1,4 +1,4 @@
-"""Events of a weak target, and how strongly a soft alignment teaches each of them.
+"""Events of a weak target, and their levels in the modified target.
 
 An event is a maximal run [a, b) of weak-target frames with y(m,d) > 0 for one feature d: in music a note of
 the score. Its level in prediction frame n is its share of the modified target,
@@ -43,13 +43,13 @@ class Events:
         return len(self.feature)
 
     def as_core(self) -> dict[str, NDArray[np.int64]]:
-        """Features, starts and stops as the compiled module takes them."""
+        """Return features, starts and stops as the compiled module takes them."""
         runs = {"features": self.feature, "starts": self.start, "stops": self.stop}
         return {name: np.ascontiguousarray(values, np.int64) for name, values in runs.items()}
 
 
 def find_events(weak: NDArray[Any]) -> Events:
-    """All maximal runs of frames with weak(m,d) > 0.
+    """Find all maximal runs of frames with weak(m,d) > 0.
 
     Args:
         weak: weak target, (M, D).
@@ -72,7 +72,7 @@ def find_events(weak: NDArray[Any]) -> Events:
 def summarize_levels(
     H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = THRESHOLD
 ) -> EventLevels:
-    """What is kept of the level of every event; the levels are never held as a whole.
+    """Summarize the level of every event; the levels are never held as a whole.
 
     Args:
         H: soft alignment, (N, M); its rows are divided by their sums, so H~ does as well.
@@ -87,7 +87,7 @@ def summarize_levels(
 
 
 class AlignmentMeasures(NamedTuple):
-    """What a soft alignment holds of its targets.
+    """Marginals, levels of events and measures of a soft alignment.
 
     Attributes:
         marginals: of H~.
@@ -109,7 +109,7 @@ def measure_alignment(
     threshold: float = THRESHOLD,
     h: NDArray[Any] | None = None,
 ) -> AlignmentMeasures:
-    """Marginals of a soft alignment and levels of its events, from one call; as `summarize_levels`.
+    """Compute marginals of a soft alignment and levels of its events in one call; as `summarize_levels`.
 
     With h, the row sums (N,) of the soft alignment, come its measures.
     """
@@ -128,7 +128,7 @@ def measure_alignment(
 
 
 def _as_floats(array: NDArray[Any]) -> NDArray[Any]:
-    """C-contiguous, in native byte order, of float32 or float64."""
+    """Return an array as C-contiguous float32 or float64 in native byte order."""
     return np.ascontiguousarray(array, np.float32 if array.dtype in (np.float32, np.bool_) else np.float64)
 
 

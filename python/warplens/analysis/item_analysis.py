@@ -1,4 +1,4 @@
-"""One item through the lens: aligned at every gamma, with its events and measures."""
+"""Analysis of one item: aligned at every gamma, with its events and measures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from warplens.io import Floats, Item
 
 @dataclass(frozen=True)
 class ItemAnalysis:
-    """What G alignments of one item taught; arrays lead with the gamma axis.
+    """Results of G alignments of one item; arrays lead with the gamma axis.
 
     Attributes:
         gammas: ascending, (G,).
@@ -67,7 +67,7 @@ def analyze_item(
     threshold: float = THRESHOLD,
     keep_alignment: bool = False,
 ) -> ItemAnalysis:
-    """Align an item at every gamma and measure what that teaches.
+    """Align an item at every gamma and measure modified targets and events.
 
     Args:
         item: predictions (N, D), weak target (M, D) and, if known, strong target (N, D).

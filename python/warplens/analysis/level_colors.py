@@ -1,4 +1,4 @@
-"""The colours of levels, which break at the threshold.
+"""Colours of levels, which break at the threshold, and levels of predictions.
 
 Levels under it run from paper to orange, levels above it from blue to navy: what a network will be taught to
 lose is orange all over, in the report as in every picture.
@@ -18,7 +18,7 @@ _NAVY = (8, 34, 84)
 
 @dataclass(frozen=True)
 class LevelScale:
-    """Which levels are drawn from the first colour to the last, and at which of them the colours break."""
+    """Levels that the first and the last colour stand for, and the threshold at which the colours break."""
 
     low: float
     high: float
@@ -26,7 +26,7 @@ class LevelScale:
 
     @classmethod
     def of(cls, *rolls: NDArray[Any] | None, threshold: float) -> "LevelScale":
-        """The scale for rolls that are shown together: [0, 1], wider where they leave it."""
+        """Return the scale for rolls that are shown together: [0, 1], wider where they leave it."""
         shown = [roll for roll in rolls if roll is not None]
         low = min(float(roll.min()) for roll in shown)
         high = max(float(roll.max()) for roll in shown)
@@ -34,7 +34,7 @@ class LevelScale:
         return cls(low if low < -1e-6 else 0.0, high if high > 1 + 1e-6 else 1.0, threshold)
 
     def index(self, levels: NDArray[Any]) -> NDArray[np.uint8]:
-        """Palette entries 0 to 255 of levels; under the break are those under the threshold, no others."""
+        """Return palette entries 0 to 255 of levels; those under the threshold alone lie under the break."""
         position = np.asarray((levels - self.low) / (self.high - self.low))
         np.rint(np.multiply(position, 255, out=position), out=position)
         entries = np.clip(position, 0, 255, out=position).astype(np.uint8)
@@ -46,7 +46,7 @@ class LevelScale:
         return entries
 
     def palette(self) -> NDArray[np.uint8]:
-        """The colours, (256, 3)."""
+        """Return the colours, (256, 3)."""
         split = self._break()
         under = _ramp(split, _PAPER, _ORANGE)
         return np.concatenate([under, _ramp(256 - split, _BLUE, _NAVY)])
@@ -57,7 +57,7 @@ class LevelScale:
 
 
 def predicted_levels(predictions: NDArray[Any], cost: str) -> NDArray[Any]:
-    """Predictions on the scale of their targets: logits become probabilities, log-rates rates."""
+    """Return predictions on the scale of their targets: logits become probabilities, log-rates rates."""
     if cost == "bce_logits":
         return np.asarray(0.5 * (1 + np.tanh(predictions / 2)))
     if cost == "ce_logits":

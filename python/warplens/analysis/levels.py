@@ -1,4 +1,4 @@
-"""What is kept of the levels of events: one record an event."""
+"""Summaries of the levels of events: one record an event."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,7 +15,7 @@ RECORD = np.dtype([(name, np.float64) for name in _NUMBERS] + [(name, np.int64) 
 
 @dataclass(frozen=True)
 class EventLevels:
-    """What is kept of the levels e(n), n from 0, of each of K events; arrays (G, K) for G alignments.
+    """Summaries of the levels e(n), n from 0, of K events, (K,), or of G alignments, (G, K).
 
     Times between frames come by linear interpolation of e. The level rises from t_10, where it last passes
     10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; it falls likewise,
@@ -30,7 +30,7 @@ class EventLevels:
 
     @classmethod
     def of(cls, found: NDArray[np.float64]) -> Self:
-        """Of what the compiled module tells, (K, 9) or (G, K, 9)."""
+        """Read what the compiled module returns, (K, 9) or (G, K, 9)."""
         return cls(found.view(RECORD)[..., 0])
 
     @property
@@ -50,7 +50,7 @@ class EventLevels:
 
     @property
     def last(self) -> NDArray[np.int64]:
-        """The last such frame."""
+        """The last frame in which e(n) is at least half the peak."""
         return self._field("last")
 
     @property
@@ -70,7 +70,7 @@ class EventLevels:
 
     @property
     def offset_fade(self) -> NDArray[np.float64]:
-        """The same of the fall."""
+        """t_90 to t_10 of the fall, as `onset_fade` of the rise."""
         return self._field("offset_fade")
 
     @property
@@ -82,7 +82,7 @@ class EventLevels:
         return self._field("widening")
 
     def as_core(self) -> NDArray[np.float64]:
-        """The records as the compiled module writes them, (K, 9) or (G, K, 9)."""
+        """Return the records as the compiled module writes them, (K, 9) or (G, K, 9)."""
         return np.ascontiguousarray(self.records)[..., np.newaxis].view(np.float64)
 
     def _field(self, name: str) -> NDArray[Any]:

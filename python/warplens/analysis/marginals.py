@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Marginals:
-    """Of H~ (N, M), n and m from 0; of G alignments with a leading axis of gammas.
+    """Marginals of H~ (N, M), n and m from 0; of G alignments with a leading axis of gammas.
 
     Attributes:
         masses: sum_n H~(n,m), the frames that each target holds, (M,); they add up to N.
@@ -24,5 +24,5 @@ class Marginals:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
-        """Of what the compiled module tells, (G, ...)."""
+        """Read what the compiled module returns, (G, ...)."""
         return cls(found["masses"], found["path"], found["frame_entropy"])

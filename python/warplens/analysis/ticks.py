@@ -7,27 +7,27 @@ NOTE_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A�
 
 
 class Tick(NamedTuple):
-    """A label and where it stands along the axis, in per cent of its length."""
+    """A label and its position along the axis, in per cent of the axis' length."""
 
     position: float
     label: str
 
 
 def note_name(pitch: int) -> str:
-    """Name of a MIDI pitch: 60 is C4, 69 is A4."""
+    """Name a MIDI pitch: 60 is C4, 69 is A4."""
     octave, step = divmod(pitch, 12)
     return f"{NOTE_NAMES[step]}{octave - 1}"
 
 
 def round_steps(span: float, at_most: int) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that divides a span into at most so many steps."""
+    """Return the smallest of 1, 2, 5 times a power of ten that divides a span into at most so many steps."""
     exponent = math.floor(math.log10(span / at_most))
     steps = (factor * 10.0**power for power in (exponent, exponent + 1) for factor in (1, 2, 5))
     return next(step for step in steps if span / step <= at_most * (1 + 1e-9))
 
 
 def frame_ticks(n_frames: int, fps: float | None, at_most: int = 8) -> list[Tick]:
-    """Ticks along n_frames frames: seconds where fps is known, else frame numbers from 0."""
+    """Place ticks along n_frames frames: seconds where fps is known, else frame numbers from 0."""
     span = n_frames / fps if fps else float(n_frames)
     step = round_steps(span, at_most)
     if not fps:
@@ -38,7 +38,7 @@ def frame_ticks(n_frames: int, fps: float | None, at_most: int = 8) -> list[Tick
 
 
 def feature_ticks(low: int, high: int, lowest_pitch: int | None) -> list[Tick]:
-    """Ticks along features low..high (both shown), each at the middle of its row, from the bottom.
+    """Place ticks along features low..high (both shown), each at the middle of its row, from the bottom.
 
     Note names where the pitch of feature 0 is known, every note in a narrow range and every C in a wide one;
     feature numbers otherwise.

@@ -1,4 +1,4 @@
-"""The demo: two items it makes itself, run as any corpus is."""
+"""The demo: two items of its own, analysed as any corpus is."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from warplens.io import Item
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo made and found.
+    """Files and results of the demo.
 
     Attributes:
         run: the run over both items.

@@ -1,4 +1,4 @@
-"""Curves: how strongly events are taught over how long they last, and what a loss keeps over gamma."""
+"""Curves: peaks of events over their duration, row sums over time, and measures over gamma."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def magnitude_over_duration(
     gammas: Sequence[float] | NDArray[np.float64] | None = None,
     threshold: float = THRESHOLD,
 ) -> Axes:
-    """A point an event: its peak over its duration; a line joins the medians of six equally large groups.
+    """Draw a point an event, its peak over its duration; a line joins the medians of six equal groups.
 
     Where the lines of several gammas part at the left, the loss teaches short events less than long ones.
 
@@ -87,7 +87,7 @@ def row_sums(
     *,
     gammas: Sequence[float] | NDArray[np.float64] | None = None,
 ) -> Axes:
-    """h(n) over time, (N,) or a line for each gamma, (G, N): how strongly each frame is updated."""
+    """Draw h(n) over time, (N,) or a line for each gamma, (G, N): how strongly each frame is updated."""
     h = np.atleast_2d(h)
     if gammas is not None and len(gammas) != len(h):
         raise ValueError(f"gammas: {len(gammas)} of them, but h has {len(h)} rows")
@@ -118,7 +118,7 @@ def sweep_curves(
     share: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """What a loss keeps and blurs over gamma, those of the curves that are given.
+    """Draw the given curves over gamma: what a loss keeps and what it blurs.
 
     Shares and levels have an axis from 0 to 1; `blur`, in frames, or `entropy`, in nats, has an axis of its
     own, on the right if there are others. NaN leaves a gap.
@@ -191,7 +191,7 @@ def sweep_figure(
     recommended: float | None = None,
     **shares: Any,
 ) -> Figure:
-    """The curves of a sweep in panels: shares, blur, entropy; arguments and errors as `sweep_curves`."""
+    """Draw the curves of a sweep in panels: shares, blur, entropy; arguments and errors as `sweep_curves`."""
     panels: list[dict[str, Any]] = [shares, {"blur": blur}, {"entropy": entropy}]
     panels = [
         panel

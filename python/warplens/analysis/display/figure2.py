@@ -1,4 +1,4 @@
-"""The paper's Figure 2 for any short item: what a soft alignment makes of a short and of a long event."""
+"""The paper's Figure 2 for any short item: a short and a long event in a soft alignment."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ def figure2(
     long: int | None = None,
     threshold: float = THRESHOLD,
 ) -> Figure:
-    """Four panels: costs C with the hard path, soft alignment H~, weak target Y, and Y_mod = H~ Y.
+    """Draw four panels: costs C with the hard path, soft alignment H~, weak target Y, and Y_mod = H~ Y.
 
     After Zeitler & Mueller, ISMIR 2025, Figure 2. A short event and a long one are marked in all but the
     first, in H~ by the target frames they last for, with their peaks in Y_mod.

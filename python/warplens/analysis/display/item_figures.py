@@ -20,7 +20,7 @@ _TITLE: dict[str, Any] = {"loc": "left", "fontsize": "medium"}
 
 
 def targets_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Predictions, modified targets at each gamma and, if known, the strong target, one under the other."""
+    """Draw predictions, modified targets at each gamma and, if known, the strong target under each other."""
     rolls = [("predictions", predicted_levels(item.predictions, analysis.cost))]
     for g, gamma in enumerate(analysis.gammas):
         lost, total = (int(analysis.measures[name][g]) for name in ("events_below_threshold", "events"))
@@ -32,7 +32,7 @@ def targets_figure(item: Item, analysis: ItemAnalysis) -> Figure:
 
 
 def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Costs with the hard path, h(n), and at each gamma accumulated costs and the soft alignment H~.
+    """Draw costs with the hard path, h(n), and at each gamma accumulated costs and soft alignment H~.
 
     H~ is computed again: analyses need not have kept it.
     """
@@ -68,7 +68,7 @@ def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
 
 
 def events_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Peaks of events at each gamma over their expected duration at the smallest one."""
+    """Draw peaks of events at each gamma over their expected duration at the smallest one."""
     figure = Figure(figsize=(5.5, 3.5), dpi=150, layout="constrained")
     magnitude_over_duration(
         analysis.levels.duration[0],

@@ -31,7 +31,7 @@ def piano_roll(
     features: tuple[int, int] | None = None,
     frames: str = "prediction frame n",
 ) -> Axes:
-    """Levels as a picture, time to the right, low pitches at the bottom.
+    """Draw levels as a picture, time to the right, low pitches at the bottom.
 
     Levels under the threshold run from white to orange, others from blue to navy. Where there are more frames
     than pixels, each column shows the maximum of several, so no short event is dropped.
@@ -84,7 +84,7 @@ def mark_event(
     label: str = "",
     linestyle: str = "-",
 ) -> Axes:
-    """A box round frames first to last of one feature in a piano roll, with a label above it."""
+    """Draw a box round frames first to last of one feature in a piano roll, with a label above it."""
     start, stop = frame_edge(first, fps), frame_edge(last + 1, fps)
     box = Rectangle(
         (start, feature - 0.5), stop - start, 1, fill=False, color="black", lw=1.2, linestyle=linestyle

@@ -23,7 +23,7 @@ def roll_grid(
     threshold: float = THRESHOLD,
     features: tuple[int, int] | None = None,
 ) -> Figure:
-    """Titled rolls in columns.
+    """Draw titled rolls in columns.
 
     Args:
         columns: of equally many (title, levels (N, D)), from the top.

@@ -1,4 +1,4 @@
-"""Measures of one soft alignment: of itself, of the events that it teaches, and against strong targets.
+"""Measures of one soft alignment: of itself, of the events of its weak target, and against strong targets.
 
 `evaluate` gives all of them by name; `MEASURES` lists the names. The modules hold the measures of one kind
 each and do not know of each other.

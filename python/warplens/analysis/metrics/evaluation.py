@@ -55,7 +55,7 @@ def evaluate(
     threshold: float = THRESHOLD,
     fps: float | None = None,
 ) -> dict[str, float]:
-    """All measures of one alignment.
+    """Compute all measures of one alignment.
 
     Args:
         alignment: of x (N, D) and `weak` under a cost with modified targets.
@@ -84,14 +84,14 @@ def evaluate(
 
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:
-    """Rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
+    """Return rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
     return alignment.H if alignment.h.min() > LEAST_ROW_SUM else alignment.H_tilde
 
 
 def table_of(
     found: MeasuredAlignments, *, strong: NDArray[Any] | None, threshold: float, fps: float | None
 ) -> NDArray[Any]:
-    """As `evaluate`, of G alignments that keep y_mod where the strong target is known.
+    """Compute the measures of `evaluate` for G alignments that keep y_mod where the strong target is known.
 
     Returns:
         (G,), with a field of float64 for each of `MEASURES`.
@@ -108,12 +108,12 @@ def table_of(
 def against_strong(
     y_mod: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
 ) -> list[float]:
-    """The measures of modified targets that need a strong target, in the order of `MEASURES`."""
+    """Compute the measures of modified targets that need a strong target, in the order of `MEASURES`."""
     measures = frame_measures(y_mod, strong, threshold)
     measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
     return [measures[name] for name in _AGAINST_STRONG]
 
 
 def by_name(table: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """The fields of what `table_of` returns, (G,) each."""
+    """Return the fields of the result of `table_of`, (G,) each."""
     return {name: table[name] for name in MEASURES}

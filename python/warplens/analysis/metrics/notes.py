@@ -45,7 +45,7 @@ class Notes:
 
 
 def find_notes(roll: NDArray[Any], *, fps: float, threshold: float = THRESHOLD) -> Notes:
-    """Notes of a roll: maximal runs of frames above a threshold, for one feature each.
+    """Find the notes of a roll: maximal runs of frames above a threshold, for one feature each.
 
     Args:
         roll: levels, (N, D).
@@ -60,7 +60,7 @@ def find_notes(roll: NDArray[Any], *, fps: float, threshold: float = THRESHOLD) 
 
 
 def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
-    """How well notes agree with a reference.
+    """Compare notes with a reference.
 
     Notes are matched one to one, as many as possible, where the feature agrees and the onset to within 50 ms;
     for note_f the offset must agree too, to within 50 ms or a fifth of the reference note's duration.
@@ -90,7 +90,7 @@ def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
 def note_measures_of_rolls(
     estimate: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
 ) -> dict[str, float]:
-    """As `note_measures` for the notes of two rolls; all NaN where fps is not known."""
+    """Compute `note_measures` for the notes of two rolls; all NaN where fps is not known."""
     if fps is None:
         return dict.fromkeys(NAMES, math.nan)
     return note_measures(
@@ -123,14 +123,14 @@ def _pairs_by_onset(reference: Notes, estimate: Notes) -> Pairs:
 
 
 def _offsets_agree(pairs: Pairs, reference: Notes, estimate: Notes) -> NDArray[np.bool_]:
-    """Tell which of the pairs agree in offset as well, (P,)."""
+    """Mark the pairs that agree in offset as well, (P,)."""
     durations = np.diff(reference.intervals[pairs[:, 0]])[:, 0]
     tolerances = np.maximum(OFFSET_RATIO * durations, ONSET_TOLERANCE)
     return _differences(pairs, reference, estimate)[:, 1] <= tolerances
 
 
 def _differences(pairs: Pairs, reference: Notes, estimate: Notes) -> NDArray[np.float64]:
-    """Return by how many seconds onset and offset of each pair differ, (P, 2), rounded as mir_eval does."""
+    """Return the seconds by which onset and offset of each pair differ, (P, 2), rounded as in mir_eval."""
     difference = np.abs(reference.intervals[pairs[:, 0]] - estimate.intervals[pairs[:, 1]])
     return np.asarray(np.around(difference, _DECIMALS), np.float64)
 

@@ -1,4 +1,4 @@
-"""Where pages lie and how they name each other, whatever an item is called."""
+"""Paths and addresses of pages and sounds, for items of any name."""
 
 import os
 from collections.abc import Sequence
@@ -13,33 +13,33 @@ EMBEDDED_SOUND_BYTES = 16 << 20
 
 
 def page_path(out: Path, item_id: str) -> Path:
-    """The page of an item, beside its file."""
+    """Return the path of an item's page, beside its file."""
     return out / "items" / f"{item_id}.html"
 
 
 def page_address(item_id: str) -> str:
-    """Address of an item's page as seen from OUT/report.html."""
+    """Return the address of an item's page as seen from OUT/report.html."""
     return address(f"items/{item_id}.html")
 
 
 def index_address(item_id: str) -> str:
-    """Address of OUT/report.html as seen from an item's page."""
+    """Return the address of OUT/report.html as seen from an item's page."""
     return "../" * (1 + item_id.count("/")) + "report.html"
 
 
 def address(path: str) -> str:
-    """A relative path as an address: file names may hold any byte."""
+    """Write a relative path as an address: file names may hold any byte."""
     # A colon in the first part would make it a scheme.
     return "./" * (":" in path.split("/")[0]) + quote(os.fsencode(path), safe="/")
 
 
 def displayed(text: str) -> str:
-    """A name as a page can hold it: what is not valid Unicode is written as an escape."""
+    """Write a name as a page can hold it: what is not valid Unicode becomes an escape."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 class SoundAddresses:
-    """Where the sounds of one page are found.
+    """Addresses of the sounds of one page.
 
     Attributes:
         out: folder of the report.
@@ -51,7 +51,7 @@ class SoundAddresses:
         self.out, self.base, self.room = out, base, room
 
     def of(self, sounds: Sequence[Sound]) -> list[tuple[str, str]]:
-        """Name and address of each sound; one that is not there is left out."""
+        """Return name and address of each sound; missing files are left out."""
         found = []
         for sound in sounds:
             path = self.out / sound.path

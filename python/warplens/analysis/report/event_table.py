@@ -89,7 +89,7 @@ def _names(features: list[int], lowest_pitch: int | None) -> list[str]:
 
 
 def _places(firsts: NDArray[np.int64], lasts: NDArray[np.int64], fps: float | None) -> list[str]:
-    """Write from where to where each event goes."""
+    """Write the first and last time or frame of each event."""
     if fps:
         seconds = zip((firsts / fps).tolist(), ((lasts + 1) / fps).tolist(), strict=True)
         return [f"{begin:.2f}–{end:.2f} s" for begin, end in seconds]

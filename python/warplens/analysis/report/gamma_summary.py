@@ -19,7 +19,7 @@ _FEWEST_FOR_A_HISTOGRAM = 8
 
 
 class Histogram(NamedTuple):
-    """Counts of items from 0 to `top`: an SVG path in a box of 1 by 1, and what it says in words."""
+    """Counts of items from 0 to `top`: an SVG path in a box of 1 by 1, and a sentence."""
 
     path: str
     top: str
@@ -49,7 +49,7 @@ class GammaSummary(NamedTuple):
 
 
 def gamma_summaries(overview: Overview) -> list[GammaSummary]:
-    """One summary a gamma, ascending."""
+    """Summarize all items at each gamma, ascending."""
     blur = overview.measures.get("blur")
     blur_top = _round_top(blur)
     summaries = []
@@ -74,7 +74,7 @@ def gamma_summaries(overview: Overview) -> list[GammaSummary]:
 
 
 def headings(overview: Overview) -> list[str]:
-    """What `GammaSummary.measures` holds."""
+    """Return the headings of `GammaSummary.measures`."""
     return [shown.heading for shown in _known(overview)]
 
 
@@ -117,7 +117,7 @@ def _round_top(values: NDArray[np.float64] | None) -> float:
 
 
 def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram | None:
-    """Counts of the values in bins from 0 to top, drawn to the height of the fullest bin."""
+    """Count the values in bins from 0 to top, drawn to the height of the fullest bin."""
     if len(values) < _FEWEST_FOR_A_HISTOGRAM:
         return None
     counts, _ = np.histogram(np.clip(values, 0, top), bins=_BINS, range=(0, top))

@@ -12,7 +12,7 @@ from warplens.analysis.report.overview import SHOWN, Overview
 
 
 def item_table_json(overview: Overview, pages: Mapping[int, str]) -> str:
-    """JSON that may stand inside a script element.
+    """Write JSON that may stand inside a script element.
 
     Args:
         overview: of all items.

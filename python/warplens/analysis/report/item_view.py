@@ -32,7 +32,7 @@ _MOST_PIXELS_A_ROW = 14
 
 @dataclass(frozen=True)
 class ItemView:
-    """Everything the template says of one item."""
+    """Content of one item for the template."""
 
     facts: list[str]
     sentences: list[str]
@@ -122,12 +122,12 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
 
 
 def _roll_height(n_rows: int) -> int:
-    """Pixels: whole ones a row, so that rows look alike."""
+    """Return the height of a roll in pixels: whole ones a row, so that rows look alike."""
     return n_rows * min(max(round(_ROLL_PIXELS / n_rows), 1), _MOST_PIXELS_A_ROW)
 
 
 def _shown_features(predictions: NDArray[Any], item: Item, scale: LevelScale) -> tuple[int, int]:
-    """First and last feature that a target has or predictions raise to the threshold, and a little margin."""
+    """Return the first and last feature that is active in a target or prediction, with a little margin."""
     # The maximum over time tells as much as every frame would, in a fraction of the time.
     active = (item.weak.max(axis=0) > 0) | (predictions.max(axis=0) >= scale.threshold)
     if item.strong is not None:

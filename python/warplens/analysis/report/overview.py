@@ -1,4 +1,4 @@
-"""All items at a glance, from the rows of `items.csv`, and which of them are most at risk."""
+"""Overview of all items, from the rows of `items.csv`, with those most at risk."""
 
 import math
 from array import array
@@ -40,7 +40,7 @@ _WEIGHED_BY_EVENTS = {"short_event_peak", "long_event_peak", "blur"}
 
 @dataclass(frozen=True)
 class Overview:
-    """What is kept of the rows, I items by G gammas; small enough for a hundred thousand items.
+    """Numbers of I items by G gammas, small enough for a hundred thousand items.
 
     Attributes:
         ids: of all items, in the order of the rows, (I,).
@@ -116,14 +116,14 @@ class Overview:
         return np.asarray(np.nan_to_num(self.lost).max(axis=0), np.int64)
 
     def by_risk(self) -> list[int]:
-        """Places of the items that have results, most events at risk first."""
+        """Return places of the items that have results, most events at risk first."""
         done = np.ones(len(self), bool)
         done[list(self.failed)] = False
         order = np.lexsort((np.arange(len(self)), -np.nan_to_num(self.lost).sum(axis=0), -self.at_risk))
         return [int(i) for i in order if done[i]]
 
     def pooled(self, name: str, g: int) -> float | None:
-        """Mean over items, for measures of events weighed by how many events they have; None if not known."""
+        """Average over items, measures of events weighed by the number of events; None if not known."""
         values = self.measures.get(name)
         if values is None:
             return None

@@ -1,4 +1,4 @@
-"""Filling the templates: every page is one file with its style and its script inside."""
+"""Rendering of the templates: every page is one file with its style and its script inside."""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from warplens.io.replacing import replacing
 
 
 def write_page(path: Path, template: str, **told: Any) -> None:
-    """Write a page; it is complete or not there. Its folders are made.
+    """Write a page, whole or not at all, and make its folders.
 
     Args:
         path: where to.
@@ -28,12 +28,12 @@ def write_page(path: Path, template: str, **told: Any) -> None:
 
 
 def render(template: str, **told: Any) -> Markup:
-    """A part of a page. Parts that are rendered first cost less than templates that include others."""
+    """Render a part of a page. Parts rendered beforehand cost less than templates that include others."""
     return Markup(_environment().get_template(template).render(told))
 
 
 def prepare() -> None:
-    """Compile all templates, which takes longer than a page: processes copied from this one need not."""
+    """Compile all templates: it takes longer than a page, and processes forked from this one inherit it."""
     for name in _environment().list_templates():
         _environment().get_template(name)
 

@@ -1,4 +1,4 @@
-"""What a page is told of one item."""
+"""Input of a page for one item."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -33,7 +33,7 @@ ITEMS_AT_RISK = 50
 
 @dataclass(frozen=True)
 class ItemPage:
-    """Draws the pages of items, in whatever process.
+    """Function that writes the pages of items, in any process.
 
     Attributes:
         out: folder of the report.
@@ -44,7 +44,7 @@ class ItemPage:
     threshold: str
 
     def __call__(self, entry: ReportItem) -> bool:
-        """Write the page of an item; whether it is there then."""
+        """Write the page of an item; return False where it cannot be written."""
         index = index_address(entry.id)
         try:
             write_page(

@@ -1,4 +1,4 @@
-"""One loss at many gammas: what each keeps, what it loses and to what, of one item or of many together.
+"""Events that one loss keeps and loses at many gammas, of one item or of many together.
 
 A lost event, one whose peak stays under the threshold, is lost in one of two ways. *Blur*: it gets frames
 enough, but the alignment is so soft that its level is spread over more of them and reaches the threshold in
@@ -90,7 +90,7 @@ class GammaSweep:
 
 
 def pool(sweeps: Sequence[GammaSweep]) -> GammaSweep:
-    """The sweep of all events of several items: every count and sum is the sum of theirs.
+    """Pool the sweeps of several items: every count and sum is the sum of theirs.
 
     Its means are those of all events and frames as if they were one item's, but for `short_event_peak`, whose
     events are short within their own item: the mean over the short events of all of them.
@@ -115,7 +115,7 @@ _ADDITIVE = tuple(
 
 
 def lost_to_collapse(peak: Sums, duration: Sums, threshold: float) -> NDArray[np.bool_]:
-    """Which lost events are lost to collapse rather than to blur, see `GammaSweep`.
+    """Mark the lost events that are lost to collapse rather than to blur, see `GammaSweep`.
 
     Args:
         peak: max_n e(n) of K events at G ascending gammas, (G, K).
@@ -133,7 +133,7 @@ def lost_to_collapse(peak: Sums, duration: Sums, threshold: float) -> NDArray[np
 
 
 def _quotient(over: Any, under: Any) -> Sums:
-    """`over` / `under`, NaN where `under` is 0."""
+    """Divide `over` by `under`, NaN where `under` is 0."""
     under = np.broadcast_to(np.asarray(under, np.float64), np.shape(over))
     quotient: Sums = np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under != 0)
     return quotient

@@ -1,4 +1,4 @@
-"""One item at many gammas, kept as the sums a sweep needs: one alignment in memory at a time."""
+"""Sweep of one item over gamma, reduced to sums: one alignment in memory at a time."""
 
 from collections.abc import Sequence
 
