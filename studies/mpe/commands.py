@@ -28,7 +28,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _study(function: _F) -> _F:
-    """Options of every stage."""
+    """Add the options of every stage."""
     for option in (
         click.option(
             "--config", type=click.Path(path_type=Path), default=SCALED, show_default=True, help="the study"
@@ -68,7 +68,7 @@ def _out(function: _F) -> _F:
 
 @click.group(help=__doc__)
 def main() -> None:
-    """All stages."""
+    """Run the stages of the study."""
     # A process that is told to end leaves as if it were interrupted, so that what it is writing is finished
     # or removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -95,7 +95,7 @@ def _places(config: Path, data: Path, threads: int | None) -> Places:
 @main.command()
 @_study
 def fetch(**options: Any) -> None:
-    """Get the performances of the scaled study (PyPI); of others, look whether the datasets are there."""
+    """Get the performances of the scaled study (PyPI); of others, check that the datasets are there."""
     _stage(lambda places: preparation.fetch(places, click.echo), **options)
 
 
@@ -191,7 +191,7 @@ def table(**options: Any) -> None:
 @click.option("--workers", type=int, default=2, show_default=True, help="cells at a time, one thread each")
 @click.option("--minutes", type=float, default=None, help="end after so long; run again to go on")
 def every(**options: Any) -> None:
-    """All stages; what is done already is not done again."""
+    """Run all stages; what is done already is not done again."""
     config = options["config"]
 
     def work(places: Places, workers: int, minutes: float | None, out: Path | None) -> None:
@@ -221,7 +221,7 @@ def _draw_figures(places: Places, folder: Path) -> list[Path]:
 
 
 def _table_path(places: Places, config: Path, out: Path | None) -> Path:
-    """The scaled study's table is the study's RESULTS.md; others lie beside their results."""
+    """Return the path of the table: RESULTS.md of the scaled study; others lie beside their results."""
     if out is not None:
         return out
     return RESULTS if config.resolve() == SCALED.resolve() else places.results / "RESULTS.md"

@@ -13,12 +13,12 @@ Objective = Literal["sdtw", "strong", "em"]
 Schedule = Literal["constant", "piecewise", "target-driven"]
 
 PARTS = ("pretraining", "finetuning", "test")
-"""What data are for; an array of tables `[[data.<part>]]` each."""
+"""Parts of the data; an array of tables `[[data.<part>]]` each."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Recordings of one dataset: its name, and what its reader takes."""
+    """Recordings of one dataset: its name, and the options of its reader."""
 
     dataset: str
     options: Mapping[str, Any]
@@ -26,7 +26,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """On strong targets of random clips.
+    """Pre-training on strong targets of random clips.
 
     Attributes:
         steps: of the whole; its end is the start "full".
@@ -51,7 +51,7 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class Finetuning:
-    """On weak targets of segments.
+    """Fine-tuning on weak targets of segments.
 
     Attributes:
         steps: of each run.
@@ -63,8 +63,8 @@ class Finetuning:
         segment_seconds: length of a segment where measures are not known or not asked for.
         longest_seconds: longer segments are left out.
         relabel_steps: steps between two rounds of alignment of the EM baseline.
-        look_steps: steps between two looks of a target-driven schedule at its probes.
-        inspect_steps: steps between two looks of the inspector, which writes down what is taught.
+        look_steps: steps between two inspections of its probes by a target-driven schedule.
+        inspect_steps: steps between two inspections that are written to the log.
     """
 
     steps: int
@@ -93,7 +93,7 @@ class Run:
         points: of the piecewise schedule, (share of all steps, gamma).
         least_gamma: where the target-driven schedule stops.
         factor: of each of its moves.
-        patience: looks without gain that it waits before it moves.
+        patience: inspections without gain that it waits before it moves.
         paper_f: the paper's F-measure where it has one, to stand beside.
     """
 
@@ -145,7 +145,7 @@ class Configuration:
     paper_f_before: float | None = None
 
     def run(self, name: str) -> Run:
-        """The run of a name."""
+        """Return the run of a name."""
         for run in self.runs:
             if run.name == name:
                 return run
@@ -155,12 +155,12 @@ class Configuration:
         return ", ".join(repr(run.name) for run in self.runs)
 
     def digest(self, run: Run | None = None) -> str:
-        """A name for all that a pre-training (None) or a run depends on; others are not resumed."""
-        told = asdict(self)
+        """Return a hash of all that a pre-training (None) or a run depends on; others are not resumed."""
+        settings = asdict(self)
         for key in ("name", "title", "seeds", "runs", "paper_f_before"):
-            del told[key]
+            del settings[key]
         if run is None:
-            del told["finetuning"], told["data"]["finetuning"], told["data"]["test"]
+            del settings["finetuning"], settings["data"]["finetuning"], settings["data"]["test"]
         else:
-            told["run"] = {k: v for k, v in asdict(run).items() if k not in ("name", "paper_f")}
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
+            settings["run"] = {k: v for k, v in asdict(run).items() if k not in ("name", "paper_f")}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Reading the file (TOML) of a study's configuration."""
+"""Reader of a study's configuration (TOML)."""
 
 import math
 import tomllib

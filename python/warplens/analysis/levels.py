@@ -30,7 +30,7 @@ class EventLevels:
 
     @classmethod
     def of(cls, found: NDArray[np.float64]) -> Self:
-        """Read what the compiled module returns, (K, 9) or (G, K, 9)."""
+        """Of what the compiled module tells, (K, 9) or (G, K, 9)."""
         return cls(found.view(RECORD)[..., 0])
 
     @property
@@ -82,7 +82,7 @@ class EventLevels:
         return self._field("widening")
 
     def as_core(self) -> NDArray[np.float64]:
-        """Return the records as the compiled module writes them, (K, 9) or (G, K, 9)."""
+        """The records as the compiled module writes them, (K, 9) or (G, K, 9)."""
         return np.ascontiguousarray(self.records)[..., np.newaxis].view(np.float64)
 
     def _field(self, name: str) -> NDArray[Any]:

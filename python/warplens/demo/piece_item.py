@@ -42,12 +42,12 @@ def event_of_each_note(piece: Piece, analysis: ItemAnalysis) -> NDArray[np.int64
     durations = wl.collapse_repeats(score_frames(piece, PITCHES)).durations
     last_ticks = np.cumsum(durations)
     events = analysis.events
-    found = []
+    indices = []
     for note in piece.notes:
         m = np.searchsorted(last_ticks, round(note.onset * TICKS_PER_BEAT), side="right")
         at = (events.feature == note.pitch - PITCHES.start) & (events.start <= m) & (m < events.stop)
-        found.append(np.flatnonzero(at).item())
-    return np.array(found, np.int64)
+        indices.append(np.flatnonzero(at).item())
+    return np.array(indices, np.int64)
 
 
 def kept_notes(piece: Piece, analysis: ItemAnalysis) -> list[dict[Articulation, Kept]]:

@@ -1,1 +1,1 @@
-"""What the study computes with: features of recordings, segments of them, and batches of segments."""
+"""Inputs of the study: features of recordings, segments of them, and batches of segments."""

@@ -37,7 +37,7 @@ _FRAMES_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Features:
-    """What is trained and tested on, of one recording; arrays are read from disk as they are used.
+    """Features and strong target of one recording; arrays are read from disk as they are used.
 
     Attributes:
         id: of the recording.
@@ -60,7 +60,7 @@ class Features:
 
 
 def log_mel(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """log max(1e-5, mel magnitude), (N,229), of sound at 16 kHz: HTK bands from 30 to 8000 Hz, hop 512.
+    """Compute log max(1e-5, mel magnitude), (N,229), at 16 kHz: HTK bands from 30 to 8000 Hz, hop 512.
 
     Frame n is centred on sample 512 n; beyond its ends the sound is silent.
     """
@@ -71,16 +71,16 @@ def log_mel(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)  # periodic
     padded = np.pad(np.asarray(audio, np.float32), WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
-    found = np.empty((len(frames), N_MELS), np.float32)
+    features = np.empty((len(frames), N_MELS), np.float32)
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
         part = slice(first, first + _FRAMES_AT_ONCE)
         magnitudes = np.abs(scipy.fft.rfft(frames[part] * window, axis=1))  # (N,1025)
-        found[part] = np.log(np.maximum(magnitudes @ filters, LEAST_MAGNITUDE))
-    return found
+        features[part] = np.log(np.maximum(magnitudes @ filters, LEAST_MAGNITUDE))
+    return features
 
 
 def compute_features(source: Source, data: Path, *, progress: Callable[[str], None] = lambda _: None) -> None:
-    """Compute what is not there yet.
+    """Compute the features of a source that are not there yet.
 
     Raises:
         StudyError: the dataset is missing, or a recording of it cannot be read.
@@ -93,12 +93,12 @@ def compute_features(source: Source, data: Path, *, progress: Callable[[str], No
 
 
 def read_features(sources: Sequence[Source], data: Path) -> list[Features]:
-    """The features of all recordings of sources.
+    """Read the features of all recordings of sources.
 
     Raises:
         StudyError: they are not computed yet.
     """
-    found = []
+    features = []
     for source in sources:
         for recording in recordings_of(source, data):
             folder = _folder(source, data) / recording.id
@@ -108,7 +108,7 @@ def read_features(sources: Sequence[Source], data: Path) -> list[Features]:
                     "first."
                 )
             measures = folder / "measures.npy"
-            found.append(
+            features.append(
                 Features(
                     id=recording.id,
                     work=recording.work,
@@ -118,7 +118,7 @@ def read_features(sources: Sequence[Source], data: Path) -> list[Features]:
                     measures=np.load(measures) if measures.exists() else None,
                 )
             )
-    return found
+    return features
 
 
 def _folder(source: Source, data: Path) -> Path:
@@ -134,8 +134,8 @@ def _folder(source: Source, data: Path) -> Path:
         LOWEST_PITCH,
     )
     origin = [str(source.options.get(key, "")) for key in ("folder", "soundfont", "program")]
-    told = json.dumps([source.dataset, origin, settings])
-    return data / "features" / f"{source.dataset}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    content = json.dumps([source.dataset, origin, settings])
+    return data / "features" / f"{source.dataset}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def _compute(recording: Recording, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Time and pitch of all that the study computes with."""
+"""Frame rate, bands and pitches of the study."""
 
 SAMPLE_RATE = 16000
 WINDOW = 2048

@@ -1,4 +1,4 @@
-"""The first stages: data that are fetched, rendered, and turned into features."""
+"""The first stages: fetching and rendering data, and computing features."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ Progress = Callable[[str], None]
 
 
 def fetch(places: Places, progress: Progress) -> None:
-    """Get the performances of the scaled study; of published datasets, look whether they are there."""
+    """Get the performances of the scaled study; of published datasets, check that they are there."""
     if any(
         source.dataset == "rendered" for sources in places.configuration.data.values() for source in sources
     ):
@@ -24,7 +24,7 @@ def fetch(places: Places, progress: Progress) -> None:
 
 
 def render_all(places: Places, progress: Progress) -> None:
-    """Render what is to be rendered."""
+    """Render the recordings of rendered sources."""
     for sources in places.configuration.data.values():
         for source in sources:
             if source.dataset == "rendered":

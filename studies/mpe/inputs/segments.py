@@ -29,16 +29,16 @@ class Segment:
 
     @property
     def mel(self) -> NDArray[np.float32]:
-        """(N,229)."""
+        """Log-mel magnitudes, (N,229)."""
         return np.array(self.features.mel[self.first : self.stop])
 
     @property
     def strong(self) -> NDArray[np.float32]:
-        """(N,88), the strong target."""
+        """Strong target, (N,88)."""
         return np.asarray(self.features.roll[self.first : self.stop], np.float32)
 
     def weak(self) -> wl.WeakTargets:
-        """The weak target (M,88), the strong one without repetitions, and how long its frames last."""
+        """Return the weak target (M,88), the strong one without repetitions, and its frames' durations."""
         return wl.collapse_repeats(self.strong)
 
 
@@ -64,7 +64,7 @@ class Batch:
 
 
 def segments_of(recordings: Sequence[Features], settings: Finetuning) -> list[Segment]:
-    """Segments one after the other, of so many measures where they are known, else of so many seconds.
+    """Cut recordings into segments of some measures where they are known, else of some seconds.
 
     Left out are segments that are longer than `longest_seconds`, hold no note, or are shorter than half a
     second.
@@ -72,19 +72,19 @@ def segments_of(recordings: Sequence[Features], settings: Finetuning) -> list[Se
     Raises:
         StudyError: none is left.
     """
-    found = []
+    segments = []
     for features in recordings:
         for first, stop in zip(*_bounds(features, settings), strict=True):
             longest = settings.longest_seconds * FPS
             if FPS / 2 <= stop - first <= longest and features.roll[first:stop].any():
-                found.append(Segment(features, int(first), int(stop)))
-    if not found:
+                segments.append(Segment(features, int(first), int(stop)))
+    if not segments:
         raise StudyError(
             f"No segment of {len(recordings)} recordings is shorter than {settings.longest_seconds:g} s and "
             "has "
             "notes; raise `longest_seconds` or lower `segment_measures`."
         )
-    return found
+    return segments
 
 
 def _bounds(features: Features, settings: Finetuning) -> tuple[NDArray[np.int64], ...]:
@@ -103,7 +103,7 @@ def _bounds(features: Features, settings: Finetuning) -> tuple[NDArray[np.int64]
 def random_clips(
     recordings: Sequence[Features], *, seconds: float, batch: int, seed: int, step: int
 ) -> list[Segment]:
-    """Clips at random places: those of a step depend on seed and step alone.
+    """Choose clips at random places: those of a step depend on seed and step alone.
 
     Raises:
         StudyError: no recording is that long.
@@ -120,7 +120,7 @@ def random_clips(
 
 
 def indices_of_step(count: int, *, batch: int, seed: int, step: int) -> NDArray[np.int64]:
-    """Which of `count` segments a step takes: each once a pass, in an order of seed and pass alone."""
+    """Choose the segments of a step among `count`: each once a pass, in an order of seed and pass alone."""
     first = step * batch
     at = np.arange(first, first + batch)
     orders = {
@@ -132,7 +132,7 @@ def indices_of_step(count: int, *, batch: int, seed: int, step: int) -> NDArray[
 def batch_of(
     segments: Sequence[Segment], indices: NDArray[np.int64] | None = None, *, weak: bool = True
 ) -> Batch:
-    """Segments as one batch; without `weak`, its weak targets are those of nothing."""
+    """Collate segments into one batch; without `weak`, its weak targets are placeholders."""
     targets = (
         [segment.weak().y for segment in segments] if weak else [np.zeros((1, 1), np.float32)] * len(segments)
     )

@@ -1,1 +1,1 @@
-"""Evaluation of what was trained, and the table and figures made of it."""
+"""Evaluation of trained networks, and the table and figures of the study."""

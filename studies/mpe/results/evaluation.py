@@ -1,4 +1,4 @@
-"""What modified targets promise at the start of fine-tuning, beside what the network predicts at its end.
+"""Modified targets at the start of fine-tuning beside predictions at its end.
 
 Both are taken on the recordings of the test, which fine-tuning has not heard. Modified targets are those that
 the loss would give the network as it starts: of each segment's predictions and its weak target.
@@ -25,8 +25,8 @@ SHORT_FRAMES = 3
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What a loss teaches at the start, on segments of the test.
+class ModifiedTargets:
+    """Modified targets at the start of fine-tuning, on segments of the test.
 
     Attributes:
         gamma: of the loss.
@@ -40,14 +40,14 @@ class Promise:
 
 
 def test_logits(network: ConvStack, recordings: Sequence[Features]) -> dict[str, NDArray[np.float32]]:
-    """Predictions of whole recordings, by id."""
+    """Predict whole recordings, by id."""
     return {features.id: recording_logits(network, features) for features in recordings}
 
 
 def frame_scores(
     logits: Mapping[str, NDArray[np.float32]], recordings: Sequence[Features]
 ) -> dict[str, float]:
-    """Precision, recall and F-measure at 0.5 over all frames; of several datasets, F of each as well."""
+    """Compute precision, recall and F at 0.5 over all frames; of several datasets, F of each as well."""
     scores = dict(zip(("precision", "recall", "f_measure"), _scores(logits, recordings), strict=True))
     datasets = sorted({features.dataset for features in recordings})
     if len(datasets) > 1:
@@ -65,14 +65,14 @@ def _scores(logits: Mapping[str, NDArray[np.float32]], recordings: Sequence[Feat
     return tuple(precision_recall_f(estimate, strong, (0.0,))[0].tolist())
 
 
-def promise(
+def modified_targets(
     logits: Mapping[str, NDArray[np.float32]],
     segments: Sequence[Segment],
     *,
     gamma: float,
     step_weights: tuple[float, float, float],
-) -> Promise:
-    """What the loss at a gamma teaches a network that predicts these logits."""
+) -> ModifiedTargets:
+    """Compute the modified targets at a gamma of a network that predicts these logits."""
     y_mods, peaks = [], []
     for segment in segments:
         weak = segment.weak().y
@@ -86,45 +86,45 @@ def promise(
         )
         y_mods.append(alignment.y_mod)
         peaks.append(summarize_levels(alignment.H, weak, find_events(weak), threshold=THRESHOLD).peak)
-    return Promise(gamma, y_mods, np.concatenate(peaks))
+    return ModifiedTargets(gamma, y_mods, np.concatenate(peaks))
 
 
 def logits_of(logits: Mapping[str, NDArray[np.float32]], segment: Segment) -> NDArray[np.float32]:
-    """The part of a recording's predictions that is a segment's."""
+    """Return the part of a recording's predictions that belongs to a segment."""
     return logits[segment.features.id][segment.first : segment.stop]
 
 
 def event_durations(segments: Sequence[Segment]) -> NDArray[np.int64]:
-    """How many frames each event of all segments truly lasts, (K,)."""
+    """Return the true duration in frames of each event of all segments, (K,)."""
     return np.concatenate([stop - first for _, first, stop in map(_true_extents, segments)])
 
 
 def predicted_peaks(
     logits: Mapping[str, NDArray[np.float32]], segments: Sequence[Segment]
 ) -> NDArray[np.float64]:
-    """The highest probability that is predicted for each event where it truly sounds, (K,)."""
-    found = []
+    """Return the highest probability that is predicted for each event where it truly sounds, (K,)."""
+    peaks = []
     for segment in segments:
         predicted = probabilities(logits_of(logits, segment))
         features, firsts, stops = _true_extents(segment)
-        found.append([predicted[a:b, d].max() for d, a, b in zip(features, firsts, stops, strict=True)])
-    return np.concatenate(found).astype(np.float64)
+        peaks.append([predicted[a:b, d].max() for d, a, b in zip(features, firsts, stops, strict=True)])
+    return np.concatenate(peaks).astype(np.float64)
 
 
 def _true_extents(segment: Segment) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """(K,) each: feature of the events, first frame and one past the last in which they sound."""
+    """Return feature, first frame and one past the last frame in which the events sound, (K,) each."""
     weak = segment.weak()
     events = find_events(weak.y)
     begins = np.concatenate(([0], np.cumsum(weak.durations)))
     return events.feature, begins[events.start], begins[events.stop]
 
 
-def promise_scores(
-    made: Promise,
+def compare_with_predictions(
+    targets: ModifiedTargets,
     final: Mapping[str, NDArray[np.float32]],
     segments: Sequence[Segment],
 ) -> dict[str, float]:
-    """The paper's claim in numbers: promise and final predictions, on the same frames and events.
+    """Compare modified targets at the start with final predictions, on the same frames and events.
 
     `y_mod_f` is F of the modified targets above 0.5, `segments_f` that of the final predictions on the same
     frames; `peak_rank_correlation` is Spearman's, between an event's peak in the modified targets and in the
@@ -134,15 +134,15 @@ def promise_scores(
     estimate = np.concatenate([logits_of(final, segment) for segment in segments])
     peaks, durations = predicted_peaks(final, segments), event_durations(segments)
     short = durations <= SHORT_FRAMES
-    varied = np.ptp(made.peaks) > 0 and np.ptp(peaks) > 0
+    varied = np.ptp(targets.peaks) > 0 and np.ptp(peaks) > 0
     return {
-        "y_mod_f": float(precision_recall_f(np.concatenate(made.y_mod), strong, (THRESHOLD,))[0, 2]),
+        "y_mod_f": float(precision_recall_f(np.concatenate(targets.y_mod), strong, (THRESHOLD,))[0, 2]),
         "segments_f": float(precision_recall_f(estimate, strong, (0.0,))[0, 2]),
-        "peak_rank_correlation": float(spearmanr(made.peaks, peaks).statistic) if varied else float("nan"),
+        "peak_rank_correlation": float(spearmanr(targets.peaks, peaks).statistic) if varied else float("nan"),
         "events": float(len(peaks)),
-        "kept_in_y_mod": float(np.mean(made.peaks >= THRESHOLD)),
+        "kept_in_y_mod": float(np.mean(targets.peaks >= THRESHOLD)),
         "kept_in_predictions": float(np.mean(peaks >= THRESHOLD)),
-        "short_kept_in_y_mod": float(np.mean(made.peaks[short] >= THRESHOLD))
+        "short_kept_in_y_mod": float(np.mean(targets.peaks[short] >= THRESHOLD))
         if short.any()
         else float("nan"),
         "short_kept_in_predictions": float(np.mean(peaks[short] >= THRESHOLD))

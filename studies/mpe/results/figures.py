@@ -1,4 +1,4 @@
-"""Figures of the study, after the paper's 4 and 5: what each gamma teaches at first, and what comes of it."""
+"""Figures after the paper's 4 and 5: modified targets of each gamma at the start, predictions at the end."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from warplens.analysis.display import figure5, magnitude_over_duration, save_fig
 
 
 def draw_figures(places: Places, folder: Path) -> list[Path]:
-    """Draw what the runs that are done allow, of the first seed that has any, into a folder."""
+    """Draw the finished runs of the first seed that has any into a folder."""
     study = places.configuration
     for seed in study.seeds:
         done = [run for run in study.runs if places.is_done(run, seed)]
@@ -38,7 +38,7 @@ def draw_figures(places: Places, folder: Path) -> list[Path]:
 
 
 def _figure_4(places: Places, runs: list[Run], seed: int) -> Figure:
-    """Peaks of events over how long they last: promised by the modified targets, and predicted in the end."""
+    """Draw peaks of events over their duration: in modified targets at the start, in final predictions."""
     tables = [np.load(places.run(run, seed) / EVENTS) for run in runs]
     figure = Figure(figsize=(10, 3.4), dpi=150, layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -60,7 +60,7 @@ def _figure_4(places: Places, runs: list[Run], seed: int) -> Figure:
 
 
 def _figure_5(places: Places, runs: list[Run], seed: int) -> Figure:
-    """Modified targets at the start beside predictions at the end, a row a gamma."""
+    """Draw modified targets at the start beside predictions at the end, a row a gamma."""
     excerpts = [np.load(places.run(run, seed) / EXCERPT) for run in runs]
     return figure5(
         [excerpt["y_mod"] for excerpt in excerpts],
@@ -72,7 +72,7 @@ def _figure_5(places: Places, runs: list[Run], seed: int) -> Figure:
 
 
 def _training(places: Places, runs: list[Run], seed: int) -> Figure:
-    """Loss, as a share of its first value, and gamma over the steps."""
+    """Draw the loss, as a share of its first value, and gamma over the steps."""
     figure = Figure(figsize=(10, 3.4), dpi=150, layout="constrained")
     losses, gammas = figure.subplots(1, 2)
     for run in runs:

@@ -1,4 +1,4 @@
-"""What a run has come to, on the test, beside what its modified targets promised."""
+"""Results of a run on the test, beside its modified targets at the start."""
 
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from studies.mpe.inputs.segments import segments_of
 from studies.mpe.places import Places
 from studies.mpe.record import write_result
 from studies.mpe.results.evaluation import (
+    compare_with_predictions,
     event_durations,
     frame_scores,
     logits_of,
+    modified_targets,
     predicted_peaks,
-    promise,
-    promise_scores,
     test_logits,
 )
 from studies.mpe.training.checkpoint import load_checkpoint, load_network
@@ -29,11 +29,11 @@ EXCERPT = "excerpt.npz"
 """One segment of the test: targets, predictions before and after, modified targets."""
 
 EVENTS = "events.npz"
-"""Of all events of the test: duration in frames, peak as promised and as predicted."""
+"""All events of the test: duration in frames, peak in the modified targets ("promised") and as predicted."""
 
 
 def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[str, Any]:
-    """What a run has come to, beside what its modified targets promised; written as its result."""
+    """Evaluate a run on the test, beside its modified targets at the start, and write its result."""
     study = places.configuration
     recordings = read_features(study.data["test"], places.data)
     segments = segments_of(recordings, study.finetuning)
@@ -68,10 +68,12 @@ def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[st
         result["inspection_share"] = inspected / max(state["seconds"], 1e-9)
     events = {"durations": event_durations(segments), "predicted": predicted_peaks(after, segments)}
     if run.first_gamma is not None:
-        made = promise(before, segments, gamma=run.first_gamma, step_weights=study.finetuning.step_weights)
-        result |= promise_scores(made, after, segments)
-        events["promised"] = made.peaks
-        excerpt |= {"y_mod": made.y_mod[segments.index(shown)], "gamma": run.first_gamma}
+        targets = modified_targets(
+            before, segments, gamma=run.first_gamma, step_weights=study.finetuning.step_weights
+        )
+        result |= compare_with_predictions(targets, after, segments)
+        events["promised"] = targets.peaks
+        excerpt |= {"y_mod": targets.y_mod[segments.index(shown)], "gamma": run.first_gamma}
     folder = places.run(run, seed)
     _save_arrays(folder / EXCERPT, excerpt)
     _save_arrays(folder / EVENTS, events)

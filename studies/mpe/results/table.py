@@ -1,4 +1,4 @@
-"""The table: `RESULTS.md`, made of the results that are there; what is missing is named."""
+"""The table: `RESULTS.md`, made of the results that are there; missing ones are named."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ CAPTIONS = {
 }
 """What each figure shows, by its name."""
 
-_PROMISES = {
+_COMPARISON = {
     "y_mod_f": "F of Y_mod, start",
     "segments_f": "F, end",
     "peak_rank_correlation": "rank correlation of peaks",
@@ -40,7 +40,7 @@ _OF_A_SEED = ("f_before", "f_measure", "y_mod_f", "segments_f", "peak_rank_corre
 
 
 def write_table(places: Places, path: Path, *, command: str, remarks: str = "") -> None:
-    """Write the table with the figures that lie in `figures` beside it, and what is to be said of them."""
+    """Write the table with the figures that lie in `figures` beside it, and remarks."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_text(table(places, command=command, figures=path.parent / "figures", remarks=remarks), "utf-8")
@@ -48,7 +48,7 @@ def write_table(places: Places, path: Path, *, command: str, remarks: str = "") 
 
 
 def table(places: Places, *, command: str, figures: Path, remarks: str = "") -> str:
-    """The text of `RESULTS.md`."""
+    """Return the text of `RESULTS.md`."""
     study = places.configuration
     results = {
         (run.name, seed): result
@@ -76,7 +76,7 @@ def table(places: Places, *, command: str, figures: Path, remarks: str = "") -> 
         shared=shared,
         short_frames=SHORT_FRAMES,
         scores=_scores(study, results),
-        promises=_promises(study, results),
+        comparison=_comparison(study, results),
         seeds=_each_seed(study, results),
         figures=[(name, text) for name, text in CAPTIONS.items() if (figures / name).exists()],
         command=command,
@@ -92,7 +92,7 @@ def table(places: Places, *, command: str, figures: Path, remarks: str = "") -> 
 
 
 def _data(places: Places) -> tuple[list[dict[str, Any]], int]:
-    """What each part has, and how many works of the test are trained on as well."""
+    """Describe the data of each part, and count the works of the test that are trained on as well."""
     parts: list[dict[str, Any]] = []
     works = {}
     for name, sources in places.configuration.data.items():
@@ -114,39 +114,43 @@ def _origin(source: Source) -> str:
     options = source.options
     if source.dataset == "rendered":
         return f"MAESTRO performances, rendered with {Path(options['soundfont']).name}"
-    told = options.get("versions") or options.get("split") or options.get("instruments") or ()
-    return " ".join([source.dataset.upper(), *([told] if isinstance(told, str) else told)])
+    chosen = options.get("versions") or options.get("split") or options.get("instruments") or ()
+    return " ".join([source.dataset.upper(), *([chosen] if isinstance(chosen, str) else chosen)])
 
 
 def _scores(study: Configuration, results: Results) -> str:
     rows = []
     for run in study.runs:
-        found = _of_run(study, results, run)
+        of_run = _of_run(study, results, run)
         paper = ("", "") if run.paper_f is None else (_number(study.paper_f_before), _number(run.paper_f))
-        measured = [_spread(found, key) for key in ("f_before", "f_measure", "precision", "recall")]
-        rows.append((run.name, *measured, *paper, f"{len(found)} of {len(study.seeds)}"))
+        measured = [_spread(of_run, key) for key in ("f_before", "f_measure", "precision", "recall")]
+        rows.append((run.name, *measured, *paper, f"{len(of_run)} of {len(study.seeds)}"))
     head = ("run", "before", "after", "precision", "recall", "paper: before", "paper: after", "seeds")
     return _markdown(head, rows)
 
 
-def _promises(study: Configuration, results: Results) -> str:
+def _comparison(study: Configuration, results: Results) -> str:
     rows = [
-        (run.name, f"{run.first_gamma:g}", *(_spread(_of_run(study, results, run), key) for key in _PROMISES))
+        (
+            run.name,
+            f"{run.first_gamma:g}",
+            *(_spread(_of_run(study, results, run), key) for key in _COMPARISON),
+        )
         for run in study.runs
         if run.first_gamma is not None
     ]
-    return _markdown(("run", "gamma, start", *_PROMISES.values()), rows)
+    return _markdown(("run", "gamma, start", *_COMPARISON.values()), rows)
 
 
 def _each_seed(study: Configuration, results: Results) -> str:
     rows = []
-    for (name, seed), found in results.items():
+    for (name, seed), result in results.items():
         gamma = ""
-        if found["first_gamma"] is not None:
-            gamma = f"{found['first_gamma']:.3g} to {found['last_gamma']:.3g}"
-        loss = f"{found['first_loss']:.4g} to {found['last_loss']:.4g}"
-        scores = [_number(found.get(key)) for key in _OF_A_SEED]
-        rows.append((name, str(seed), *scores, gamma, loss, f"{found['seconds']:.0f}"))
+        if result["first_gamma"] is not None:
+            gamma = f"{result['first_gamma']:.3g} to {result['last_gamma']:.3g}"
+        loss = f"{result['first_loss']:.4g} to {result['last_loss']:.4g}"
+        scores = [_number(result.get(key)) for key in _OF_A_SEED]
+        rows.append((name, str(seed), *scores, gamma, loss, f"{result['seconds']:.0f}"))
     head = ("run", "seed", "before", "after", "F of Y_mod, start", "F, end, same frames", "rank correlation")
     return _markdown((*head, "gamma", "loss", "seconds"), rows)
 
@@ -155,19 +159,19 @@ def _of_run(study: Configuration, results: Results, run: Run) -> list[Result]:
     return [results[run.name, seed] for seed in study.seeds if (run.name, seed) in results]
 
 
-def _values(found: Sequence[Result], key: str) -> list[float]:
-    return [each[key] for each in found if each.get(key) is not None]
+def _values(results: Sequence[Result], key: str) -> list[float]:
+    return [each[key] for each in results if each.get(key) is not None]
 
 
-def _spread(found: Sequence[Result], key: str) -> str:
-    values = _values(found, key)
+def _spread(results: Sequence[Result], key: str) -> str:
+    values = _values(results, key)
     if len(values) < 2:
         return "".join(map(_number, values))
     return f"{mean(values):.3f} ± {stdev(values):.3f}"
 
 
-def _percent(found: Sequence[Result], key: str) -> str:
-    values = _values(found, key)
+def _percent(results: Sequence[Result], key: str) -> str:
+    values = _values(results, key)
     return f"{100 * mean(values):.2f} %" if values else "0 %"
 
 

@@ -1,4 +1,4 @@
-"""The state of a training, written whole or not at all."""
+"""Checkpoints: the state of a training, written whole or not at all."""
 
 import os
 from pathlib import Path
@@ -48,7 +48,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_network(path: Path, *, width: int) -> ConvStack:
-    """The network of a checkpoint.
+    """Load the network of a checkpoint.
 
     Raises:
         StudyError: as `load_checkpoint`, or its network has another width.

@@ -30,7 +30,7 @@ def finetune(
     device: str = "cpu",
     writer: Writer | None = None,
 ) -> Path:
-    """Fine-tune a run from its start; its checkpoint."""
+    """Fine-tune a run from its start; return the path of its checkpoint."""
     study, settings = places.configuration, places.configuration.finetuning
     segments = segments_of(read_features(study.data["finetuning"], places.data), settings)
     network = load_network(places.start(run, seed), width=study.width)
@@ -62,7 +62,7 @@ def finetune(
 def objective_of(
     run: Run, study: Configuration, segments: list[Segment], network: ConvStack, writer: Writer | None = None
 ) -> Objective:
-    """What a run minimises on these segments; a writer is told what soft DTW teaches meanwhile."""
+    """Make the objective of a run on these segments; soft DTW writes its inspections to a writer."""
     settings = study.finetuning
     if run.objective == "strong":
         return StrongTargets()

@@ -1,4 +1,4 @@
-"""The schedule of gamma that a run asks for."""
+"""Schedules of gamma by their names in the configuration."""
 
 from studies.mpe.configuration import Run
 from warplens.torch import ConstantGamma, GammaSchedule, PiecewiseGamma, SoftDTWLoss
@@ -6,7 +6,7 @@ from warplens.training import Probes, TargetDrivenGamma
 
 
 def schedule_of(run: Run, loss: SoftDTWLoss, *, steps: int, every: int, probes: Probes) -> GammaSchedule:
-    """The schedule of a run of so many steps; a target-driven one looks at its probes every so many."""
+    """Make the schedule of a run; a target-driven one inspects its probes every `every` steps."""
     if run.schedule == "constant":
         return ConstantGamma(loss, run.gamma)
     if run.schedule == "piecewise":

@@ -1,4 +1,4 @@
-"""The loop: steps, and a state that a killed run goes on from as if nothing had been."""
+"""The training loop: steps, and a state from which a killed run resumes exactly."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,22 +20,22 @@ _LOSS_STEPS = 20
 
 
 class Objective(Protocol):
-    """What is minimised."""
+    """Objective that training minimises."""
 
     def before_step(self, step: int, network: ConvStack) -> None:
-        """What has to be done before a step, such as relabelling."""
+        """Prepare a step, for example by relabelling."""
 
     def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The loss of a batch's logits (B,N,88)."""
+        """Compute the loss of a batch's logits (B,N,88)."""
 
     def gamma(self) -> float:
-        """Of the loss; NaN where it has none."""
+        """Return gamma of the loss; NaN where it has none."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next steps depend on."""
+        """Return all that the next steps depend on."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
 
 
 class Training:
@@ -101,15 +101,15 @@ class Training:
         progress: Callable[[str], None] = lambda _: None,
         save_every: float = SAVE_EVERY_SECONDS,
     ) -> None:
-        """Go on to a step, writing the checkpoint now and then and at the end.
+        """Train up to a step, writing the checkpoint every `save_every` seconds and at the end.
 
         Args:
             steps: in all.
             keep: where to keep the state after so many steps as well.
-            progress: is told a line now and then.
+            progress: called with a line every ten seconds.
             save_every: seconds between two writings.
         """
-        before, began, saved, told = self.seconds, time.perf_counter(), time.perf_counter(), 0.0
+        before, began, saved, reported = self.seconds, time.perf_counter(), time.perf_counter(), 0.0
         while self.step < steps:
             self._take_step()
             now = time.perf_counter()
@@ -119,13 +119,13 @@ class Training:
             if now - saved > save_every:
                 save_checkpoint(self.path, self.state())
                 saved = now
-            if now - told > 10 or self.step == steps:
+            if now - reported > 10 or self.step == steps:
                 recent = self.losses[-50:]
                 progress(
                     f"step {self.step}/{steps}  loss {sum(recent) / len(recent):.4f}  "
                     f"gamma {self.gammas[-1]:g}  {self.seconds / self.step:.3f} s a step"
                 )
-                told = now
+                reported = now
         save_checkpoint(self.path, self.state())
 
     def _take_step(self) -> None:
@@ -155,13 +155,13 @@ class Training:
         return nullcontext()
 
     def write_history(self) -> None:
-        """Loss and gamma of every step, as `history.csv` beside the checkpoint."""
+        """Write loss and gamma of every step to `history.csv` beside the checkpoint."""
         rows = enumerate(zip(self.losses, self.gammas, strict=True))
         lines = [f"{step},{loss:.6g},{gamma:g}" for step, (loss, gamma) in rows]
         self.path.with_name("history.csv").write_text("\n".join(["step,loss,gamma", *lines]) + "\n", "utf-8")
 
     def state(self) -> dict[str, Any]:
-        """What the checkpoint holds."""
+        """Return the content of the checkpoint."""
         return {
             "width": self.network.width,
             "digest": self.digest,
@@ -199,6 +199,6 @@ class Training:
 
 
 def losses_at_ends(losses: Sequence[float]) -> dict[str, float]:
-    """Mean loss of the first and of the last 20 steps, of fewer where there are fewer than 40."""
+    """Average the loss of the first and of the last 20 steps, of fewer where there are fewer than 40."""
     count = max(1, min(_LOSS_STEPS, len(losses) // 2))
     return {"first_loss": sum(losses[:count]) / count, "last_loss": sum(losses[-count:]) / count}

@@ -10,7 +10,7 @@ CONTEXT_FRAMES = 3
 
 
 class ConvStack(nn.Module):
-    """Frame-wise pitch logits from log-mel spectra.
+    """Network from log-mel spectra to frame-wise pitch logits.
 
     Three 3 x 3 convolutions over (frames, bands), each with batch normalisation and ReLU, the last two
     followed by halving of the bands; then a linear layer for each frame and one to the pitches (Hawthorne et
@@ -40,7 +40,7 @@ class ConvStack(nn.Module):
         )
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Logits (B, N, 88) of log-mel spectra (B, N, 229)."""
+        """Return logits (B, N, 88) of log-mel spectra (B, N, 229)."""
         x = mel.unsqueeze(1).contiguous(memory_format=torch.channels_last)
         x = self.convolutions(x)  # (B, 2 width, N, 57)
         logits: Tensor = self.frames(x.transpose(1, 2).flatten(-2))
@@ -52,5 +52,5 @@ def _convolution(n_in: int, n_out: int) -> list[nn.Module]:
 
 
 def parameter_count(width: int) -> int:
-    """Trainable numbers of a network."""
+    """Count the trainable numbers of a network."""
     return sum(parameter.numel() for parameter in ConvStack(width).parameters())

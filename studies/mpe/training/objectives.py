@@ -1,4 +1,4 @@
-"""What is minimised: soft DTW on weak targets, binary cross entropy on strong or hard-aligned ones."""
+"""Objectives: soft DTW on weak targets, binary cross entropy on strong or hard-aligned ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from warplens.training import TargetInspector, hard_targets
 
 
 class WithoutGamma:
-    """An objective that is no soft DTW."""
+    """Objective other than soft DTW."""
 
     def gamma(self) -> float:
-        """There is none."""
+        """Return NaN: there is no gamma."""
         return float("nan")
 
 
@@ -26,22 +26,22 @@ class StrongTargets(WithoutGamma):
     """Mean binary cross entropy against the strong targets, over the frames that there are."""
 
     def before_step(self, step: int, network: ConvStack) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The loss of a batch's logits (B,N,88)."""
+        """Compute the loss of a batch's logits (B,N,88)."""
         return frame_loss(logits, batch.strong, batch.lengths)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing."""
+        """Return nothing."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class WeakTargets:
-    """Weighted soft DTW under binary cross entropy; a schedule moves gamma, an inspector looks."""
+    """Weighted soft DTW under binary cross entropy, with a schedule of gamma and an inspector."""
 
     def __init__(self, loss: SoftDTWLoss, schedule: GammaSchedule, inspector: TargetInspector) -> None:
         self.loss = loss
@@ -50,38 +50,38 @@ class WeakTargets:
         self.seconds_before = 0.0
 
     def before_step(self, step: int, network: ConvStack) -> None:
-        """Move gamma, except before the first step, and look at what is taught if a look is due."""
+        """Move gamma, except before the first step, and inspect the modified targets if it is due."""
         if step:
             self.schedule.step()
         self.inspector.step(step)
 
     @property
     def inspection_seconds(self) -> float:
-        """Time spent looking, in all."""
+        """Time spent inspecting, in all."""
         return self.seconds_before + self.inspector.seconds
 
     def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The mean over pairs of soft DTW."""
+        """Compute the mean over pairs of soft DTW."""
         device = logits.device
         value: Tensor = self.loss(logits, batch.weak.to(device), batch.lengths, batch.weak_lengths)
         return value
 
     def gamma(self) -> float:
-        """Of the loss as it is."""
+        """Return the present gamma of the loss."""
         return self.schedule.get_last_gamma()
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the schedule."""
+        """Return the state of the schedule and the time spent inspecting."""
         return {"schedule": self.schedule.state_dict(), "inspection_seconds": self.inspection_seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Of the schedule."""
+        """Restore the schedule and the time spent inspecting."""
         self.schedule.load_state_dict(state["schedule"])
         self.seconds_before = state["inspection_seconds"]
 
 
 class HardAlignedTargets(WithoutGamma):
-    """In the manner of expectation-maximisation (Maman & Bermano, ICML 2022): align, train, align again.
+    """Hard-aligned targets in the manner of expectation-maximisation (Maman & Bermano, ICML 2022).
 
     Every so many steps the weak target of each segment is aligned by hard DTW to what the network predicts;
     the frames so labelled are the targets of binary cross entropy until the next round.
@@ -101,7 +101,7 @@ class HardAlignedTargets(WithoutGamma):
         self.labels: list[Tensor] = []
 
     def before_step(self, step: int, network: ConvStack) -> None:
-        """Align anew when a round is over."""
+        """Align again when a round is over."""
         if step % self.every == 0 or not self.labels:
             self.labels = [
                 hard_targets(
@@ -114,23 +114,23 @@ class HardAlignedTargets(WithoutGamma):
             ]
 
     def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The loss of a batch's logits against the labels of its segments."""
+        """Compute the loss of a batch's logits against the labels of its segments."""
         targets = torch.zeros(logits.shape)
         for b, i in enumerate(batch.indices):
             targets[b, : batch.lengths[b]] = self.labels[i].float()
         return frame_loss(logits, targets, batch.lengths)
 
     def state_dict(self) -> dict[str, Any]:
-        """The labels, which later steps depend on."""
+        """Return the labels, which later steps depend on."""
         return {"labels": self.labels}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The labels."""
+        """Restore the labels."""
         self.labels = state["labels"]
 
 
 def frame_loss(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
-    """Binary cross entropy, its mean over all cells that are not padding."""
+    """Compute the mean binary cross entropy over all cells that are not padding."""
     inside = torch.arange(logits.shape[1]) < lengths[:, None]  # (B,N)
     cells = F.binary_cross_entropy_with_logits(logits, targets.to(logits.device), reduction="none")
     return cells[inside.to(logits.device)].mean()

@@ -1,4 +1,4 @@
-"""What a network predicts for whole recordings and for segments."""
+"""Predictions of a network for whole recordings and for segments."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _SEGMENTS_AT_ONCE = 8
 
 
 def recording_logits(network: ConvStack, features: Features) -> NDArray[np.float32]:
-    """(N,88) of a whole recording; chunks overlap by the context of a frame, so they leave no trace."""
+    """Predict logits (N,88) of a whole recording; chunks overlap by the context of a frame: no seams."""
     device = next(network.parameters()).device
     parts = []
     with undisturbed(network):
@@ -29,9 +29,9 @@ def recording_logits(network: ConvStack, features: Features) -> NDArray[np.float
 
 
 def segment_logits(network: ConvStack, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
-    """(N,88) of each segment, predicted without what surrounds it."""
+    """Predict logits (N,88) of each segment without what surrounds it."""
     device = next(network.parameters()).device
-    found: list[NDArray[np.float32] | None] = [None] * len(segments)
+    results: list[NDArray[np.float32] | None] = [None] * len(segments)
     lengths = [segment.stop - segment.first for segment in segments]
     by_length = sorted(range(len(segments)), key=lambda i: lengths[i])
     at = 0
@@ -42,11 +42,11 @@ def segment_logits(network: ConvStack, segments: Sequence[Segment]) -> list[NDAr
             group = [i for i in by_length[at : at + _SEGMENTS_AT_ONCE] if lengths[i] == length]
             mel = torch.from_numpy(np.stack([segments[i].mel for i in group]))
             for i, logits in zip(group, network(mel.to(device)).float().cpu().numpy(), strict=True):
-                found[i] = logits
+                results[i] = logits
             at += len(group)
-    return [logits for logits in found if logits is not None]
+    return [logits for logits in results if logits is not None]
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of active pitches."""
+    """Return the probabilities of active pitches."""
     return np.asarray(0.5 * (1 + np.tanh(logits / 2)), np.float32)

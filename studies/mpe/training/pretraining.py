@@ -15,7 +15,7 @@ from studies.mpe.training.objectives import StrongTargets
 
 
 def pretrain(places: Places, seed: int, progress: Progress, *, device: str = "cpu") -> Path:
-    """Train a seed's network on strong targets, keeping it after `short_steps` as well; its checkpoint."""
+    """Train a seed's network on strong targets, keep it after `short_steps` too; return its checkpoint."""
     study, settings = places.configuration, places.configuration.pretraining
     recordings = read_features(study.data["pretraining"], places.data)
     torch.manual_seed(seed)

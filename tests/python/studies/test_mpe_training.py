@@ -11,7 +11,12 @@ from studies.mpe.inputs.features import LEAST_MAGNITUDE, Features, log_mel
 from studies.mpe.inputs.frames import FPS, SAMPLE_RATE
 from studies.mpe.inputs.segments import batch_of, indices_of_step, random_clips, segments_of
 from studies.mpe.places import HERE
-from studies.mpe.results.evaluation import event_durations, predicted_peaks, promise, promise_scores
+from studies.mpe.results.evaluation import (
+    compare_with_predictions,
+    event_durations,
+    modified_targets,
+    predicted_peaks,
+)
 from studies.mpe.training.checkpoint import load_network, save_checkpoint
 from studies.mpe.training.finetuning import objective_of
 from studies.mpe.training.loop import Training
@@ -242,12 +247,12 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
 
 
-def test_the_promise_is_what_the_loss_teaches(configurations):
+def test_modified_targets_are_those_of_the_loss(configurations):
     study = configurations["scaled"]
     features = some_features(frames=300)
     segments = segments_of([features], study.finetuning)
     logits = {features.id: np.random.default_rng(0).normal(size=(300, 88)).astype(np.float32)}
-    made = promise(logits, segments, gamma=0.7, step_weights=(0.1, 1.0, 1.0))
+    made = modified_targets(logits, segments, gamma=0.7, step_weights=(0.1, 1.0, 1.0))
     x = torch.from_numpy(logits[features.id][: segments[0].stop])
     taught = align(
         x, torch.from_numpy(segments[0].weak().y), cost="bce_logits", gamma=0.7, step_weights=(0.1, 1.0, 1.0)
@@ -260,8 +265,8 @@ def test_right_predictions_keep_every_event_and_score_one(configurations):
     features = some_features(frames=400)
     segments = segments_of([features], study.finetuning)
     logits = {features.id: np.where(features.roll > 0, 9.0, -9.0).astype(np.float32)}
-    made = promise(logits, segments, gamma=0.1, step_weights=study.finetuning.step_weights)
-    scores = promise_scores(made, logits, segments)
+    made = modified_targets(logits, segments, gamma=0.1, step_weights=study.finetuning.step_weights)
+    scores = compare_with_predictions(made, logits, segments)
     assert scores["y_mod_f"] > 0.97
     assert scores["segments_f"] == 1
     assert scores["kept_in_predictions"] == 1

@@ -24,8 +24,8 @@ def targets_figure(item: Item, analysis: ItemAnalysis) -> Figure:
     rolls = [("predictions", predicted_levels(item.predictions, analysis.cost))]
     for g, gamma in enumerate(analysis.gammas):
         lost, total = (int(analysis.measures[name][g]) for name in ("events_below_threshold", "events"))
-        told = f"{lost} of {total} events under {analysis.threshold:g}"
-        rolls.append((f"$Y_{{mod}}$, $\\gamma$ = {gamma:g}: {told}", analysis.y_mod[g]))
+        title = f"{lost} of {total} events under {analysis.threshold:g}"
+        rolls.append((f"$Y_{{mod}}$, $\\gamma$ = {gamma:g}: {title}", analysis.y_mod[g]))
     if item.strong is not None:
         rolls.append(("strong target", item.strong))
     return roll_grid([rolls], item.fps, item.lowest_pitch, threshold=analysis.threshold)

@@ -108,7 +108,7 @@ def table_of(
 def against_strong(
     y_mod: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
 ) -> list[float]:
-    """Compute the measures of modified targets that need a strong target, in the order of `MEASURES`."""
+    """The measures of modified targets that need a strong target, in the order of `MEASURES`."""
     measures = frame_measures(y_mod, strong, threshold)
     measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
     return [measures[name] for name in _AGAINST_STRONG]

@@ -82,9 +82,10 @@ def magnitude_over_duration(
     Returns:
         The durations that occur, ascending, and the mean peak at each.
     """
-    found, group = np.unique(np.rint(durations), return_inverse=True)
-    counts = np.bincount(group, minlength=len(found))
-    return found.astype(np.float64), np.bincount(group, weights=peaks, minlength=len(found)) / counts
+    distinct, group = np.unique(np.rint(durations), return_inverse=True)
+    counts = np.bincount(group, minlength=len(distinct))
+    sums = np.bincount(group, weights=peaks, minlength=len(distinct))
+    return distinct.astype(np.float64), sums / counts
 
 
 def event_measures(levels: EventLevels, threshold: float) -> dict[str, float]:

@@ -44,28 +44,28 @@ class SoundAddresses:
     Attributes:
         out: folder of the report.
         base: what leads from the page to that folder.
-        room: bytes of sound that the page may still hold; 0 if it stands among other files anyway.
+        bytes_left: bytes of sound that the page may still embed; 0 where it stands among other files anyway.
     """
 
-    def __init__(self, out: Path, base: str = "", room: int = 0):
-        self.out, self.base, self.room = out, base, room
+    def __init__(self, out: Path, base: str = "", bytes_left: int = 0):
+        self.out, self.base, self.bytes_left = out, base, bytes_left
 
     def of(self, sounds: Sequence[Sound]) -> list[tuple[str, str]]:
         """Return name and address of each sound; missing files are left out."""
-        found = []
+        addresses = []
         for sound in sounds:
             path = self.out / sound.path
             try:
                 size = path.stat().st_size
-                if size <= self.room:
-                    self.room -= size
+                if size <= self.bytes_left:
+                    self.bytes_left -= size
                     where = data_uri(path.read_bytes(), "audio/wav")
                 else:
                     where = self.base + address(sound.path)
             except OSError:
                 continue
-            found.append((_name(sound), where))
-        return found
+            addresses.append((_name(sound), where))
+        return addresses
 
 
 def _name(sound: Sound) -> str:

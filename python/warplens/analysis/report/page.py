@@ -10,26 +10,26 @@ from markupsafe import Markup
 from warplens.io.replacing import replacing
 
 
-def write_page(path: Path, template: str, **told: Any) -> None:
+def write_page(path: Path, template: str, **values: Any) -> None:
     """Write a page, whole or not at all, and make its folders.
 
     Args:
         path: where to.
         template: name of one of the templates.
-        told: what the template is told; an iterator among it is drawn as the page is written.
+        values: variables of the template; an iterator among them is drawn as the page is written.
 
     Raises:
         OSError: it cannot be written.
     """
     with replacing(path) as file:
-        for part in _environment().get_template(template).generate(told):
+        for part in _environment().get_template(template).generate(values):
             # A file name need not be valid Unicode; the page always is.
             file.write(part.encode("utf-8", "backslashreplace"))
 
 
-def render(template: str, **told: Any) -> Markup:
+def render(template: str, **values: Any) -> Markup:
     """Render a part of a page. Parts rendered beforehand cost less than templates that include others."""
-    return Markup(_environment().get_template(template).render(told))
+    return Markup(_environment().get_template(template).render(values))
 
 
 def prepare() -> None:

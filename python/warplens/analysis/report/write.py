@@ -111,7 +111,7 @@ def write_report(
         sections: Iterator[Markup] = iter(())
     else:
         addresses = {i: "#item-" + quote(displayed(overview.ids[i])) for i in shown}
-        sounds = SoundAddresses(out, room=EMBEDDED_SOUND_BYTES)
+        sounds = SoundAddresses(out, bytes_left=EMBEDDED_SOUND_BYTES)
         sections = (_section(load(overview.ids[i]), sounds) for i in sorted(shown))
     write_page(
         out / "report.html",
