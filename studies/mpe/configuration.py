@@ -29,13 +29,13 @@ class Pretraining:
     """Pre-training on strong targets of random clips.
 
     Attributes:
-        steps: of the whole; its end is the start "full".
-        short_steps: after which the start "short", a poor one, is kept.
+        steps: steps in all; the end is the start "full".
+        short_steps: steps after which the start "short", a poor one, is kept.
         clip_seconds: length of a clip.
         batch: clips a step.
-        learning_rate: of Adam, at first.
+        learning_rate: learning rate of Adam at first.
         decay: factor on the learning rate every `decay_steps`.
-        decay_steps: see there.
+        decay_steps: steps between two decays.
         clip_norm: to which the norm of the gradient is clipped; 0 does not clip.
     """
 
@@ -54,9 +54,9 @@ class Finetuning:
     """Fine-tuning on weak targets of segments.
 
     Attributes:
-        steps: of each run.
+        steps: steps of each run.
         batch: segments a step.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
         clip_norm: as in pre-training.
         step_weights: horizontal, vertical, diagonal.
         segment_measures: measures a segment; 0 cuts by `segment_seconds`.
@@ -85,14 +85,14 @@ class Run:
     """A row of the table: one way of fine-tuning, for every seed.
 
     Attributes:
-        name: of the row and of its folder.
+        name: name of the row and of its folder.
         start: the pre-training it starts from.
         objective: soft DTW; or "strong" targets, or hard-DTW labels ("em").
-        schedule: of gamma, for soft DTW.
-        gamma: of the constant schedule; where the others begin.
-        points: of the piecewise schedule, (share of all steps, gamma).
-        least_gamma: where the target-driven schedule stops.
-        factor: of each of its moves.
+        schedule: schedule of gamma, for soft DTW.
+        gamma: gamma of the constant schedule, first gamma of the others.
+        points: points of the piecewise schedule, (share of all steps, gamma).
+        least_gamma: last gamma of the target-driven schedule.
+        factor: factor of each of its moves.
         patience: inspections without gain that it waits before it moves.
         paper_f: the paper's F-measure where it has one, to stand beside.
     """
@@ -121,13 +121,13 @@ class Configuration:
     """A study.
 
     Attributes:
-        name: of its folder of results.
+        name: name of its folder of results.
         title: one line for the table.
         seeds: each row of the table is run with each.
         width: channels of the first layers; 48 is the published network.
         precision: "float32", or "bfloat16" for the network's products.
-        pretraining: see there.
-        finetuning: see there.
+        pretraining: settings of pre-training.
+        finetuning: settings of fine-tuning.
         runs: the rows of the table.
         data: sources by part (`PARTS`).
         paper_f_before: the paper's F-measure before fine-tuning.

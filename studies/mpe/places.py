@@ -17,7 +17,7 @@ class Places:
 
     Attributes:
         data: the folder.
-        configuration: of the study.
+        configuration: configuration of the study.
     """
 
     data: Path

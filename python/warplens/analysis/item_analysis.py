@@ -28,7 +28,7 @@ class ItemAnalysis:
         h: row sums of the soft alignments, (G, N).
         y_mod: modified targets, (G, N, D).
         events: the K events of the weak target.
-        levels: of the events, arrays (G, K).
+        levels: levels of the events, arrays (G, K).
         empty_targets: share of the weak target's frames that have no activity.
         H: soft alignments, (G, N, M), if they were to be kept.
     """

@@ -23,7 +23,7 @@ class EventLevels:
     what can be seen counts. A step from nothing to the peak within one frame takes 0.8 frames.
 
     Attributes:
-        records: of dtype `RECORD`, (K,) or (G, K); the properties are their fields.
+        records: array of dtype `RECORD`, (K,) or (G, K); the properties are their fields.
     """
 
     records: NDArray[Any]

@@ -24,8 +24,8 @@ class Demo:
     Attributes:
         run: the run over both items.
         recording: the sound of the piece.
-        taught: at each gamma, that sound on the left and Y_mod as sound on the right.
-        seconds: how long it lasts.
+        taught: at each gamma, the piece on the left and Y_mod as sound on the right.
+        seconds: duration of the piece.
         piece: analysis of the piece.
         figure_2: analysis of the paper's Figure 2, its events a, b, c in order.
         kept: at each gamma, how many staccato and sustained notes of the piece stay.

@@ -51,12 +51,12 @@ class ProbeTargets:
 
     Attributes:
         probe: the item.
-        predictions: of the network, (N,D), as the loss takes them.
+        predictions: predictions of the network, (N,D), as the loss takes them.
         y_mod: modified targets, (N,D).
         h: row sums of the soft alignment, (N,).
-        entropy: of the distribution of paths, in nats.
-        marginals: of the soft alignment.
-        levels: of the probe's K events.
+        entropy: entropy of the distribution of paths, in nats.
+        marginals: marginals of the soft alignment.
+        levels: levels of the probe's K events.
     """
 
     probe: Probe
@@ -125,7 +125,7 @@ def inspect_targets(
     Args:
         loss: its settings count, all of them but reduction and normalisation.
         probes: network and items.
-        predictions: those of each probe, (N,D); None asks the network.
+        predictions: predictions of each probe, (N,D); None asks the network.
         gamma: another gamma than that of the loss; None takes that of the loss.
         threshold: level under which an event counts as lost, and above which one counts as active.
 

@@ -47,9 +47,9 @@ class TargetInspector:
             add_audio; None writes nothing.
         every: steps from one inspection to the next.
         pictures_every: inspections from one picture to the next; None draws none and makes no sound.
-        pictures_of: how many of the probes are drawn and heard.
+        pictures_of: number of probes that are drawn and heard.
         threshold: level under which an event counts as lost, and above which one counts as active.
-        tag: what all tags begin with.
+        tag: prefix of all tags.
 
     Attributes:
         last: the last `Inspection`, None before the first.

@@ -29,7 +29,7 @@ class Limits:
         It is 1 or more where they keep them, NaN where that is not known.
 
         Args:
-            inspection: of the probes.
+            inspection: inspection of the probes.
             short: which events of all its probes count as short, (K,); None: those that are short in the
                 inspection.
         """

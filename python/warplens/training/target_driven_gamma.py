@@ -46,7 +46,7 @@ class TargetDrivenGamma(GammaSchedule):
         probes: network and items with at least one event; their targets are inspected, not trained on.
         start: gamma at first.
         end: the lowest gamma, at most `start`.
-        factor: of each move, above 0 and below 1.
+        factor: factor of each move, above 0 and below 1.
         every: steps from one inspection to the next.
         least_short_peak: see above, above 0; at 1 all events are taught at full level.
         most_blur: see above; None sets no limit.

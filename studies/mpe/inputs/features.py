@@ -40,9 +40,9 @@ class Features:
     """Features and strong target of one recording; arrays are read from disk as they are used.
 
     Attributes:
-        id: of the recording.
-        work: what is played.
-        dataset: where it is from.
+        id: id of the recording.
+        work: name of the work that is played.
+        dataset: name of its dataset.
         mel: (N,229) float32, log-mel magnitudes.
         roll: (N,88) uint8, the strong target.
         measures: (K,) seconds, or None.

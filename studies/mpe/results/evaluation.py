@@ -29,7 +29,7 @@ class ModifiedTargets:
     """Modified targets at the start of fine-tuning, on segments of the test.
 
     Attributes:
-        gamma: of the loss.
+        gamma: gamma of the loss.
         y_mod: modified targets of each segment, (N,88).
         peaks: the peak of each event of all segments, (K,).
     """

@@ -25,7 +25,7 @@ CAPTIONS = {
     "row a gamma",
     "training.png": "Loss as a share of its first value, and gamma, over the steps of fine-tuning",
 }
-"""What each figure shows, by its name."""
+"""Captions of the figures by file name."""
 
 _COMPARISON = {
     "y_mod_f": "F of Y_mod, start",

@@ -46,16 +46,16 @@ class Training:
 
     Args:
         network: is changed in place.
-        objective: see there.
+        objective: what is minimised, see `Objective`.
         batches: the batch of a step.
-        learning_rate: of Adam, at first.
+        learning_rate: learning rate of Adam at first.
         decay: factor on it every `decay_steps`.
-        decay_steps: see there.
+        decay_steps: steps between two decays of the learning rate.
         clip_norm: to which the norm of the gradient is clipped; 0 does not.
-        seed: of dropout.
-        digest: of all settings; a checkpoint with another is not resumed.
-        path: of the checkpoint.
-        precision: of the network's products.
+        seed: seed of dropout.
+        digest: hash of all settings; a checkpoint with another is not resumed.
+        path: file of the checkpoint.
+        precision: precision of the network's products.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Training:
 
         Args:
             steps: in all.
-            keep: where to keep the state after so many steps as well.
+            keep: further files of the state, by the number of steps after which each is written.
             progress: called with a line every ten seconds.
             save_every: seconds between two writings.
         """

@@ -88,7 +88,7 @@ class HardAlignedTargets(WithoutGamma):
 
     Args:
         segments: all that are trained on.
-        step_weights: of DTW.
+        step_weights: step weights of DTW.
         every: steps between two rounds.
     """
 

@@ -38,11 +38,11 @@ def magnitude_over_duration(
     Where the lines of several gammas part at the left, the loss teaches short events less than long ones.
 
     Args:
-        durations: of K events in frames, (K,), or at each gamma, (G, K).
+        durations: durations of K events in frames, (K,), or at each gamma, (G, K).
         peaks: their peaks, (K,) or (G, K).
         ax: axes to draw in; None makes a figure of its own (`ax.figure`).
         fps: frames a second, to show seconds.
-        gammas: of the rows of peaks, for the legend.
+        gammas: gammas of the rows of peaks, for the legend.
         threshold: level under which an event counts as lost.
 
     Raises:
@@ -127,11 +127,11 @@ def sweep_curves(
         gammas: ascending, (G,), positive.
         kept: share of events whose peak reaches the threshold, (G,).
         short_event_peak: mean peak of the shortest quartile of events by expected duration, (G,).
-        f_measure: of Y_mod against strong targets, (G,).
+        f_measure: F-measure of Y_mod against strong targets, (G,).
         blur: mean fade of onsets and offsets in frames, (G,).
-        entropy: of the alignments in nats, (G,).
+        entropy: entropy of the alignments in nats, (G,).
         recommended: a gamma to mark.
-        share: of events that are to be kept, drawn as a line.
+        share: share of events that are to be kept, drawn as a line.
         ax: axes to draw in; None makes a figure of its own (`ax.figure`).
 
     Raises:

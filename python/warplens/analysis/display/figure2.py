@@ -14,7 +14,7 @@ from warplens.analysis.level_colors import LevelScale
 from warplens.io import Item
 
 SHORT, LONG = "-", "--"
-"""How the lines round the two events are drawn."""
+"""Line styles of the two events."""
 
 
 def figure2(

@@ -85,11 +85,11 @@ def write_figures(folder: Path, id: str, item: Item, analysis: ItemAnalysis) -> 
     """Write the three pictures of an item as PNG files, the same bytes each time.
 
     Args:
-        folder: where they go; `folder/<id>.targets.png`, `.alignments.png` and `.events.png` (the last one
-            only where the weak target has events).
-        id: of the item; a slash makes folders.
+        folder: folder of the files `<id>.targets.png`, `<id>.alignments.png` and `<id>.events.png` (the last
+            one only where the weak target has events).
+        id: id of the item; a slash makes folders.
         item: predictions and targets.
-        analysis: of that item.
+        analysis: analysis of that item.
 
     Returns:
         The files.

@@ -26,7 +26,7 @@ def roll_grid(
     """Draw titled rolls in columns.
 
     Args:
-        columns: of equally many (title, levels (N, D)), from the top.
+        columns: columns of equally many (title, levels (N, D)), from the top.
         fps: frames a second; None counts frames.
         lowest_pitch: MIDI number of feature 0; None counts features.
         threshold: level at which the colours break.

@@ -41,7 +41,7 @@ MEASURES: tuple[str, ...] = (
 """The names of all measures, in the order of tables."""
 
 COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
-"""Those that are whole numbers."""
+"""Measures that are whole numbers."""
 
 _TABLE = np.dtype([(name, np.float64) for name in MEASURES])
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
@@ -58,7 +58,7 @@ def evaluate(
     """Compute all measures of one alignment.
 
     Args:
-        alignment: of x (N, D) and `weak` under a cost with modified targets.
+        alignment: soft alignment of x (N, D) and `weak` under a cost with modified targets.
         weak: weak target, (M, D).
         strong: strongly aligned target, (N, D), if known.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.

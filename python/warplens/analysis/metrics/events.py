@@ -76,7 +76,8 @@ def magnitude_over_duration(
     """Average the peaks of the events of each duration.
 
     Args:
-        durations: of the events in frames, (K,), such as `EventLevels.duration`; rounded to whole frames.
+        durations: durations of the events in frames, (K,), such as `EventLevels.duration`, rounded to whole
+            frames.
         peaks: max_n e(n), (K,).
 
     Returns:
@@ -92,7 +93,7 @@ def event_measures(levels: EventLevels, threshold: float) -> dict[str, float]:
     """Compute the measures of all K events together; NaN for every mean and share without events.
 
     Args:
-        levels: of one alignment, (K,).
+        levels: levels of one alignment, (K,).
         threshold: level under which an event counts as lost.
 
     Returns:

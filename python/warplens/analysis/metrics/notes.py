@@ -21,7 +21,7 @@ OFFSET_RATIO = 0.2
 """Share of a note's duration by which its offset may be off, where that is more than the tolerance."""
 
 _DECIMALS = 4
-"""Of compared seconds, as in mir_eval: 50 ms are within the tolerance, whatever n / fps is rounded to."""
+"""Decimals of compared seconds, as in mir_eval: 50 ms match whatever n / fps is rounded to."""
 
 Pairs = NDArray[np.intp]
 

@@ -9,7 +9,7 @@ from warplens.analysis.report.piano_roll import data_uri
 from warplens.analysis.report.report_item import Sound
 
 EMBEDDED_SOUND_BYTES = 16 << 20
-"""Of all sounds on one page; those beyond are linked, so that the page still opens."""
+"""Size of all sounds that a page embeds; those beyond are linked, so that the page still opens."""
 
 
 def page_path(out: Path, item_id: str) -> Path:
@@ -43,7 +43,7 @@ class SoundAddresses:
 
     Attributes:
         out: folder of the report.
-        base: what leads from the page to that folder.
+        base: relative address of that folder as seen from the page.
         bytes_left: bytes of sound that the page may still embed; 0 where it stands among other files anyway.
     """
 

@@ -20,7 +20,7 @@ class EventLine(NamedTuple):
     Attributes:
         name: its note or feature.
         targets: its target frames.
-        place: where it lies at the first gamma.
+        place: first and last time or frame at the first gamma.
         peaks: "lost" or "kept", and the peak, at each gamma.
         times: expected duration at each gamma, then onset fade, then offset fade.
     """
@@ -38,7 +38,7 @@ class EventTable:
 
     Attributes:
         total: events of the item.
-        lost: those under the threshold at some gamma.
+        lost: events under the threshold at some gamma.
         unit: unit of times.
         lines: at most `MAX_EVENTS`, the lowest peak first.
     """

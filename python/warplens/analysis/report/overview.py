@@ -33,7 +33,7 @@ SHOWN = (
     Shown("onset_error_ms", "onset error (ms)", 1),
     Shown("note_onset_f", "note F", 3),
 )
-"""In the order of the columns; those that no row knows are left out."""
+"""Measures in the order of the columns; those without a value in any row are left out."""
 
 _WEIGHED_BY_EVENTS = {"short_event_peak", "long_event_peak", "blur"}
 
@@ -43,7 +43,7 @@ class Overview:
     """Numbers of I items by G gammas, small enough for a hundred thousand items.
 
     Attributes:
-        ids: of all items, in the order of the rows, (I,).
+        ids: ids of all items, in the order of the rows, (I,).
         failed: why an item has no results, by its place in `ids`.
         gammas: ascending, (G,).
         frames: N of each item, (I,), 0 for failed ones.

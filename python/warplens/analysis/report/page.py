@@ -14,7 +14,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     """Write a page, whole or not at all, and make its folders.
 
     Args:
-        path: where to.
+        path: file to write.
         template: name of one of the templates.
         values: variables of the template; an iterator among them is drawn as the page is written.
 

@@ -30,7 +30,7 @@ class Panel:
     time_label: str
     marks: str = ""
     performed: bool = True
-    """Whether its frames are prediction frames, so that one time means one place in all such panels."""
+    """True where its frames are prediction frames: one time has one place in all such panels."""
     close_ticks: tuple[Tick, ...] = ()
     """Further ticks for when the roll is stretched."""
 

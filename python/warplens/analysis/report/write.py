@@ -25,7 +25,7 @@ from warplens.analysis.report.page import render, write_page
 from warplens.analysis.report.report_item import ReportItem, Row
 
 Pages = Literal["risk", "all"]
-"""Which items get a page of their own where there are too many for one page."""
+"""Items that get a page of their own where there are too many for one page."""
 
 MAX_ITEMS_ON_ONE_PAGE = 50
 ITEMS_AT_RISK = 50

@@ -43,8 +43,8 @@ def choose_gamma(sweep: GammaSweep, *, share: float = SHARE_TO_KEEP) -> GammaCho
     An event is kept where its peak is at or above the threshold of the sweep.
 
     Args:
-        sweep: of one item, or of many pooled.
-        share: of all events, above 0 and at most 1.
+        sweep: sweep of one item, or of many pooled.
+        share: share of all events, above 0 and at most 1.
 
     Raises:
         ValueError: the share is out of range.
@@ -64,7 +64,7 @@ def largest_that_keeps(kept: Sums, share: float = SHARE_TO_KEEP) -> tuple[int, b
 
     Args:
         kept: share of the events that each gamma keeps, gammas ascending, (G,), at least one.
-        share: what is to be kept.
+        share: share of the events to keep.
 
     Returns:
         The place, and True where that gamma keeps the share; False where none does and it is the largest of

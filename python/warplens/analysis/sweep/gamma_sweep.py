@@ -35,7 +35,7 @@ class GammaSweep:
             ties all in, (G,); see `metrics.short_and_long`.
         short_peaks: sum of their peaks, (G,).
         fades: sum over events of (onset fade + offset fade) / 2, in frames, (G,).
-        entropy: of the distribution of paths, in nats, (G,). The paths of two items are independent, so
+        entropy: entropy of the distribution of paths, in nats, (G,). Paths of two items are independent, so
             their entropies add up too.
         judged: items whose strong target is known; the next two are sums over these alone.
         hits: cells that are active in Y_mod and in the strong target, TP, (G,).
