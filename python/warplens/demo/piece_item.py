@@ -15,7 +15,7 @@ PITCHES = range(36, 96)
 """C2 to B6."""
 
 
-class Kept(NamedTuple):
+class KeptNotes(NamedTuple):
     """Count of the notes of one articulation that keep their peak at or above the threshold, and of all."""
 
     kept: int
@@ -50,14 +50,14 @@ def event_of_each_note(piece: Piece, analysis: ItemAnalysis) -> NDArray[np.int64
     return np.array(indices, np.int64)
 
 
-def kept_notes(piece: Piece, analysis: ItemAnalysis) -> list[dict[Articulation, Kept]]:
+def kept_notes(piece: Piece, analysis: ItemAnalysis) -> list[dict[Articulation, KeptNotes]]:
     """Count at each gamma the notes of each articulation that keep their peak at or above the threshold."""
     peaks = analysis.levels.peak[:, event_of_each_note(piece, analysis)]  # (G, notes)
     kinds: tuple[Articulation, ...] = ("staccato", "sustained")
     masks = {kind: np.array([note.articulation == kind for note in piece.notes]) for kind in kinds}
     return [
         {
-            kind: Kept(
+            kind: KeptNotes(
                 int(np.count_nonzero(at_gamma[mask] >= analysis.threshold)), int(np.count_nonzero(mask))
             )
             for kind, mask in masks.items()

@@ -32,7 +32,7 @@ def describe(demo: Demo) -> str:
         "",
         f"Report: {demo.run.report}",
         f"Sound:  {demo.recording}",
-        f"        {demo.taught[-1]}",
+        f"        {demo.target_sounds[-1]}",
         "        and one for each gamma: left the piece, right Y_mod, as loud as its levels",
     ]
     return "\n".join(lines)

@@ -18,7 +18,7 @@ weak_targets = hnp.arrays(
 
 
 def runs_by_definition(weak):
-    found = []
+    result = []
     for d in range(weak.shape[1]):
         m = 0
         while m < len(weak):
@@ -26,9 +26,9 @@ def runs_by_definition(weak):
             while m < len(weak) and weak[m, d] > 0:
                 m += 1
             if m > start:
-                found.append((start, d, m))
+                result.append((start, d, m))
             m += 1
-    return sorted(found)
+    return sorted(result)
 
 
 def soft_alignment(n_frames, n_targets, seed=0):

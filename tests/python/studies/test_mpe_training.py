@@ -69,11 +69,11 @@ def test_an_output_depends_on_its_context_alone():
 def test_a_recording_is_predicted_as_if_in_one_piece():
     torch.manual_seed(0)
     network, features = ConvStack(2).train(), some_features(frames=1203)
-    found = recording_logits(network, features)
+    result = recording_logits(network, features)
     assert network.training
     with torch.no_grad():
         whole = network.eval()(torch.from_numpy(features.mel)[None])[0].numpy()
-    assert np.abs(found - whole).max() < 1e-4
+    assert np.abs(result - whole).max() < 1e-4
 
 
 def test_segments_are_predicted_one_by_one_as_together(configurations):
@@ -83,10 +83,10 @@ def test_segments_are_predicted_one_by_one_as_together(configurations):
     measures = np.array([0.0, 0.7, 1.5, 2.0, 3.1, 4.0, 5.2, 5.5])
     segments = segments_of([some_features(measures=measures)], settings)
     assert len({segment.stop - segment.first for segment in segments}) > 1
-    for segment, found in zip(segments, segment_logits(network, segments), strict=True):
+    for segment, result in zip(segments, segment_logits(network, segments), strict=True):
         with torch.no_grad():
             alone = network.eval()(torch.from_numpy(segment.mel)[None])[0].numpy()
-        assert np.abs(found - alone).max() < 1e-4
+        assert np.abs(result - alone).max() < 1e-4
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what librosa reads sound with
@@ -98,9 +98,9 @@ def test_log_mel_is_that_of_librosa():
     expected = librosa.feature.melspectrogram(
         y=audio, sr=16000, n_fft=2048, hop_length=512, n_mels=229, fmin=30, fmax=8000, htk=True, power=1.0
     )
-    found = log_mel(audio)
-    assert found.shape == expected.T.shape
-    assert np.abs(np.exp(found) - np.maximum(expected.T, LEAST_MAGNITUDE)).max() < 1e-3 * expected.max()
+    result = log_mel(audio)
+    assert result.shape == expected.T.shape
+    assert np.abs(np.exp(result) - np.maximum(expected.T, LEAST_MAGNITUDE)).max() < 1e-3 * expected.max()
 
 
 def test_log_mel_puts_a_tone_into_its_band():
@@ -118,8 +118,8 @@ def test_log_mel_puts_a_tone_into_its_band():
 def test_segments_cut_at_measures_and_leave_out_the_long(configurations):
     settings = replace(configurations["paper"].finetuning, segment_measures=2, longest_seconds=3.0)
     measures = np.array([0.0, 1.0, 2.0, 3.0, 6.0, 7.0, 8.0])
-    found = segments_of([some_features(measures=measures)], settings)
-    assert [(segment.first, segment.stop) for segment in found] == [(0, 63), (188, 250)]
+    result = segments_of([some_features(measures=measures)], settings)
+    assert [(segment.first, segment.stop) for segment in result] == [(0, 63), (188, 250)]
     with pytest.raises(StudyError, match="raise `longest_seconds`"):
         segments_of([some_features(measures=measures)], replace(settings, longest_seconds=0.1))
 

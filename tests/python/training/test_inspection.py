@@ -23,8 +23,8 @@ def item_of(each, confidence=1.0):
 @pytest.mark.parametrize("gamma", [0.1, 1.0, 10.0])
 def test_one_probe_is_measured_as_an_item(gamma):
     loss = wlt.SoftDTWLoss("bce_logits", gamma, WEIGHTS)
-    found = inspect_targets(loss, probes(4, noise=2.0))
-    (targets,) = found.targets
+    result = inspect_targets(loss, probes(4, noise=2.0))
+    (targets,) = result.targets
     expected = analyze_item(
         item_of(targets.probe), gammas=[gamma], cost="bce_logits", step_weights=WEIGHTS
     ).measures
@@ -43,15 +43,15 @@ def test_one_probe_is_measured_as_an_item(gamma):
         "h_max",
         "f_measure",
     ):
-        assert found.measures[name] == pytest.approx(expected[name][0], rel=1e-4, abs=1e-5), name
-    assert found.measures["entropy"] * len(targets.h) == pytest.approx(expected["entropy"][0], rel=1e-4)
+        assert result.measures[name] == pytest.approx(expected[name][0], rel=1e-4, abs=1e-5), name
+    assert result.measures["entropy"] * len(targets.h) == pytest.approx(expected["entropy"][0], rel=1e-4)
 
 
 @pytest.mark.parametrize("gamma", [0.1, 3.0, 10.0])
 def test_several_probes_are_measured_as_one_corpus(gamma):
     loss = wlt.SoftDTWLoss("bce_logits", gamma, WEIGHTS)
     several = probes(0, 1, 2, 3, confidence=0.4)
-    found = inspect_targets(loss, several).measures
+    result = inspect_targets(loss, several).measures
     sweep = pool(
         [
             sweep_item(item_of(each, 0.4), gammas=[gamma], cost="bce_logits", step_weights=WEIGHTS)
@@ -60,9 +60,9 @@ def test_several_probes_are_measured_as_one_corpus(gamma):
     )
     # Short events are those of all probes together here, and those within their own item in a sweep.
     for ours, theirs in (("entropy", "entropy_rate"), ("kept", "kept"), ("blur", "blur")):
-        assert found[ours] == pytest.approx(getattr(sweep, theirs)[0], rel=1e-4), ours
-    assert found["f_measure"] == pytest.approx(sweep.f_measure[0], abs=1e-9)
-    assert found["events"] == sweep.events
+        assert result[ours] == pytest.approx(getattr(sweep, theirs)[0], rel=1e-4), ours
+    assert result["f_measure"] == pytest.approx(sweep.f_measure[0], abs=1e-9)
+    assert result["events"] == sweep.events
 
 
 def test_every_setting_of_the_loss_counts():
@@ -88,9 +88,9 @@ def test_every_setting_of_the_loss_counts():
 @pytest.mark.parametrize("cost", ["bce_logits", wlt.DiagonalPrior("bce_logits", 1.0)])
 def test_learned_settings_are_inspected_as_they_are(cost):
     gamma, weights = torch.nn.Parameter(torch.tensor(0.5)), torch.nn.Parameter(torch.tensor([0.5, 1.0, 1.0]))
-    found = inspect_targets(wlt.SoftDTWLoss(cost, gamma, weights), probes())
-    assert found.measures == inspect_targets(wlt.SoftDTWLoss(cost, 0.5, (0.5, 1.0, 1.0)), probes()).measures
-    assert found.gamma == 0.5
+    result = inspect_targets(wlt.SoftDTWLoss(cost, gamma, weights), probes())
+    assert result.measures == inspect_targets(wlt.SoftDTWLoss(cost, 0.5, (0.5, 1.0, 1.0)), probes()).measures
+    assert result.gamma == 0.5
 
 
 def test_another_gamma_leaves_that_of_the_loss():
@@ -108,8 +108,8 @@ def test_the_f_measure_of_predictions_is_that_of_their_probabilities():
     (each,) = some.items
     active, strong = each.inputs.numpy() > 0, each.strong > 0.5
     expected = 2 * (active & strong).sum() / (active.sum() + strong.sum())
-    found = inspect_targets(wlt.SoftDTWLoss("bce_logits"), some).measures["predictions_f_measure"]
-    assert found == pytest.approx(expected)
+    result = inspect_targets(wlt.SoftDTWLoss("bce_logits"), some).measures["predictions_f_measure"]
+    assert result == pytest.approx(expected)
 
 
 def test_without_strong_targets_only_the_measures_against_them_are_missing():
@@ -170,9 +170,9 @@ def test_predict_says_how_the_network_is_asked():
     items = [Probe("dict", {"logits": probe(0).inputs}, probe(0).weak)]
     model = Confidence(confidence=2.0)
     for predict in (lambda given: model(given["logits"]), lambda given: model(given["logits"][None])):
-        (found,) = Probes(model, items, predict=predict).predictions()
-        assert torch.equal(found, 2 * items[0].inputs["logits"])
-        assert not found.requires_grad
+        (result,) = Probes(model, items, predict=predict).predictions()
+        assert torch.equal(result, 2 * items[0].inputs["logits"])
+        assert not result.requires_grad
 
 
 def test_a_probe_keeps_the_targets_it_was_made_with():
@@ -191,22 +191,23 @@ def test_inputs_have_the_dtype_of_the_network(dtype):
     network = torch.nn.Linear(3, 3).to(dtype)
     network.register_parameter("gamma", torch.nn.Parameter(torch.tensor(1.0)))
     x = torch.rand(5, 3)
-    (found,) = Probes(network, [Probe("one", x, np.eye(3))]).predictions()
-    assert found.dtype == dtype
-    torch.testing.assert_close(found, network(x.to(dtype)).detach())
+    (result,) = Probes(network, [Probe("one", x, np.eye(3))]).predictions()
+    assert result.dtype == dtype
+    torch.testing.assert_close(result, network(x.to(dtype)).detach())
     embedding = torch.nn.Embedding(9, 3).to(dtype)
-    (found,) = Probes(embedding, [Probe("one", torch.arange(5), np.eye(3))]).predictions()
-    assert torch.equal(found, embedding(torch.arange(5)).detach())
+    (result,) = Probes(embedding, [Probe("one", torch.arange(5), np.eye(3))]).predictions()
+    assert torch.equal(result, embedding(torch.arange(5)).detach())
 
 
 def test_a_network_that_diverged_is_left_out_and_named():
     one, other = probe(0), probe(1)
     diverged = Probe("diverged", other.inputs * torch.nan, other.weak, other.strong)
     both = Probes(Confidence(), [one, diverged])
-    found = inspect_targets(wlt.SoftDTWLoss("bce_logits"), both)
-    assert found.left_out == ("diverged",)
+    result = inspect_targets(wlt.SoftDTWLoss("bce_logits"), both)
+    assert result.left_out == ("diverged",)
     assert (
-        found.measures == inspect_targets(wlt.SoftDTWLoss("bce_logits"), Probes(Confidence(), [one])).measures
+        result.measures
+        == inspect_targets(wlt.SoftDTWLoss("bce_logits"), Probes(Confidence(), [one])).measures
     )
     nothing = inspect_targets(wlt.SoftDTWLoss("bce_logits"), Probes(Confidence(), [diverged]))
     assert all(math.isnan(value) for value in nothing.measures.values())

@@ -50,10 +50,10 @@ def test_the_scalars_are_the_measures_of_a_look():
     writer = RecordingWriter()
     loss, some = wlt.SoftDTWLoss("bce_logits", 3.0), probes(known=False)
     inspector(writer, loss, some, pictures_every=None, tag="seen").step(0)
-    found = inspect_targets(loss, some)
-    expected = {f"seen/{name}": value for name, value in found.measures.items() if not math.isnan(value)}
+    result = inspect_targets(loss, some)
+    expected = {f"seen/{name}": value for name, value in result.measures.items() if not math.isnan(value)}
     assert writer.at(0) == {**expected, "seen/gamma": 3.0, "seen/probes_left_out": 0.0}
-    assert set(found.measures) == set(MEASURES)
+    assert set(result.measures) == set(MEASURES)
     assert not writer.figures
     assert not writer.sounds
 
@@ -123,8 +123,8 @@ def test_what_is_not_known_is_left_out():
 def test_a_diverged_network_is_counted_and_stops_nothing():
     writer = RecordingWriter()
     watching = inspector(writer, some=probes(0, confidence=math.nan))
-    found = watching.step(0)
-    assert found.left_out == ("piece 0",)
+    result = watching.step(0)
+    assert result.left_out == ("piece 0",)
     assert writer.at(0) == {"targets/gamma": 3.0, "targets/probes_left_out": 1.0}
     assert not writer.figures
 

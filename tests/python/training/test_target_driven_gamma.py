@@ -25,8 +25,8 @@ def scheduled(some, start=10.0, end=0.05, **options):
 def share_of_the_same(now, then, limits):
     """How far the events that are the shortest quarter now would come."""
     durations, peaks = (
-        np.concatenate([getattr(each.levels, name) for each in found.targets])
-        for found, name in ((now, "duration"), (then, "peak"))
+        np.concatenate([getattr(each.levels, name) for each in result.targets])
+        for result, name in ((now, "duration"), (then, "peak"))
     )
     short = durations <= np.quantile(durations, 0.25) * (1 + 1e-6) + 1e-6
     share = peaks[short].mean() / limits.least_short_peak

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.report.overview import SHOWN, Overview, Shown
+from warplens.analysis.report.overview import SHOWN, Overview, ShownMeasure
 from warplens.analysis.sweep.gamma_choice import (
     SHARE_TO_KEEP,
     decimals_of_percent,
@@ -104,7 +104,7 @@ def advice(summaries: list[GammaSummary], threshold: str) -> str:
     return words + " “warplens sweep” tries more values and gives its reasons."
 
 
-def _known(overview: Overview) -> list[Shown]:
+def _known(overview: Overview) -> list[ShownMeasure]:
     return [shown for shown in SHOWN if shown.name in overview.measures]
 
 

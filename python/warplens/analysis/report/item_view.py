@@ -100,10 +100,10 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
             performed=False,
             close_ticks=close_ticks(n_targets, None) if long else (),
         ),
-        predictions=panel("Predictions", "what the network says", predictions),
+        predictions=panel("Predictions", "output of the network", predictions),
         strong=None
         if item.strong is None
-        else panel("Strong target", "what is true, frame by frame", item.strong),
+        else panel("Strong target", "known truth, frame by frame", item.strong),
         y_mods=[
             panel(
                 f"Y_mod, γ = {gammas[g]}",

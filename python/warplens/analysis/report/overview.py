@@ -15,7 +15,7 @@ from warplens.analysis.report.report_item import Row
 LOST = "events_below_threshold"
 
 
-class Shown(NamedTuple):
+class ShownMeasure(NamedTuple):
     """A measure that pages show of every item: its name in the table, its heading, its decimals."""
 
     name: str
@@ -24,14 +24,14 @@ class Shown(NamedTuple):
 
 
 SHOWN = (
-    Shown("short_event_peak", "peak of short events", 2),
-    Shown("long_event_peak", "peak of long events", 2),
-    Shown("blur", "blur (frames)", 2),
-    Shown("collapse", "collapse", 2),
-    Shown("entropy_per_frame", "entropy per frame", 2),
-    Shown("f_measure", "F of Y_mod", 3),
-    Shown("onset_error_ms", "onset error (ms)", 1),
-    Shown("note_onset_f", "note F", 3),
+    ShownMeasure("short_event_peak", "peak of short events", 2),
+    ShownMeasure("long_event_peak", "peak of long events", 2),
+    ShownMeasure("blur", "blur (frames)", 2),
+    ShownMeasure("collapse", "collapse", 2),
+    ShownMeasure("entropy_per_frame", "entropy per frame", 2),
+    ShownMeasure("f_measure", "F of Y_mod", 3),
+    ShownMeasure("onset_error_ms", "onset error (ms)", 1),
+    ShownMeasure("note_onset_f", "note F", 3),
 )
 """Measures in the order of the columns; those without a value in any row are left out."""
 

@@ -71,12 +71,12 @@ def test_short_and_long_are_the_quartiles_with_their_ties(events):
     lower, upper = np.quantile(durations, (0.25, 0.75))
     # What lies within the rounding of a quantile may be on either side of it, but not what is equal to it.
     slack = 1e-5 * (1 + durations)
-    for found, beyond in ((short, lower - durations), (long, durations - upper)):
-        assert found[beyond > slack].all()
-        assert not found[beyond < -slack].any()
-        assert 4 * np.count_nonzero(found) >= len(events)
-        for duration in durations[found]:
-            assert found[durations == duration].all()
+    for result, beyond in ((short, lower - durations), (long, durations - upper)):
+        assert result[beyond > slack].all()
+        assert not result[beyond < -slack].any()
+        assert 4 * np.count_nonzero(result) >= len(events)
+        for duration in durations[result]:
+            assert result[durations == duration].all()
     ratio = short_long_peaks(durations, peaks)
     assert (ratio.short, ratio.long) == pytest.approx((peaks[short].mean(), peaks[long].mean()))
     if ratio.long > 0:
@@ -166,8 +166,8 @@ def test_measures_are_those_of_each_alignment():
         assert at_gamma["events"] == len(peaks) == len(analysis.events)
         assert at_gamma["events_below_threshold"] == (peaks < 0.4).sum()
         assert (at_gamma["peak_mean"], at_gamma["peak_min"]) == pytest.approx((peaks.mean(), peaks.min()))
-        found = analysis.levels
-        assert at_gamma["blur"] == pytest.approx((found.onset_fade[g] + found.offset_fade[g]).mean() / 2)
+        result = analysis.levels
+        assert at_gamma["blur"] == pytest.approx((result.onset_fade[g] + result.offset_fade[g]).mean() / 2)
         assert at_gamma["empty_share"] == analysis.empty_share[g]
         np.testing.assert_array_equal(analysis.H[g], alignment.H)
         np.testing.assert_array_equal(analysis.y_mod[g], alignment.y_mod)

@@ -39,8 +39,8 @@ def test_counts_and_average_precision_are_those_of_scikit_learn(estimate, strong
     sk = pytest.importorskip("sklearn.metrics")
     truth = strong.ravel() > 0.5
     thresholds = (0.25, 0.5, 0.9)
-    found = metrics.precision_recall_f(estimate, strong, thresholds)
-    for row, threshold in zip(found, thresholds, strict=True):
+    result = metrics.precision_recall_f(estimate, strong, thresholds)
+    for row, threshold in zip(result, thresholds, strict=True):
         guess = estimate.ravel() > threshold
         expected = sk.precision_recall_fscore_support(truth, guess, average="binary", zero_division=0)[:3]
         np.testing.assert_allclose(row, expected, atol=1e-9)
@@ -81,9 +81,9 @@ def test_counts_are_those_of_mir_eval():
     def frequencies(roll):
         return [pitches[row > 0.5] for row in roll]
 
-    found = multipitch.metrics(times, frequencies(strong), times, frequencies(estimate))
+    result = multipitch.metrics(times, frequencies(strong), times, frequencies(estimate))
     precision, recall, _ = metrics.precision_recall_f(estimate, strong)[0]
-    assert (precision, recall) == pytest.approx(found[:2], abs=1e-9)
+    assert (precision, recall) == pytest.approx(result[:2], abs=1e-9)
 
 
 @given(levels, rolls)

@@ -40,33 +40,33 @@ def test_f_measures_and_errors_are_those_of_mir_eval(seed, fps):
     late = np.roll(strong, seed, axis=0)
     late[:, seed] = 0
     estimate, reference = (find_notes(roll, fps=fps) for roll in (late, strong))
-    found = note_measures(estimate, reference)
+    result = note_measures(estimate, reference)
     together = (*in_hertz(reference), *in_hertz(estimate))
     _, _, onset_f, _ = transcription.precision_recall_f1_overlap(*together, offset_ratio=None)
     _, _, f_measure, _ = transcription.precision_recall_f1_overlap(*together)
-    assert found["note_onset_f"] == pytest.approx(onset_f, abs=1e-9)
-    assert found["note_f"] == pytest.approx(f_measure, abs=1e-9)
+    assert result["note_onset_f"] == pytest.approx(onset_f, abs=1e-9)
+    assert result["note_f"] == pytest.approx(f_measure, abs=1e-9)
     matches = transcription.match_notes(*together, offset_ratio=None)
     errors = [np.abs(reference.intervals[r] - estimate.intervals[e]) for r, e in matches]
     if errors:
         onset, offset = 1000 * np.mean(errors, axis=0)
-        assert (found["onset_error_ms"], found["offset_error_ms"]) == pytest.approx((onset, offset))
+        assert (result["onset_error_ms"], result["offset_error_ms"]) == pytest.approx((onset, offset))
     else:
-        assert np.isnan(found["onset_error_ms"])
+        assert np.isnan(result["onset_error_ms"])
 
 
 @given(note_lists(), note_lists())
 def test_as_many_notes_match_as_in_mir_eval(estimate, reference):
-    found = note_measures(estimate, reference)
+    result = note_measures(estimate, reference)
     together = (*in_hertz(reference), *in_hertz(estimate))
     for name, offsets in (("note_onset_f", {"offset_ratio": None}), ("note_f", {})):
         matched = len(transcription.match_notes(*together, **offsets))
         precision, recall, f_measure, _ = transcription.precision_recall_f1_overlap(*together, **offsets)
-        hits = found[name] * (len(estimate) + len(reference)) / 2
+        hits = result[name] * (len(estimate) + len(reference)) / 2
         assert hits == pytest.approx(matched, abs=1e-9)
         assert hits / len(estimate) == pytest.approx(precision, abs=1e-9)
         assert hits / len(reference) == pytest.approx(recall, abs=1e-9)
-        assert found[name] == pytest.approx(f_measure, abs=1e-9)
+        assert result[name] == pytest.approx(f_measure, abs=1e-9)
 
 
 @pytest.mark.parametrize("fps", [100.0, 20.0, 43.07])
@@ -103,13 +103,13 @@ def test_notes_match_within_their_feature_alone():
 def test_an_onset_that_is_late_by_a_frame_is_late_by_its_duration():
     strong = random_roll(6, density=0.05)
     estimate, reference = (find_notes(roll, fps=40) for roll in (np.roll(strong, 1, axis=0), strong))
-    found = note_measures(estimate, reference)
-    assert found["onset_error_ms"] == pytest.approx(25)
+    result = note_measures(estimate, reference)
+    assert result["onset_error_ms"] == pytest.approx(25)
 
 
 def test_without_notes_nothing_is_right_or_wrong():
     silence, notes = find_notes(np.zeros((5, 20)), fps=10), find_notes(random_roll(7), fps=10)
     assert all(np.isnan(value) for value in note_measures(silence, silence).values())
-    for found in (note_measures(silence, notes), note_measures(notes, silence)):
-        assert found["note_f"] == found["note_onset_f"] == 0
-        assert np.isnan(found["onset_error_ms"])
+    for result in (note_measures(silence, notes), note_measures(notes, silence)):
+        assert result["note_f"] == result["note_onset_f"] == 0
+        assert np.isnan(result["onset_error_ms"])

@@ -39,7 +39,7 @@ def pages_in(out):
     return {path for path in out.rglob("*.html") if path.parent != out}
 
 
-def found(page, address):
+def resolved(page, address):
     """The file that an address on a page leads to."""
     return os.path.normpath(os.fsencode(page.parent) + b"/" + unquote_to_bytes(address))
 
@@ -57,7 +57,7 @@ def test_links_lead_to_pages_and_back(tmp_path, many):
     data = data_of(tmp_path)
     pages = pages_in(tmp_path)
     assert len(pages) == 59
-    linked = {found(tmp_path / "report.html", address) for address in data["pages"].values()}
+    linked = {resolved(tmp_path / "report.html", address) for address in data["pages"].values()}
     assert linked == {os.fsencode(page) for page in pages}
     for address in data["pages"].values():
         assert address.startswith("items/")
@@ -65,7 +65,7 @@ def test_links_lead_to_pages_and_back(tmp_path, many):
         html = page.read_bytes().decode()
         assert_needs_nothing(html)
         (back,) = Page(html).all("a")
-        assert found(page, back["href"]) == os.fsencode(tmp_path / "report.html")
+        assert resolved(page, back["href"]) == os.fsencode(tmp_path / "report.html")
         assert "Weak target" in html
     index = (tmp_path / "report.html").read_bytes().decode()
     assert_needs_nothing(index)
@@ -124,7 +124,7 @@ def test_sounds_are_linked_from_pages(tmp_path, many, samples):
     write(tmp_path, [*others, sounding], pages="all")
     page = tmp_path / "items/deep/er/one.html"
     (player,) = Page(page.read_bytes().decode()).all("audio")
-    assert found(page, player["src"]) == os.fsencode(sound)
+    assert resolved(page, player["src"]) == os.fsencode(sound)
 
 
 def test_an_item_that_cannot_be_read_again_says_so(tmp_path, many):

@@ -115,12 +115,12 @@ def test_what_cannot_be_pooled_is_refused():
     arrays(np.float64, (5, 4), elements=st.floats(0, 3)),
 )
 def test_collapse_loses_what_gets_no_time_or_what_a_larger_gamma_alone_keeps(peak, duration):
-    found = lost_to_collapse(peak, duration, 0.5)
+    result = lost_to_collapse(peak, duration, 0.5)
     for g, k in np.ndindex(peak.shape):
         lost = peak[g, k] < 0.5
         kept_smaller = any(peak[:g, k] >= 0.5)
         kept_larger = any(peak[g + 1 :, k] >= 0.5)
-        assert found[g, k] == (lost and (duration[g, k] < 0.5 or (kept_larger and not kept_smaller)))
+        assert result[g, k] == (lost and (duration[g, k] < 0.5 or (kept_larger and not kept_smaller)))
 
 
 def test_blur_and_collapse_are_told_apart():
