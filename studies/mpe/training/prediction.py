@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from studies.mpe.inputs.features import Features
 from studies.mpe.inputs.segments import Segment
 from studies.mpe.training.model import CONTEXT_FRAMES, ConvStack
+from warplens.analysis.level_colors import predicted_levels
 from warplens.training.probes import undisturbed
 
 _CHUNK_FRAMES = 500
@@ -49,4 +50,4 @@ def segment_logits(network: ConvStack, segments: Sequence[Segment]) -> list[NDAr
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the probabilities of active pitches."""
-    return np.asarray(0.5 * (1 + np.tanh(logits / 2)), np.float32)
+    return np.asarray(predicted_levels(logits, "bce_logits"), np.float32)
