@@ -12,7 +12,7 @@ _LEAST_LOG = -100.0
 
 
 def local_costs(x: NDArray[Any], y: NDArray[Any], cost: str) -> NDArray[np.float64]:
-    """Compute C(n,m) = c(x_n, y_m) of a named cost, as `warplens.align` does.
+    """Return C(n,m) = c(x_n, y_m) of a named cost, as `warplens.align` charges it.
 
     Args:
         x: predictions, (N, D).

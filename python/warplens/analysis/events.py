@@ -65,8 +65,8 @@ def find_events(weak: NDArray[Any]) -> Events:
         raise ValueError(f"weak: shape {weak.shape}, it must be (M, D)")
     if weak.dtype not in (np.float32, np.float64):
         weak = weak > 0
-    found = _core.find_events(_as_floats(weak))
-    return Events(found["feature"], found["start"], found["stop"])
+    runs = _core.find_events(_as_floats(weak))
+    return Events(runs["feature"], runs["start"], runs["stop"])
 
 
 def summarize_levels(

@@ -84,7 +84,7 @@ def analyze_item(
         raise ValueError("gammas: empty, at least one is needed")
     ascending = sorted(gammas)
     events = find_events(item.weak)
-    found = align_and_measure(
+    result = align_and_measure(
         item.predictions,
         item.weak,
         events,
@@ -95,9 +95,9 @@ def analyze_item(
         outputs=["h", "y_mod", "H"] if keep_alignment else ["h", "y_mod"],
         threads=1,  # a corpus runs its items side by side
     )
-    assert found.h is not None
-    assert found.y_mod is not None
-    table = table_of(found, strong=item.strong, threshold=threshold, fps=item.fps)
+    assert result.h is not None
+    assert result.y_mod is not None
+    table = table_of(result, strong=item.strong, threshold=threshold, fps=item.fps)
     return ItemAnalysis(
         gammas=np.array(ascending, np.float64),
         cost=cost,
@@ -105,10 +105,10 @@ def analyze_item(
         threshold=threshold,
         shape=(len(item.predictions), len(item.weak), item.weak.shape[1]),
         table=table,
-        h=found.h,
-        y_mod=found.y_mod,
+        h=result.h,
+        y_mod=result.y_mod,
         events=events,
-        levels=found.levels,
+        levels=result.levels,
         empty_targets=1 - np.count_nonzero(item.weak.any(axis=1)) / len(item.weak),
-        H=found.H,
+        H=result.H,
     )

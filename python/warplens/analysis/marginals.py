@@ -23,6 +23,6 @@ class Marginals:
     frame_entropy: NDArray[np.float64]
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Self:
+    def of(cls, result: Mapping[str, Any]) -> Self:
         """Read what the compiled module returns, (G, ...)."""
-        return cls(found["masses"], found["path"], found["frame_entropy"])
+        return cls(result["masses"], result["path"], result["frame_entropy"])
