@@ -39,7 +39,7 @@ def figure2(
         step_weights: None is the item's, or (1, 1, 1).
         short: index of the short event among `find_events(item.weak)`; None takes that of least expected
             duration.
-        long: likewise; None takes that of most.
+        long: index of the long event; None takes that of most expected duration.
         threshold: level at which the colours break.
 
     Raises:

@@ -47,8 +47,8 @@ class Overview:
         failed: why an item has no results, by its place in `ids`.
         gammas: ascending, (G,).
         frames: N of each item, (I,), 0 for failed ones.
-        targets: M, likewise.
-        events: events of its weak target, likewise.
+        targets: M of each item, (I,), 0 for failed ones.
+        events: events of each weak target, (I,), 0 for failed items.
         lost: events under the threshold, (G, I), NaN where not known.
         measures: those of `SHOWN` that a row knows, (G, I), NaN where not known.
     """
