@@ -18,8 +18,8 @@ class EventLevels:
     """Summaries of the levels e(n), n from 0, of K events, (K,), or of G alignments, (G, K).
 
     Times between frames come by linear interpolation of e. The level rises from t_10, where it last passes
-    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; the fall is the
-    same, seen from the end. A level that is above 10 % from the first frame on rises from t_10 = 0, so that only
+    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; the fall is the same,
+    seen from the end. A level that is above 10 % from the first frame on rises from t_10 = 0, so that only
     what can be seen counts. A step from nothing to the peak within one frame takes 0.8 frames.
 
     Attributes:

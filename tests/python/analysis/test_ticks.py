@@ -1,4 +1,4 @@
-"""Ticks stand where their labels say."""
+"""Laws of ticks: they stand where their labels say."""
 
 import pytest
 from hypothesis import given

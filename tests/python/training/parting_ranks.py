@@ -1,4 +1,4 @@
-"""What the test of a distributed training runs in processes of its own: it must be importable there."""
+"""Functions that the test of a distributed training runs in other processes, importable there."""
 
 import torch
 from torch import distributed, nn

@@ -1,4 +1,4 @@
-"""What an inspector writes, when, and to whom."""
+"""Content, times and writers of what an inspector writes."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The report of a few items is read again: what it says and shows, and that it needs nothing else."""
+"""The report of a few items is read again: its text and pictures, and that it needs nothing else."""
 
 import base64
 import dataclasses

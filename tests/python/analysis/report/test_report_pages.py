@@ -1,4 +1,4 @@
-"""Above fifty items the report is an index and pages: which are there, and that links find them."""
+"""Above fifty items the report is an index and pages, whose links resolve."""
 
 import json
 import os

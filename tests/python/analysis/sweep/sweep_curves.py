@@ -1,4 +1,4 @@
-"""Sweeps made for a rule: so many events lost at each gamma, so many of them to collapse."""
+"""Sweeps with given numbers of events lost at each gamma, in all and to collapse."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The rule on curves made for it: which gamma it takes, and what its reason says."""
+"""The rule on curves made for it: the gamma that it takes, and the reason that it gives."""
 
 import re
 
