@@ -13,7 +13,7 @@ import warplens as wl
 from studies.mpe.configuration_file import read_configuration
 from studies.mpe.errors import StudyError
 from studies.mpe.inputs import preparation
-from studies.mpe.lock import alone
+from studies.mpe.lock import locked
 from studies.mpe.places import DATA, HERE, Places
 from studies.mpe.results import outcome
 from studies.mpe.results.table import write_table
@@ -121,7 +121,7 @@ def pretrain(**options: Any) -> None:
     """Pre-train the network of one seed."""
 
     def work(places: Places, seed: int, device: str) -> None:
-        with alone(places.pretraining(seed), "this pre-training"):
+        with locked(places.pretraining(seed), "this pre-training"):
             pretraining.pretrain(places, seed, click.echo, device=device)
 
     _stage(work, **options)
@@ -140,7 +140,7 @@ def finetune(**options: Any) -> None:
 
     def work(places: Places, seed: int, name: str, device: str, tensorboard: Path | None) -> None:
         run = places.configuration.run(name)
-        with alone(places.run(run, seed), "this run"):
+        with locked(places.run(run, seed), "this run"):
             finetuning.finetune(places, run, seed, click.echo, device=device, writer=_writer(tensorboard))
             outcome.evaluate(places, run, seed, click.echo)
 

@@ -9,7 +9,7 @@ from studies.mpe.errors import StudyError
 
 
 @contextmanager
-def alone(folder: Path, what: str) -> Iterator[None]:
+def locked(folder: Path, what: str) -> Iterator[None]:
     """Lock a folder; the lock goes with the process, however that ends.
 
     Raises:

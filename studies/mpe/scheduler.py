@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from studies.mpe.configuration import Run
-from studies.mpe.lock import alone
+from studies.mpe.lock import locked
 from studies.mpe.places import Places
 
 _POLL_SECONDS = 0.5
@@ -77,7 +77,7 @@ def compute_cells(
     Raises:
         StudyError: another process computes this study.
     """
-    with alone(places.results, "this study"):
+    with locked(places.results, "this study"):
         return _compute(places, configuration, workers, minutes, progress, after_each)
 
 
