@@ -104,21 +104,17 @@ def _pairs_by_onset(reference: Notes, estimate: Notes) -> Pairs:
 
     They are sorted by feature, then onset of the reference note.
     """
-    onsets = [notes.intervals[:, 0] for notes in (reference, estimate)]
+    onsets = np.concatenate([reference.intervals[:, 0], estimate.intervals[:, 0]])
     # One feature after the other on a single axis, so far apart that no window reaches the next.
-    first, last = (float(end(np.concatenate(onsets))) for end in (np.min, np.max))
-    span = last - first + 1.0
-    places = [
-        notes.feature * span + (onset - first)
-        for notes, onset in zip((reference, estimate), onsets, strict=True)
-    ]
-    rows, columns = (np.argsort(place, kind="stable") for place in places)
-    window = ONSET_TOLERANCE + 1e-3  # what rounding adds is decided below
-    begin = np.searchsorted(places[1][columns], places[0][rows] - window)
-    end = np.searchsorted(places[1][columns], places[0][rows] + window)
-    counts = end - begin
+    span = np.ptp(onsets) + 1.0
+    places = np.concatenate([reference.feature, estimate.feature]) * span + (onsets - onsets.min())
+    of_reference, of_estimate = np.split(places, [len(reference)])
+    rows, columns = np.argsort(of_reference, kind="stable"), np.argsort(of_estimate, kind="stable")
+    window = ONSET_TOLERANCE + 1e-3  # a little wide: the rounded differences decide below
+    begins = np.searchsorted(of_estimate[columns], of_reference[rows] - window)
+    counts = np.searchsorted(of_estimate[columns], of_reference[rows] + window) - begins
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    pairs = np.stack([np.repeat(rows, counts), columns[np.repeat(begin, counts) + within]], axis=1)
+    pairs = np.stack([np.repeat(rows, counts), columns[np.repeat(begins, counts) + within]], axis=1)
     return pairs[_differences(pairs, reference, estimate)[:, 0] <= ONSET_TOLERANCE]
 
 
