@@ -1,4 +1,4 @@
-"""One pair aligned at several gammas and measured by one call of the compiled module, which keeps no H."""
+"""Alignment and measures of one pair at several gammas, by one call of the compiled module."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from warplens.analysis.marginals import Marginals
 
 @dataclass(frozen=True)
 class MeasuredAlignments:
-    """What is known of G alignments of one pair; arrays lead with the gamma axis.
+    """Measures, marginals and levels of G alignments of one pair; arrays lead with the gamma axis.
 
     Attributes:
         measures: those of `metrics.MEASURES` that need no strong target, in their order, (G, 22). In float32
@@ -50,7 +50,7 @@ def align_and_measure(
     outputs: Sequence[str],
     threads: int | None = None,
 ) -> MeasuredAlignments:
-    """Align x with y at every gamma and measure what each alignment teaches of the events of y.
+    """Align x with y at every gamma and measure each alignment and the events of y in it.
 
     Args:
         x: predictions, (N, D).

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from warplens.analysis.events import THRESHOLD
 from warplens.cli.sizes import Size
 from warplens.io import DEFAULT_SIZE_LIMIT
 
@@ -33,7 +34,11 @@ step_weights = click.option(
 )
 cost = click.option("--cost", help="Local cost, overrides that of the items: mse, bce, ce, ...")
 threshold = click.option(
-    "--threshold", type=float, default=0.5, show_default=True, help="Events that stay under it are lost."
+    "--threshold",
+    type=float,
+    default=THRESHOLD,
+    show_default=True,
+    help="Events that stay under it are lost.",
 )
 fps = click.option(
     "--fps",

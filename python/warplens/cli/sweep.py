@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from warplens.analysis.gamma_choice import GammaChoice, check_share, tenths_of_percent
-from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share, floored_percent
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.cli import options
 from warplens.cli.endings import end, sentences_for_errors, tell_results
 from warplens.cli.gamma_grid import GammaGrid
@@ -43,7 +43,7 @@ _MOST_NAMED = 3
 @click.option(
     "--share",
     type=float,
-    default=0.95,
+    default=SHARE_TO_KEEP,
     show_default=True,
     help="Of all events, what a gamma must keep at or above the threshold to be recommended.",
 )
@@ -124,7 +124,7 @@ def _table(pooled: GammaSweep, marked: float | None) -> "Table":
     columns: list[tuple[str, Callable[[int], str]]] = [
         ("", lambda g: "->" if pooled.gammas[g] == marked else ""),
         ("gamma", lambda g: f"{pooled.gammas[g]:.4g}"),
-        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{tenths_of_percent(kept):.1f}", pooled.kept[g])),
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{floored_percent(kept):.1f}", pooled.kept[g])),
         ("lost to\nblur", lambda g: str(pooled.lost_to_blur[g])),
         ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
         ("peak of\nshort events", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),

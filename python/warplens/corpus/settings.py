@@ -10,6 +10,7 @@ import numpy as np
 import xxhash
 
 import warplens as wl
+from warplens.analysis.events import THRESHOLD
 from warplens.io import Item, ItemError
 
 _FORMAT = 5
@@ -39,7 +40,7 @@ class Settings:
     gammas: tuple[float, ...] = (0.1, 1.0, 10.0)
     cost: str | None = None
     step_weights: tuple[float, float, float] | None = None
-    threshold: float = 0.5
+    threshold: float = THRESHOLD
     fps: float | None = None
     keep_alignment: bool = False
     sonify: bool = False

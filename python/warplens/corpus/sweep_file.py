@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.corpus.sources import check_id
 from warplens.io.replacing import replacing
 

@@ -6,7 +6,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
 
 
 def draw_sweep(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warplens.analysis.gamma_choice import GammaChoice, check_share, choose_gamma
-from warplens.analysis.gamma_sweep import GammaSweep, pool
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share, choose_gamma
+from warplens.analysis.sweep.gamma_sweep import GammaSweep, pool
 from warplens.corpus.collecting import collect
 from warplens.corpus.engine import Engine
 from warplens.corpus.folder_run import run_into_folder, tidied
@@ -73,7 +73,7 @@ def sweep(
     out: Path,
     settings: Settings,
     *,
-    share: float = 0.95,
+    share: float = SHARE_TO_KEEP,
     size_limit: int | None = DEFAULT_SIZE_LIMIT,
     processes: int | None = None,
     scheduler: str | None = None,

@@ -5,9 +5,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from warplens.analysis.gamma_sweep import GammaSweep
-from warplens.analysis.item_sweep import sweep_item
 from warplens.analysis.memory import bytes_to_sweep
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.item_sweep import sweep_item
 from warplens.corpus.room import check_room
 from warplens.corpus.settings import Settings
 from warplens.corpus.sources import Source

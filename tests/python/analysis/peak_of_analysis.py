@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from warplens.analysis.item_analysis import analyze_item
-from warplens.analysis.item_sweep import sweep_item
 from warplens.analysis.memory import bytes_to_analyze, bytes_to_sweep
+from warplens.analysis.sweep.item_sweep import sweep_item
 from warplens.io import Item
 
 WORK, DTYPE, HORIZONTAL = sys.argv[1], np.dtype(sys.argv[2]), float(sys.argv[3])

@@ -5,8 +5,7 @@ import pytest
 from oracles import costs
 
 import warplens as wl
-from warplens.analysis.accumulated_costs import accumulated_costs
-from warplens.analysis.local_costs import local_costs
+from warplens.analysis.cost_matrices import accumulated_costs, local_costs
 
 
 @pytest.mark.parametrize("cost", costs.COSTS)

@@ -2,17 +2,12 @@
 
 import numpy as np
 import pytest
+from oracles.measures import diagonal_distance, share_of_collapsed_targets, share_on_empty_targets
 
 import warplens as wl
 from warplens.analysis import evaluate, find_events, measure_alignment, summarize_levels
 from warplens.analysis.measured_alignments import align_and_measure
-from warplens.analysis.metrics import (
-    MEASURES,
-    diagonal_distance,
-    share_of_collapsed_targets,
-    share_on_empty_targets,
-    short_long_peaks,
-)
+from warplens.analysis.metrics import MEASURES, short_long_peaks
 from warplens.analysis.metrics.events import event_measures
 
 GAMMAS = [0.0, 0.05, 1.0, 20.0]

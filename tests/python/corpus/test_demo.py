@@ -124,11 +124,11 @@ def test_what_is_taught_is_heard_beside_the_piece(demo):
     """The staccato opening is softer the more it fades; the piece itself is the same in each file."""
     left = read_wav(demo.recording)[:, 0]
     opening = []
-    for path in demo.taught:
+    for path in demo.target_sounds:
         both = read_wav(path)
         np.testing.assert_array_equal(both[: len(left), 0], left)
         opening.append(np.sqrt(np.mean(both[: 5 * SAMPLE_RATE, 1] ** 2)))
-    assert [path.name for path in demo.taught] == [
+    assert [path.name for path in demo.target_sounds] == [
         "piece.gamma0.1.wav",
         "piece.gamma1.wav",
         "piece.gamma10.wav",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from studies.mpe.commands import main
-from studies.mpe.configuration import read_configuration
+from studies.mpe.configuration_file import read_configuration
 from studies.mpe.places import Places
 
 
@@ -96,9 +96,9 @@ def test_the_published_width_takes_a_step(tmp_path, write_study, small_datasets)
 
 
 def test_a_cell_is_computed_by_one_process_at_a_time(study):
-    from studies.mpe.lock import alone
+    from studies.mpe.lock import locked
 
-    with alone(study.places.pretraining(0), "this pre-training"):
+    with locked(study.places.pretraining(0), "this pre-training"):
         told = study("pretrain", "--seed", "0", expect=1)
     assert "Another process computes this pre-training" in told
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from warplens import Alignment
 from warplens._alignment import LEAST_ROW_SUM
-from warplens.analysis.events import find_events, measure_alignment
+from warplens.analysis.events import THRESHOLD, find_events, measure_alignment
 from warplens.analysis.measured_alignments import MeasuredAlignments
 from warplens.analysis.metrics.events import EVENT_MEASURES
 from warplens.analysis.metrics.frames import frame_measures
@@ -41,7 +41,7 @@ MEASURES: tuple[str, ...] = (
 """The names of all measures, in the order of tables."""
 
 COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
-"""Those that are whole numbers."""
+"""Measures that are whole numbers."""
 
 _TABLE = np.dtype([(name, np.float64) for name in MEASURES])
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
@@ -52,13 +52,13 @@ def evaluate(
     weak: NDArray[Any],
     *,
     strong: NDArray[Any] | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     fps: float | None = None,
 ) -> dict[str, float]:
-    """All measures of one alignment.
+    """Compute all measures of one alignment.
 
     Args:
-        alignment: of x (N, D) and `weak` under a cost with modified targets.
+        alignment: soft alignment of x (N, D) and `weak` under a cost with modified targets.
         weak: weak target, (M, D).
         strong: strongly aligned target, (N, D), if known.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
@@ -84,14 +84,14 @@ def evaluate(
 
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:
-    """Rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
+    """Return rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
     return alignment.H if alignment.h.min() > LEAST_ROW_SUM else alignment.H_tilde
 
 
 def table_of(
     found: MeasuredAlignments, *, strong: NDArray[Any] | None, threshold: float, fps: float | None
 ) -> NDArray[Any]:
-    """As `evaluate`, of G alignments that keep y_mod where the strong target is known.
+    """Compute the measures of `evaluate` for G alignments that keep y_mod where the strong target is known.
 
     Returns:
         (G,), with a field of float64 for each of `MEASURES`.
@@ -115,5 +115,5 @@ def against_strong(
 
 
 def by_name(table: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """The fields of what `table_of` returns, (G,) each."""
+    """Return the fields of the result of `table_of`, (G,) each."""
     return {name: table[name] for name in MEASURES}
