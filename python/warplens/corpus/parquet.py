@@ -4,9 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from warplens.analysis.metrics import COUNTS
 from warplens.corpus.table import COLUMNS, Row
 from warplens.io.replacing import replacing
@@ -50,38 +47,13 @@ def through_parquet(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _batch(pyarrow: Any, rows: Sequence[Row]) -> Any:
-    columns = {}
-    for name in COLUMNS:
-        values = [row.get(name) for row in rows]
-        if name in _TEXTS:
-            columns[name] = _text_column(pyarrow, values)
-        else:
-            columns[name] = _number_column(pyarrow, values, np.int64 if name in _WHOLE else np.float64)
-    return pyarrow.RecordBatch.from_pydict(columns)
+    return pyarrow.RecordBatch.from_pydict({name: _column(pyarrow, name, rows) for name in COLUMNS})
 
 
-# Made of buffers: `pyarrow.array` imports pandas where it is installed, which takes longer than a small run.
-
-
-def _number_column(pyarrow: Any, values: Sequence[Any], dtype: type) -> Any:
-    numbers: NDArray[Any] = np.array([0 if value is None else value for value in values], dtype)
-    kind = pyarrow.int64() if dtype is np.int64 else pyarrow.float64()
-    buffers = [_validity(pyarrow, values), pyarrow.py_buffer(numbers.tobytes())]
-    return pyarrow.Array.from_buffers(kind, len(values), buffers)
-
-
-def _text_column(pyarrow: Any, values: Sequence[str | None]) -> Any:
-    # A file name need not be valid Unicode; the table always is.
-    texts = [(value or "").encode("utf-8", "backslashreplace") for value in values]
-    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    buffers = [
-        _validity(pyarrow, values),
-        pyarrow.py_buffer(ends.tobytes()),
-        pyarrow.py_buffer(b"".join(texts)),
-    ]
-    return pyarrow.Array.from_buffers(pyarrow.large_string(), len(values), buffers)
-
-
-def _validity(pyarrow: Any, values: Sequence[Any]) -> Any:
-    known = np.array([value is not None for value in values], bool)
-    return pyarrow.py_buffer(np.packbits(known, bitorder="little").tobytes())
+def _column(pyarrow: Any, name: str, rows: Sequence[Row]) -> Any:
+    values = [row.get(name) for row in rows]
+    if name in _TEXTS:
+        # A file name need not be valid Unicode; the table always is.
+        texts = [None if text is None else text.encode("utf-8", "backslashreplace") for text in values]
+        return pyarrow.array(texts, pyarrow.binary()).cast(pyarrow.large_string())
+    return pyarrow.array(values, pyarrow.int64() if name in _WHOLE else pyarrow.float64())
