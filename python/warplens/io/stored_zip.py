@@ -1,13 +1,13 @@
 """Small zip archives whose members are stored as they are, such as npz files: read and made in one piece.
 
 `zipfile` seeks, reads and writes a member at a time, which for an npz file of some 100 kB takes longer than
-all that is done with the arrays in it. What is not of the plain kind below is left to `zipfile`.
+reading and writing the values: it would add a sixth to a half to the time of an item of a corpus. What is not
+of the plain kind below is left to `zipfile`.
 """
 
 import struct
 from collections.abc import Iterable, Mapping
-
-from warplens._core import crc32
+from zlib import crc32
 
 MOST_BYTES = 1 << 24
 """Larger archives are not worth having in memory as a whole."""
