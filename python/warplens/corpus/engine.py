@@ -15,13 +15,9 @@ import warplens as wl
 from warplens.corpus.attempt import Answer, attempt
 from warplens.corpus.cluster import run_on_cluster
 from warplens.corpus.sources import Source
-from warplens.corpus.worker import can_be_copied
 from warplens.corpus.workers import Workers
 
 R = TypeVar("R")
-
-_SECONDS_TO_END = 0.02
-"""A thread that was joined is there for a moment still."""
 
 _ITEMS_WORTH_A_PROCESS = 4
 """Starting a process takes as long as some items do."""
@@ -102,11 +98,6 @@ class Engine:
             self._workers = Workers(processes, self._item_timeout)
             self._workers.start(n_items)
         return self._workers is not None
-
-    def renew(self) -> None:
-        """Put copies of this process, with what it imported since, in the workers' place, if that can be."""
-        if self._workers and can_be_copied(patience=_SECONDS_TO_END):
-            self._workers.renew()
 
     def _processes_for(self, n_items: int) -> int:
         """Worker processes that a first run starts for so many items, 0 if it starts none."""

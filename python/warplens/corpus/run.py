@@ -112,7 +112,6 @@ def analyze(
             return Run(outcomes, ignored, results, None, None)
         if aside.ident is not None:
             aside.join()
-            engine.renew()
         run = Run(outcomes, ignored, results, out / "items.csv", out / "report.html")
         _write_summary(run, engine, sources, work, pages)
     record.end(
@@ -130,7 +129,7 @@ def analyze(
 
 def _prepare_summary() -> None:
     """Import what the end of a run needs, which takes as long as many items; what is missing shows there."""
-    # Not pyarrow: it starts a thread, and then this process can be copied no more.
+    # Not pyarrow: it starts a thread, and beside one a worker that dies is replaced by none that is forked.
     with contextlib.suppress(ImportError):
         from warplens.analysis.report.page import prepare
 
