@@ -25,7 +25,7 @@ import numpy as np
 from warplens.analysis import analyze_item
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.corpus import Settings, Source, collect
-from warplens.corpus.item_file import item_path, read_analysis, save_analysis
+from warplens.corpus.results.item_file import item_path, read_analysis, save_analysis
 
 N, M, D = 500, 80, 88
 ONES_A_FRAME = 4

@@ -11,7 +11,7 @@ from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Run, Settings, Shard, analyze
-from warplens.corpus.engine import check_item_timeout
+from warplens.corpus.workers.engine import check_item_timeout
 
 
 @click.command("analyze", cls=NumbersCommand)

@@ -16,7 +16,7 @@ from warplens.cli.numbers import NumbersCommand, NumbersOption
 from warplens.cli.printable import printable
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
-from warplens.corpus.engine import check_item_timeout
+from warplens.corpus.workers.engine import check_item_timeout
 
 if TYPE_CHECKING:
     from rich.table import Table

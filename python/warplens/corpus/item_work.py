@@ -8,19 +8,19 @@ import numpy as np
 
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
 from warplens.analysis.memory import bytes_to_analyze
-from warplens.corpus.item_figures import has_figures, key_with_figures, remove_figures, write_figures
-from warplens.corpus.item_file import item_path, load_analysis, save_analysis
-from warplens.corpus.item_sounds import (
+from warplens.corpus.inputs.source import Source
+from warplens.corpus.memory_limit import check_room
+from warplens.corpus.results.figures import has_figures, key_with_figures, remove_figures, write_figures
+from warplens.corpus.results.item_file import item_path, load_analysis, save_analysis
+from warplens.corpus.results.sounds import (
     find_recording,
     has_sounds,
     key_with_sounds,
     remove_sounds,
     write_sounds,
 )
-from warplens.corpus.room import check_room
+from warplens.corpus.results.table import Measured, Row, failed_row, rows_of
 from warplens.corpus.settings import Settings
-from warplens.corpus.sources import Source
-from warplens.corpus.table import Measured, Row, failed_row, rows_of
 from warplens.io import Item
 
 COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warplens.analysis.report import ItemPage, ReportItem, Sound
-from warplens.corpus.item_file import item_path, load_analysis
-from warplens.corpus.item_sounds import find_recording, sounds_of
+from warplens.corpus.inputs.source import Source
 from warplens.corpus.item_work import ItemWork
-from warplens.corpus.sources import Source
+from warplens.corpus.results.item_file import item_path, load_analysis
+from warplens.corpus.results.sounds import find_recording, sounds_of
 from warplens.io import ItemError
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from warplens.analysis.gamma_sweep import GammaSweep
 from warplens.analysis.item_sweep import sweep_item
 from warplens.analysis.memory import bytes_to_sweep
-from warplens.corpus.room import check_room
+from warplens.corpus.inputs.source import Source
+from warplens.corpus.memory_limit import check_room
+from warplens.corpus.results.sweep_file import load_sweep, save_sweep, sweep_path
 from warplens.corpus.settings import Settings
-from warplens.corpus.sources import Source
-from warplens.corpus.sweep_file import load_sweep, save_sweep, sweep_path
 
 _FORMAT = 2
 """Goes up when the same input and settings give other sums: older files are then made anew."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import warplens as wl
 from warplens._sequences import finite_extremes
 from warplens.io.errors import ItemError
-from warplens.io.notes import Notes, roll_of
+from warplens.io.notes.notes import Notes, roll_of
 
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warplens.io.container import DEFAULT_SIZE_LIMIT, KEYS, Budget, joined, load_keys
+from warplens.io.arrays.container import DEFAULT_SIZE_LIMIT, KEYS, Budget, joined, load_keys
+from warplens.io.arrays.formats import opened
 from warplens.io.errors import ItemError
-from warplens.io.formats import opened
 from warplens.io.item import Item, make_item
 
 

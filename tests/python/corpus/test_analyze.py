@@ -17,8 +17,9 @@ from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.analysis.metrics import MEASURES
 from warplens.analysis.report import page
-from warplens.corpus import Settings, Shard, Source, analyze, item_file, item_path, read_analysis
-from warplens.corpus.table import failed_row, write_csv
+from warplens.corpus import Settings, Shard, Source, analyze, item_path, read_analysis
+from warplens.corpus.results import item_file
+from warplens.corpus.results.table import failed_row, write_csv
 from warplens.io import Item
 from warplens.io.replacing import replacing
 

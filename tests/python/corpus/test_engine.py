@@ -12,16 +12,18 @@ pytest.importorskip("jinja2")
 
 from corpus.deadly_work import Work, failed
 
-from warplens.corpus import Source, worker
-from warplens.corpus.engine import Engine
+from warplens.corpus import Source
+from warplens.corpus.workers import process
+from warplens.corpus.workers.engine import Engine
+from warplens.corpus.workers.process import Worker
 from warplens.io import ItemInFile
 
 
 @pytest.fixture(autouse=True, params=["as it is", "with threads"])
-def process(request, monkeypatch):
+def process_with_threads(request, monkeypatch):
     """A process with threads makes workers of another kind."""
     if request.param == "with threads":
-        monkeypatch.setattr(worker, "can_fork", lambda: False)
+        monkeypatch.setattr(process, "can_fork", lambda: False)
 
 
 def sources_of(count):
@@ -48,7 +50,7 @@ def test_few_items_stay_in_this_process_and_many_do_not(tmp_path):
 
 def test_items_are_handed_out_one_ahead():
     """What is at hand must not fill the pipe: its worker could not be heard while it gives a large answer."""
-    busy = worker.Worker(process=None, pipe=None)
+    busy = Worker(process=None, pipe=None)
     while busy.wants_more:
         busy.items.append(0)
     assert len(busy.items) == 2

@@ -176,7 +176,7 @@ def test_workers_do_not_do_what_the_script_does_at_a_signal(tmp_path, corpus):
         "        os._exit(0)\n"
         "signal.signal(signal.SIGTERM, clean_up)\n"
         "if __name__ == '__main__':\n"
-        "    from warplens.corpus.workers import Worker\n"
+        "    from warplens.corpus.workers.pool import Worker\n"
         "    children, start = [], Worker.start\n"
         "    def noted(others):\n"
         "        worker = start(others)\n"

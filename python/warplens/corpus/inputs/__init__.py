@@ -1,0 +1,1 @@
+"""Inputs of a run: finding items, naming them, choosing a part."""

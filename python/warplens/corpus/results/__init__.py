@@ -1,0 +1,1 @@
+"""Files that a run writes: of each item, and of all."""

@@ -1,0 +1,51 @@
+"""OUT/run.json: what was run, when and where; all that differs between two runs of the same is here alone.
+
+It is there from the beginning of the first run on; that of a run that did not end has no `seconds`.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import warplens as wl
+from warplens.corpus.inputs.results_folder import RECORD, holds_results
+from warplens.io.replacing import replacing
+
+
+class RunRecord:
+    """Begins when it is made."""
+
+    def __init__(self, command: str, inputs: Sequence[Path]) -> None:
+        self._what = {"command": command, "inputs": [str(path) for path in inputs]}
+        self._started = datetime.now(UTC)
+        self._begun = time.monotonic()
+
+    def begin(self, out: Path) -> None:
+        """Write what is known at the beginning, unless there is the record of another run."""
+        if not holds_results(out):
+            self._write(out, {})
+
+    def end(self, out: Path, facts: Mapping[str, Any]) -> None:
+        """Write all of it: `facts` as JSON takes them, and times, host and versions."""
+        self._write(out, {**facts, "seconds": round(time.monotonic() - self._begun, 3)})
+
+    def _write(self, out: Path, facts: Mapping[str, Any]) -> None:
+        record = {
+            **self._what,
+            **facts,
+            "started": self._started.isoformat(),
+            "host": platform.node(),
+            "versions": {
+                "warplens": wl.__version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+            },
+        }
+        with replacing(out / RECORD) as file:
+            file.write((json.dumps(record, indent=2) + "\n").encode())
