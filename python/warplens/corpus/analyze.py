@@ -1,24 +1,18 @@
 """A run over a corpus: every item into its file, then the table and the report of all of them."""
 
 import contextlib
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warplens.corpus.inputs.collect import collect
-from warplens.corpus.inputs.results_folder import check_own
 from warplens.corpus.inputs.shard import Shard
-from warplens.corpus.inputs.source import Source
 from warplens.corpus.item_work import ItemWork, Outcome
 from warplens.corpus.progress import Progress
 from warplens.corpus.results.parquet import through_parquet
-from warplens.corpus.results.run_record import RunRecord
 from warplens.corpus.results.table import COLUMNS, Row, through_csv
-from warplens.corpus.run_items import run_into_folder, tidied
+from warplens.corpus.run_items import ItemRun, open_run
 from warplens.corpus.settings import Settings
-from warplens.corpus.workers.engine import Engine
 from warplens.io import DEFAULT_SIZE_LIMIT
 
 if TYPE_CHECKING:
@@ -93,62 +87,46 @@ def analyze(
         OSError: the results cannot be written.
     """
     settings = settings or Settings()
-    record = RunRecord("analyze", inputs)
-    engine = Engine(processes=processes, scheduler=scheduler, item_timeout=item_timeout)
-    if scheduler is not None:
-        inputs, out = [path.absolute() for path in inputs], out.absolute()
-    sources, ignored, results = collect(inputs, exclude=out)
-    check_own(out)
-    if shard is not None:
-        sources = shard.of(sources)
-    work = ItemWork(out, settings, size_limit)
-    with tidied(out), engine:
-        record.begin(out)
-        aside = threading.Thread(target=_prepare_summary, daemon=True)
-        if engine.start(len(sources)) and shard is None:
-            aside.start()  # while the workers have the first items
-        outcomes = run_into_folder(engine, sources, work, ignored=ignored, progress=progress)
-        if shard is not None:
-            return Run(outcomes, ignored, results, None, None)
-        if aside.ident is not None:
-            aside.join()
-        run = Run(outcomes, ignored, results, out / "items.csv", out / "report.html")
-        _write_summary(run, engine, sources, work, pages)
-    record.end(
+    with open_run(
+        "analyze",
+        inputs,
         out,
-        {
-            "settings": settings.as_record(),
-            "items": len(outcomes),
-            "failed": len(run.failed),
-            "reused": sum(outcome.reused for outcome in outcomes),
-            "ignored_files": ignored,
-        },
-    )
-    return run
+        processes=processes,
+        scheduler=scheduler,
+        item_timeout=item_timeout,
+        shard=shard,
+    ) as items:
+        if shard is None and items.engine.takes_workers(len(items.sources)):
+            _prepare_summary()
+        work = ItemWork(items.out, settings, size_limit)
+        outcomes = items.do(work, progress)
+        if shard is not None:
+            return Run(outcomes, items.ignored, items.results, None, None)
+        _write_summary(items, work, outcomes, pages)
+    items.end(outcomes, settings.as_record())
+    return Run(outcomes, items.ignored, items.results, items.out / "items.csv", items.out / "report.html")
 
 
 def _prepare_summary() -> None:
-    """Import what the end of a run needs, which takes as long as many items; what is missing shows there."""
-    # Not pyarrow: it starts a thread, and beside one a worker that dies is replaced by none that is forked.
+    """Import what the report needs, so that workers, which draw pages too, are forked with it."""
+    # Not pyarrow: it starts a thread, beside which no worker is forked. What is missing shows at the end.
     with contextlib.suppress(ImportError):
         from warplens.analysis.report.page import prepare
 
         prepare()
 
 
-def _write_summary(
-    run: Run, engine: Engine, sources: Sequence[Source], work: ItemWork, pages: "Pages"
-) -> None:
+def _write_summary(items: ItemRun, work: ItemWork, outcomes: Sequence[Outcome], pages: "Pages") -> None:
     # Here, not above: a run that does a shard writes no report.
     from warplens.analysis.report import ReportItem, write_report
     from warplens.corpus.report_pages import DrawPage, no_page, remove_pages, report_item
 
-    known = {source.id: (source, outcome) for source, outcome in zip(sources, run.outcomes, strict=True)}
+    known = {source.id: (source, outcome) for source, outcome in zip(items.sources, outcomes, strict=True)}
 
     def draw_each(draw: "ItemPage", ids: Sequence[str]) -> Iterable[bool]:
         warnings = {item_id: known[item_id][1].warning for item_id in ids}
         pages_of = [known[item_id][0] for item_id in ids]
-        return engine.run(pages_of, DrawPage(draw, work, warnings), failed=no_page)
+        return items.engine.run(pages_of, DrawPage(draw, work, warnings), failed=no_page)
 
     def load(item_id: str) -> "ReportItem":
         source, outcome = known[item_id]
@@ -157,7 +135,7 @@ def _write_summary(
         return report_item(source, work, outcome.warning)
 
     remove_pages(work.out, known)
-    rows = _through_tables(work.out, run.outcomes)
+    rows = _through_tables(work.out, outcomes)
     threshold = work.settings.threshold
     write_report(work.out, rows, load, threshold=threshold, pages=pages, draw_each=draw_each)
 

@@ -3,13 +3,13 @@
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
-from warplens.analysis.memory import bytes_to_analyze
 from warplens.corpus.inputs.source import Source
-from warplens.corpus.memory_limit import check_room
+from warplens.corpus.memory_limit import bytes_to_analyze, check_memory
 from warplens.corpus.results.figures import has_figures, key_with_figures, remove_figures, write_figures
 from warplens.corpus.results.item_file import item_path, load_analysis, save_analysis
 from warplens.corpus.results.sounds import (
@@ -17,11 +17,15 @@ from warplens.corpus.results.sounds import (
     has_sounds,
     key_with_sounds,
     remove_sounds,
+    sounds_of,
     write_sounds,
 )
 from warplens.corpus.results.table import Measured, Row, failed_row, rows_of
 from warplens.corpus.settings import Settings
 from warplens.io import Item
+
+if TYPE_CHECKING:
+    from warplens.analysis.report import Sound
 
 COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
 """Costs under which a target frame without activity costs nothing, so that it attracts predictions."""
@@ -89,7 +93,7 @@ class ItemWork:
                 keep_alignment=settings.keep_alignment,
                 figures=settings.figures,
             )
-            check_room(needed, item, self.size_limit)
+            check_memory(needed, item, self.size_limit)
             analysis = analyze_item(
                 item,
                 gammas=settings.gammas,
@@ -112,6 +116,18 @@ class ItemWork:
     def read(self, source: Source) -> Item:
         """The item as it is worked on; errors as `Source.read`."""
         return source.read(size_limit=self.size_limit, fps=self.settings.fps)
+
+    def read_back(self, source: Source) -> tuple[Item, ItemAnalysis | None]:
+        """Return the item and its results, None if its file holds others; errors as `Source.read`."""
+        item = self.read(source)
+        return item, load_analysis(item_path(self.out, source.id), self.key_of(source, item))
+
+    def sounds_of(self, source: Source) -> "tuple[Sound, ...]":
+        """Return the sounds of an item as the report names them, none if the run writes none."""
+        if not self.settings.sonify:
+            return ()
+        recording = find_recording(self.settings.recordings, source.id)
+        return sounds_of(self.out, source.id, self.settings.gammas, recording)
 
     def key_of(self, source: Source, item: Item) -> str:
         """Hash of all that the files of an item depend on."""

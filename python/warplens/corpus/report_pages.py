@@ -9,8 +9,6 @@ from pathlib import Path
 from warplens.analysis.report import ItemPage, ReportItem, Sound
 from warplens.corpus.inputs.source import Source
 from warplens.corpus.item_work import ItemWork
-from warplens.corpus.results.item_file import item_path, load_analysis
-from warplens.corpus.results.sounds import find_recording, sounds_of
 from warplens.io import ItemError
 
 
@@ -54,14 +52,10 @@ def no_page(source: Source, reason: str) -> bool:
 
 def report_item(source: Source, work: ItemWork, warning: str | None) -> ReportItem:
     """An item that was done, with its analysis and sounds."""
-    settings = work.settings
     sounds: tuple[Sound, ...] = ()
     try:
-        item = work.read(source)
-        analysis = load_analysis(item_path(work.out, source.id), work.key_of(source, item))
-        if settings.sonify:
-            recording = find_recording(settings.recordings, source.id)
-            sounds = sounds_of(work.out, source.id, settings.gammas, recording)
+        item, analysis = work.read_back(source)
+        sounds = work.sounds_of(source)
     except (OSError, ItemError):
         analysis = None
     if analysis is None:

@@ -9,18 +9,14 @@ from pathlib import Path
 
 from warplens.analysis.gamma_choice import GammaChoice, check_share, choose_gamma
 from warplens.analysis.gamma_sweep import GammaSweep, pool
-from warplens.corpus.inputs.collect import collect
-from warplens.corpus.inputs.results_folder import check_own
 from warplens.corpus.inputs.shard import Shard
 from warplens.corpus.inputs.source import POOLED_ID
 from warplens.corpus.progress import Progress
-from warplens.corpus.results.run_record import RunRecord
 from warplens.corpus.results.sweep_figure import draw_sweep
 from warplens.corpus.results.table import Row, write_csv
-from warplens.corpus.run_items import run_into_folder, tidied
+from warplens.corpus.run_items import open_run
 from warplens.corpus.settings import Settings
 from warplens.corpus.sweep_work import SweepOutcome, SweepWork
-from warplens.corpus.workers.engine import Engine
 from warplens.io import DEFAULT_SIZE_LIMIT
 from warplens.io.replacing import replacing
 
@@ -123,18 +119,17 @@ def sweep(
         OSError: the results cannot be written.
     """
     check_share(share)
-    record = RunRecord("sweep", inputs)
-    engine = Engine(processes=processes, scheduler=scheduler, item_timeout=item_timeout)
-    if scheduler is not None:
-        inputs, out = [path.absolute() for path in inputs], out.absolute()
-    sources, ignored, results = collect(inputs, exclude=out)
-    check_own(out)
-    if shard is not None:
-        sources = shard.of(sources)
-    with tidied(out), engine:
-        record.begin(out)
-        work = SweepWork(out, settings, size_limit)
-        outcomes = run_into_folder(engine, sources, work, ignored=ignored, progress=progress)
+    with open_run(
+        "sweep",
+        inputs,
+        out,
+        processes=processes,
+        scheduler=scheduler,
+        item_timeout=item_timeout,
+        shard=shard,
+    ) as items:
+        outcomes = items.do(SweepWork(items.out, settings, size_limit), progress)
+    out, ignored, results = items.out, items.ignored, items.results
     if shard is not None:
         return SweepRun(outcomes, ignored, results, None, None, None, None)
     swept = [outcome.sweep for outcome in outcomes if outcome.sweep is not None]
@@ -147,19 +142,10 @@ def sweep(
         file.write((json.dumps(told, indent=2) + "\n").encode())
     picture = draw_sweep(out / "sweep.png", pooled, recommended=choice.gamma, share=share)
     run = SweepRun(outcomes, ignored, results, pooled, choice, table, picture)
-    record.end(
-        out,
-        {
-            "settings": {
-                **{name: settings.as_record()[name] for name in _SETTINGS},
-                "share": share,
-            },
-            "items": len(outcomes),
-            "failed": len(run.failed),
-            "failures": {outcome.id: outcome.error for outcome in run.failed},
-            "reused": sum(outcome.reused for outcome in outcomes),
-            "ignored_files": ignored,
-        },
+    items.end(
+        outcomes,
+        {**{name: settings.as_record()[name] for name in _SETTINGS}, "share": share},
+        failures={outcome.id: outcome.error for outcome in run.failed},
     )
     return run
 

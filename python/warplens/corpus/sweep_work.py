@@ -7,9 +7,8 @@ from pathlib import Path
 
 from warplens.analysis.gamma_sweep import GammaSweep
 from warplens.analysis.item_sweep import sweep_item
-from warplens.analysis.memory import bytes_to_sweep
 from warplens.corpus.inputs.source import Source
-from warplens.corpus.memory_limit import check_room
+from warplens.corpus.memory_limit import bytes_to_sweep, check_memory
 from warplens.corpus.results.sweep_file import load_sweep, save_sweep, sweep_path
 from warplens.corpus.settings import Settings
 
@@ -65,7 +64,7 @@ class SweepWork:
         if known is not None:
             return SweepOutcome(source.id, known, reused=True)
         needed = bytes_to_sweep(item, step_weights=settings.step_weights_of(item))
-        check_room(needed, item, self.size_limit)
+        check_memory(needed, item, self.size_limit)
         found = sweep_item(
             item,
             gammas=settings.gammas,

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warplens.io.arrays.container import DEFAULT_SIZE_LIMIT, Budget, check_regular, joined
+from warplens.io.arrays.container import joined
 from warplens.io.arrays.formats import is_container, item_suffix, opened
 from warplens.io.errors import ItemError
 from warplens.io.item import Item, make_item
 from warplens.io.notes.note_lists import NOTE_SUFFIXES, is_note_list, read_notes
 from warplens.io.origin import names_in, read_values
+from warplens.io.regular_file import check_regular
+from warplens.io.size_limit import DEFAULT_SIZE_LIMIT, Budget
 
 MANIFEST_SUFFIXES = (".csv", ".parquet")
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warplens.io.arrays.container import DEFAULT_SIZE_LIMIT, KEYS, Budget, joined, load_keys
+from warplens.io.arrays.container import KEYS, joined, load_keys
 from warplens.io.arrays.formats import opened
+from warplens.io.arrays.npz import open_npz
 from warplens.io.errors import ItemError
 from warplens.io.item import Item, make_item
+from warplens.io.size_limit import DEFAULT_SIZE_LIMIT, Budget
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,16 @@ def read_values(path: Path, names: Mapping[str, str], budget: Budget, *, needed:
 def names_in(group: str) -> dict[str, str]:
     """The names of all keys of an item in a group."""
     return {key: joined(group, key) for key in KEYS}
+
+
+def read_npz(path: Path, *, size_limit: int | None = None) -> Item:
+    """Read one item: keys `predictions` and `weak`, and where known the other fields of `Item`.
+
+    Raises:
+        ItemError: the file is not an npz file, is damaged, holds Python objects under one of the keys, its
+            values do not make an item or would take more than `size_limit` bytes.
+        OSError: the file cannot be read.
+    """
+    names = {key: key for key in KEYS}
+    with open_npz(path) as archive:
+        return make_item(dict.fromkeys(archive) | load_keys(archive, names, Budget(size_limit)))

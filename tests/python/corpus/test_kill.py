@@ -17,7 +17,7 @@ pytest.importorskip("rich")
 from corpus.sample_items import save_corpus
 from corpus.test_analyze import content
 
-from warplens.cli.gamma_grid import gammas_of
+from warplens.cli.param_types import gammas_of
 from warplens.corpus import Settings, analyze, sweep
 
 PATIENCE = 120

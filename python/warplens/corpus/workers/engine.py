@@ -88,10 +88,14 @@ class Engine:
         assert self._workers is not None
         return self._workers.run(sources, work)
 
-    def start(self, n_items: int) -> bool:
-        """Start the worker processes that a first run of so many items takes; whether it takes any.
+    def takes_workers(self, n_items: int) -> bool:
+        """Return True if a first run of so many items starts worker processes."""
+        return self._processes_for(n_items) > 0
 
-        They may be copies of this process as it is now, so what starts threads comes better afterwards.
+    def start(self, n_items: int) -> bool:
+        """Start the worker processes that a first run of so many items takes; return True if it takes any.
+
+        They may be forks of this process as it is now, so threads should be started afterwards.
         """
         processes = self._processes_for(n_items)
         if processes and self._workers is None:
@@ -100,7 +104,7 @@ class Engine:
         return self._workers is not None
 
     def _processes_for(self, n_items: int) -> int:
-        """Worker processes that a first run starts for so many items, 0 if it starts none."""
+        """Return the worker processes that a first run starts for so many items, 0 if it starts none."""
         if self._scheduler is not None:
             return 0
         if self._item_timeout is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from warplens.io.arrays.container import Container
 from warplens.io.arrays.npy import SET_SUFFIX, NpyFiles
 from warplens.io.arrays.npz import open_npz
-from warplens.io.errors import ItemError
+from warplens.io.errors import ItemError, missing_library
 
 ITEM_SUFFIXES = (".npz", SET_SUFFIX, ".h5", ".hdf5", ".hdf", ".he5", ".safetensors", ".zarr", ".zarr.zip")
 """How the names of files and folders with items end, in any case."""
@@ -80,11 +80,6 @@ def opened(path: Path) -> Iterator[Container]:
         raise ItemError(f"damaged file {path.name}: {error}") from error
     except Exception as error:  # what a library raises on a damaged file has no end
         raise ItemError(f"damaged file {path.name}: {type(error).__name__}: {error}") from error
-
-
-def missing_library(name: str, error: ModuleNotFoundError) -> ItemError:
-    """What to say of a file whose library is not installed."""
-    return ItemError(f"{name} needs '{error.name}', which is not installed: pip install warplens[io]")
 
 
 def _open(path: Path, name: str) -> Container:

@@ -12,9 +12,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from warplens.io.arrays.container import KEYS, Container, check_regular
+from warplens.io.arrays.container import KEYS, Container
 from warplens.io.arrays.open_files import OpenFiles
 from warplens.io.errors import ItemError
+from warplens.io.regular_file import check_regular
 
 _open_files = OpenFiles(lambda path: h5py.File(path, "r"))
 

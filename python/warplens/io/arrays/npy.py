@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.io.arrays.container import KEYS, Container, check_regular
+from warplens.io.arrays.container import KEYS, Container
 from warplens.io.errors import ItemError
+from warplens.io.regular_file import check_regular
 
 SET_SUFFIX = ".predictions.npy"
 

@@ -12,11 +12,11 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from warplens.io.arrays.container import KEYS, Budget, Container, check_regular, load_keys
+from warplens.io.arrays.container import Container
 from warplens.io.arrays.npy import decode_npy
 from warplens.io.arrays.stored_zip import MOST_BYTES, stored_members
 from warplens.io.errors import ItemError
-from warplens.io.item import Item, make_item
+from warplens.io.regular_file import check_regular
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -120,16 +120,3 @@ def _archive(file: IO[bytes]) -> zipfile.ZipFile:
         return zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
         raise ItemError("not an npz file (a zip archive of npy arrays)") from error
-
-
-def read_npz(path: Path, *, size_limit: int | None = None) -> Item:
-    """Read one item: keys `predictions` and `weak`, and where known the other fields of `Item`.
-
-    Raises:
-        ItemError: the file is not an npz file, is damaged, holds Python objects under one of the keys, its
-            values do not make an item or would take more than `size_limit` bytes.
-        OSError: the file cannot be read.
-    """
-    names = {key: key for key in KEYS}
-    with open_npz(path) as archive:
-        return make_item(dict.fromkeys(archive) | load_keys(archive, names, Budget(size_limit)))

@@ -9,8 +9,9 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
-from warplens.io.arrays.container import KEYS, Container, check_regular
+from warplens.io.arrays.container import KEYS, Container
 from warplens.io.errors import ItemError
+from warplens.io.regular_file import check_regular
 
 _SIZES = {
     **dict.fromkeys(("BOOL", "U8", "I8"), 1),

@@ -15,9 +15,10 @@ from typing import Any
 
 import zarr
 
-from warplens.io.arrays.container import KEYS, Container, check_regular
+from warplens.io.arrays.container import KEYS, Container
 from warplens.io.arrays.open_files import OpenFiles
 from warplens.io.errors import ItemError
+from warplens.io.regular_file import check_regular
 
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from warplens.io.arrays.container import Budget, check_regular
-from warplens.io.arrays.formats import missing_library
-from warplens.io.errors import ItemError
+from warplens.io.errors import ItemError, missing_library
 from warplens.io.notes.notes import Notes
+from warplens.io.regular_file import check_regular
+from warplens.io.size_limit import Budget
 
 _TEXT = (".csv", ".tsv", ".txt")
 _MIDI = (".mid", ".midi")

@@ -10,7 +10,7 @@ import numpy as np
 
 from warplens.analysis.item_analysis import analyze_item
 from warplens.analysis.item_sweep import sweep_item
-from warplens.analysis.memory import bytes_to_analyze, bytes_to_sweep
+from warplens.corpus.memory_limit import bytes_to_analyze, bytes_to_sweep
 from warplens.io import Item
 
 WORK, DTYPE, HORIZONTAL = sys.argv[1], np.dtype(sys.argv[2]), float(sys.argv[3])

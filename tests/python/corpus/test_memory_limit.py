@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from warplens.analysis.memory import bytes_to_analyze, bytes_to_sweep
+from warplens.corpus.memory_limit import bytes_to_analyze, bytes_to_sweep
 from warplens.io import Item
 
 pytest.importorskip("PIL")

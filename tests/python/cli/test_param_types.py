@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("click")
 
-from warplens.cli.numbers import one_value_a_flag
+from warplens.cli.param_types import one_value_a_flag
 
 
 @pytest.mark.parametrize(
