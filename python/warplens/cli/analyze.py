@@ -26,9 +26,10 @@ from warplens.corpus.workers.engine import check_item_timeout
     "--gamma",
     "gammas",
     cls=NumbersOption,
-    default=(0.1, 1.0, 10.0),
+    default=Settings.gammas,
     metavar="G...",
-    help="Softness, one or more; 0 is hard DTW.  [default: 0.1 1 10]",
+    help="Softness, one or more; 0 is hard DTW.  "
+    f"[default: {' '.join(format(gamma, 'g') for gamma in Settings.gammas)}]",
 )
 @options.step_weights
 @options.cost

@@ -3,6 +3,7 @@
 import click
 
 from warplens.cli.param_types import NonEmptyPath, Size
+from warplens.corpus import Settings
 from warplens.io import DEFAULT_SIZE_LIMIT
 
 inputs = click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=NonEmptyPath())
@@ -18,7 +19,7 @@ cost = click.option("--cost", help="Local cost: mse, bce, ce, ...; overrides tha
 threshold = click.option(
     "--threshold",
     type=float,
-    default=0.5,
+    default=Settings.threshold,
     show_default=True,
     help="Level under which an event is lost.",
 )

@@ -13,11 +13,13 @@ from warplens.cli import options
 from warplens.cli.output import errors_as_sentences, exit_with_failures, print_ignored_results, printable
 from warplens.cli.param_types import GammaGrid, NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
+from warplens.corpus import DEFAULT_SHARE, Settings, Shard, SweepOutcome, SweepRun, sweep
 from warplens.corpus.workers.engine import check_item_timeout
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+_GRID = "0.01:100:13"
 
 _MOST_NAMED = 3
 """Items with the most lost events that are named."""
@@ -30,9 +32,9 @@ _MOST_NAMED = 3
     "--gammas",
     cls=NumbersOption,
     type=GammaGrid(),
-    default=("0.01:100:13",),
+    default=(_GRID,),
     metavar="FROM:TO:COUNT | G...",
-    help="A geometric grid, or one gamma or more; 0 is hard DTW.  [default: 0.01:100:13]",
+    help=f"A geometric grid, or one gamma or more; 0 is hard DTW.  [default: {_GRID}]",
 )
 @options.step_weights
 @options.cost
@@ -41,7 +43,7 @@ _MOST_NAMED = 3
 @click.option(
     "--share",
     type=float,
-    default=0.95,
+    default=DEFAULT_SHARE,
     show_default=True,
     help="Share of all events that a recommended gamma must keep at or above the threshold.",
 )

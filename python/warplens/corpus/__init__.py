@@ -1,4 +1,4 @@
-"""Many items: finding them, running them, keeping what came out, in the extra `corpus`."""
+"""Many items: collect them, run them, write their results (extra `corpus`)."""
 
 from warplens.corpus.analyze import Run, analyze
 from warplens.corpus.inputs.collect import Collected, collect
@@ -8,11 +8,12 @@ from warplens.corpus.item_work import Outcome
 from warplens.corpus.progress import Finished, Progress
 from warplens.corpus.results.item_file import item_path, read_analysis
 from warplens.corpus.settings import Settings
-from warplens.corpus.sweep import SweepRun, sweep
+from warplens.corpus.sweep import DEFAULT_SHARE, SweepRun, sweep
 from warplens.corpus.sweep_work import SweepOutcome
 from warplens.corpus.workers.attempt import EngineError
 
 __all__ = [
+    "DEFAULT_SHARE",
     "Collected",
     "EngineError",
     "Finished",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run did.
+    """Outcomes and files of a run.
 
     Attributes:
         outcomes: sorted by id.
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def failed(self) -> list[Outcome]:
-        """Items that could not be analysed."""
+        """Items that could not be analyzed."""
         return [outcome for outcome in self.outcomes if outcome.error is not None]
 
 
@@ -56,7 +56,7 @@ def analyze(
     shard: Shard | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Run every item of the inputs at every gamma and write what that teaches into a folder.
+    """Run every item of the inputs at every gamma and write results, table and report into a folder.
 
     Writes OUT/items/<id>.npz, OUT/items.csv (with pyarrow also items.parquet), OUT/report.html with its
     pages, and OUT/run.json. All but the last depend on inputs and settings alone, byte for byte. An item
@@ -67,7 +67,7 @@ def analyze(
     Args:
         inputs: files and folders, see `collect`; `warplens.io.Item` tells their keys.
         out: folder for the results, made if it is not there.
-        settings: what to run each item with.
+        settings: settings of every item.
         pages: which items get a page of their own, see `write_report`.
         size_limit: bytes that the arrays of one item may take, its alignments among them, None for any.
         processes: items in work at a time; None as `warplens.get_num_threads()`.
@@ -141,6 +141,6 @@ def _write_summary(items: ItemRun, work: ItemWork, outcomes: Sequence[Outcome], 
 
 
 def _through_tables(out: Path, outcomes: Iterable[Outcome]) -> Iterator[Row]:
-    """All rows, written into the tables as they pass: those of all items at once take much memory."""
+    """Yield all rows and write them into the tables as they pass: all at once take much memory."""
     rows = (row for outcome in outcomes for row in outcome.rows)
     return through_parquet(out / "items.parquet", through_csv(out / "items.csv", COLUMNS, rows))

@@ -1,4 +1,4 @@
-"""What `analyze` does with one item, in whatever process: read, align at every gamma, write, tell rows."""
+"""The work of `analyze` on one item, in any process: read, align at every gamma, write, return rows."""
 
 import contextlib
 from dataclasses import dataclass
@@ -33,13 +33,13 @@ COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one item.
+    """Outcome of one item.
 
     Attributes:
         id: the item.
-        measured: what the table has of it, None if it failed.
+        measured: its values for the table, None if it failed.
         error: why it failed, or None.
-        warning: what to mind about its results, or None.
+        warning: a caution about its results, or None.
         reused: whether an earlier run had done it under the same settings.
     """
 
@@ -51,7 +51,7 @@ class Outcome:
 
     @property
     def rows(self) -> list[Row]:
-        """Its rows of the table, ascending in gamma; a single one if it failed."""
+        """Rows of the table, ascending in gamma; a single one if the item failed."""
         if self.measured is None:
             return [failed_row(self.id, self.error or "")]
         return rows_of(self.id, self.measured)
@@ -59,7 +59,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ItemWork:
-    """The work of a run, the same for every item and sent to whoever does it.
+    """The work of a run, the same for every item; sent to the processes that do it.
 
     Attributes:
         out: folder of the results.
@@ -114,7 +114,7 @@ class ItemWork:
         return Outcome(source.id, Measured.of(analysis), warning=warning or None, reused=reused)
 
     def read(self, source: Source) -> Item:
-        """The item as it is worked on; errors as `Source.read`."""
+        """Read an item as it is worked on; errors as `Source.read`."""
         return source.read(size_limit=self.size_limit, fps=self.settings.fps)
 
     def read_back(self, source: Source) -> tuple[Item, ItemAnalysis | None]:
@@ -130,14 +130,14 @@ class ItemWork:
         return sounds_of(self.out, source.id, self.settings.gammas, recording)
 
     def key_of(self, source: Source, item: Item) -> str:
-        """Hash of all that the files of an item depend on."""
+        """Return a hash of everything that the files of an item depend on."""
         key = self.settings.key_of(item)
         if self.settings.sonify:
             key = key_with_sounds(key, item, find_recording(self.settings.recordings, source.id))
         return key_with_figures(key, item) if self.settings.figures else key
 
     def failed(self, source: Source, reason: str) -> Outcome:
-        """The outcome of an item that could not be done; results of an earlier input of its name go."""
+        """Return the outcome of an item that could not be done; remove older results of its name."""
         with contextlib.suppress(OSError, ValueError):
             item_path(self.out, source.id).unlink(missing_ok=True)
             remove_sounds(self.out, source.id, self.settings.gammas)

@@ -1,4 +1,4 @@
-"""A sweep over gamma: what each would teach all items of a corpus to lose, and which one to take."""
+"""A sweep over gamma: which events of a corpus each gamma loses, and which gamma to train with."""
 
 import dataclasses
 import json
@@ -20,6 +20,9 @@ from warplens.corpus.sweep_work import SweepOutcome, SweepWork
 from warplens.io import DEFAULT_SIZE_LIMIT
 from warplens.io.replacing import replacing
 
+DEFAULT_SHARE = 0.95
+"""Share of all events that a recommended gamma must keep."""
+
 COLUMNS = (
     "id",
     "gamma",
@@ -33,12 +36,12 @@ COLUMNS = (
 )
 
 _SETTINGS = ("gammas", "cost", "step_weights", "threshold", "fps")
-"""Those that a sweep uses."""
+"""Settings that a sweep uses."""
 
 
 @dataclass(frozen=True)
 class SweepRun:
-    """What a sweep did.
+    """Outcomes and files of a sweep.
 
     Attributes:
         outcomes: sorted by id.
@@ -60,7 +63,7 @@ class SweepRun:
 
     @property
     def failed(self) -> list[SweepOutcome]:
-        """Items that could not be swept."""
+        """Items that failed."""
         return [outcome for outcome in self.outcomes if outcome.error is not None]
 
 
@@ -69,7 +72,7 @@ def sweep(
     out: Path,
     settings: Settings,
     *,
-    share: float = 0.95,
+    share: float = DEFAULT_SHARE,
     size_limit: int | None = DEFAULT_SIZE_LIMIT,
     processes: int | None = None,
     scheduler: str | None = None,
@@ -79,7 +82,7 @@ def sweep(
 ) -> SweepRun:
     """Run every item of the inputs at every gamma, and recommend the largest that keeps nearly all events.
 
-    Writes, as inputs and settings have it byte for byte:
+    Writes, with bytes that depend on inputs and settings alone:
 
     - OUT/sweep.csv, a row for each item and gamma, one of an empty gamma for an item that failed, then a row
       for each gamma with the id "all" for all items together. `entropy` is that of the distribution of paths,
@@ -90,7 +93,7 @@ def sweep(
       short within its own item. A cell is empty where a measure is not defined.
     - OUT/recommendation.json, the `GammaChoice`: its gamma, kept, threshold and reason.
     - OUT/sweep.png, the curves of all items together, with the extra `display`.
-    - OUT/sweep/<id>.json, what is known of an item: one that is there under the same content and settings is
+    - OUT/sweep/<id>.json, the sums of an item: one that was written under the same content and settings is
       not run again.
 
     An item that fails takes no part in the recommendation, whose reason says so; OUT/run.json has what failed
@@ -138,8 +141,8 @@ def sweep(
     table = out / "sweep.csv"
     write_csv(table, COLUMNS, _rows(outcomes, pooled))
     with replacing(out / "recommendation.json") as file:
-        told = {name: getattr(choice, name) for name in ("gamma", "kept", "threshold", "reason")}
-        file.write((json.dumps(told, indent=2) + "\n").encode())
+        fields = {name: getattr(choice, name) for name in ("gamma", "kept", "threshold", "reason")}
+        file.write((json.dumps(fields, indent=2) + "\n").encode())
     picture = draw_sweep(out / "sweep.png", pooled, recommended=choice.gamma, share=share)
     run = SweepRun(outcomes, ignored, results, pooled, choice, table, picture)
     items.end(
@@ -159,12 +162,12 @@ def _choose(
     choice = choose_gamma(pooled, share=share)
     if failed == 0:
         return choice
-    told = f"{failed} of {len(outcomes)} items failed and are not counted."
-    return dataclasses.replace(choice, reason=f"{choice.reason} {told}")
+    note = f"{failed} of {len(outcomes)} items failed and are not counted."
+    return dataclasses.replace(choice, reason=f"{choice.reason} {note}")
 
 
 def _rows(outcomes: Sequence[SweepOutcome], pooled: GammaSweep | None) -> Iterator[Row]:
-    """Those of the items in order, then those of all together."""
+    """Yield the rows of the items in order, then those of all together."""
     for outcome in outcomes:
         if outcome.sweep is None:
             yield {"id": outcome.id}
@@ -174,13 +177,13 @@ def _rows(outcomes: Sequence[SweepOutcome], pooled: GammaSweep | None) -> Iterat
         yield from _rows_of(POOLED_ID, pooled)
 
 
-def _rows_of(item_id: str, found: GammaSweep) -> Iterator[Row]:
-    measures = {name: getattr(found, name).tolist() for name in COLUMNS[4:]}
-    for g, gamma in enumerate(found.gammas.tolist()):
+def _rows_of(item_id: str, swept: GammaSweep) -> Iterator[Row]:
+    measures = {name: getattr(swept, name).tolist() for name in COLUMNS[4:]}
+    for g, gamma in enumerate(swept.gammas.tolist()):
         yield {
             "id": item_id,
             "gamma": gamma,
-            "events": found.events,
-            "events_below_threshold": int(found.lost[g]),
+            "events": swept.events,
+            "events_below_threshold": int(swept.lost[g]),
             **{name: None if math.isnan(each[g]) else each[g] for name, each in measures.items()},
         }

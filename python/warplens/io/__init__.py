@@ -1,4 +1,4 @@
-"""Reading what `warplens analyze` looks at: predictions and targets of one recording an item."""
+"""Items from files: predictions and targets of one recording each."""
 
 from warplens.io.arrays.npz import open_npz
 from warplens.io.errors import ItemError

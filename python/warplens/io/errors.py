@@ -2,7 +2,7 @@
 
 
 class ItemError(ValueError):
-    """An item cannot be used; the message says which array, what is wrong with it and what is accepted."""
+    """An item that cannot be used; the message names the array, what is wrong and what is accepted."""
 
 
 def missing_library(name: str, error: ModuleNotFoundError) -> ItemError:

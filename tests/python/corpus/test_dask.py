@@ -94,7 +94,7 @@ def test_a_cluster_without_workers_is_an_error(tmp_path, corpus, monkeypatch):
     from warplens.corpus.workers import dask as on_dask
 
     monkeypatch.setattr(on_dask, "_SECONDS_WITHOUT_WORKERS", 0.2)
-    monkeypatch.setattr(on_dask, "_SECONDS_A_LOOK", 0.1)
+    monkeypatch.setattr(on_dask, "_SECONDS_A_CHECK", 0.1)
     with (
         LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
         pytest.raises(EngineError, match=r"has had no workers for 0\.2 s; start it and run again"),

@@ -1,1 +1,1 @@
-"""Inputs of a run: finding items, naming them, choosing a part."""
+"""Inputs of a run: collect items, name them, choose a part."""

@@ -1,4 +1,4 @@
-"""Finding the items of a corpus and naming them."""
+"""Collect the items of a corpus and name them."""
 
 import os
 import re
@@ -15,11 +15,11 @@ from warplens.io.arrays.npy import belongs_to_set
 from warplens.io.manifest import MANIFEST_SUFFIXES
 
 _RESULT_SUFFIXES = (".npz", ".json", ".html")
-"""How files of an item's results end."""
+"""Suffixes of the files of an item's results."""
 
 
 class Collected(NamedTuple):
-    """What inputs hold.
+    """Items and other content of inputs.
 
     Attributes:
         sources: the items, sorted by id.
@@ -33,12 +33,12 @@ class Collected(NamedTuple):
 
 
 def collect(inputs: Sequence[Path], *, exclude: Path) -> Collected:
-    """The items of manifests, files and folders (any depth).
+    """Collect the items of manifests, files and folders (any depth).
 
     The id of a file is its path relative to INPUT without extension, followed by the group where a file has
     one item a group; that of a row of a manifest is its `id`, or the path of its predictions relative to
-    the manifest. What cannot have its id, because this leads elsewhere, is "all" or is taken, is a source
-    under another id that cannot be read, and so is a folder that cannot be.
+    the manifest. An item that cannot have its id, because this leads elsewhere, is "all" or is taken, becomes
+    a source under another id whose read fails, and so does a folder that cannot be read.
 
     Links to folders are not followed; files whose name begins with a dot are ignored, as are manifests and
     lists of notes within folders. Results of runs are passed over.
@@ -51,38 +51,42 @@ def collect(inputs: Sequence[Path], *, exclude: Path) -> Collected:
         InputError: an input does not exist, is the excluded folder itself or lies where results go, or is a
             manifest that cannot be read; a file given by name is of no known kind; no item is found.
     """
-    found = _Found(Path(os.path.realpath(exclude)))
+    collection = _Collection(Path(os.path.realpath(exclude)))
     for given in inputs:
         if not os.path.lexists(given):
             raise InputError(f"{given}: no such file or folder")
-        if os.path.realpath(given) == str(found.exclude):
+        if os.path.realpath(given) == str(collection.exclude):
             raise InputError(f"{given}: results cannot go into the input folder itself")
         if lies_among_results(given, exclude):
             raise InputError(f"{given}: results in {exclude} could replace it: give another folder for them")
         if given.is_dir() and not _is_zarr(given):
-            found.search(given)
+            collection.search(given)
         elif item_suffix(given.name) or _is_zarr(given):
-            found.add_file(given, given.name)
+            collection.add_file(given, given.name)
         elif given.suffix.lower() in MANIFEST_SUFFIXES:
-            found.add_manifest(given)
+            collection.add_manifest(given)
         else:
             raise InputError(
                 f"{given}: not a file with items ({FORMATS}) and not a manifest (CSV or parquet)"
             )
-    if not found.sources:
-        ignored = f" ({found.ignored} other file{'s' if found.ignored > 1 else ''})" if found.ignored else ""
-        results = "; results of a run are not items" if found.results else ""
+    if not collection.sources:
+        ignored = (
+            f" ({collection.ignored} other file{'s' if collection.ignored > 1 else ''})"
+            if collection.ignored
+            else ""
+        )
+        results = "; results of a run are not items" if collection.results else ""
         raise InputError(
             f"no item in {', '.join(str(given) for given in inputs)}{ignored}; read are {FORMATS}{results}"
         )
-    found.part_files_from_folders()
-    sources = sorted(found.sources.values(), key=lambda source: source.id)
-    return Collected(sources, found.ignored, found.results)
+    collection.part_files_from_folders()
+    sources = sorted(collection.sources.values(), key=lambda source: source.id)
+    return Collected(sources, collection.ignored, collection.results)
 
 
 @dataclass
-class _Found:
-    """What is found while inputs are looked through."""
+class _Collection:
+    """Items collected so far."""
 
     exclude: Path
     sources: dict[str, Source] = field(default_factory=dict)
@@ -90,7 +94,7 @@ class _Found:
     results: list[Path] = field(default_factory=list)
 
     def search(self, root: Path) -> None:
-        """Add what is in a folder."""
+        """Add the items in a folder."""
         for path, relative in self._files(root):
             if path.name.startswith(".") or not (item_suffix(path.name) or _is_zarr(path)):
                 self.ignored += not belongs_to_set(path)
@@ -98,12 +102,12 @@ class _Found:
                 self.add_file(path, relative)
 
     def add_file(self, path: Path, relative: str) -> None:
-        """Add the items of a file, to be named after this path."""
+        """Add the items of a file, whose ids begin with this path."""
         stem = relative[: len(relative) - len(item_suffix(path.name) or "")]
         try:
             groups = groups_of(path) or [""]
         except (ItemError, OSError):
-            groups = [""]  # read later, it tells why
+            groups = [""]  # its read fails later, with the reason
         for group in groups:
             origin = ItemInFile(path, group)
             try:
@@ -139,7 +143,7 @@ class _Found:
                 self._add_unusable(f"{path.name} row {row.row}", row.location, str(error))
 
     def part_files_from_folders(self) -> None:
-        """Make unusable what would lie in a folder that has the name of another item's file."""
+        """Make items unusable whose results would lie in a folder named as another item's file."""
         for source in list(self.sources.values()):
             parts = source.id.split("/")
             for folder in ("/".join(parts[:end]) for end in range(1, len(parts))):
@@ -164,7 +168,7 @@ class _Found:
         self.sources[item_id] = Source(item_id, NoItem(location, reason))
 
     def _files(self, root: Path) -> Iterator[tuple[Path, str]]:
-        """Files and zarr folders below a folder, and their paths within it.
+        """Yield the files and zarr folders below a folder, and their paths within it.
 
         Folders that cannot be read are added as unusable.
         """

@@ -1,4 +1,4 @@
-"""Telling a folder of results from one of items, so that none is read as the other or written over.
+"""Tell folders of results from folders of items, so that none is read as the other or overwritten.
 
 A run leaves run.json from its beginning on, so that results that are not complete are known too.
 """
@@ -10,10 +10,10 @@ from pathlib import Path
 from warplens.corpus.inputs.source import InputError
 
 RECORD = "run.json"
-"""Tells what was run, and thereby whose folder it is."""
+"""File that shows that a folder holds results of a run."""
 
 RESULT_SUBFOLDERS = ("items", "sweep", "figures")
-"""What holds the files of single items."""
+"""Folders with the files of single items."""
 
 _FILES = (
     RECORD,
@@ -27,7 +27,7 @@ _FILES = (
 
 
 def holds_results(folder: Path) -> bool:
-    """Whether a run wrote into this folder, finished or not."""
+    """Return True if a run, finished or not, wrote into this folder."""
     try:
         record = json.loads((folder / RECORD).read_bytes())
         return record["command"] in ("analyze", "sweep") and "warplens" in record["versions"]
@@ -36,7 +36,7 @@ def holds_results(folder: Path) -> bool:
 
 
 def check_own(out: Path) -> None:
-    """See that what results replace in a folder is results.
+    """Refuse to overwrite files that no run wrote.
 
     Raises:
         InputError: something else is there under one of their names.
@@ -51,7 +51,7 @@ def check_own(out: Path) -> None:
 
 
 def lies_among_results(path: Path, out: Path) -> bool:
-    """Whether a path is one that results in a folder may take."""
+    """Return True if results in a folder may be written to this path."""
     real, base = Path(os.path.realpath(path)), Path(os.path.realpath(out))
     return (
         real.is_relative_to(base)

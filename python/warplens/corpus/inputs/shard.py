@@ -1,4 +1,4 @@
-"""A part of a corpus that one of several runs does, side by side and perhaps on different machines."""
+"""Parts of a corpus for several runs, side by side and perhaps on different machines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """A shard as it is written, "2/8".
+        """Parse a shard, such as "2/8".
 
         Raises:
             ValueError: it is not i/n with 1 <= i <= n.
@@ -30,6 +30,6 @@ class Shard:
         return cls(int(index), int(count))
 
     def of(self, sources: Sequence[Source]) -> list[Source]:
-        """This part of the items."""
+        """Return this part of the items."""
         # Every n-th: neighbours are often of one length or one recording, which this spreads evenly.
         return list(sources[self.index - 1 :: self.count])

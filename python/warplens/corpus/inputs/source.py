@@ -1,15 +1,15 @@
-"""Items that are not read yet, and what they may be called."""
+"""Items that are not read yet, and the rules for their ids."""
 
 from dataclasses import dataclass
 
 from warplens.io import DEFAULT_SIZE_LIMIT, Item, ItemInFile, ItemOfRow, NoItem
 
 POOLED_ID = "all"
-"""Stands for all items together in tables, so no item may be called so."""
+"""Id of all items together in tables, which no item may have."""
 
 
 class InputError(ValueError):
-    """The inputs of a run cannot be used as they are; the message says which and why."""
+    """Inputs of a run that cannot be used; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Source:
 
     @property
     def location(self) -> str:
-        """Where the item is read from, for messages."""
+        """Place the item is read from, for messages."""
         return self.origin.location
 
     def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
@@ -44,7 +44,7 @@ class Source:
 
 
 def check_id(item_id: str) -> str:
-    """The id, if it can name an item and a file within a folder.
+    """Check that an id can name an item and a file within a folder, and return it.
 
     Raises:
         InputError: it is "all" or empty, is absolute, or has a part that would lead out of the folder.

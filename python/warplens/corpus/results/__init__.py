@@ -1,1 +1,1 @@
-"""Files that a run writes: of each item, and of all."""
+"""Files that a run writes for each item and for all items together."""

@@ -1,4 +1,4 @@
-"""The pictures of an item, OUT/figures/<id>.targets.png, .alignments.png and .events.png."""
+"""The figures of an item, OUT/figures/<id>.targets.png, .alignments.png and .events.png."""
 
 import hashlib
 from pathlib import Path
@@ -9,17 +9,17 @@ from warplens.io import Item
 
 
 def key_with_figures(key: str, item: Item) -> str:
-    """The key of an item whose pictures are among its results: the scale of their axes counts too."""
+    """Return the key of results with figures, which also depend on the scale of their axes."""
     return hashlib.sha256(f"{key} figures {item.fps} {item.lowest_pitch}".encode()).hexdigest()[:40]
 
 
 def has_figures(out: Path, item_id: str) -> bool:
-    """Whether the first picture of an item is there."""
+    """Return True if the first figure of an item exists."""
     return _path(out, item_id, "targets").is_file()
 
 
 def remove_figures(out: Path, item_id: str) -> None:
-    """Leave none of an item's pictures."""
+    """Remove the figures of an item."""
     for name in ("targets", "alignments", "events"):
         _path(out, item_id, name).unlink(missing_ok=True)
 
@@ -29,12 +29,12 @@ def _path(out: Path, item_id: str, name: str) -> Path:
 
 
 def write_figures(out: Path, item_id: str, item: Item, analysis: ItemAnalysis) -> None:
-    """Draw an item.
+    """Draw and write the figures of an item.
 
     Raises:
-        OSError: the pictures cannot be written.
+        OSError: they cannot be written.
     """
-    # Whoever wants no pictures need not have matplotlib.
+    # Here, not above: a run without figures needs no matplotlib.
     from warplens.analysis import display
 
     display.write_figures(out / "figures", item_id, item, analysis)

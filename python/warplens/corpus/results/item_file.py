@@ -1,4 +1,4 @@
-"""The file of one item, OUT/items/<id>.npz: written whole or not at all, the same bytes for the same results.
+"""File of one item, OUT/items/<id>.npz: written whole or not at all, same results, same bytes.
 
 Arrays: `about` (text, JSON: the key, a hash of input and settings, and what is a single value), `gamma` (G,),
 `value` (G,), `h` (G,N), `y_mod` (G,N,D), with named fields `measures` (G,), those of `items.csv`, `events`
@@ -34,7 +34,7 @@ _EVENT_RECORD = np.dtype([(name, np.int64) for name in _EVENT])
 
 
 def item_path(out: Path, item_id: str) -> Path:
-    """Where the results of an item lie.
+    """Return the path of the results of an item.
 
     Raises:
         ValueError: the id would lead out of the folder (see `check_id`).
@@ -43,7 +43,7 @@ def item_path(out: Path, item_id: str) -> Path:
 
 
 def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
-    """Write the file of one item; its folders are made."""
+    """Write the file of one item and make its folders."""
     about = {
         "key": key,
         "cost": analysis.cost,
@@ -83,7 +83,7 @@ def read_analysis(path: Path) -> ItemAnalysis:
 
 
 def load_analysis(path: Path, key: str) -> ItemAnalysis | None:
-    """As `read_analysis`, but None unless there is a sound file that was written under this key."""
+    """Read the file of one item; None unless it is sound and was written under this key."""
     if not os.path.exists(path):  # noqa: PTH110 - asked for every item of a first run, and several times as fast
         return None
     try:
@@ -126,7 +126,7 @@ def _analysis_of(about: Mapping[str, Any], archive: Mapping[str, NDArray[Any]]) 
 
 
 def _event_records(events: Events) -> NDArray[Any]:
-    """One record an event, (K,)."""
+    """Return one record for each event, (K,)."""
     records = np.empty(len(events), _EVENT_RECORD)
     for name in _EVENT:
         records[name] = getattr(events, name)
@@ -134,7 +134,7 @@ def _event_records(events: Events) -> NDArray[Any]:
 
 
 def _npy(array: NDArray[Any]) -> tuple[bytes, memoryview]:
-    """An npy file in two parts, header and values."""
+    """Return an npy file in two parts, header and values."""
     return _npy_header(array.dtype, array.shape), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 

@@ -1,4 +1,4 @@
-"""OUT/items.parquet: the rows of `items.csv` with their types, where the extra `parquet` is installed."""
+"""OUT/items.parquet: the rows of `items.csv` with their types (extra `parquet`)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ _TEXTS = ("id", "status", "error")
 _WHOLE = ("N", "M", "D", *COUNTS)
 
 _ROWS_AT_A_TIME = 256
-"""Rows that are held, and then a group in the file."""
+"""Rows in memory, and in a group of the file."""
 
 
 def through_parquet(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
-    """Hand on rows, and write them as they pass, the same bytes for the same rows, if there is pyarrow.
+    """Yield rows and, if pyarrow is installed, write them as they pass: same rows, same bytes.
 
-    The file is there when the last row has been taken. Without pyarrow no file is left either: it would be
-    that of other rows.
+    The file exists once the last row has been taken. Without pyarrow an older file is removed: it holds other
+    rows.
 
     Raises:
         OSError: it cannot be written.

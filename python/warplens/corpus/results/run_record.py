@@ -1,6 +1,8 @@
-"""OUT/run.json: what was run, when and where; all that differs between two runs of the same is here alone.
+"""OUT/run.json: inputs, settings, times, host and versions of a run.
 
-It is there from the beginning of the first run on; that of a run that did not end has no `seconds`.
+All that differs between two runs of the same inputs and settings stands here alone.
+
+It is written when the first run begins; that of a run that did not end has no `seconds`.
 """
 
 import json
@@ -19,25 +21,25 @@ from warplens.io.replacing import replacing
 
 
 class RunRecord:
-    """Begins when it is made."""
+    """Record of a run that begins now."""
 
     def __init__(self, command: str, inputs: Sequence[Path]) -> None:
-        self._what = {"command": command, "inputs": [str(path) for path in inputs]}
+        self._command = {"command": command, "inputs": [str(path) for path in inputs]}
         self._started = datetime.now(UTC)
         self._begun = time.monotonic()
 
     def begin(self, out: Path) -> None:
-        """Write what is known at the beginning, unless there is the record of another run."""
+        """Write what is known at the beginning, unless the record of another run exists."""
         if not holds_results(out):
             self._write(out, {})
 
     def end(self, out: Path, facts: Mapping[str, Any]) -> None:
-        """Write all of it: `facts` as JSON takes them, and times, host and versions."""
+        """Write the whole record: `facts`, as JSON takes them, and times, host and versions."""
         self._write(out, {**facts, "seconds": round(time.monotonic() - self._begun, 3)})
 
     def _write(self, out: Path, facts: Mapping[str, Any]) -> None:
         record = {
-            **self._what,
+            **self._command,
             **facts,
             "started": self._started.isoformat(),
             "host": platform.node(),

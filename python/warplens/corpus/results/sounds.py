@@ -23,7 +23,7 @@ RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 
 def sound_path(out: Path, item_id: str, gamma: float) -> Path:
-    """Where the sound of an item at one gamma lies.
+    """Return the path of the sound of an item at one gamma.
 
     Raises:
         ValueError: the id would lead out of the folder (see `check_id`).
@@ -32,7 +32,7 @@ def sound_path(out: Path, item_id: str, gamma: float) -> Path:
 
 
 def find_recording(recordings: Path | None, item_id: str) -> Path | None:
-    """The recording of an item, FOLDER/<id> with one of the known suffixes, if there is one."""
+    """Find the recording of an item, FOLDER/<id> with one of the known suffixes; None if there is none."""
     if recordings is None:
         return None
     candidates = (recordings / f"{check_id(item_id)}{suffix}" for suffix in RECORDING_SUFFIXES)
@@ -40,7 +40,7 @@ def find_recording(recordings: Path | None, item_id: str) -> Path | None:
 
 
 def key_with_sounds(key: str, item: Item, recording: Path | None) -> str:
-    """The key of results that have sounds, which also depend on frame rate, pitches and recording.
+    """Return the key of results with sounds, which also depend on frame rate, pitches and recording.
 
     Raises:
         OSError: the recording cannot be read.
@@ -52,12 +52,12 @@ def key_with_sounds(key: str, item: Item, recording: Path | None) -> str:
 
 
 def has_sounds(out: Path, item_id: str, gammas: Sequence[float]) -> bool:
-    """Whether the sounds of all gammas are there."""
+    """Return True if the sounds of all gammas exist."""
     return all(sound_path(out, item_id, gamma).is_file() for gamma in gammas)
 
 
 def remove_sounds(out: Path, item_id: str, gammas: Sequence[float]) -> None:
-    """Leave none of an item's sounds."""
+    """Remove the sounds of an item."""
     for gamma in gammas:
         sound_path(out, item_id, gamma).unlink(missing_ok=True)
 
@@ -65,7 +65,7 @@ def remove_sounds(out: Path, item_id: str, gammas: Sequence[float]) -> None:
 def write_sounds(
     out: Path, item_id: str, item: Item, analysis: ItemAnalysis, recording: Path | None
 ) -> str | None:
-    """Write the sounds of an item; the reason if there can be none, and then no older ones are left.
+    """Write the sounds of an item; if it can have none, remove older ones and return the reason.
 
     Raises:
         OSError: they cannot be written.
@@ -82,11 +82,11 @@ def write_sounds(
             raise ItemError(
                 f"{item.fps:g} frames a second make it {seconds / 3600:.3g} hours long (key 'fps')"
             )
-        heard = None if recording is None else _read(recording)
+        recorded = None if recording is None else _read(recording)
         for path, y_mod in zip(paths, analysis.y_mod, strict=True):
             sound = sonify(y_mod, item.fps, item.lowest_pitch, voices=most_voices(item.weak))
             with replacing(path) as file:
-                write_wav(file, sound if heard is None else stereo(heard, sound))
+                write_wav(file, sound if recorded is None else stereo(recorded, sound))
     except (ValueError, MemoryError) as error:
         remove_sounds(out, item_id, analysis.gammas.tolist())
         return f"no sound: {error}"
@@ -105,7 +105,7 @@ def _read(recording: Path) -> NDArray[np.float32]:
 def sounds_of(
     out: Path, item_id: str, gammas: Sequence[float], recording: Path | None
 ) -> "tuple[Sound, ...]":
-    """The sounds as the report names them."""
+    """Return the sounds as the report names them."""
     from warplens.analysis.report import Sound
 
     note = "" if recording is None else "left the recording, right Y_mod"

@@ -1,4 +1,4 @@
-"""OUT/sweep.png: the curves of all items together over gamma, where the extra `display` is there."""
+"""OUT/sweep.png: the curves of all items together over gamma (extra `display`)."""
 
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +12,7 @@ from warplens.analysis.gamma_sweep import GammaSweep
 def draw_sweep(
     path: Path, pooled: GammaSweep | None, *, recommended: float | None, share: float
 ) -> Path | None:
-    """Draw and write the picture; None, and no such file, without matplotlib or anything to draw.
+    """Draw and write the figure; without matplotlib, or anything to draw, remove it and return None.
 
     Raises:
         OSError: it cannot be written.

@@ -1,4 +1,4 @@
-"""The file of one item of a sweep, OUT/sweep/<id>.json: its sums, under a hash of input and settings."""
+"""File of one item of a sweep, OUT/sweep/<id>.json: its sums, with a hash of input and settings."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ _COUNTS = ("lost", "lost_to_collapse", "short_events", "hits", "active")
 
 
 def sweep_path(out: Path, item_id: str) -> Path:
-    """Where the sums of an item lie.
+    """Return the path of the sums of an item.
 
     Raises:
         ValueError: the id would lead out of the folder (see `check_id`).
@@ -25,7 +25,7 @@ def sweep_path(out: Path, item_id: str) -> Path:
 
 
 def save_sweep(path: Path, sweep: GammaSweep, key: str) -> None:
-    """Write the file of one item, whole or not at all; its folders are made."""
+    """Write the file of one item, whole or not at all, and make its folders."""
     fields = {
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in vars(sweep).items()
@@ -35,15 +35,15 @@ def save_sweep(path: Path, sweep: GammaSweep, key: str) -> None:
 
 
 def load_sweep(path: Path, key: str) -> GammaSweep | None:
-    """What was written under this key, None unless there is a sound file of it."""
+    """Read the file of one item; None unless it is sound and was written under this key."""
     try:
-        found = json.loads(path.read_bytes())
-        if found["key"] != key:
+        fields = json.loads(path.read_bytes())
+        if fields["key"] != key:
             return None
-        return GammaSweep(**{name: _value(name, found[name]) for name in _FIELDS})
+        return GammaSweep(**{name: _value(name, fields[name]) for name in _FIELDS})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _value(name: str, found: Any) -> Any:
-    return np.array(found, np.int64 if name in _COUNTS else np.float64) if isinstance(found, list) else found
+def _value(name: str, field: Any) -> Any:
+    return np.array(field, np.int64 if name in _COUNTS else np.float64) if isinstance(field, list) else field

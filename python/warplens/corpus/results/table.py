@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
 
 Row = dict[str, Any]
-"""By column; a column that is missing or None is empty in the file."""
+"""Values by column; a column that is missing or None is an empty cell."""
 
 
 class Measured(NamedTuple):
-    """What the table has of an item: few bytes, sent between processes and kept until all are done.
+    """Values of an item for the table: few bytes, sent between processes and kept until all are done.
 
     Attributes:
         shape: (N, M, D).
@@ -34,17 +34,17 @@ class Measured(NamedTuple):
 
     @classmethod
     def of(cls, analysis: "ItemAnalysis") -> Self:
-        """What the table has of an analysis."""
+        """Return the values of an analysis."""
         return cls(analysis.shape, tuple(analysis.gammas.tolist()), analysis.table.tobytes())
 
     def measures(self, g: int) -> dict[str, float]:
-        """The measures at a gamma, by name."""
+        """Return the measures at the g-th gamma, by name."""
         values = memoryview(self.values).cast("d")[g * len(MEASURES) : (g + 1) * len(MEASURES)]
         return dict(zip(MEASURES, values.tolist(), strict=True))
 
 
 def rows_of(item_id: str, measured: Measured) -> list[Row]:
-    """The rows of an item, ascending in gamma."""
+    """Return the rows of an item, ascending in gamma."""
     n_frames, n_targets, n_features = measured.shape
     return [
         {
@@ -62,14 +62,14 @@ def rows_of(item_id: str, measured: Measured) -> list[Row]:
 
 
 def failed_row(item_id: str, reason: str) -> Row:
-    """The one row of an item that could not be analysed."""
+    """Return the single row of an item that could not be analyzed."""
     return {"id": item_id, "status": "failed", "error": reason}
 
 
 def through_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
-    """Hand on rows, and write them as they pass: whole or not at all, the same bytes for the same rows.
+    """Yield rows and write them as they pass: all or none, same rows, same bytes.
 
-    The file is there when the last row has been taken.
+    The file exists once the last row has been taken.
     """
     with replacing(path) as file:
         # A file name need not be valid Unicode; the table always is.
@@ -83,7 +83,7 @@ def through_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Iter
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write rows as they come."""
+    """Write all rows."""
     for _ in through_csv(path, columns, rows):
         pass
 

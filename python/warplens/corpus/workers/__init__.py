@@ -1,1 +1,1 @@
-"""Running work on items: in this process, in worker processes, on Dask."""
+"""Run work on items: in this process, in worker processes, on Dask."""

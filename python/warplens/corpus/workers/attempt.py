@@ -1,4 +1,4 @@
-"""The work on one item, and what becomes of it when it fails."""
+"""The work on one item, and the answer: a result, or the reason of a failure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ R = TypeVar("R")
 
 
 class EngineError(RuntimeError):
-    """Nobody is there to do the work; the message says what is missing."""
+    """Neither workers nor a scheduler can do the work; the message says what is missing."""
 
 
 @dataclass(frozen=True)
 class Answer(Generic[R]):
-    """What became of one item: a result, or the reason why there is none."""
+    """Answer for one item: a result, or the reason why there is none."""
 
     result: R | None = None
     reason: str | None = None
 
 
 def attempt(work: Callable[[Source], R], source: Source) -> Answer[R]:
-    """Do the work; whatever is wrong with one item, the others are run."""
+    """Do the work on one item; an error is an answer, so that the other items are run."""
     try:
         return Answer(work(source))
     except Exception as error:
@@ -31,7 +31,7 @@ def attempt(work: Callable[[Source], R], source: Source) -> Answer[R]:
 
 
 def reason_of(error: Exception) -> str:
-    """An error as one line for a table: its text alone where that was written for the reader."""
+    """Return an error as one line for a table: its text alone where that was written for the reader."""
     if isinstance(error, ItemError):
         text = str(error)
     elif isinstance(error, OSError):

@@ -1,7 +1,7 @@
 """Items on Dask distributed (extra `dask`): one task an item, one small result a task.
 
-The scheduler gives the tasks of a worker that died to others; one that outlives several workers is given up.
-What such a task had written stands, and is found by whoever does it again.
+The scheduler gives the tasks of a worker that died to others; a task over which several workers die is given
+up. Files that such a task had written stay, and the next run reuses them.
 """
 
 import time
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _AHEAD = 1024
-"""Tasks that the scheduler knows of beyond the one that is waited for; a task is a few hundred bytes."""
+"""Tasks submitted beyond the one that is waited for; a task is a few hundred bytes."""
 
 _SECONDS_TO_CONNECT = 10
 
 _SECONDS_WITHOUT_WORKERS = 120
-"""So long a cluster may be without any worker before the run gives up; what is done stays done."""
+"""Time without any worker after which the run gives up; finished items stay finished."""
 
-_SECONDS_A_LOOK = 5
+_SECONDS_A_CHECK = 5
 
 _REMEDY = "start it and run again, what is done stays done"
 
@@ -34,7 +34,7 @@ _REMEDY = "start it and run again, what is done stays done"
 def run_on_cluster(
     sources: Sequence[Source], work: Callable[[Source], R], scheduler: str
 ) -> Generator[Answer[R], None, None]:
-    """The answer for every source, in order; see `engine.Engine.run`.
+    """Yield the answer for every source, in order; see `engine.Engine.run`.
 
     Raises:
         EngineError: Dask is not installed, the scheduler cannot be reached, or no worker comes to it.
@@ -56,7 +56,7 @@ def run_on_cluster(
         submitted = 0
         for source in sources:
             while submitted < len(sources) and len(waiting) < _AHEAD:
-                waiting.append(client.submit(_attempt_alone, work, sources[submitted], pure=False))
+                waiting.append(client.submit(_attempt_on_one_thread, work, sources[submitted], pure=False))
                 submitted += 1
             future = waiting.popleft()
             try:
@@ -64,20 +64,22 @@ def run_on_cluster(
                     yield _result(client, future, scheduler)
                 except KilledWorker:
                     # Dask blames every task that a dead worker held; an innocent one lives when tried again.
-                    yield _result(client, client.submit(_attempt_alone, work, source, pure=False), scheduler)
+                    yield _result(
+                        client, client.submit(_attempt_on_one_thread, work, source, pure=False), scheduler
+                    )
             except KilledWorker as error:
                 last = error.last_worker.address if error.last_worker else "unknown"
                 yield Answer(reason=f"the workers that ran it died, the last one at {last}")
 
 
 def _result(client: "Client", future: "Future[Answer[R]]", scheduler: str) -> Answer[R]:
-    """The result of a task, as long as there are workers that could bring it."""
+    """Return the result of a task, as long as there are workers that could compute it."""
     from concurrent.futures import CancelledError  # here, as all that only a cluster needs
 
     since = time.monotonic()
     while True:
         try:
-            return future.result(timeout=_SECONDS_A_LOOK)
+            return future.result(timeout=_SECONDS_A_CHECK)
         except TimeoutError:  # of the wait: what the work raises is in its answer
             pass
         except (CancelledError, OSError) as error:
@@ -92,7 +94,7 @@ def _result(client: "Client", future: "Future[Answer[R]]", scheduler: str) -> An
             )
 
 
-def _attempt_alone(work: Callable[[Source], R], source: Source) -> Answer[R]:
-    """One item on one thread: a worker may run as many tasks as it has threads."""
+def _attempt_on_one_thread(work: Callable[[Source], R], source: Source) -> Answer[R]:
+    """Do one item on one thread: a worker may run as many tasks as it has threads."""
     wl.set_num_threads(1)
     return attempt(work, source)

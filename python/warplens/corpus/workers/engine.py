@@ -1,8 +1,7 @@
-"""The engine of a corpus: one piece of work for every item, wherever there is room, results in order.
+"""Engine of a corpus: runs work on every item, in any free process, and yields results in order.
 
-The work reads its item, computes and writes, and hands back something small; whoever runs the engine only
-collects that. Few items make no processes: those are run where they are asked for. More are run in worker
-processes (`workers`), or by a Dask scheduler (`cluster`).
+The work reads its item, computes, writes, and returns something small, which the engine yields. A few items
+are run in this process, more in worker processes (`pool`), or by a Dask scheduler (`dask`).
 """
 
 import contextlib
@@ -20,11 +19,11 @@ from warplens.corpus.workers.pool import Workers
 R = TypeVar("R")
 
 _ITEMS_WORTH_A_PROCESS = 4
-"""Starting a process takes as long as some items do."""
+"""Items for each worker at least: starting a process takes as long as some items do."""
 
 
 class Engine:
-    """Runs items for as long as its `with` block lasts; worker processes stay for the next run."""
+    """Engine that runs items while its `with` block lasts; worker processes stay for the next run."""
 
     def __init__(
         self,
@@ -33,13 +32,13 @@ class Engine:
         scheduler: str | None = None,
         item_timeout: float | None = None,
     ) -> None:
-        """Nothing is started yet.
+        """Set the engine up; nothing is started yet.
 
         Args:
             processes: items in work at a time without a scheduler; None as `warplens.get_num_threads()`.
             scheduler: address of a Dask scheduler (tcp://...) that is to run the items (extra `dask`).
-            item_timeout: seconds after which an item fails that is not done, whatever it is at: then every
-                item is run in a worker process, which can be ended. None for any number.
+            item_timeout: seconds after which an item fails that is not done, whatever it is doing: then every
+                item is run in a worker process, which can be killed. None for any number.
 
         Raises:
             ValueError: the time is out of range, or there is a scheduler too (see `check_item_timeout`).
@@ -62,14 +61,14 @@ class Engine:
     def run(
         self, sources: Sequence[Source], work: Callable[[Source], R], *, failed: Callable[[Source, str], R]
     ) -> Generator[R, None, None]:
-        """The result of `work(source)` for every source, in their order, a bounded number ahead.
+        """Yield the result of `work(source)` for every source, in their order, a bounded number ahead.
 
-        Whatever the work raises, and a process that dies over an item again and again, fails that item alone.
+        An error of the work, or a process that dies over an item again and again, fails that item alone.
 
         Args:
             sources: the items.
             work: picklable, as is what it returns, which should be small: it is sent between processes.
-            failed: makes the result of an item from the reason why it has none.
+            failed: makes the result of a failed item from the reason.
 
         Raises:
             EngineError: worker processes cannot be started, or the scheduler cannot be reached.
@@ -114,7 +113,7 @@ class Engine:
 
 
 def check_item_timeout(item_timeout: float | None, scheduler: str | None) -> None:
-    """See that a time limit can be kept.
+    """Check that a time limit can be kept.
 
     Raises:
         ValueError: it is not positive and finite, or a scheduler is to run the items.

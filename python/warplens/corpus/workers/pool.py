@@ -1,6 +1,6 @@
 """A pool of worker processes, which are replaced when they die or take too long.
 
-A worker (`worker`) always has the next item at hand, so it never waits for the parent. It answers in order:
+A worker (`process`) always has the next item at hand, so it never waits for the parent. It answers in order:
 when it dies, the first item it had not answered is the one it died over, and that one alone is to blame.
 
 The parent counts the time of an item from the moment it receives the answer for the one before.

@@ -1,4 +1,4 @@
-"""What a file of any array format offers: named arrays and their declared sizes, read when asked for."""
+"""Interface of a file of any array format: named arrays and their declared sizes, read on demand."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
@@ -13,39 +13,38 @@ KEYS = ("predictions", "weak", "strong", "fps", "lowest_pitch", "cost", "step_we
 class Container(ABC):
     """Arrays and values by name; a name has '/' between a group and a key.
 
-    What a library says of a damaged file comes out of any method as it is; `formats.opened` makes it an
-    `ItemError`.
+    Any method may raise the error of a library for a damaged file; `formats.opened` makes it an `ItemError`.
     """
 
     def groups(self) -> list[str]:
-        """The groups that are an item each; "" is the root."""
+        """Return the groups that are an item each; "" is the root."""
         return [""]
 
     @abstractmethod
     def keys_in(self, group: str) -> Collection[str]:
-        """The keys in a group, "" for the root: for messages."""
+        """Return the keys in a group, "" for the root: for messages."""
 
     @abstractmethod
     def __contains__(self, name: object) -> bool:
-        """Whether there is an array or a value of this name."""
+        """Return True if there is an array or a value of this name."""
 
     @abstractmethod
     def size_of(self, name: str) -> int:
-        """Bytes that the array declares to have, unpacked."""
+        """Return the bytes that an array declares to have, unpacked."""
 
     @abstractmethod
     def load(self, name: str) -> Any:
-        """The array or value."""
+        """Return an array or value."""
 
 
 def load_keys(container: Container, names: Mapping[str, str], budget: Budget) -> dict[str, Any]:
-    """The values of given keys, by their names, as far as there are any; read once all fit the budget."""
-    found = {key: name for key, name in names.items() if name in container}
-    for key, name in found.items():
+    """Read the values of those keys whose names exist, once all of them fit the budget."""
+    existing = {key: name for key, name in names.items() if name in container}
+    for key, name in existing.items():
         budget.take(key, container.size_of(name))
-    return {key: container.load(name) for key, name in found.items()}
+    return {key: container.load(name) for key, name in existing.items()}
 
 
 def joined(group: str, key: str) -> str:
-    """The name of a key in a group."""
+    """Return the name of a key in a group."""
     return f"{group}/{key}" if group else key

@@ -1,4 +1,4 @@
-"""Which files hold items, and opening any of them."""
+"""Formats of files with items: tell them by name, open any of them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from warplens.io.arrays.npz import open_npz
 from warplens.io.errors import ItemError, missing_library
 
 ITEM_SUFFIXES = (".npz", SET_SUFFIX, ".h5", ".hdf5", ".hdf", ".he5", ".safetensors", ".zarr", ".zarr.zip")
-"""How the names of files and folders with items end, in any case."""
+"""Suffixes of files and folders with items, in any case."""
 
 FORMATS = "npz, <id>.predictions.npy with <id>.weak.npy, HDF5, safetensors, zarr"
-"""The same for messages."""
+"""The formats for messages."""
 
 _HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
 _GROUPED = (*_HDF5, ".zarr", ".zip")
@@ -21,7 +21,7 @@ _SINGLE = (".npz", ".npy", ".safetensors")
 
 
 def item_suffix(name: str) -> str | None:
-    """The end of a file's name that is not part of the item's id, or None when the file is no item."""
+    """Return the suffix of a file that is not part of the item's id, None if the file is no item."""
     fitting = [
         suffix for suffix in ITEM_SUFFIXES if name.lower().endswith(suffix) and len(name) > len(suffix)
     ]
@@ -29,17 +29,17 @@ def item_suffix(name: str) -> str | None:
 
 
 def is_container(path: Path) -> bool:
-    """Whether a path is taken for a file of arrays, by its name or, a zarr folder, by what is in it."""
+    """Return True if a path is taken for a file of arrays, by its name or, a zarr folder, by its content."""
     return path.name.lower().endswith((*_SINGLE, *_GROUPED)) or is_zarr_folder(path)
 
 
 def is_zarr_folder(path: Path) -> bool:
-    """Whether a folder is the root of zarr groups."""
+    """Return True if a folder is the root of zarr groups."""
     return (path / ".zgroup").is_file() or (path / "zarr.json").is_file()
 
 
 def groups_of(path: Path) -> list[str]:
-    """The groups of a file that are an item each: "" for the root, which is the only one in most formats.
+    """Return the groups of a file that are an item each: "" for the root, the only one in most formats.
 
     Raises:
         ItemError: the file is damaged, or a library is missing.
@@ -54,7 +54,7 @@ def groups_of(path: Path) -> list[str]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Container]:
-    """The arrays of a file of any format, read when they are asked for.
+    """Open a file of arrays in any format; they are read on demand.
 
     Raises:
         ItemError: the file is of no known format, or is damaged, or a library for its format is missing.
@@ -74,11 +74,11 @@ def opened(path: Path) -> Iterator[Container]:
     except ModuleNotFoundError as error:
         raise missing_library(path.name, error) from error
     except OSError as error:
-        # Without a number it is no word of the system: the library found no sense in the file.
+        # Without a number it comes not from the system: the library could not read the file.
         if error.errno is not None:
             raise
         raise ItemError(f"damaged file {path.name}: {error}") from error
-    except Exception as error:  # what a library raises on a damaged file has no end
+    except Exception as error:  # a library may raise anything on a damaged file
         raise ItemError(f"damaged file {path.name}: {type(error).__name__}: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""Arrays from HDF5 files, opened when the first is asked for and kept open in each process on its own.
+"""Arrays from HDF5 files, opened for the first of them and kept open by each process on its own.
 
 Values that are not sequences (`fps`, `cost`, ...) may be datasets or attributes of a group, or attributes
 of the root, which hold for all its groups.
@@ -28,35 +28,35 @@ class Hdf5File(Container):
         self._file = _open_files.get(path)
 
     def groups(self) -> list[str]:
-        """The groups that have `predictions`; only "" when the root has. Links are not followed."""
+        """Return the groups that have `predictions`; only "" when the root has. Links are not followed."""
         if isinstance(self._file.get("predictions"), h5py.Dataset):
             return [""]
-        found: list[str] = []
+        groups: list[str] = []
 
         def visit(name: str, node: Any) -> None:
             # Names that are no Unicode come as bytes.
             group, _, key = name.rpartition("/") if isinstance(name, str) else ("", "", "")
             if key == "predictions" and isinstance(node, h5py.Dataset):
-                found.append(group)
+                groups.append(group)
 
         self._file.visititems(visit)
-        return found
+        return groups
 
     def keys_in(self, group: str) -> Collection[str]:
-        """The datasets, groups and attributes of a group."""
+        """Return the datasets, groups and attributes of a group."""
         node = self._file[group] if group else self._file
         return (
             {str(key) for key in (*node.keys(), *node.attrs.keys())} if isinstance(node, h5py.Group) else ()
         )
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is a dataset of this name, or an attribute in its place."""
+        """Return True if there is a dataset of this name, or an attribute in its place."""
         return isinstance(name, str) and (
             self._dataset(name) is not None or self._attribute(name) is not None
         )
 
     def size_of(self, name: str) -> int:
-        """Bytes of a dataset, or of one of its chunks when these are larger, by declared shape."""
+        """Return the bytes of a dataset, or of one of its chunks if larger, by declared shape."""
         dataset = self._dataset(name)
         if dataset is None or dataset.shape is None:
             return 0
@@ -64,7 +64,7 @@ class Hdf5File(Container):
         return int(max(math.prod(dataset.shape), chunk) * dataset.dtype.itemsize)
 
     def load(self, name: str) -> Any:
-        """The array or value."""
+        """Return an array or value."""
         dataset = self._dataset(name)
         if dataset is None:
             return _plain(self._attribute(name))

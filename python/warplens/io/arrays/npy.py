@@ -24,7 +24,7 @@ _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-"""By version; 3.0 differs in the field names of records only, which are no sequences."""
+"""Readers by version; 3.0 differs in the field names of records only, which are no sequences."""
 
 
 class NpyFiles(Container):
@@ -39,20 +39,20 @@ class NpyFiles(Container):
             self._files = {"predictions": path}
 
     def keys_in(self, group: str) -> Collection[str]:
-        """The keys of the files that are there."""
+        """Return the keys of the files that exist."""
         return () if group else self._files.keys()
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is a file for this key."""
+        """Return True if there is a file for this key."""
         return name in self._files
 
     def size_of(self, name: str) -> int:
-        """Size of the file: an npy file is not packed."""
+        """Return the size of the file: an npy file is not packed."""
         check_regular(self._files[name])
         return self._files[name].stat().st_size
 
     def load(self, name: str) -> NDArray[Any]:
-        """The array of a file."""
+        """Return the array of a file."""
         try:
             return decode_npy(self._files[name].read_bytes())
         except ItemError as error:
@@ -60,7 +60,7 @@ class NpyFiles(Container):
 
 
 def belongs_to_set(path: Path) -> bool:
-    """Whether a file is another array of a set whose predictions lie beside it."""
+    """Return True if a file is another array of a set whose predictions lie beside it."""
     for key in KEYS[1:]:
         if path.name.lower().endswith(f".{key}.npy"):
             return path.with_name(path.name[: -len(f".{key}.npy")] + SET_SUFFIX).is_file()
@@ -68,7 +68,7 @@ def belongs_to_set(path: Path) -> bool:
 
 
 def decode_npy(data: bytes | memoryview) -> NDArray[Any]:
-    """The array of an npy file, read-only; its bytes are copied only where they are not aligned.
+    """Return the array of an npy file, read-only; its bytes are copied only where they are not aligned.
 
     Raises:
         ItemError: they are not an npy file, or hold Python objects, or the array that the header declares
@@ -79,10 +79,10 @@ def decode_npy(data: bytes | memoryview) -> NDArray[Any]:
         raise ItemError("it holds Python objects, which are never loaded; save plain numbers")
     if dtype.itemsize == 0 or dtype.subdtype is not None or min(shape, default=0) < 0:
         raise ItemError(f"damaged npy header: shape {shape}, dtype {dtype}")
-    declared, found = math.prod(shape) * dtype.itemsize, len(data) - start
-    if declared != found:
-        raise ItemError(f"damaged npy array: shape {shape} of {dtype} takes {declared} bytes, not {found}")
-    flat = np.frombuffer(data, dtype, offset=start) if found else np.empty(0, dtype)
+    declared, present = math.prod(shape) * dtype.itemsize, len(data) - start
+    if declared != present:
+        raise ItemError(f"damaged npy array: shape {shape} of {dtype} takes {declared} bytes, not {present}")
+    flat = np.frombuffer(data, dtype, offset=start) if present else np.empty(0, dtype)
     if not flat.flags.aligned:
         flat = flat.copy()
         flat.flags.writeable = False
@@ -90,7 +90,7 @@ def decode_npy(data: bytes | memoryview) -> NDArray[Any]:
 
 
 def _header(data: bytes | memoryview) -> tuple[tuple[tuple[int, ...], bool, np.dtype[Any]], int]:
-    """Shape, order and dtype of an array, and where its values start."""
+    """Return shape, order and dtype of an array, and where its values start."""
     try:
         version = np.lib.format.read_magic(io.BytesIO(data[:8]))
     except ValueError as error:

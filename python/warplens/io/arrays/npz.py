@@ -28,14 +28,14 @@ _DAMAGE = (
     OverflowError,
     ValueError,
 )
-"""What a damaged archive raises, depending on where it is hit."""
+"""Errors that a damaged archive raises, depending on where it is damaged."""
 
 
 class NpzArrays(Mapping[str, NDArray[Any]], Container):
-    """The arrays of an npz file by name, each unpacked when it is asked for."""
+    """The arrays of an npz file by name, each unpacked on demand."""
 
     def __init__(self, sizes: Mapping[str, int], read: Callable[[str], bytes | memoryview]) -> None:
-        """Sizes of the members of the archive by name, unpacked, and what reads one."""
+        """Take the unpacked sizes of the members of an archive by name, and a function that reads one."""
         self._sizes = {member.removesuffix(".npy"): size for member, size in sizes.items()}
         self._members = {member.removesuffix(".npy"): member for member in sizes}
         self._read = read
@@ -61,23 +61,23 @@ class NpzArrays(Mapping[str, NDArray[Any]], Container):
         return name in self._members
 
     def keys_in(self, group: str) -> Collection[str]:
-        """The names within a group; npz files made by NumPy have none but the root."""
+        """Return the names within a group; npz files made by NumPy have none but the root."""
         if not group:
             return self._members.keys()
         return [name.removeprefix(f"{group}/") for name in self._members if name.startswith(f"{group}/")]
 
     def size_of(self, name: str) -> int:
-        """Size of the member, unpacked, as the archive declares it; more is never unpacked."""
+        """Return the unpacked size of a member, as the archive declares it; more is never unpacked."""
         return self._sizes[name]
 
     def load(self, name: str) -> NDArray[Any]:
-        """As indexing."""
+        """Return an array, as indexing does."""
         return self[name]
 
 
 @contextmanager
 def open_npz(path: Path) -> Iterator[NpzArrays]:
-    """The arrays of an npz file, each read when it is asked for.
+    """Open an npz file; its arrays are read on demand.
 
     Raises:
         ItemError: the file is not an npz file, or proves to be damaged within the `with` block.

@@ -30,13 +30,13 @@ class OpenFiles(Generic[_File]):
         os.register_at_fork(after_in_child=self._leave_to_parent)
 
     def get(self, path: Path) -> _File:
-        """The open file. A file that is no longer kept is closed when its last user lets go of it."""
-        told = path.stat()
+        """Return the open file. One that is no longer kept is closed when its last user lets go of it."""
+        status = path.stat()
         # By its number, not its name: while it is open no other file gets that.
-        key, state = (told.st_dev, told.st_ino), (told.st_size, told.st_mtime_ns)
+        key, state = (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
         known = self._files.pop(key, None)
         if known and known[0] != state:
-            # HDF5 would give what it remembers of the old content to whoever opens the file beside it.
+            # HDF5 would give what it remembers of the old content to another reader of the file.
             known[1].close()
             known = None
         file = known[1] if known else self._opener(path)
@@ -46,6 +46,6 @@ class OpenFiles(Generic[_File]):
         return file
 
     def _leave_to_parent(self) -> None:
-        """Never use nor close in a child what the parent has open."""
+        """Set aside the files of the parent in a child, which must neither use nor close them."""
         self._inherited.append(self._files)
         self._files = OrderedDict()

@@ -34,33 +34,33 @@ class SafetensorsFile(Container):
         self._metadata: dict[str, str] = self._file.metadata() or {}
 
     def keys_in(self, group: str) -> Collection[str]:
-        """The names of tensors, and of metadata at the root."""
+        """Return the names of tensors, and of metadata at the root."""
         if not group:
             return self._names | self._metadata.keys()
         return [name.removeprefix(f"{group}/") for name in self._names if name.startswith(f"{group}/")]
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is a tensor of this name, or a line of metadata in its place."""
+        """Return True if there is a tensor of this name, or a line of metadata in its place."""
         return name in self._names or (isinstance(name, str) and _key(name) in self._metadata)
 
     def size_of(self, name: str) -> int:
-        """Bytes of a tensor; the library has seen that the file has them."""
+        """Return the bytes of a tensor; the library has checked that the file has them."""
         if name not in self._names:
             return len(self._metadata[_key(name)])
         tensor = self._file.get_slice(name)
         return int(math.prod(tensor.get_shape())) * self._bytes_a_value(name, tensor.get_dtype())
 
     def load(self, name: str) -> Any:
-        """The tensor, or a line of metadata as the number or numbers that it spells."""
+        """Return a tensor, or a line of metadata as the number or numbers in it."""
         if name not in self._names:
-            return _spelled(self._metadata[_key(name)])
+            return _parse(self._metadata[_key(name)])
         tensor = self._file.get_slice(name)
         if tensor.get_dtype() == "BF16":
             return self._bfloat16(name, tensor.get_shape())
         return self._file.get_tensor(name)
 
     def _bfloat16(self, name: str, shape: list[int]) -> NDArray[np.float32]:
-        """NumPy has no such dtype: the upper halves of float32 values."""
+        """Return a tensor of a dtype that NumPy lacks: the upper halves of float32 values."""
         deserialize: Any = safetensors.deserialize
         data = dict(deserialize(self._path.read_bytes()))[name]["data"]
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
@@ -72,12 +72,12 @@ class SafetensorsFile(Container):
 
 
 def _key(name: str) -> str:
-    """The metadata that may stand for a tensor of this name, "" for a sequence."""
+    """Return the metadata that may stand for a tensor of this name, "" for a sequence."""
     key = name.rpartition("/")[2]
     return key if key in KEYS[3:] else ""
 
 
-def _spelled(text: str) -> Any:
+def _parse(text: str) -> Any:
     numbers = text.strip("[]() ").replace(",", " ").split()
     try:
         values = [float(number) for number in numbers]

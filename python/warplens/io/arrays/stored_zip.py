@@ -1,4 +1,4 @@
-"""Small zip archives whose members are stored as they are, such as npz files: read and made in one piece.
+"""Small zip archives with members that are not packed, such as npz files: read and written in one piece.
 
 `zipfile` seeks, reads and writes a member at a time, which for an npz file of some 100 kB takes longer than
 reading and writing the values: it would add a sixth to a half to the time of an item of a corpus. What is not
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from zlib import crc32
 
 MOST_BYTES = 1 << 24
-"""Larger archives are not worth having in memory as a whole."""
+"""Size of an archive above which it is not held in memory as a whole."""
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 """Signature, version, flags, method, time, date, CRC-32, sizes (packed, unpacked), lengths (name, extra)."""
@@ -29,7 +29,7 @@ _PLAIN_TEXT = (0, 0x800)
 
 
 def stored_members(data: bytes) -> dict[str, memoryview] | None:
-    """The members of an archive by name, with their checksums verified.
+    """Return the members of an archive by name, with their checksums verified.
 
     None where it is not certain to be sound and of this kind: every member stored, with an ASCII name that no
     other has, no comment, fewer than 65 535 members, a single disk.
@@ -65,7 +65,7 @@ def stored_members(data: bytes) -> dict[str, memoryview] | None:
 
 
 def _member(data: bytes, local: int, name: bytes, flags: int) -> memoryview | None:
-    """What follows the local header of a member, None where there is no such header."""
+    """Return the data after the local header of a member, None where there is no such header."""
     if local + _LOCAL.size > len(data):
         return None
     signature, _, local_flags, method, *_, name_length, extra_length = _LOCAL.unpack_from(data, local)
@@ -77,7 +77,7 @@ def _member(data: bytes, local: int, name: bytes, flags: int) -> memoryview | No
 
 
 def stored_archive(members: Mapping[str, Iterable[bytes | memoryview]]) -> bytes:
-    """An archive without times, `MOST_BYTES` at most, of members with ASCII names, each given in parts."""
+    """Build an archive without times, `MOST_BYTES` at most, of members with ASCII names, each in parts."""
     pieces: list[bytes | memoryview] = []
     directory: list[bytes] = []
     place = 0
@@ -86,9 +86,9 @@ def stored_archive(members: Mapping[str, Iterable[bytes | memoryview]]) -> bytes
         encoded, size, checksum = name.encode("ascii"), 0, 0
         for part in contents:
             size, checksum = size + len(part), crc32(part, checksum)
-        told = (_VERSION, 0, _STORED, 0, _EPOCH, checksum, size, size, len(encoded), 0)
-        pieces += [_LOCAL.pack(_LOCAL_SIGNATURE, *told), encoded, *contents]
-        directory += [_CENTRAL.pack(_CENTRAL_SIGNATURE, _VERSION, *told, 0, 0, 0, 0, place), encoded]
+        fields = (_VERSION, 0, _STORED, 0, _EPOCH, checksum, size, size, len(encoded), 0)
+        pieces += [_LOCAL.pack(_LOCAL_SIGNATURE, *fields), encoded, *contents]
+        directory += [_CENTRAL.pack(_CENTRAL_SIGNATURE, _VERSION, *fields, 0, 0, 0, 0, place), encoded]
         place += _LOCAL.size + len(encoded) + size
     length = sum(map(len, directory))
     end = _END.pack(_END_SIGNATURE, 0, 0, len(members), len(members), length, place, 0)

@@ -24,7 +24,7 @@ _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
 class _Zip:
-    """A zip file of zarr groups, and how much there is in each of its folders when it is unpacked."""
+    """A zip file of zarr groups, and the unpacked size of each of its folders."""
 
     def __init__(self, path: Path) -> None:
         self.store = zarr.storage.ZipStore(path, mode="r")
@@ -58,23 +58,23 @@ class ZarrGroups(Container):
         self._nodes: dict[str, Any] = {}
 
     def groups(self) -> list[str]:
-        """The groups that have `predictions`; only "" when the root has. Links are not followed."""
-        found = list(_groups_in_folder(self._path) if self._path.is_dir() else _groups_in_zip(self._path))
-        return [""] if "" in found else found
+        """Return the groups that have `predictions`; only "" when the root has. Links are not followed."""
+        groups = list(_groups_in_folder(self._path) if self._path.is_dir() else _groups_in_zip(self._path))
+        return [""] if "" in groups else groups
 
     def keys_in(self, group: str) -> Collection[str]:
-        """The arrays, groups and attributes of a group."""
+        """Return the arrays, groups and attributes of a group."""
         node = self._node(group)
         return {*node.keys(), *node.attrs.keys()} if isinstance(node, zarr.Group) else ()
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is an array of this name, or an attribute in its place."""
+        """Return True if there is an array of this name, or an attribute in its place."""
         return isinstance(name, str) and (
             isinstance(self._node(name), zarr.Array) or self._attribute(name) is not None
         )
 
     def size_of(self, name: str) -> int:
-        """Bytes of an array, or of a chunk if that is larger, by declared shape, or of its part of a zip."""
+        """Return the bytes of an array by declared shape, of a chunk, or of its part of a zip: the most."""
         array = self._node(name)
         if not isinstance(array, zarr.Array):
             return 0
@@ -82,7 +82,7 @@ class ZarrGroups(Container):
         return max(values * array.dtype.itemsize, self._sizes[name])
 
     def load(self, name: str) -> Any:
-        """The array or value."""
+        """Return an array or value."""
         array = self._node(name)
         if not isinstance(array, zarr.Array):
             return self._attribute(name)

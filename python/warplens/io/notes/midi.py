@@ -18,7 +18,7 @@ _NO_NUMBER = re.compile(rb"[\x80-\xff]{2000}")
 
 
 def notes_of_midi(path: Path) -> Notes:
-    """The notes of all tracks, in seconds by the file's tempi; percussion (channel 10) is left out.
+    """Return the notes of all tracks, in seconds by the file's tempi; percussion (channel 10) is left out.
 
     A note ends where its key is let go, whatever the pedal does, where it is struck again, or with the file.
 
@@ -42,7 +42,7 @@ def notes_of_midi(path: Path) -> Notes:
 
 
 def _sounding(midi: mido.MidiFile) -> Notes:
-    found: list[tuple[float, float, int]] = []
+    notes: list[tuple[float, float, int]] = []
     begun: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
     now = 0.0
     for message in midi:
@@ -50,10 +50,10 @@ def _sounding(midi: mido.MidiFile) -> Notes:
         if message.type not in ("note_on", "note_off") or message.channel == _PERCUSSION:
             continue
         key = (message.channel, message.note)
-        found += [(start, now, message.note) for start in begun.pop(key, ())]
+        notes += [(start, now, message.note) for start in begun.pop(key, ())]
         if message.type == "note_on" and message.velocity > 0:
             begun[key].append(now)
-    found += [(start, now, note) for (_, note), starts in begun.items() for start in starts]
-    found.sort()
-    times = np.array([(start, end) for start, end, _ in found], np.float64).reshape(-1, 2)
-    return Notes(times[:, 0], times[:, 1], np.array([note for _, _, note in found], np.int64))
+    notes += [(start, now, note) for (_, note), starts in begun.items() for start in starts]
+    notes.sort()
+    times = np.array([(start, end) for start, end, _ in notes], np.float64).reshape(-1, 2)
+    return Notes(times[:, 0], times[:, 1], np.array([note for _, _, note in notes], np.int64))

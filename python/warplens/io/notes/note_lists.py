@@ -1,4 +1,4 @@
-"""Reading lists of notes: text with named columns, and MIDI.
+"""Read lists of notes: text with named columns, and MIDI.
 
 Text: the first line names the columns, in any case and order, apart by `;`, tab, `,` or spaces, and may
 begin with `#`. Needed are a column of starts (`start`, `onset` or `onsettime`) and one of ends (`end`,
@@ -25,7 +25,7 @@ from warplens.io.size_limit import Budget
 _TEXT = (".csv", ".tsv", ".txt")
 _MIDI = (".mid", ".midi")
 NOTE_SUFFIXES = (*_TEXT, *_MIDI)
-"""How the names of note lists end, in any case."""
+"""Suffixes of note lists, in any case."""
 
 _COLUMNS = {
     "start": ("start", "onset", "onsettime"),
@@ -34,11 +34,11 @@ _COLUMNS = {
 }
 
 _BYTES_PARSED_PER_BYTE = 40
-"""What a list takes in memory while it is parsed, at most, by trial."""
+"""Most memory of a list while it is parsed, for each byte of its file, by trial."""
 
 
 def is_note_list(path: Path) -> bool:
-    """Whether a file is taken for a list of notes, by its name."""
+    """Return True if a file is taken for a list of notes, by its name."""
     return path.name.lower().endswith(NOTE_SUFFIXES)
 
 
@@ -47,7 +47,8 @@ def read_notes(path: Path, budget: Budget) -> Notes:
 
     Raises:
         ItemError: it is damaged, has no notes, lacks a column, or is too large; or the library for MIDI is
-        missing. OSError: it cannot be read.
+            missing.
+        OSError: it cannot be read.
     """
     check_regular(path)
     budget.take(path.name, path.stat().st_size * _BYTES_PARSED_PER_BYTE)
@@ -76,13 +77,13 @@ def _notes_of_text(data: bytes) -> Notes:
     names = [re.sub(r"[\s_]", "", name).lower() for name in _cells(header, delimiter)]
     at = {}
     for wanted, accepted in _COLUMNS.items():
-        found = [i for i, name in enumerate(names) if name in accepted]
-        if len(found) != 1:
+        places = [i for i, name in enumerate(names) if name in accepted]
+        if len(places) != 1:
             raise ItemError(
-                f"{len(found) or 'no'} column '{wanted}' (columns: {', '.join(names)}; needed: one each of "
+                f"{len(places) or 'no'} column '{wanted}' (columns: {', '.join(names)}; needed: one each of "
                 f"{'; '.join(' or '.join(each) for each in _COLUMNS.values())})"
             )
-        at[wanted] = found[0]
+        at[wanted] = places[0]
     if "," in header and delimiter == ",":
         # Headers written by numpy.savetxt name columns with commas above rows with tabs.
         delimiter = "," if all("," in line for _, line in numbered[1:2]) else None

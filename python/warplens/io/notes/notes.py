@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from warplens.io.errors import ItemError
 
 _SLACK_SECONDS = 1.0
-"""How long after the last frame notes may begin: predictions may end a little before their recording."""
+"""Time after the last frame in which notes may begin: predictions may end a little before the recording."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def roll_of(
     lowest_pitch: int,
     dtype: np.dtype[np.float32] | np.dtype[np.float64],
 ) -> NDArray[np.float32] | NDArray[np.float64]:
-    """The frames in which notes sound, (N, D): 1 where one does, 0 elsewhere.
+    """Return the frames in which notes sound, (N, D): 1 where one does, 0 elsewhere.
 
     Frame n stands for the time n / fps, as the frames of a centred Fourier transform do, and a note sounds
     in it when start <= n / fps < end. A note that lies between two frames sounds in the one nearest to its
