@@ -18,7 +18,6 @@ __all__ = [
     "available_instruction_sets",
     "costs_padded",
     "costs_ragged",
-    "crc32",
     "find_events",
     "get_num_threads",
     "instruction_set",
@@ -175,9 +174,6 @@ def measure_events(levels: NDArray[np.float64], threshold: float) -> list[float]
 
 def limits_of_quartiles(durations: NDArray[np.float64]) -> list[float]:
     """Up to which events are short, and from which on long."""
-
-def crc32(data: bytes | memoryview, value: int = 0) -> int:
-    """As `zlib.crc32`."""
 
 def find_events(y: _Floats) -> Runs: ...
 def set_num_threads(n: int) -> None: ...

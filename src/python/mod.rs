@@ -2,7 +2,6 @@
 
 mod arguments;
 mod arrays;
-mod checksum;
 mod events;
 mod measured;
 mod padded;
@@ -58,8 +57,6 @@ mod _core {
 
     #[pymodule_export]
     use super::NoPathError;
-    #[pymodule_export]
-    use super::checksum::crc32;
     #[pymodule_export]
     use super::events::{find_events, limits_of_quartiles, measure_alignment, measure_events};
     #[pymodule_export]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from studies.mpe.errors import StudyError
 from warplens.io import DEFAULT_SIZE_LIMIT, ItemError, Notes
-from warplens.io.container import Budget
-from warplens.io.note_lists import read_notes
+from warplens.io.notes.note_lists import read_notes
+from warplens.io.size_limit import Budget
 
 
 @dataclass(frozen=True)

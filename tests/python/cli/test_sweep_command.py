@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from corpus.sample_items import save_corpus
 
 from warplens.cli.commands import warplens
-from warplens.cli.gamma_grid import gammas_of
+from warplens.cli.param_types import gammas_of
 
 
 def run(*words):

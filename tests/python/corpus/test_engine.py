@@ -12,18 +12,18 @@ pytest.importorskip("jinja2")
 
 from corpus.deadly_work import Work, failed
 
-from warplens.corpus import Source, worker
-from warplens.corpus import engine as engine_module
-from warplens.corpus.engine import Engine
+from warplens.corpus import Source
+from warplens.corpus.workers import process
+from warplens.corpus.workers.engine import Engine
+from warplens.corpus.workers.process import Worker
 from warplens.io import ItemInFile
 
 
 @pytest.fixture(autouse=True, params=["as it is", "with threads"])
-def process(request, monkeypatch):
+def process_with_threads(request, monkeypatch):
     """A process with threads makes workers of another kind."""
     if request.param == "with threads":
-        for module in (worker, engine_module):
-            monkeypatch.setattr(module, "can_be_copied", lambda patience=0.0: False)
+        monkeypatch.setattr(process, "can_fork", lambda: False)
 
 
 def sources_of(count):
@@ -48,28 +48,12 @@ def test_few_items_stay_in_this_process_and_many_do_not(tmp_path):
     assert os.getpid() not in {pid for _, pid in run(Work(tmp_path), 40, 2)}
 
 
-def test_renewed_workers_are_copies_of_the_process_as_it_is(tmp_path):
-    with Engine(processes=2) as engine:
-
-        def pids():
-            return {pid for _, pid in engine.run(sources_of(40), Work(tmp_path), failed=failed)}
-
-        assert engine.start(40)
-        first = pids()
-        assert 1 <= len(first) <= 2
-        engine.renew()
-        again = pids()
-        assert 1 <= len(again) <= 2
-        assert first.isdisjoint(again) or not engine_module.can_be_copied()
-
-
-def test_large_items_are_handed_out_one_ahead():
+def test_items_are_handed_out_one_ahead():
     """What is at hand must not fill the pipe: its worker could not be heard while it gives a large answer."""
-    for size, most in ((200, 32), (2000, 16), (20_000, 2), (1 << 20, 2)):
-        busy = worker.Worker(process=None, pipe=None, pace=32, size=size)
-        while busy.wants_more():
-            busy.items.append(0)
-        assert len(busy.items) == most
+    busy = Worker(process=None, pipe=None)
+    while busy.wants_more:
+        busy.items.append(0)
+    assert len(busy.items) == 2
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -17,7 +17,7 @@ pytest.importorskip("rich")
 from corpus.sample_items import save_corpus
 from corpus.test_analyze import content
 
-from warplens.cli.gamma_grid import gammas_of
+from warplens.cli.param_types import gammas_of
 from warplens.corpus import Settings, analyze, sweep
 
 PATIENCE = 120
@@ -176,10 +176,13 @@ def test_workers_do_not_do_what_the_script_does_at_a_signal(tmp_path, corpus):
         "        os._exit(0)\n"
         "signal.signal(signal.SIGTERM, clean_up)\n"
         "if __name__ == '__main__':\n"
-        "    import warplens.corpus.workers as workers\n"
-        "    children, add = [], workers.Workers._add\n"
-        "    def noted(self, place): add(self, place); children.append(self._workers[place].process)\n"
-        "    workers.Workers._add = noted\n"
+        "    from warplens.corpus.workers.pool import Worker\n"
+        "    children, start = [], Worker.start\n"
+        "    def noted(others):\n"
+        "        worker = start(others)\n"
+        "        children.append(worker.process)\n"
+        "        return worker\n"
+        "    Worker.start = noted\n"
         "    analyze([Path(sys.argv[1])], Path(sys.argv[2]), processes=2, progress=Ending())\n"
     )
     single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -10,7 +10,7 @@ pytest.importorskip("jinja2")
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.corpus import InputError, Settings, Shard, analyze, collect, sweep
-from warplens.corpus.results_folder import holds_results
+from warplens.corpus.inputs.results_folder import holds_results
 
 SETTINGS = Settings((1.0,))
 

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from corpus.sample_items import sample_item, save_corpus, save_item
 
 import warplens as wl
 from warplens.analysis.metrics import evaluate
-from warplens.corpus import Settings, Shard, sweep, sweep_run
-from warplens.corpus.sweep_file import load_sweep, save_sweep, sweep_path
+from warplens.corpus import Settings, Shard, sweep
+from warplens.corpus.results.sweep_file import load_sweep, save_sweep, sweep_path
 from warplens.demo.piece import compose
 from warplens.demo.piece_item import piece_item
 from warplens.demo.synthesis import synthesize
@@ -36,7 +37,7 @@ def recommendation_of(out):
 @pytest.fixture
 def no_picture(monkeypatch):
     """Most of what a small sweep takes is its picture."""
-    monkeypatch.setattr(sweep_run, "draw_sweep", lambda *_, **__: None)
+    monkeypatch.setattr(sys.modules["warplens.corpus.sweep"], "draw_sweep", lambda *_, **__: None)
 
 
 def silent_item():

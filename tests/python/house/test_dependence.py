@@ -107,3 +107,74 @@ def test_torch_files_import_in_no_circle():
         leaves = {name for name, imported in remaining.items() if not imported & remaining.keys()}
         assert leaves, f"torch: a circle among {sorted(remaining)}"
         remaining = {name: imported for name, imported in remaining.items() if name not in leaves}
+# Levels of the files and folders of a folder: each imports from levels before its own alone.
+CORPUS_LEVELS = (
+    ("progress", "settings", "memory_limit", "inputs"),
+    ("workers", "results"),
+    ("item_work", "sweep_work", "run_items"),
+    ("report_pages",),
+    ("analyze", "sweep"),
+)
+IO_LEVELS = (
+    ("errors",),
+    ("regular_file", "size_limit", "replacing"),
+    ("notes", "arrays"),
+    ("item",),
+    ("origin",),
+    ("manifest",),
+)
+CLI_LEVELS = (
+    ("param_types", "output", "progress_bar"),
+    ("options", "progress"),
+    ("analyze", "demo", "sweep"),
+    ("commands",),
+)
+LEVELS = {
+    "corpus": CORPUS_LEVELS,
+    "corpus/inputs": (("source",), ("results_folder", "shard"), ("collect",)),
+    "corpus/workers": (("attempt",), ("process", "dask"), ("pool",), ("engine",)),
+    "corpus/results": (
+        ("figures", "item_file", "run_record", "sounds", "sweep_figure", "sweep_file", "table"),
+        ("parquet",),
+    ),
+    "io": IO_LEVELS,
+    "io/arrays": (
+        ("container", "open_files", "stored_zip"),
+        ("hdf5", "npy", "safetensors_file", "zarr_groups"),
+        ("npz",),
+        ("formats",),
+    ),
+    "io/notes": (("notes",), ("midi",), ("note_lists",)),
+    "cli": CLI_LEVELS,
+}
+
+
+def imported_names(file):
+    """Full names that a file imports, at its top or inside functions."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", LEVELS)
+def test_no_file_imports_one_of_its_level_or_above(folder):
+    level_of = {name: level for level, names in enumerate(LEVELS[folder]) for name in names}
+    entries = {
+        path.stem
+        for path in (PACKAGE / folder).iterdir()
+        if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
+    }
+    assert level_of.keys() == entries - {"__init__"}
+    prefix = ["warplens", *folder.split("/")]
+    for file in (PACKAGE / folder).rglob("*.py"):
+        name = file.relative_to(PACKAGE / folder).parts[0].removesuffix(".py")
+        if name == "__init__":
+            continue
+        for imported in imported_names(file):
+            parts = imported.split(".")
+            if parts[: len(prefix)] != prefix or len(parts) == len(prefix) or parts[len(prefix)] == name:
+                continue
+            other = parts[len(prefix)]
+            assert level_of[other] < level_of[name], f"{file.relative_to(PACKAGE)} imports {imported}"

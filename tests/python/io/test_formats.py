@@ -12,7 +12,7 @@ from corpus.sample_items import sample_item, save_item
 from io_formats import WRITERS, fill_hdf5, fill_zarr, known, write_npz
 
 from warplens.io import ItemError, ItemInFile, read_npz
-from warplens.io.formats import groups_of
+from warplens.io.arrays.formats import groups_of
 
 ITEM = sample_item(3, step_weights=(0.1, 1.0, 1.0))
 

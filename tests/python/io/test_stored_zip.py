@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warplens.io import ItemError, open_npz
-from warplens.io.stored_zip import stored_archive, stored_members
+from warplens.io.arrays.stored_zip import stored_archive, stored_members
 
 names = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\"), min_size=1, max_size=20
@@ -89,7 +89,7 @@ def test_arrays_come_back_whichever_way_they_are_read(tmp_path, monkeypatch, sav
     save(tmp_path / "a.npz", **arrays)
     found = []
     for limit in (1 << 24, 0):
-        monkeypatch.setattr("warplens.io.npz.MOST_BYTES", limit)
+        monkeypatch.setattr("warplens.io.arrays.npz.MOST_BYTES", limit)
         with open_npz(tmp_path / "a.npz") as archive:
             found.append(dict(archive))
     for name, expected in arrays.items():

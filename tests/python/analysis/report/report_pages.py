@@ -7,7 +7,7 @@ from corpus.sample_items import sample_item
 
 from warplens.analysis.item_analysis import analyze_item
 from warplens.analysis.report import ReportItem, write_report
-from warplens.corpus.table import Measured, failed_row, rows_of
+from warplens.corpus.results.table import Measured, failed_row, rows_of
 
 VOID = {"meta", "link", "img", "input"}
 
