@@ -6,11 +6,11 @@ use pyo3::types::PyDict;
 
 use super::arguments::precision_error;
 use crate::error::Error;
-use crate::events::{Event, Level, Targets, levels};
-use crate::marginals::Marginals;
+use crate::measures::events::{Event, Level, Targets, levels};
+use crate::measures::marginals::Marginals;
+use crate::measures::summary::{OfAlignment, OfEvents, quartile_limits};
 use crate::real::Real;
 use crate::shape::Shape;
-use crate::summary::{OfAlignment, OfEvents, quartile_limits};
 
 /// Features, starts and stops of events.
 pub type Runs<'a, 'py> = [&'a PyReadonlyArray1<'py, i64>; 3];

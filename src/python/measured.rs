@@ -11,7 +11,7 @@ use super::events::{Runs, events, in_numbers, put, put_measures, read};
 use crate::batch;
 use crate::cost::WeightedCost;
 use crate::error::Error;
-use crate::measured::{Kept, align_and_measure};
+use crate::measures::measured::{Kept, align_and_measure};
 use crate::plan::{Pair, Recursion, Scratch};
 use crate::real::Real;
 use crate::shape::Shape;

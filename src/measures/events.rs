@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use crate::marginals::{Marginals, share_of};
+use crate::measures::marginals::{Marginals, share_of};
 use crate::real::Real;
 use crate::shape::Shape;
 

@@ -2,13 +2,13 @@
 
 use crate::cost::WeightedCost;
 use crate::error::Error;
-use crate::events::{Event, Level, Targets, levels};
 use crate::kernel::wavefront::crew::Crew;
-use crate::marginals::Marginals;
+use crate::measures::events::{Event, Level, Targets, levels};
+use crate::measures::marginals::Marginals;
+use crate::measures::summary::{OfAlignment, OfEvents};
 use crate::plan::{self, Pair, Recursion, Scratch};
 use crate::readout::{LEAST_ROW_SUM, MatrixMut, Outputs};
 use crate::real::Real;
-use crate::summary::{OfAlignment, OfEvents};
 
 /// Where results go; what is `None` is not kept. Entries need not be zero.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! An alignment and the events it teaches, in a few numbers.
 
-use crate::events::Level;
-use crate::marginals::Marginals;
+use crate::measures::events::Level;
+use crate::measures::marginals::Marginals;
 use crate::real::Real;
 
 /// Quantiles of durations up to which events count as short, and from which on as long.
