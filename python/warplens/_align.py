@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
 from ._alignment import Alignment, Path, compute
+from ._core import MOST_THREADS
 from ._sequences import as_cost_matrix, as_pair, called_costs, check_dtype
 from ._settings import Band, CostFunction, Settings
 
 _UNIT = (1.0, 1.0, 1.0)
-_MOST_THREADS = 256  # as in the compiled module
 
 
 def align(
@@ -291,10 +291,10 @@ def check_threads(threads: int | None) -> int | None:
         return None
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
         raise TypeError(
-            f"threads: is {threads!r}; None or a whole number from 1 to {_MOST_THREADS} is accepted"
+            f"threads: is {threads!r}; None or a whole number from 1 to {MOST_THREADS} is accepted"
         )
-    if not 1 <= threads <= _MOST_THREADS:
-        raise ValueError(f"threads: is {threads}; a whole number from 1 to {_MOST_THREADS} is accepted")
+    if not 1 <= threads <= MOST_THREADS:
+        raise ValueError(f"threads: is {threads}; a whole number from 1 to {MOST_THREADS} is accepted")
     return int(threads)
 
 
@@ -305,7 +305,7 @@ def set_num_threads(n: int) -> None:
     """
     checked = check_threads(n)
     if checked is None:
-        raise TypeError(f"n: is None; a whole number from 1 to {_MOST_THREADS} is accepted")
+        raise TypeError(f"n: is None; a whole number from 1 to {MOST_THREADS} is accepted")
     _core.set_num_threads(checked)
 
 

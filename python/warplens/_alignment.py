@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from . import _core
+from ._core import LEAST_ROW_SUM
 from ._settings import CostFunction, Settings, StepWeights
 
 # Results that one sweep yields together.
 _MOMENTS = ("entropy", "gamma_grad", "step_weights_grad")
-LEAST_ROW_SUM = 1e-20
-"""A row of H with a smaller sum is no row to divide by; with no step weight below this there is none."""
 
 
 class Path(NamedTuple):
@@ -245,10 +244,11 @@ def is_overflow(result: Any) -> bool:
     return not isinstance(result, Exception) and bool(np.isnan(result["value"]))
 
 
-def costs_overflow(settings: Settings) -> ValueError:
-    """What is wrong with sequences whose costs leave the range of float64."""
+def costs_overflow(settings: Settings, dtype: DTypeLike = np.float64) -> ValueError:
+    """Return the error for sequences whose costs leave the range of their precision."""
     return ValueError(
-        f"x, y: their costs {settings.cost!r} overflow float64; sequences of smaller magnitude are accepted"
+        f"x, y: their costs {settings.cost!r} overflow {np.dtype(dtype)}; "
+        "sequences of smaller magnitude are accepted"
     )
 
 

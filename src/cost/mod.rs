@@ -6,6 +6,7 @@
 
 pub mod distance;
 pub mod inner_product;
+pub mod matrix;
 pub mod on_lanes;
 
 use std::ops::Range;

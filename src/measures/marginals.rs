@@ -17,7 +17,7 @@ const LEAST_SHARE: f64 = 1e-18;
 /// Entries of a row that are looked at together.
 const BLOCK: usize = 16;
 
-/// What lies on each target and where each frame lies.
+/// Sums of H~ for each target and for each frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marginals {
     /// sum_m H(n,m), (N,).
@@ -33,11 +33,11 @@ pub struct Marginals {
 }
 
 impl Marginals {
-    /// Of H (N,M), row-major.
+    /// Sums up H (N,M), row-major.
     pub fn new<F: Real>(alignment: &[F], shape: Shape) -> Self {
         let Shape { n, m } = shape;
         assert_eq!(alignment.len(), n * m);
-        let mut found = Self {
+        let mut marginals = Self {
             sums: vec![0.0; n],
             masses: vec![0.0; m],
             path: vec![0.0; n],
@@ -52,18 +52,18 @@ impl Marginals {
             let shares = &mut shares[..support.len()];
             shares.iter_mut().zip(&row[support.clone()]).for_each(|(share, h)| *share = h.to_f64());
             let sum = dot(shares, &ones[..shares.len()]);
-            for (share, mass) in shares.iter_mut().zip(&mut found.masses[support.clone()]) {
+            for (share, mass) in shares.iter_mut().zip(&mut marginals.masses[support.clone()]) {
                 *share = share_of(*share, sum);
                 *mass += *share;
             }
-            found.sums[frame] = sum;
-            found.path[frame] = dot(shares, &numbers[support.clone()]);
+            marginals.sums[frame] = sum;
+            marginals.path[frame] = dot(shares, &numbers[support.clone()]);
             let entropy: f64 =
                 shares.iter().filter(|&&share| share > LEAST_SHARE).map(|share| share * share.ln()).sum();
-            found.entropy[frame] = (-entropy).max(0.0);
-            found.support.push(support);
+            marginals.entropy[frame] = (-entropy).max(0.0);
+            marginals.support.push(support);
         }
-        found
+        marginals
     }
 }
 
@@ -123,10 +123,10 @@ mod tests {
 
     #[test]
     fn a_row_of_nothing_is_nothing() {
-        let found = Marginals::new(&[0.0f64, 0.0, 1.0, 1.0], Shape { n: 2, m: 2 });
-        assert_eq!(found.sums, [0.0, 2.0]);
-        assert_eq!(found.masses, [0.5, 0.5]);
-        assert_eq!(found.entropy[0], 0.0);
-        assert_eq!(found.support, [0..0, 0..2]);
+        let marginals = Marginals::new(&[0.0f64, 0.0, 1.0, 1.0], Shape { n: 2, m: 2 });
+        assert_eq!(marginals.sums, [0.0, 2.0]);
+        assert_eq!(marginals.masses, [0.5, 0.5]);
+        assert_eq!(marginals.entropy[0], 0.0);
+        assert_eq!(marginals.support, [0..0, 0..2]);
     }
 }

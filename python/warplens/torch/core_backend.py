@@ -20,8 +20,6 @@ from warplens.torch.ready_gradient import pair_values
 from warplens.torch.second_derivative import CostsOf, CostSweeps, differentiable_gradient
 from warplens.torch.settings import LocalCost, RecursionSettings
 
-_MOST_THREADS = 256  # of the core
-
 
 def values_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None
@@ -134,7 +132,7 @@ def _recursion_arguments(settings: RecursionSettings) -> dict[str, Any]:
         "gamma": float(settings.gamma.detach()),
         "step_weights": (horizontal, vertical, diagonal),
         "band": None if settings.band is None else settings.band.as_core(),
-        "threads": min(torch.get_num_threads(), _MOST_THREADS),
+        "threads": min(torch.get_num_threads(), _core.MOST_THREADS),
     }
 
 
