@@ -11,6 +11,7 @@ Every function takes predictions x (N,D) and targets y (M,D). Importing this pac
 from ._align import align, align_costs, align_many, get_num_threads, hard_dtw, set_num_threads, soft_dtw
 from ._alignment import Alignment, Path
 from ._core import NoPathError, __version__
+from ._cost_matrix import cost_matrix
 from ._family import barycenter, cdist, divergence
 from ._settings import Itakura, SakoeChiba, StepWeights
 from ._targets import WeakTargets, collapse_repeats, expand
@@ -30,6 +31,7 @@ __all__ = [
     "barycenter",
     "cdist",
     "collapse_repeats",
+    "cost_matrix",
     "divergence",
     "expand",
     "get_num_threads",
