@@ -7,9 +7,10 @@ from typing import Any
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
-from ._alignment import costs_overflow
+from ._compute import costs_overflow
+from ._costs import CostFunction
 from ._sequences import as_pair, called_costs, finite_extremes
-from ._settings import CostFunction, Settings
+from ._settings import AlignmentSettings
 
 
 def cost_matrix(
@@ -59,7 +60,7 @@ def cost_matrix(
             cost, an unknown cost, weights that do not fit, costs beyond the range of `dtype`.
         TypeError: something that is not a number where one is needed.
     """
-    settings = Settings.of(
+    settings = AlignmentSettings.of(
         cost=cost,
         gamma=1.0,
         step_weights=(1.0, 1.0, 1.0),

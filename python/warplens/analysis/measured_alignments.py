@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens import _core
-from warplens._alignment import costs_overflow, is_overflow, no_modified_targets
+from warplens._compute import costs_overflow, is_overflow, no_modified_targets
 from warplens._sequences import as_pair
-from warplens._settings import Settings, check_gamma
+from warplens._settings import AlignmentSettings, check_gamma
 from warplens.analysis.events import Events
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
@@ -67,7 +67,7 @@ def align_and_measure(
     Raises:
         ValueError: as `warplens.align`; the cost has no modified targets.
     """
-    settings = Settings.of(cost=cost, gamma=gammas[0], step_weights=step_weights)
+    settings = AlignmentSettings.of(cost=cost, gamma=gammas[0], step_weights=step_weights)
     horizontal, vertical, diagonal = settings.step_weights
     if not settings.has_modified_targets:
         raise no_modified_targets(settings)
