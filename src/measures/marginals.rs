@@ -11,10 +11,10 @@ use std::ops::Range;
 use crate::real::Real;
 use crate::shape::Shape;
 
-/// Shares below this add less than 1e-16 to an entropy, and most shares are.
+/// Least share that counts towards an entropy: smaller ones add less than 1e-16 each, and most shares are smaller.
 const LEAST_SHARE: f64 = 1e-18;
 
-/// Entries of a row that are looked at together.
+/// Number of entries of a row that are tested for 0 together.
 const BLOCK: usize = 16;
 
 /// Sums of H~ for each target and for each frame.
@@ -22,18 +22,18 @@ const BLOCK: usize = 16;
 pub struct Marginals {
     /// sum_m H(n,m), (N,).
     pub sums: Vec<f64>,
-    /// Frames that each target holds, (M,); they add up to N.
+    /// Number of frames that each target holds, (M,); they add up to N.
     pub masses: Vec<f64>,
-    /// The target, counted from 0, that each frame lies on in the mean, (N,).
+    /// Expected target of each frame, counted from 0, (N,).
     pub path: Vec<f64>,
     /// Entropy of each frame's row in nats, (N,).
     pub entropy: Vec<f64>,
-    /// The targets from the first to the last that each frame has a share of, (N,): most rows are 0 but near the path.
+    /// Targets from the first to the last that each frame has a share of, (N,): most rows are 0 but near the path.
     pub support: Vec<Range<usize>>,
 }
 
 impl Marginals {
-    /// Sums up H (N,M), row-major.
+    /// Sums up the rows and columns of H (N,M), row-major.
     pub fn new<F: Real>(alignment: &[F], shape: Shape) -> Self {
         let Shape { n, m } = shape;
         assert_eq!(alignment.len(), n * m);
@@ -67,15 +67,15 @@ impl Marginals {
     }
 }
 
-/// H~ of an entry of H: exactly 1 where it is all of its row, 0 where the row has none.
+/// Divides an entry of H by its row's sum: exactly 1 where it is all of its row, 0 where the row sums to 0.
 #[inline(always)]
 pub fn share_of(h: f64, sum: f64) -> f64 {
     if sum > 0.0 { h / sum } else { 0.0 }
 }
 
-/// From the first entry that is not 0 to the last; empty where all are.
+/// Finds the range from the first entry that is not 0 to the last; empty where all are 0.
 fn support<F: Real>(row: &[F]) -> Range<usize> {
-    // Whole blocks of nothing first: without a branch a number, they are passed over several at a time.
+    // Whole blocks of zeros first: without a branch for each number, several are tested at a time.
     let is_nothing = |block: &&[F]| block.iter().fold(true, |nothing, h| nothing & h.is_zero());
     let start = BLOCK * row.chunks(BLOCK).take_while(is_nothing).count();
     let end = row.len() - (BLOCK * row.rchunks(BLOCK).take_while(is_nothing).count()).min(row.len());
@@ -88,7 +88,7 @@ fn support<F: Real>(row: &[F]) -> Range<usize> {
     start + first..start + last + 1
 }
 
-/// `sum a b` in eight parts, so that no addition waits for the one before.
+/// Computes `sum a b` in eight parts, so that no addition waits for the one before.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     let mut parts = [0.0; 8];

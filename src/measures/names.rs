@@ -1,17 +1,17 @@
-//! The measures of an alignment by name: the one list that tables, files and Python follow.
+//! Measures of an alignment by name: the one list that tables, files and Python follow.
 
 use super::summary::{AlignmentSummary, EventSummary};
 
-/// Where a measure is read.
+/// Source of a measure.
 #[derive(Clone, Copy)]
 pub enum Measure {
     /// D(N,M), which the sweep gives.
     Value,
-    /// The entropy of the distribution of paths in nats, which the sweep gives.
+    /// Entropy of the distribution of paths in nats, which the sweep gives.
     Entropy,
-    /// From the soft alignment.
+    /// Read from the soft alignment.
     Alignment(fn(&AlignmentSummary) -> f64),
-    /// From the events of the targets.
+    /// Read from the events of the targets.
     Events(fn(&EventSummary) -> f64),
 }
 

@@ -7,10 +7,10 @@ use crate::real::Real;
 /// Quantiles of durations up to which events count as short, and from which on as long.
 const QUARTILES: [f64; 2] = [0.25, 0.75];
 
-/// Durations are ties within this, of a frame and of themselves: they are sums of float32.
+/// Difference, in frames and relative to the durations, up to which durations are ties: they are sums of float32.
 const ROUNDING: f64 = 1e-6;
 
-/// A target that holds less than this share of one prediction frame counts as collapsed.
+/// Number of frames below which a target counts as collapsed.
 const LEAST_MASS: f64 = 0.5;
 
 /// Numbers that a soft alignment gives by itself.
@@ -122,18 +122,18 @@ impl EventSummary {
         }
     }
 
-    /// Short peaks over long ones; NaN where the long ones are 0.
+    /// Divides the mean peak of short events by that of long ones; NaN where the latter is 0.
     pub fn short_long_ratio(&self) -> f64 {
         if self.long_peak > 0.0 { self.short_peak / self.long_peak } else { f64::NAN }
     }
 
-    /// Mean of (onset fade + offset fade) / 2 over the events.
+    /// Averages (onset fade + offset fade) / 2 over the events.
     pub fn blur(&self) -> f64 {
         (self.onset_fade + self.offset_fade) / 2.0
     }
 }
 
-/// The duration up to which events belong to the shortest quartile, and the one from which on they belong to the longest.
+/// Finds the duration up to which events belong to the shortest quartile, and from which on to the longest.
 ///
 /// Quantiles lie linearly between neighbours; ties are all in. NaN without durations.
 pub fn quartile_limits(durations: &[f64]) -> [f64; 2] {

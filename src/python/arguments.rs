@@ -1,4 +1,4 @@
-//! Arguments that all entry points share.
+//! Arguments that several entry points share.
 
 use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyTypeError;
@@ -11,7 +11,7 @@ use crate::plan::{Pair, Recursion};
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 
-/// The results that are asked for.
+/// Results that are asked for.
 #[derive(Clone, Copy, Default)]
 pub struct RequestedOutputs {
     pub h: bool,
@@ -26,7 +26,7 @@ pub struct RequestedOutputs {
 }
 
 impl RequestedOutputs {
-    /// Reads their names.
+    /// Reads the names of outputs.
     pub fn parse(names: &[String]) -> Result<Self, Error> {
         let mut requested = Self::default();
         for name in names {

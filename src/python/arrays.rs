@@ -22,7 +22,7 @@ impl<'py, F: Element> FreshArray<'py, F> {
         Ok(Self(array.cast_into()?))
     }
 
-    /// All entries, row-major.
+    /// Borrows all entries, row-major.
     pub fn entries_mut(&mut self) -> &mut [F] {
         // SAFETY: no other reference to the array exists, and this borrow keeps it so.
         unsafe { self.0.as_slice_mut() }.expect("a fresh array is contiguous")

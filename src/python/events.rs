@@ -82,12 +82,12 @@ fn measure<'py, F: Real + Element>(
 #[derive(Clone, Copy)]
 pub struct Stack<'py> {
     pub py: Python<'py>,
-    /// G; `None` for one alignment.
+    /// Number of alignments G; `None` for one without a leading axis.
     pub count: Option<usize>,
 }
 
 impl<'py> Stack<'py> {
-    /// The numbers of one alignment after those of the other, equally many of each.
+    /// Makes an array of numbers, those of one alignment after those of the other, equally many of each.
     fn array<T: Element>(self, numbers: impl Iterator<Item = T>) -> PyResult<Bound<'py, PyAny>> {
         let numbers: Vec<T> = numbers.collect();
         let length = numbers.len();
@@ -98,7 +98,7 @@ impl<'py> Stack<'py> {
         }
     }
 
-    /// Masses, expected path and entropy of each frame by their names, and the levels of the events.
+    /// Puts masses, expected path, entropy of each frame, and the levels of the events into a dict by their names.
     pub fn marginals_and_levels<'a>(
         self,
         marginals: impl IntoIterator<Item = &'a Marginals, IntoIter: Clone>,
@@ -156,7 +156,6 @@ fn read_row<'py, F: Element>(object: &Option<Bound<'py, PyAny>>) -> PyResult<Opt
     object.as_ref().map(|object| object.extract().map_err(|_| precision_error("h"))).transpose()
 }
 
-/// Measures of events from their levels, (K,) each.
 #[pyfunction]
 #[pyo3(signature = (*, peak, duration, onset_fade, offset_fade, widening, threshold))]
 pub fn measure_events<'py>(

@@ -1,6 +1,6 @@
 //! Batches padded to one shape, (B,N,D) and (B,M,D) or (B,N,M), with a length for each pair.
 //!
-//! Entries past a length are never read, and what is written there is zero. A pair without a path has the value
+//! Entries past a length are never read, and results there are zero. A pair without a path has the value
 //! +inf and zeros; a pair with a NaN has NaN. Neither touches the others.
 
 use numpy::{Element, PyReadonlyArray1, PyReadonlyArray3};
@@ -19,7 +19,7 @@ use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
 
-/// The alignments of a batch: a pair without a path has the value +inf and moments of 0, any other error is raised.
+/// Gives a pair without a path the value +inf and moments of 0; any other error is that of the batch.
 fn stacked(alignments: Vec<Result<Alignment, Error>>, requested: RequestedOutputs) -> Result<Vec<Alignment>, Error> {
     let moments = requested.moments.then(Moments::default);
     let no_path = || Alignment { value: f64::INFINITY, moments, entropy: None, path: None };

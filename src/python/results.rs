@@ -1,4 +1,4 @@
-//! What the sweeps give, for one pair or for a batch padded to one shape, as Python objects.
+//! Results of the sweeps as Python objects, for one pair or for a batch padded to one shape.
 
 use numpy::{Element, PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
@@ -11,10 +11,10 @@ use crate::readout::{MatrixMut, Outputs};
 use crate::real::Real;
 use crate::shape::Shape;
 
-/// N, M and D that the arrays have, and B where results are stacked.
+/// Sizes of the arrays.
 #[derive(Clone, Copy)]
 pub struct Sizes {
-    /// B; `None` for one pair, whose arrays have no leading axis.
+    /// Number of pairs B; `None` for one pair, whose arrays have no leading axis.
     pub batch: Option<usize>,
     pub n: usize,
     pub m: usize,
@@ -22,13 +22,13 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The sizes of one pair.
+    /// Makes the sizes of one pair.
     pub fn of_pair(Shape { n, m }: Shape, d: usize) -> Self {
         Self { batch: None, n, m, d }
     }
 }
 
-/// The arrays that were asked for.
+/// Arrays that were asked for.
 pub struct Results<'py, F> {
     requested: RequestedOutputs,
     sizes: Sizes,

@@ -1,4 +1,4 @@
-//! Changes of value and gradient along a direction, of cost matrices padded to one shape (B,N,M).
+//! Directional derivatives of value and gradient, for cost matrices padded to one shape (B,N,M).
 
 use numpy::{Ix3, PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
