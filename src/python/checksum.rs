@@ -1,4 +1,4 @@
-//! The checksum of zip archives, for which zlib takes as long as reading the rest of a small archive does.
+//! The checksum of zip archives, which zlib takes as long for as for the rest of reading a small one.
 
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyBufferError;
