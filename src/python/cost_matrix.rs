@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use super::arguments::{pair, precision_error, weighted_cost};
 use super::arrays::{FreshArray, read};
 use crate::cost::WeightedCost;
-use crate::cost::matrix::write_cost_matrix;
+use crate::cost::cost_matrix::write_cost_matrix;
 use crate::plan::Pair;
 use crate::real::Real;
 
