@@ -9,18 +9,15 @@
 //! ```
 //!
 //! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel`,
-//! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. `marginals`, `events` and `summary` read a soft
-//! alignment and know of no sweep; `measured` puts both together. The core knows no Python unless the feature `python`
-//! adds the binding.
+//! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. `measures` reads soft alignments. The
+//! core knows no Python unless the feature `python` adds the binding.
 
 pub mod band;
 pub mod batch;
 pub mod cost;
 pub mod error;
-pub mod events;
 pub mod kernel;
-pub mod marginals;
-pub mod measured;
+pub mod measures;
 pub mod plan;
 pub mod readout;
 pub mod real;
@@ -28,7 +25,6 @@ pub mod reference;
 pub mod scaled;
 pub mod shape;
 pub mod simd;
-pub mod summary;
 pub mod weights;
 
 #[cfg(feature = "python")]

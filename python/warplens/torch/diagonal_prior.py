@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from warplens._settings import CostFunction, check_cost
+from warplens._costs import CostFunction, check_cost
 from warplens.torch.inputs.prior import CostWithPrior, PriorTerm, diagonal_penalties
 
 

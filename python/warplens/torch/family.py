@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.checkpoint import checkpoint
 
+from warplens._bands import Band
+from warplens._costs import MEAN_COSTS
 from warplens._numbers import as_count, as_number
-from warplens._settings import MEAN_COSTS, Band
 from warplens.torch.dispatch import BackendName, choose_backend
 from warplens.torch.inputs.batches import (
     Lengths,

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import torch
 from torch import Tensor
 
-from warplens._settings import Band, Itakura, SakoeChiba
+from warplens._bands import Band, Itakura, SakoeChiba
 from warplens.torch.autograd.saved_gradient import Solution
 from warplens.torch.backends.protocol import Backend
 from warplens.torch.dispatch import BACKENDS

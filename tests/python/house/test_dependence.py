@@ -107,6 +107,8 @@ def test_torch_files_import_in_no_circle():
         leaves = {name for name, imported in remaining.items() if not imported & remaining.keys()}
         assert leaves, f"torch: a circle among {sorted(remaining)}"
         remaining = {name: imported for name, imported in remaining.items() if name not in leaves}
+
+
 # Levels of the files and folders of a folder: each imports from levels before its own alone.
 CORPUS_LEVELS = (
     ("progress", "settings", "memory_limit", "inputs"),

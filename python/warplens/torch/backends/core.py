@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from warplens import _core
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.autograd.saved_gradient import Solution
 from warplens.torch.autograd.second_derivative import CostSweeps
 from warplens.torch.backends.costs import cost_matrix
 from warplens.torch.backends.protocol import Backend, solve_by_results
 from warplens.torch.inputs.batches import CostMatrices, Pairs, widest_dtype
 from warplens.torch.inputs.settings import LocalCost, RecursionSettings
-
-_MOST_THREADS = 256  # of the core
 
 
 class CoreBackend(Backend):
@@ -151,7 +149,7 @@ def _recursion_arguments(settings: RecursionSettings) -> dict[str, Any]:
         "gamma": float(settings.gamma.detach()),
         "step_weights": (horizontal, vertical, diagonal),
         "band": None if settings.band is None else settings.band.as_core(),
-        "threads": min(torch.get_num_threads(), _MOST_THREADS),
+        "threads": min(torch.get_num_threads(), _core.MOST_THREADS),
     }
 
 

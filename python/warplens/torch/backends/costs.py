@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from warplens._settings import COSTS_WITHOUT_TARGETS
+from warplens._costs import COSTS_WITHOUT_TARGETS
 from warplens.torch.inputs.batches import CostMatrices, Pairs, inside, replace_padding
 from warplens.torch.inputs.prior import diagonal_penalties
 from warplens.torch.inputs.settings import CostFunction, LocalCost

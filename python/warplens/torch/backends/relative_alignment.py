@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from warplens._alignment import LEAST_ROW_SUM
+from warplens._core import LEAST_ROW_SUM
 
 
 def relative_alignment(H: Tensor, E: Tensor) -> Tensor:

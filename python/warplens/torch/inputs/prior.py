@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from warplens._settings import CostFunction
+from warplens._costs import CostFunction
 from warplens.torch.inputs.torch_private import UncastModule
 
 

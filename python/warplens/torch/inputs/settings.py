@@ -7,14 +7,10 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from warplens._settings import (
-    COSTS_WITHOUT_TARGETS,
-    SYMMETRIC_COSTS,
-    Band,
-    Settings,
-    check_gamma,
-    check_step_weights,
-)
+from warplens._bands import Band
+from warplens._costs import COSTS_WITHOUT_TARGETS, SYMMETRIC_COSTS
+from warplens._settings import AlignmentSettings, check_gamma
+from warplens._step_weights import check_step_weights
 from warplens.torch.inputs.batches import values_are_readable
 from warplens.torch.inputs.prior import CostWithPrior, PriorTerm
 
@@ -105,7 +101,7 @@ def check_names(
     band: Band | None = None,
 ) -> None:
     """Check all settings that need neither the number of features nor the values of a tensor."""
-    Settings.of(
+    AlignmentSettings.of(
         cost=bare_cost(cost),
         gamma=1.0,
         step_weights=(1.0, 1.0, 1.0),

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.autograd.saved_gradient import Solution
 from warplens.torch.autograd.second_derivative import CostSweeps
 from warplens.torch.backends.costs import cost_matrix, mapped_targets

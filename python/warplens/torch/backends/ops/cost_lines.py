@@ -14,7 +14,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.backends.costs import (
     SQUARED_COSTS,
     Mapped,
