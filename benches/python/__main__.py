@@ -50,9 +50,10 @@ def _say(line: str) -> None:
 def _main() -> None:
     options = _options()
     environment.set_threads(options.threads)
-    from . import exactness, kernels, long_pair, machine, memory, report, wrapper
-    from .race import race
-    from .roster import all_contenders
+    from . import machine, report
+    from .contenders.roster import all_contenders
+    from .measure import exactness, kernels, long_pair, memory, wrapper
+    from .measure.race import race
     from .workloads import all_workloads
 
     shrink, rounds = (QUICK_SHRINK, 3) if options.quick else (1, options.rounds)

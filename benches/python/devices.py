@@ -25,12 +25,13 @@ import torch
 
 from warplens.torch import SoftDTWLoss
 
-from . import machine, peers, report
-from .contenders import Task, UnsuitedError
-from .ctc import CtcTask
-from .race import Spread
-from .torch_task import TorchTask
-from .truth import Distance, distance, truth
+from . import machine, report
+from .contenders import peers
+from .contenders.contender import Task, UnsuitedError
+from .contenders.ctc import CtcTask
+from .contenders.torch_task import TorchTask
+from .measure.race import Spread
+from .measure.truth import Distance, distance, truth
 from .workloads import Workload
 
 Prepare = Callable[[Workload, torch.device], Task]

@@ -62,7 +62,7 @@ def bench(repository, monkeypatch):
 
 
 def test_what_is_wrong_is_not_timed(bench, monkeypatch):
-    from benches.python.torch_task import TorchTask
+    from benches.python.contenders.torch_task import TorchTask
 
     def prepare(workload, device):
         return TorchTask(workload, lambda x, y: x.sum((1, 2)) - y.sum((1, 2)), device)
@@ -159,7 +159,7 @@ class FakeTask:
         device.held += self.kept
 
     def result(self):
-        from benches.python.contenders import Result
+        from benches.python.contenders.contender import Result
 
         return Result(np.ones(1), [np.ones((1, 1))])
 

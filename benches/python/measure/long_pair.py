@@ -1,6 +1,6 @@
 """100 000 x 5 000 frames, D = 12: value and x_grad of one pair, in a process of its own, and what it took.
 
-    python -m benches.python.long_pair [--shrink 4]
+    python -m benches.python.measure.long_pair [--shrink 4]
 
 Nothing but NumPy and warplens is imported, so that the peak of the whole process says something.
 """
@@ -17,8 +17,8 @@ import numpy as np
 
 import warplens as wl
 
+from ..workloads import Workload
 from .memory import forget_peak, resident_and_peak
-from .workloads import Workload
 
 
 def run(shrink: int, threads: int) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import torch
 import warplens as wl
 from warplens.torch import SoftDTWLoss
 
-from .contenders import Contender, Result, Task
+from ..workloads import Workload
+from .contender import Contender, Result, Task
 from .torch_task import TorchTask
-from .workloads import Workload
 
 
 class _AlignMany:

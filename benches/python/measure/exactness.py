@@ -9,10 +9,10 @@ import torch
 
 import warplens as wl
 
-from .contenders import Contender, UnsuitedError
-from .peers import BY_COSTS, SoftDTW
+from ..contenders.contender import Contender, UnsuitedError
+from ..contenders.peers import BY_COSTS, SoftDTW
+from ..workloads import UNIT, Array, Workload
 from .race import check
-from .workloads import UNIT, Array, Workload
 
 GAMMAS = (0.01, 0.1, 1.0, 10.0, 100.0)
 

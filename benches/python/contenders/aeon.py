@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .contenders import Contender, Result, Task, UnsuitedError
-from .workloads import Workload
+from ..workloads import Workload
+from .contender import Contender, Result, Task, UnsuitedError
 
 
 class _Worker:

@@ -7,8 +7,8 @@ possible. Log-probabilities are its input, as predictions are that of soft DTW.
 import numpy as np
 import torch
 
-from .contenders import Contender, Result, Task
-from .workloads import Workload
+from ..workloads import Workload
+from .contender import Contender, Result, Task
 
 
 class CtcTask:

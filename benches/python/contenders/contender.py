@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .workloads import Workload
+from ..workloads import Workload
 
 
 class UnsuitedError(Exception):

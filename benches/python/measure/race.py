@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from .contenders import Contender, Task, UnsuitedError
-from .machine import available_memory
+from ..contenders.contender import Contender, Task, UnsuitedError
+from ..machine import available_memory
+from ..workloads import Workload
 from .truth import Distance, distance, truth
-from .workloads import Workload
 from .yardstick import Yardstick
 
 LEAST_SECONDS = 0.05

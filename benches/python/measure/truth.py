@@ -8,8 +8,8 @@ import numpy as np
 
 import warplens as wl
 
-from .contenders import Result
-from .workloads import Workload
+from ..contenders.contender import Result
+from ..workloads import Workload
 
 MOST_VALUE_ERROR = 1e-3
 MOST_GRADIENT_ERROR = 0.3

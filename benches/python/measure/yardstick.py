@@ -6,7 +6,7 @@ inner-product form need, and H Y, which the gradient needs. A fused kernel can g
 
 import torch
 
-from .workloads import Workload
+from ..workloads import Workload
 
 
 class Yardstick:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from .ours import NUMPY, OURS
+from ..contenders.ours import NUMPY, OURS
+from ..workloads import Workload
 from .race import race
-from .workloads import Workload
 
 
 def step_against_numpy(

@@ -14,9 +14,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .contenders import Contender, Task, UnsuitedError
+from ..workloads import Workload
+from .contender import Contender, Task, UnsuitedError
 from .torch_task import TorchTask
-from .workloads import Workload
 
 CostMatrix = Callable[[Tensor, Tensor], Tensor]
 """(B,N,D), (B,M,D) -> (B,N,M)"""

@@ -1,7 +1,7 @@
 """Everybody who computes the workloads."""
 
 from .aeon import aeon
-from .contenders import Contender
+from .contender import Contender
 from .ctc import CTC
 from .ours import OURS
 from .peers import PEERS

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .contenders import Result
-from .workloads import Workload
+from ..workloads import Workload
+from .contender import Result
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(B,N,D), (B,M,D) -> (B,)"""

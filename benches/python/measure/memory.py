@@ -1,6 +1,6 @@
 """The rise of the peak of memory during one call, in a fresh process.
 
-    python -m benches.python.memory WORKLOAD CONTENDER --threads 2 [--shrink 4]
+    python -m benches.python.measure.memory WORKLOAD CONTENDER --threads 2 [--shrink 4]
 
 Before the call the process has made the data and run a tiny version of the workload, so that libraries,
 compiled code and threads are there; what the call leaves (values, gradients) counts.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import environment
+from .. import environment
 
 
 def rise(workload: str, contender: str, threads: int, shrink: int) -> tuple[int | None, str]:
@@ -51,9 +51,9 @@ def _main() -> None:
     parser.add_argument("--shrink", type=int, default=1)
     options = parser.parse_args()
     environment.set_threads(options.threads)
+    from ..contenders.roster import all_contenders
+    from ..workloads import all_workloads
     from .race import warm_up
-    from .roster import all_contenders
-    from .workloads import all_workloads
 
     workload = all_workloads(options.shrink)[options.workload]
     contender = all_contenders()[options.contender]
