@@ -1,4 +1,4 @@
-"""Everybody who computes the workloads."""
+"""The list of all contenders."""
 
 from .aeon import aeon
 from .contender import Contender
@@ -8,6 +8,6 @@ from .peers import PEERS
 
 
 def all_contenders(aeon_python: str | None = None) -> dict[str, Contender]:
-    """By name, warplens first; aeon where the interpreter of its environment is given."""
+    """Return contenders by name, warplens first; aeon where the interpreter of its environment is given."""
     contenders = [OURS, *PEERS, *([aeon(aeon_python)] if aeon_python else []), CTC]
     return {contender.name: contender for contender in contenders}

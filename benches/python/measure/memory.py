@@ -17,7 +17,7 @@ from .. import environment
 
 
 def rise(workload: str, contender: str, threads: int, shrink: int) -> tuple[int | None, str]:
-    """Bytes, or None and what happened, from a process of its own."""
+    """Measure in a process of its own; return bytes, or None and the reason."""
     arguments = [workload, contender, "--threads", str(threads), "--shrink", str(shrink)]
     ended = subprocess.run(
         [sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False
@@ -30,14 +30,14 @@ def rise(workload: str, contender: str, threads: int, shrink: int) -> tuple[int 
 
 
 def resident_and_peak() -> tuple[int, int]:
-    """VmRSS and VmHWM of this process, in bytes."""
+    """Return VmRSS and VmHWM of this process, in bytes."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     resident, peak = (1024 * int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM"))
     return resident, peak
 
 
 def forget_peak() -> int:
-    """Gives freed memory back, sets the peak to what is resident, and returns that."""
+    """Return freed memory to the system, set the peak to what is resident, and return that."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     return resident_and_peak()[0]

@@ -1,4 +1,4 @@
-"""What PyTorch adds: a training step of the loss beside the NumPy call that does the same work."""
+"""The cost of PyTorch: a training step of the loss beside the NumPy call that does the same work."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from .race import race
 def step_against_numpy(
     workload: Workload, rounds: int, progress: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """Median seconds of forward and backward, of `align_many`, and their ratio; None where one is wrong."""
+    """Return median seconds of a step, of `align_many`, and their ratio; None where one is wrong."""
     _, (step, call) = race(workload, [OURS, NUMPY], rounds, progress)
     if step.seconds is None or call.seconds is None:
         return None
