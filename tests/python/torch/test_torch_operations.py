@@ -31,47 +31,6 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(recursion, "_KEPT_CELLS", 0)
 
 
-def work(N, M, *, backward, **settings):
-    x, y = on_meta(2, N, M, 3, x=backward)
-    with Watched((x, y)) as watched:
-        loss = wlt.soft_dtw_loss(x, y, backend="ops", **settings)
-        if backward:
-            loss.backward()
-    return watched.work
-
-
-LONGER = (64, 256, 1024)
-
-
-TALL = (64, 8), (1024, 8)
-WIDE = (8, 64), (8, 1024)
-
-
-@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30), wl.Itakura(100.0)])
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("on_device", [False, True])
-def test_work_is_a_few_operations_a_line_however_long_the_lines_are(on_device, backward, band):
-    settings = {"band": band, "backward": backward}
-    if on_device:
-        settings["gamma"] = torch.tensor(0.5, dtype=torch.float64, device="meta")
-    # 14 operations forward, where the device chooses both limits and the choice, and 8 back.
-    of_line = 14 + 8 * on_device + 8 * backward
-    tall, wide = ([work(*shape, **settings) for shape in shapes] for shapes in (TALL, WIDE))
-    for found in (tall, wide):
-        assert found[0] == found[1] <= of_line * 8 + 450
-    assert work(64, 24, **settings) == tall[0] + of_line * 16
-
-
-@pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30)])
-def test_work_is_so_also_where_memory_is_for_one_line_alone(band, backward):
-    """Then all that is done for a block of lines at once is done for each, and again on the way back."""
-    for S in (8, 24):
-        found = [work(L, S, backward=backward, band=band) for L in (64, 1024)]
-        assert found[0] == found[1] <= (190 if backward else 70) * S + 300
-
-
 @pytest.mark.parametrize("cost", COSTS)
 def test_nothing_waits_for_the_device(cost):
     for band in (None, wl.SakoeChiba(3), wl.Itakura(2.0)):
