@@ -37,6 +37,7 @@ def folder(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["analyze", "sweep"])
 def test_an_item_that_never_comes_fails_and_the_others_are_done(tmp_path, folder, command):
     out = tmp_path / "out"

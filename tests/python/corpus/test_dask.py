@@ -51,6 +51,7 @@ def test_a_cluster_gives_the_same_bytes_as_this_machine(tmp_path, corpus, schedu
     assert all(outcome.reused for outcome in again.outcomes if outcome.error is None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "work_of"), [(analyze, ItemWork), (sweep, SweepWork)])
 def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, corpus, scheduler, run, work_of):
     out = tmp_path / "out"

@@ -86,7 +86,9 @@ def test_a_process_killed_from_outside_costs_nothing(tmp_path):
     assert not any(isinstance(result, str) for _, result in results)
 
 
-@pytest.mark.parametrize(("count", "processes"), [(40, 2), (3, 2), (1, 1)])
+@pytest.mark.parametrize(
+    ("count", "processes"), [pytest.param(40, 2, marks=pytest.mark.slow), (3, 2), (1, 1)]
+)
 def test_an_item_that_hangs_costs_itself_alone(tmp_path, count, processes):
     hanging = frozenset(f"{i:03}" for i in (0, 7, 8, 39) if i < count)
     work = Work(tmp_path, hanging=hanging, raising=frozenset({"001"}), killed_once=frozenset({"002"}))

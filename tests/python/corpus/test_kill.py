@@ -99,6 +99,7 @@ def leftovers(out):
     return list(out.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_after_kill_9_the_next_run_gives_the_bytes_of_an_undisturbed_one(tmp_path, corpus, command, halted):
     out = tmp_path / "out"
     run, workers = halted

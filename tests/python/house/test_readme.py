@@ -30,6 +30,7 @@ def commands(text):
     return [shlex.split(line, comments=True) for block in blocks(text, "sh") for line in block.splitlines()]
 
 
+@pytest.mark.slow
 def test_snippets_and_commands_run(readme, tmp_path):
     """Every Python block in order, then every call of the command, in one empty folder."""
     pytest.importorskip("torch")

@@ -31,6 +31,7 @@ def history(folder):
     return np.loadtxt(folder / "history.csv", delimiter=",", skiprows=1)
 
 
+@pytest.mark.slow
 def test_every_stage_runs_and_what_is_done_is_not_done_again(study, tmp_path, monkeypatch):
     (tmp_path / "smoke.md").write_text("Tones are *easy*.\n")
     # Processes of the cells find the package as this one does.

@@ -5,12 +5,11 @@ A line is cut into blocks of 4 and the shorter axis into segments of 2, so that 
 
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from batches_of_pairs import random_batch
 from oracles.costs import COSTS
-from triton.runtime import interpreter
+from test_compiled_code_guards import replace_scans
 
 import warplens as wl
 import warplens.torch as wlt
@@ -33,25 +32,9 @@ def scans_one_by_one():
 
 @pytest.fixture(autouse=True)
 def scans_by_doubling(request, monkeypatch):
-    """Scan in an order that only an associative join allows, and in less time than one by one."""
-    if "scans_one_by_one" in request.fixturenames:
-        return
-
-    def scan(self, tensors):
-        arrays, dtypes = [t.handle.data for t in tensors], [t.dtype for t in tensors]
-        shift = 1
-        while shift < arrays[0].size:
-            pairs = [*((np.roll(a, shift), d) for a, d in zip(arrays, dtypes, strict=True))]
-            pairs += zip(arrays, dtypes, strict=True)
-            joined = self.combine_fn.fn(*(self.to_tensor(array, dtype) for array, dtype in pairs))
-            arrays = [
-                np.concatenate([a[:shift], j.handle.data[shift:]])
-                for a, j in zip(arrays, joined, strict=True)
-            ]
-            shift *= 2
-        return [self.to_tensor(a, d) for a, d in zip(arrays, dtypes, strict=True)]
-
-    monkeypatch.setattr(interpreter.ScanOps, "generic_scan", scan)
+    """Scans in an order that only an associative join allows, and in less time than one by one."""
+    if "scans_one_by_one" not in request.fixturenames:
+        replace_scans(monkeypatch)
 
 
 def solved(function, tensors, backend, *, gamma=1.0, weights=WEIGHTS[0], **settings):

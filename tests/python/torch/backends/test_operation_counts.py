@@ -9,7 +9,6 @@ from oracles.costs import COSTS
 
 import warplens as wl
 import warplens.torch as wlt
-from warplens.torch.backends.ops import grid, recursion
 from warplens.torch.library_operators import solve_pairs
 
 
@@ -23,53 +22,6 @@ def watch(x, y, *lengths, gamma=1.0, **settings):
     with Watched((x, y)) as watched:
         wlt.soft_dtw_loss(x, y, *lengths, gamma=gamma, backend="ops", **settings).backward()
     return watched
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(grid, "_CELLS_AT_ONCE", 0)
-    monkeypatch.setattr(recursion, "_KEPT_CELLS", 0)
-
-
-def work(N, M, *, backward, **settings):
-    x, y = on_meta(2, N, M, 3, x=backward)
-    with Watched((x, y)) as watched:
-        loss = wlt.soft_dtw_loss(x, y, backend="ops", **settings)
-        if backward:
-            loss.backward()
-    return watched.work
-
-
-LONGER = (64, 256, 1024)
-
-
-TALL = (64, 8), (1024, 8)
-WIDE = (8, 64), (8, 1024)
-
-
-@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30), wl.Itakura(100.0)])
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("on_device", [False, True])
-def test_work_is_a_few_operations_a_line_however_long_the_lines_are(on_device, backward, band):
-    settings = {"band": band, "backward": backward}
-    if on_device:
-        settings["gamma"] = torch.tensor(0.5, dtype=torch.float64, device="meta")
-    # 14 operations forward, where the device chooses both limits and the choice, and 8 back.
-    of_line = 14 + 8 * on_device + 8 * backward
-    tall, wide = ([work(*shape, **settings) for shape in shapes] for shapes in (TALL, WIDE))
-    for result in (tall, wide):
-        assert result[0] == result[1] <= of_line * 8 + 450
-    assert work(64, 24, **settings) == tall[0] + of_line * 16
-
-
-@pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30)])
-def test_work_is_so_also_where_memory_is_for_one_line_alone(band, backward):
-    """Then the work for a block of lines is done for each line, and once more on the way back."""
-    for S in (8, 24):
-        result = [work(L, S, backward=backward, band=band) for L in (64, 1024)]
-        assert result[0] == result[1] <= (190 if backward else 70) * S + 300
 
 
 @pytest.mark.parametrize("cost", COSTS)

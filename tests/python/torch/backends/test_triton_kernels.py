@@ -14,6 +14,7 @@ from triton_present import needs_triton
 import warplens.torch as wlt
 
 
+@pytest.mark.slow
 @needs_triton
 def test_interpreted_kernels():
     tests = pathlib.Path(__file__).with_name("interpreted_triton.py")

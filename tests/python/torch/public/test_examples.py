@@ -2,6 +2,8 @@
 
 import importlib.util
 
+import pytest
+
 
 def example_named(name, repository):
     specification = importlib.util.spec_from_file_location(name, repository / "examples" / f"{name}.py")
@@ -10,6 +12,7 @@ def example_named(name, repository):
     return example
 
 
+@pytest.mark.slow
 def test_gamma_falls_by_the_targets_and_the_network_learns(repository):
     example = example_named("train_by_targets", repository)
     for seed in (20, 21):  # not of those that the README tells of

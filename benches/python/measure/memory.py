@@ -1,6 +1,6 @@
 """The rise of the peak of memory during one call, in a fresh process.
 
-    python -m benches.python.memory WORKLOAD CONTENDER --threads 2 [--shrink 4]
+    python -m benches.python.measure.memory WORKLOAD CONTENDER --threads 2 [--shrink 4]
 
 Before the call the process has made the data and run a tiny version of the workload, so that libraries,
 compiled code and threads are there; what the call leaves (values, gradients) counts.
@@ -13,11 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import environment
+from .. import environment
 
 
 def rise(workload: str, contender: str, threads: int, shrink: int) -> tuple[int | None, str]:
-    """Bytes, or None and what happened, from a process of its own."""
+    """Measure in a process of its own; return bytes, or None and the reason."""
     arguments = [workload, contender, "--threads", str(threads), "--shrink", str(shrink)]
     ended = subprocess.run(
         [sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False
@@ -30,14 +30,14 @@ def rise(workload: str, contender: str, threads: int, shrink: int) -> tuple[int 
 
 
 def resident_and_peak() -> tuple[int, int]:
-    """VmRSS and VmHWM of this process, in bytes."""
+    """Return VmRSS and VmHWM of this process, in bytes."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     resident, peak = (1024 * int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM"))
     return resident, peak
 
 
 def forget_peak() -> int:
-    """Gives freed memory back, sets the peak to what is resident, and returns that."""
+    """Return freed memory to the system, set the peak to what is resident, and return that."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     return resident_and_peak()[0]
@@ -51,9 +51,9 @@ def _main() -> None:
     parser.add_argument("--shrink", type=int, default=1)
     options = parser.parse_args()
     environment.set_threads(options.threads)
+    from ..contenders.roster import all_contenders
+    from ..workloads import all_workloads
     from .race import warm_up
-    from .roster import all_contenders
-    from .workloads import all_workloads
 
     workload = all_workloads(options.shrink)[options.workload]
     contender = all_contenders()[options.contender]

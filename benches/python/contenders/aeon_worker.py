@@ -1,4 +1,4 @@
-"""Runs in the environment of aeon: reads pairs once, then computes all of them for every line on stdin."""
+"""Worker in the environment of aeon: reads pairs once, then computes all of them for every line on stdin."""
 
 import json
 import sys

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .contenders import Contender, Result, Task, UnsuitedError
-from .workloads import Workload
+from ..workloads import Workload
+from .contender import Contender, Result, Task, UnsuitedError
 
 
 class _Worker:
@@ -58,5 +58,5 @@ def _prepare(python: str, workload: Workload) -> Task:
 
 
 def aeon(python: str) -> Contender:
-    """`aeon.distances.soft_dtw_distance`, pair by pair on one thread, by the interpreter `python`."""
+    """Return aeon's `soft_dtw_distance`, pair by pair on one thread, run by the interpreter `python`."""
     return Contender("aeon (one thread)", "aeon", partial(_prepare, python))

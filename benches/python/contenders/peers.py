@@ -14,9 +14,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .contenders import Contender, Task, UnsuitedError
+from ..workloads import Workload
+from .contender import Contender, Task, UnsuitedError
 from .torch_task import TorchTask
-from .workloads import Workload
 
 CostMatrix = Callable[[Tensor, Tensor], Tensor]
 """(B,N,D), (B,M,D) -> (B,N,M)"""
@@ -25,19 +25,19 @@ SoftDTW = Callable[[Tensor, Tensor, float, CostMatrix | None], Tensor]
 
 
 def pysdtw(x: Tensor, y: Tensor, gamma: float, cost: CostMatrix | None) -> Tensor:
-    """Numba on float64, threads over pairs; its own cost is a matrix product."""
+    """Call pysdtw: Numba on float64, threads over pairs; its own cost is a matrix product."""
     from pysdtw import SoftDTW
 
     return SoftDTW(gamma, cost, use_cuda=False)(x, y)
 
 
 def maghoumi(x: Tensor, y: Tensor, gamma: float, cost: CostMatrix | None) -> Tensor:
-    """Numba, on the CPU in float64, threads over pairs; its own cost is made in (B,N,M,D) entries."""
+    """Call Maghoumi's code: Numba, on the CPU in float64; its own cost is made in (B,N,M,D) entries."""
     return _dtw_loss_functions("mag", x, y, {"gamma": gamma, "use_cuda": x.is_cuda, "dist_func": cost})
 
 
 def bgu(x: Tensor, y: Tensor, gamma: float, cost: CostMatrix | None) -> Tensor:
-    """Numba on float32, threads over pairs; its own cost is a matrix product."""
+    """Call BGU's code: Numba on float32, threads over pairs; its own cost is a matrix product."""
     if cost is None:
         return _dtw_loss_functions("ron", x, y, {"gamma": gamma})
     from dtw_loss_functions.soft_dtw_implementations.soft_dtw_cuda_ron.autograd import SoftDTWAutograd
@@ -52,7 +52,7 @@ def _dtw_loss_functions(implementation: str, x: Tensor, y: Tensor, settings: dic
 
 
 def tslearn(x: Tensor, y: Tensor, gamma: float, cost: CostMatrix | None) -> Tensor:
-    """Numba on float32, threads over pairs; its own cost is made in (B,N,M,D) entries."""
+    """Call tslearn: Numba on float32, threads over pairs; its own cost is made in (B,N,M,D) entries."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of optional parts that are not installed
         from tslearn.metrics import SoftDTWLossPyTorch
@@ -61,17 +61,17 @@ def tslearn(x: Tensor, y: Tensor, gamma: float, cost: CostMatrix | None) -> Tens
 
 
 def squared_distance_by_product(x: Tensor, y: Tensor) -> Tensor:
-    """|x|^2 + |y|^2 - 2 x y^T."""
+    """Return |x|^2 + |y|^2 - 2 x y^T."""
     return (x**2).sum(-1)[:, :, None] + (y**2).sum(-1)[:, None, :] - 2.0 * x @ y.mT
 
 
 def bce_by_product(x: Tensor, y: Tensor) -> Tensor:
-    """-log x y^T - log(1-x) (1-y)^T."""
+    """Return -log x y^T - log(1-x) (1-y)^T."""
     return -(x.log() @ y.mT) - torch.log1p(-x) @ (1.0 - y).mT
 
 
 def bce_logits_by_product(x: Tensor, y: Tensor) -> Tensor:
-    """softplus(x) - x y^T."""
+    """Return softplus(x) - x y^T."""
     return torch.nn.functional.softplus(x).sum(-1)[:, :, None] - x @ y.mT
 
 
@@ -94,29 +94,29 @@ def _prepare_by_product(peer: SoftDTW, workload: Workload) -> Task:
 
 
 def _cells(workload: Workload) -> int:
-    """What is in memory at once of (B,N,M)."""
+    """Return how many of the (B,N,M) cells are in memory at once."""
     sizes = [n * m for n, m in workload.sizes]
     return max(sizes) if workload.is_ragged else sum(sizes)
 
 
 def _matrices(workload: Workload) -> int:
-    """A few matrices of float64."""
+    """Estimate the bytes of a few float64 matrices of the cells."""
     return 60 * _cells(workload)
 
 
 def _entries(workload: Workload) -> int:
-    """(B,N,M,D): the difference, its square, and their gradients."""
+    """Estimate the bytes of (B,N,M,D) entries: the difference, its square, and their gradients."""
     return 4 * 4 * _cells(workload) * workload.features
 
 
 def _prepare(peer: SoftDTW, workload: Workload) -> Task:
-    """Its own cost where it has it: that is a matrix product."""
+    """Prepare a peer whose own cost is a matrix product; other costs are given to it as one."""
     prepare = _prepare_as_shipped if workload.cost == "sqeuclidean" else _prepare_by_product
     return prepare(peer, workload)
 
 
 def _both_ways(name: str, distribution: str, peer: SoftDTW) -> list[Contender]:
-    """With its own cost, made entry by entry, and with a cost given as a matrix product."""
+    """Return a peer with its own cost, made entry by entry, and with a cost given as a matrix product."""
     shipped, product = partial(_prepare_as_shipped, peer), partial(_prepare_by_product, peer)
     return [
         Contender(name, distribution, shipped, bytes_needed=_entries),
@@ -132,4 +132,4 @@ PEERS = [
 ]
 
 BY_COSTS: dict[str, SoftDTW] = {"pysdtw": pysdtw, "BGU": bgu, "Maghoumi": maghoumi, "tslearn": tslearn}
-"""Those that take a cost matrix."""
+"""Peers that take a cost matrix."""

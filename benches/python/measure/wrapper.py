@@ -1,17 +1,17 @@
-"""What PyTorch adds: a training step of the loss beside the NumPy call that does the same work."""
+"""The cost of PyTorch: a training step of the loss beside the NumPy call that does the same work."""
 
 from collections.abc import Callable
 from typing import Any
 
-from .ours import NUMPY, OURS
+from ..contenders.ours import NUMPY, OURS
+from ..workloads import Workload
 from .race import race
-from .workloads import Workload
 
 
 def step_against_numpy(
     workload: Workload, rounds: int, progress: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """Median seconds of forward and backward, of `align_many`, and their ratio; None where one is wrong."""
+    """Return median seconds of a step, of `align_many`, and their ratio; None where one is wrong."""
     _, (step, call) = race(workload, [OURS, NUMPY], rounds, progress)
     if step.seconds is None or call.seconds is None:
         return None

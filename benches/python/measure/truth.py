@@ -1,4 +1,4 @@
-"""Float64 results, and how far a float32 result is from them."""
+"""Float64 results, and the distance of a float32 result from them."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,8 +8,8 @@ import numpy as np
 
 import warplens as wl
 
-from .contenders import Result
-from .workloads import Workload
+from ..contenders.contender import Result
+from ..workloads import Workload
 
 MOST_VALUE_ERROR = 1e-3
 MOST_GRADIENT_ERROR = 0.3
@@ -27,19 +27,19 @@ class Distance:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether this is more than rounding."""
+        """True where this is more than rounding."""
         right = self.value <= MOST_VALUE_ERROR and (self.gradient or 0.0) <= MOST_GRADIENT_ERROR
         return not right  # NaN is wrong
 
     @property
     def is_inexact(self) -> bool:
-        """Whether rounding shows in training."""
+        """True where rounding shows in training."""
         return (self.gradient or 0.0) > INEXACT_GRADIENT_ERROR
 
 
 @cache
 def truth(workload: Workload) -> Result:
-    """The workload in float64, from the same float32 data."""
+    """Compute the workload in float64, from the same float32 data."""
     xs, ys = ([side.astype(np.float64) for side in sides] for sides in workload.data)
     settings: dict[str, Any] = {
         "cost": workload.cost,
@@ -48,12 +48,12 @@ def truth(workload: Workload) -> Result:
     }
     if not workload.wants_gradient:
         return Result(np.array([wl.soft_dtw(x, y, **settings) for x, y in zip(xs, ys, strict=True)]), None)
-    found = wl.align_many(xs, ys, **settings)
-    return Result(np.array([pair.value for pair in found]), [pair.x_grad for pair in found])
+    result = wl.align_many(xs, ys, **settings)
+    return Result(np.array([pair.value for pair in result]), [pair.x_grad for pair in result])
 
 
 def distance(result: Result, expected: Result) -> Distance:
-    """How far a result is from another."""
+    """Return the distance of a result from another."""
     values = np.abs(result.values - expected.values) / np.maximum(1.0, np.abs(expected.values))
     if result.x_grads is None or expected.x_grads is None:
         return Distance(float(values.max()), None)

@@ -1,8 +1,8 @@
-"""100 000 x 5 000 frames, D = 12: value and x_grad of one pair, in a process of its own, and what it took.
+"""One pair of 100 000 x 5 000 frames, D = 12: time, memory and errors of value and x_grad.
 
-    python -m benches.python.long_pair [--shrink 4]
+    python -m benches.python.measure.long_pair [--shrink 4]
 
-Nothing but NumPy and warplens is imported, so that the peak of the whole process says something.
+It runs in a process that imports NumPy and warplens alone, so that the peak of the process is theirs.
 """
 
 import argparse
@@ -17,12 +17,12 @@ import numpy as np
 
 import warplens as wl
 
+from ..workloads import Workload
 from .memory import forget_peak, resident_and_peak
-from .workloads import Workload
 
 
 def run(shrink: int, threads: int) -> dict[str, Any]:
-    """The outcome of a fresh process."""
+    """Measure the pair in a fresh process and return the outcome."""
     ended = subprocess.run(
         [sys.executable, "-m", __name__, "--shrink", str(shrink), "--threads", str(threads)],
         capture_output=True,
@@ -46,17 +46,17 @@ def _main() -> None:
     wl.align(small_x, small_y, cost="sqeuclidean")
     before = forget_peak()
     start = time.perf_counter()
-    found = wl.align(x, y, cost="sqeuclidean")
+    result = wl.align(x, y, cost="sqeuclidean")
     seconds = time.perf_counter() - start
     peak = resident_and_peak()[1]
     exact = wl.align(x.astype(np.float64), y.astype(np.float64), cost="sqeuclidean")
-    off = found.x_grad.astype(np.float64) - exact.x_grad
+    off = result.x_grad.astype(np.float64) - exact.x_grad
     outcome = {
         "size": workload.shape_text,
         "seconds": seconds,
         "extra_bytes": peak - before,
         "process_bytes": peak,
-        "value_error": abs(found.value - exact.value) / abs(exact.value),
+        "value_error": abs(result.value - exact.value) / abs(exact.value),
         "gradient_error": float(np.linalg.norm(off) / np.linalg.norm(exact.x_grad)),
     }
     print(json.dumps(outcome))

@@ -1,4 +1,4 @@
-"""How exact float32 is: against float64 results from the same float32 numbers."""
+"""Errors of float32: distances from float64 results of the same float32 numbers."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -9,10 +9,10 @@ import torch
 
 import warplens as wl
 
-from .contenders import Contender, UnsuitedError
-from .peers import BY_COSTS, SoftDTW
+from ..contenders.contender import Contender, UnsuitedError
+from ..contenders.peers import BY_COSTS, SoftDTW
+from ..workloads import UNIT, Array, Workload
 from .race import check
-from .workloads import UNIT, Array, Workload
 
 GAMMAS = (0.01, 0.1, 1.0, 10.0, 100.0)
 
@@ -20,7 +20,7 @@ GAMMAS = (0.01, 0.1, 1.0, 10.0, 100.0)
 def gradient_errors(
     contenders: Iterable[Contender], shrink: int, progress: Callable[[str], None]
 ) -> dict[str, dict[str, float | None]]:
-    """|dX - dX64| / |dX64|, squared Euclidean, N(0,1), 512 x 512 x 64: by case, then by contender.
+    """Return |dX - dX64| / |dX64|, squared Euclidean, N(0,1), 512 x 512 x 64: by case, then by contender.
 
     The last case has an offset of 10 common to both sequences and noise of 0.1: there
     |x|^2 + |y|^2 - 2 x y cancels.
@@ -44,7 +44,7 @@ def gradient_errors(
 
 
 def alignment_errors(shrink: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """E(1,1), which must be 1, and the largest |H - H64|, from a float32 cost matrix; gamma .01 to 100.
+    """Return |E(1,1) - 1| and the largest |H - H64| from a float32 cost matrix; gamma .01 to 100.
 
     Peers give E as the gradient of their value in the cost matrix, with unit weights; their |E(1,1) - 1|
     stands beside ours.
@@ -75,7 +75,7 @@ def alignment_errors(shrink: int, progress: Callable[[str], None]) -> list[dict[
 
 
 def squared_distances(n: int, m: int, features: int) -> Array:
-    """Of N(0,1) sequences, computed in float64, rounded to float32."""
+    """Return squared distances of N(0,1) sequences, computed in float64, rounded to float32."""
     random = np.random.default_rng(9)
     x, y = random.standard_normal((n, features)), random.standard_normal((m, features))
     squares = np.square(x).sum(1)[:, None] + np.square(y).sum(1)[None, :] - 2.0 * x @ y.T
@@ -83,7 +83,7 @@ def squared_distances(n: int, m: int, features: int) -> Array:
 
 
 def _first_visit(peer: SoftDTW, costs: Array, gamma: float) -> float | None:
-    """E(1,1) of a peer, None where it is not installed."""
+    """Return E(1,1) of a peer, None where it is not installed."""
     C = torch.from_numpy(costs)[None].clone().requires_grad_()
     n, m = costs.shape
     try:
@@ -95,7 +95,7 @@ def _first_visit(peer: SoftDTW, costs: Array, gamma: float) -> float | None:
 
 
 def offset_error(shrink: int) -> float:
-    """Relative change of the float32 MSE value when both sequences are moved by 1000."""
+    """Return the relative change of the float32 MSE value when both sequences are moved by 1000."""
     workload = Workload("offset", ((512 // shrink, 512 // shrink),), 64, "mse", seed=8)
     (x,), (y,) = workload.data
     far = np.float32(1000.0)

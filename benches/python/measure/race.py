@@ -1,4 +1,4 @@
-"""Checks results, then times them in rounds: yardstick, warplens, peer after peer, and again.
+"""Timing in rounds, after a check of the results: yardstick, warplens, peer after peer, and again.
 
 Only runs of one round are compared, so that what slows the machine for a while slows all alike.
 """
@@ -9,24 +9,24 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from .contenders import Contender, Task, UnsuitedError
-from .machine import available_memory
+from ..contenders.contender import Contender, Task, UnsuitedError
+from ..machine import available_memory
+from ..workloads import Workload
 from .truth import Distance, distance, truth
-from .workloads import Workload
 from .yardstick import Yardstick
 
 LEAST_SECONDS = 0.05
-"""A measurement repeats a shorter call and takes the mean."""
+"""Shorter calls are repeated, and a measurement is their mean."""
 MOST_REPEATS = 200
 SETTLE_SECONDS = 0.01
-"""Idle threads of one library may spin for a while before they sleep; the next one need not pay for that."""
+"""A pause before each call: idle threads of the library before may spin for a while until they sleep."""
 ROUNDS_OF_SLOW_CALLS = [(8.0, 1), (2.0, 2), (0.8, 3)]
-"""Calls of more seconds than the first number run in as many rounds as the second."""
+"""(seconds, rounds): calls that take longer than `seconds` run in only so many rounds."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Over rounds."""
+    """Median, least and most over rounds."""
 
     median: float
     least: float
@@ -34,13 +34,13 @@ class Spread:
 
     @classmethod
     def of(cls, values: list[float]) -> "Spread":
-        """Of at least one value."""
+        """Return the spread of one value or more."""
         return cls(statistics.median(values), min(values), max(values))
 
 
 @dataclass
 class Row:
-    """What is known of one contender on one workload."""
+    """Results of one contender on one workload."""
 
     name: str
     note: str = ""
@@ -64,7 +64,7 @@ class _Runner:
 def race(
     workload: Workload, contenders: Iterable[Contender], rounds: int, progress: Callable[[str], None]
 ) -> tuple[Spread, list[Row]]:
-    """Seconds of the yardstick, and a row for each contender with its ratios to it."""
+    """Return the seconds of the yardstick, and a row for each contender with its ratios to it."""
     yardstick = _runner(Row("yardstick"), Yardstick(workload).call, rounds)
     rows, runners = [], []
     for contender in contenders:
@@ -90,7 +90,11 @@ def race(
 
 
 def check(contender: Contender, workload: Workload) -> tuple[Row, Task | None]:
-    """Runs once; a task comes back only if its result is right. Raises `UnsuitedError`."""
+    """Run a contender once and return its task, or None where the result is wrong.
+
+    Raises:
+        UnsuitedError: The contender cannot compute the workload.
+    """
     row = Row(contender.name)
     solved = contender.solves(workload)
     needed = contender.bytes_needed(workload)
@@ -128,7 +132,7 @@ def check(contender: Contender, workload: Workload) -> tuple[Row, Task | None]:
 
 
 def warm_up(contender: Contender, workload: Workload) -> None:
-    """Compiles what is compiled at first use, and starts threads, on a tiny version of the workload."""
+    """Run a tiny version of the workload, so that code is compiled and threads are started."""
     sizes = ((9, 8), (7, 5)) if workload.is_ragged else ((9, 8),) * 2
     contender.prepare(contender.solves(replace(workload, sizes=sizes))).call()
 

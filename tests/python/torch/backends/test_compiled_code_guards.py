@@ -1,15 +1,29 @@
-"""Laws of the compiled kernels that read Triton's private parts and the code that it writes.
+"""What compilers, Triton and PyTorch are seen to do, as of the pinned versions: guards, not laws.
 
-Each says what it guards; a release of Triton may break one without breaking the backend.
+A result can be right while one of these fails. Then a version has changed what it made of the same code, or
+the code has become dearer: look at what the test guards, and change the number if that is all there is.
+
+| test | what it guards |
+|---|---|
+| kernels do not spill | registers: a kernel that spills is several times slower |
+| threads read behind a barrier | what one thread stores and another loads, within a block |
+| many lengths compile few kernels | minutes of compilation in the first epoch |
+| ahead of time as at a launch | figures in `benches/record`, of kernels compiled ahead of time |
+| operations of a line | launches: on a GPU, small operations take the time of their launch |
+| private names of Triton | what this file and the interpreted tests reach into |
 """
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from batches_of_pairs import random_batch
+from operations_watched import Watched
 from triton_present import needs_triton
 
+import warplens as wl
+import warplens.torch as wlt
 from warplens.torch.backends.triton import backend as triton_backend
 from warplens.torch.backends.triton.backend import TritonBackend
 from warplens.torch.backends.triton.plan import plan
@@ -118,3 +132,79 @@ def test_what_is_compiled_ahead_of_time_is_what_a_launch_compiles(compilations):
         assert ahead.signature == signature
         assert ahead.constants == constants
         assert ahead.attrs == {path: result for path, result in attributes.items() if result}
+
+
+def on_meta(B, N, M, D, *, needs_gradient):
+    x = torch.empty(B, N, D, device="meta").requires_grad_(needs_gradient)
+    return x, torch.empty(B, M, D, device="meta")
+
+
+def work(N, M, *, backward, **settings):
+    x, y = on_meta(2, N, M, 3, needs_gradient=backward)
+    with Watched((x, y)) as watched:
+        loss = wlt.soft_dtw_loss(x, y, backend="ops", **settings)
+        if backward:
+            loss.backward()
+    return watched.work
+
+
+TALL = (64, 8), (1024, 8)
+WIDE = (8, 64), (8, 1024)
+
+
+@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30), wl.Itakura(100.0)])
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("on_device", [False, True])
+def test_work_is_a_few_operations_a_line_however_long_the_lines_are(on_device, backward, band):
+    settings = {"band": band, "backward": backward}
+    if on_device:
+        settings["gamma"] = torch.tensor(0.5, dtype=torch.float64, device="meta")
+    # 14 operations forward, where the device chooses both limits and the choice, and 8 back.
+    of_line = 14 + 8 * on_device + 8 * backward
+    tall, wide = ([work(*shape, **settings) for shape in shapes] for shapes in (TALL, WIDE))
+    for result in (tall, wide):
+        assert result[0] == result[1] <= of_line * 8 + 450
+    assert work(64, 24, **settings) == tall[0] + of_line * 16
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("band", [None, wl.SakoeChiba(30)])
+def test_work_is_so_also_where_memory_is_for_one_line_alone(band, backward):
+    """Then all that is done for a block of lines at once is done for each, and again on the way back."""
+    for S in (8, 24):
+        result = [work(L, S, backward=backward, band=band) for L in (64, 1024)]
+        assert result[0] == result[1] <= (190 if backward else 70) * S + 300
+
+
+def replace_scans(monkeypatch):
+    """Have Triton's interpreter scan by doubling."""
+    from triton.runtime import interpreter
+
+    def scan(self, tensors):
+        arrays, dtypes = [t.handle.data for t in tensors], [t.dtype for t in tensors]
+        shift = 1
+        while shift < arrays[0].size:
+            pairs = [*((np.roll(a, shift), d) for a, d in zip(arrays, dtypes, strict=True))]
+            pairs += zip(arrays, dtypes, strict=True)
+            joined = self.combine_fn.fn(*(self.to_tensor(array, dtype) for array, dtype in pairs))
+            arrays = [
+                np.concatenate([a[:shift], j.handle.data[shift:]])
+                for a, j in zip(arrays, joined, strict=True)
+            ]
+            shift *= 2
+        return [self.to_tensor(a, d) for a, d in zip(arrays, dtypes, strict=True)]
+
+    monkeypatch.setattr(interpreter.ScanOps, "generic_scan", scan)
+
+
+@needs_triton
+def test_private_names_of_triton_are_there():
+    from triton.runtime import driver, interpreter, jit
+
+    from warplens.torch.backends.triton import sweeps as triton_sweeps
+
+    assert hasattr(driver, "_active")  # the driver of a device, replaced by one that only tells a target
+    assert callable(jit.JITFunction._do_compile)  # what a launch compiles
+    assert hasattr(triton_sweeps.visit_lines, "device_caches")  # forgets what was compiled for that driver
+    assert callable(interpreter.ScanOps.generic_scan)  # scans, in the interpreted tests

@@ -1,4 +1,4 @@
-"""The yardstick: what any implementation that holds its cells in memory does at the least.
+"""The yardstick: the least work of an implementation that holds its cells in memory.
 
 One `torch.exp` over the (B,N,M) cells into a ready output, and the batched products X Y^T, which costs in
 inner-product form need, and H Y, which the gradient needs. A fused kernel can go under it.
@@ -6,7 +6,7 @@ inner-product form need, and H Y, which the gradient needs. A fused kernel can g
 
 import torch
 
-from .workloads import Workload
+from ..workloads import Workload
 
 
 class Yardstick:
@@ -28,7 +28,7 @@ class Yardstick:
             )
 
     def call(self) -> None:
-        """One exp a cell and two products."""
+        """Compute one exp a cell and two products."""
         for x, y, cells, factors, costs, gradient in self._batches:
             torch.exp(cells, out=factors)
             torch.bmm(x, y.mT, out=costs)

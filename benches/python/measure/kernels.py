@@ -1,4 +1,4 @@
-"""What `cargo bench` found: nanoseconds a cell, one thread."""
+"""Results of `cargo bench`: nanoseconds a cell, one thread."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """All benchmarks under the folder that criterion writes, by name."""
+    """Read all benchmarks in the folder that criterion writes, by name."""
     rows = []
     for path in sorted(folder.rglob("new/estimates.json")):
         estimates = json.loads(path.read_text())

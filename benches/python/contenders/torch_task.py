@@ -1,4 +1,4 @@
-"""Tasks of losses for PyTorch."""
+"""Tasks that call a loss for PyTorch."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .contenders import Result
-from .workloads import Workload
+from ..workloads import Workload
+from .contender import Result
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(B,N,D), (B,M,D) -> (B,)"""
@@ -30,7 +30,7 @@ class TorchTask:
         self._values: list[Tensor] = []
 
     def call(self) -> None:
-        """Computes values and, where wanted, gradients."""
+        """Compute values and, where wanted, gradients."""
         self._values = []
         with torch.set_grad_enabled(self._wants_gradient):
             for x, y in self._batches:
@@ -41,7 +41,7 @@ class TorchTask:
                 self._values.append(values.detach())
 
     def result(self) -> Result:
-        """What the last call computed."""
+        """Return the result of the last call."""
         values = torch.cat(self._values).double().cpu().numpy()
         if not self._wants_gradient:
             return Result(values, None)

@@ -1,4 +1,7 @@
-"""Who computes a workload. A contender prepares a task; the call of a task is what is timed."""
+"""Contenders: implementations that compute a workload.
+
+A contender prepares a task; the call of the task is timed.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .workloads import Workload
+from ..workloads import Workload
 
 
 class UnsuitedError(Exception):
-    """The contender cannot compute the workload; the message says why."""
+    """Error of a contender that cannot compute the workload; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,13 @@ class Result:
 
 
 class Task(Protocol):
-    """A workload made ready."""
+    """A workload prepared for one contender."""
 
     def call(self) -> None:
-        """Computes values and, where wanted, gradients."""
+        """Compute values and, where wanted, gradients."""
 
     def result(self) -> Result:
-        """What the last call computed."""
+        """Return the result of the last call."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Contender:
 
     Args:
         name: the row of the table.
-        distribution: whose version goes into the record.
+        distribution: the package whose version goes into the record.
         prepare: makes the task; raises `UnsuitedError`.
         solves: the workload as the contender can solve it: without step weights where it has none.
         bytes_needed: a rough estimate, so that nothing is started that the machine cannot hold.

@@ -7,8 +7,8 @@ possible. Log-probabilities are its input, as predictions are that of soft DTW.
 import numpy as np
 import torch
 
-from .contenders import Contender, Result, Task
-from .workloads import Workload
+from ..workloads import Workload
+from .contender import Contender, Result, Task
 
 
 class CtcTask:
@@ -30,7 +30,7 @@ class CtcTask:
         self._values = torch.empty(0)
 
     def call(self) -> None:
-        """Computes values and, where wanted, gradients."""
+        """Compute values and, where wanted, gradients."""
         self._log_probabilities.grad = None
         with torch.set_grad_enabled(self._wants_gradient):
             values = self._loss(self._log_probabilities, self._targets, *self._lengths)
@@ -39,7 +39,7 @@ class CtcTask:
         self._values = values.detach()
 
     def result(self) -> Result:
-        """What the last call computed."""
+        """Return the result of the last call."""
         gradient = self._log_probabilities.grad
         return Result(
             self._values.double().cpu().numpy(), None if gradient is None else [gradient.cpu().numpy()]

@@ -8,19 +8,19 @@ import torch
 import warplens as wl
 from warplens.torch import SoftDTWLoss
 
-from .contenders import Contender, Result, Task
+from ..workloads import Workload
+from .contender import Contender, Result, Task
 from .torch_task import TorchTask
-from .workloads import Workload
 
 
 class _AlignMany:
     def __init__(self, workload: Workload) -> None:
         self._workload = workload
-        self._found: list[Any] = []
+        self._results: list[Any] = []
 
     def call(self) -> None:
         workload = self._workload
-        self._found = wl.align_many(
+        self._results = wl.align_many(
             *workload.data,
             cost=workload.cost,
             gamma=workload.gamma,
@@ -29,8 +29,8 @@ class _AlignMany:
         )
 
     def result(self) -> Result:
-        values = np.array([alignment.value for alignment in self._found])
-        return Result(values, [alignment.x_grad for alignment in self._found])
+        values = np.array([alignment.value for alignment in self._results])
+        return Result(values, [alignment.x_grad for alignment in self._results])
 
 
 def _prepare(workload: Workload) -> Task:
