@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::kernel::wavefront::crew::Crew;
 use crate::kernel::wavefront::dense::Form;
 use crate::kernel::wavefront::dispatch::InstructionSet;
+use crate::kernel::wavefront::job::{Job, PANEL_BYTES};
 use crate::kernel::wavefront::pair::{Also, Costs, Scratch as KernelScratch, Wanted};
-use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
 use crate::kernel::wavefront::{fits, narrow};
 use crate::plan::{Pair, Recursion, ask_for_memory};
 use crate::readout::{MatrixMut, Outputs};
@@ -75,7 +75,7 @@ fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
     // two of H W beside what is read off.
     let (rows, columns) = (shape.n + 64, shape.m + 128);
     let features = 5 * size_of::<f32>() * (d + 32) * (rows + columns);
-    features + crate::kernel::wavefront::run::bytes(rows, columns, threads)
+    features + crate::kernel::wavefront::job::bytes(rows, columns, threads)
 }
 
 /// Aligns a pair whose costs have an inner-product form; `None` if it is not for this route.

@@ -9,9 +9,9 @@
 use std::sync::OnceLock;
 
 use super::crew::Crew;
+use super::job::{Job, PANEL_BYTES};
 use super::matrix;
 use super::pair::{self, Costs, Scratch, Wanted};
-use super::run::{Job, PANEL_BYTES};
 use crate::cost::{Cost, WeightedCost, on_lanes};
 use crate::readout::MatrixMut;
 use crate::scaled::Scaled;

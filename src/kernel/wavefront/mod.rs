@@ -34,6 +34,8 @@
 //! Costs are finite, |C| max(w) log2(e)/g stays below [`LARGEST_EXPONENT`] a cell and below 2^29 in sum along any path:
 //! [`fits`]. Other pairs go by [`super::rowwise`].
 
+mod align;
+mod alone;
 pub mod backward;
 mod buffer;
 pub mod crew;
@@ -41,11 +43,12 @@ pub mod dense;
 pub mod dispatch;
 pub mod exponential;
 pub mod forward;
+mod groups;
+pub mod job;
 pub mod matrix;
 pub mod narrow;
 mod pack;
 pub mod pair;
-pub mod run;
 pub mod skew;
 pub mod sparse;
 mod sums;

@@ -1,9 +1,9 @@
 //! One pair by the wavefront: chooses how its tiles are made and gathered, and runs the sweeps.
 
 use super::dense::{DenseCosts, DenseGather, DenseScratch, Form, GatherScratch};
+use super::job::{Job, Scratch as RunScratch};
 use super::matrix::{MatrixAlignment, MatrixCosts};
 use super::narrow::{self, NarrowCosts, NarrowGather, NarrowGatherScratch, NarrowScratch, NarrowTargets};
-use super::run::{Job, Scratch as RunScratch};
 use super::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
 use super::together::Together;
 use super::{AlignmentTiles, CostTiles, Grid};

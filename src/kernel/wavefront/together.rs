@@ -73,8 +73,8 @@ unsafe impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles
 mod tests {
     use super::super::Grid;
     use super::super::crew::Crew;
+    use super::super::job::{Job, PANEL_BYTES, Scratch};
     use super::super::matrix::MatrixCosts;
-    use super::super::run::{Job, PANEL_BYTES, Scratch};
     use super::*;
     use crate::readout::MatrixMut;
     use crate::reference;
