@@ -57,10 +57,10 @@ impl Job<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::crew::Crew;
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;
     use super::super::matrix::{MatrixAlignment, MatrixCosts};
+    use super::super::thread_team::ThreadTeam;
     use super::*;
     use crate::readout::MatrixMut;
     use crate::reference;
@@ -86,7 +86,7 @@ mod tests {
                     let wide: Vec<f64> = costs.iter().copied().map(f64::from).collect();
                     let truth = reference::align(&wide, n, m, gamma, weights);
                     for (panel_bytes, readout) in [(PANEL_BYTES, weights), (1, StepWeights::UNIT)] {
-                        let job = Job { shape, gamma, weights, readout, panel_bytes, crew: Crew::ALONE };
+                        let job = Job { shape, gamma, weights, readout, panel_bytes, team: ThreadTeam::ALONE };
                         let mut h = vec![f32::NAN; n * m];
                         let mut matrix = MatrixMut { entries: &mut h, stride: m };
                         let mut tiles = MatrixCosts::new(&costs, m, shape);

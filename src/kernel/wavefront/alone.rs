@@ -5,9 +5,9 @@
 //! way back.
 
 use super::backward::begin_flow;
-use super::crew::Watch;
 use super::forward::Boundary;
-use super::job::{Job, Place, Return, Scratch};
+use super::job::{BackwardRange, ForwardRange, Job, Scratch};
+use super::thread_team::Neighbours;
 use super::{AlignmentTiles, CostTiles, Grid};
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
@@ -33,7 +33,7 @@ impl Job<'_> {
             let column = scratch.columns(grid, 1).at(0);
             column.clear(grid);
             let stripes = 0..grid.stripes;
-            let at = Place { stripes, left: column, right: column, watch: Watch::default() };
+            let at = ForwardRange { stripes, left: column, right: column, neighbours: Neighbours::default() };
             self.forward::<V, T, L, S, false>(grid, at, tiles, std::ptr::null_mut())
         }
     }
@@ -75,8 +75,12 @@ impl Job<'_> {
                 std::ptr::copy_nonoverlapping(from.mantissa, to.mantissa, columns.len);
                 std::ptr::copy_nonoverlapping(from.exponent, to.exponent, columns.len);
             };
-            let forward =
-                |panel: usize| Place { stripes: stripes(panel), left: moving, right: moving, watch: Watch::default() };
+            let forward = |panel: usize| ForwardRange {
+                stripes: stripes(panel),
+                left: moving,
+                right: moving,
+                neighbours: Neighbours::default(),
+            };
             moving.clear(grid);
             for panel in 0..panels {
                 if panel > 0 {
@@ -97,7 +101,12 @@ impl Job<'_> {
                     }
                     self.forward::<V, T, L, S, true>(grid, forward(panel), tiles, probabilities);
                 }
-                let at = Return { stripes: stripes(panel), right: flow, left: flow, watch: Watch::default() };
+                let at = BackwardRange {
+                    stripes: stripes(panel),
+                    right: flow,
+                    left: flow,
+                    neighbours: Neighbours::default(),
+                };
                 self.backward::<V, A, L, S>(grid, at, probabilities, sink);
             }
         }

@@ -1,14 +1,14 @@
 //! An alignment on several threads, group of stripes by group of stripes.
 //!
-//! Threads claim groups in order and follow each other a few blocks apart ([`super::crew`]). Every boundary column is
+//! Threads claim groups in order and follow each other a few blocks apart ([`super::thread_team`]). Every boundary column is
 //! kept; the forward sweep is redone for the groups whose probabilities were not. The numbers are those of one thread,
 //! to the bit.
 
 use std::sync::Mutex;
 
 use super::backward::begin_flow;
-use super::crew::{Claims, Progress, Release, Watch};
-use super::job::{CREW_BYTES, Columns, Job, Place, Return, Scratch};
+use super::job::{BackwardRange, Columns, ForwardRange, Job, RECOMPUTED_BYTES, Scratch};
+use super::thread_team::{Neighbours, PanicGuard, Progress, WorkCounter};
 use super::{AlignmentTiles, CostTiles, Grid};
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
@@ -69,8 +69,8 @@ impl Job<'_> {
         let group_len = (S * grid.blocks + 1) * grid.block_len();
         let kept = (self.panel_bytes / (group_len * size_of::<f32>())).min(groups);
         // A thread needs a place only for groups that were not kept; more threads than that have nothing to do.
-        let at_most = (CREW_BYTES / (group_len * size_of::<f32>())).max(1).min(groups - kept);
-        let members = if kept == groups { self.crew.threads } else { self.crew.threads.min(at_most) };
+        let at_most = (RECOMPUTED_BYTES / (group_len * size_of::<f32>())).max(1).min(groups - kept);
+        let members = if kept == groups { self.team.threads } else { self.team.threads.min(at_most) };
         let places = if kept == groups { groups } else { kept + members };
         let probabilities = Shared(scratch.probabilities.reserve(places * group_len).as_mut_ptr());
         let flows = scratch.flows(grid, groups + 1);
@@ -85,17 +85,17 @@ impl Job<'_> {
             let keep = Kept { from: kept_from, probabilities, group_len };
             self.forward_in_groups::<V, T, L, S>(grid, tiles, columns, keep)
         };
-        let (claims, threads) = (Claims::new(groups), Claims::new(members));
+        let (claims, threads) = (WorkCounter::new(groups), WorkCounter::new(members));
         let progress: Vec<Progress> = (0..groups).map(|_| Progress::default()).collect();
         let (tiles, sink) = (&*tiles, &*sink);
-        (self.crew.run)(&|| {
+        (self.team.run)(&|| {
             let Some(thread) = threads.claim() else { return };
             let mut tiles = tiles.twin();
             // SAFETY: groups take the tiles of a block one after the other, as `Progress` orders them.
             let mut sink = unsafe { sink.twin() };
             while let Some(claimed) = claims.claim() {
                 let group = groups - 1 - claimed;
-                let _release = Release(&progress[group]);
+                let _guard = PanicGuard(&progress[group]);
                 let stripes = group * S..(group + 1) * S;
                 // SAFETY: the caller vouches for the hardware; place, columns and flows are this group's or thread's.
                 unsafe {
@@ -105,12 +105,18 @@ impl Job<'_> {
                         let place = probabilities.at((kept + thread) * group_len);
                         let (left, right) = (columns.at(group), columns.at(groups + 1 + thread));
                         right.clear(grid);
-                        let at = Place { stripes: stripes.clone(), left, right, watch: Watch::default() };
+                        let at =
+                            ForwardRange { stripes: stripes.clone(), left, right, neighbours: Neighbours::default() };
                         self.forward::<V, T, L, S, true>(grid, at, &mut tiles, place);
                         place
                     };
-                    let watch = Watch { before: progress.get(group + 1), own: Some(&progress[group]) };
-                    let at = Return { stripes, right: flows.at((group + 1) * len), left: flows.at(group * len), watch };
+                    let neighbours = Neighbours { before: progress.get(group + 1), own: Some(&progress[group]) };
+                    let at = BackwardRange {
+                        stripes,
+                        right: flows.at((group + 1) * len),
+                        left: flows.at(group * len),
+                        neighbours,
+                    };
                     self.backward::<V, A, L, S>(grid, at, place, &mut sink);
                 }
             }
@@ -136,7 +142,7 @@ impl Job<'_> {
         T: CostTiles<V, L> + Sync,
     {
         let groups = grid.groups(S);
-        let claims = Claims::new(groups);
+        let claims = WorkCounter::new(groups);
         let progress: Vec<Progress> = (0..groups).map(|_| Progress::default()).collect();
         let end = Mutex::new(Scaled::ZERO);
         for index in 0..=groups {
@@ -144,14 +150,16 @@ impl Job<'_> {
             unsafe { columns.at(index).clear(grid) };
         }
         let keep = &keep;
-        (self.crew.run)(&|| {
+        (self.team.run)(&|| {
             let mut tiles = tiles.twin();
             while let Some(group) = claims.claim() {
-                let _release = Release(&progress[group]);
-                let watch =
-                    Watch { before: group.checked_sub(1).map(|before| &progress[before]), own: Some(&progress[group]) };
+                let _guard = PanicGuard(&progress[group]);
+                let neighbours = Neighbours {
+                    before: group.checked_sub(1).map(|before| &progress[before]),
+                    own: Some(&progress[group]),
+                };
                 let stripes = group * S..(group + 1) * S;
-                let at = Place { stripes, left: columns.at(group), right: columns.at(group + 1), watch };
+                let at = ForwardRange { stripes, left: columns.at(group), right: columns.at(group + 1), neighbours };
                 // SAFETY: the caller vouches for the hardware and the room.
                 let last = unsafe {
                     if group >= keep.from {
@@ -185,10 +193,10 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use super::super::crew::{Crew, LEAST_CELLS};
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;
     use super::super::matrix::{MatrixAlignment, MatrixCosts};
+    use super::super::thread_team::{LEAST_CELLS, ThreadTeam};
     use super::*;
     use crate::readout::MatrixMut;
     use crate::shape::Shape;
@@ -197,7 +205,7 @@ mod tests {
     /// The same numbers to the bit, and no thread left waiting, however many there are.
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn a_crew_changes_nothing() {
+    fn several_threads_give_the_bits_of_one() {
         use crate::simd::avx2::Avx2;
         if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
             return;
@@ -212,8 +220,8 @@ mod tests {
             assert!(shape.cells() >= LEAST_CELLS);
             let costs = costs(n, m, 1.0);
             let weights = StepWeights::new(0.1, 1.0, 1.0).unwrap();
-            let align = |crew: Crew<'_>, panel_bytes: usize| {
-                let job = Job { shape, gamma: 0.5, weights, readout: weights, panel_bytes, crew };
+            let align = |team: ThreadTeam<'_>, panel_bytes: usize| {
+                let job = Job { shape, gamma: 0.5, weights, readout: weights, panel_bytes, team };
                 let mut h = vec![f32::NAN; n * m];
                 let mut matrix = MatrixMut { entries: &mut h, stride: m };
                 let mut tiles = MatrixCosts::new(&costs, m, shape);
@@ -227,16 +235,16 @@ mod tests {
                 assert_eq!(end.ln(), value.ln());
                 (end.ln(), h)
             };
-            let alone = align(Crew::ALONE, PANEL_BYTES);
+            let alone = align(ThreadTeam::ALONE, PANEL_BYTES);
             assert!(alone.1.iter().all(|h| (0.0..1.001).contains(h)));
             for threads in [2, 5] {
                 let run = in_threads(threads);
                 for panel_bytes in [1, 4 << 20] {
-                    let got = align(Crew { threads, run: &run }, panel_bytes);
+                    let got = align(ThreadTeam { threads, run: &run }, panel_bytes);
                     assert!(got == alone, "{n}x{m} on {threads} threads, panels of {panel_bytes} bytes");
                 }
             }
-            assert!(align(Crew::ALONE, 1) == alone, "{n}x{m} in panels");
+            assert!(align(ThreadTeam::ALONE, 1) == alone, "{n}x{m} in panels");
         }
     }
 }

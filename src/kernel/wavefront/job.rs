@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::backward;
-use super::crew::{Crew, LEAST_CELLS, Watch};
 use super::forward::{self, Boundary, distinct, distinct_weights};
+use super::thread_team::{LEAST_CELLS, Neighbours, ThreadTeam};
 use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
 use crate::scaled::Scaled;
 use crate::shape::Shape;
@@ -16,14 +16,14 @@ use crate::weights::StepWeights;
 pub const PANEL_BYTES: usize = 32 << 20;
 
 /// Probabilities of groups that threads make again, of all threads together.
-pub const CREW_BYTES: usize = 128 << 20;
+pub const RECOMPUTED_BYTES: usize = 128 << 20;
 
 /// An upper estimate of the working memory of a sweep, in bytes.
 pub fn bytes(rows: usize, columns: usize, threads: usize) -> usize {
     // Two float32 a cell, up to 4 stripes of 16 lanes a group.
     let group = 2 * size_of::<f32>() * 64 * rows;
     let kept = (2 * size_of::<f32>() * rows.saturating_mul(columns)).min(PANEL_BYTES + group);
-    let made_again = if threads > 1 { (threads * group).min(CREW_BYTES.max(group)) } else { 0 };
+    let made_again = if threads > 1 { (threads * group).min(RECOMPUTED_BYTES.max(group)) } else { 0 };
     let boundaries = (columns / 32 + 2 + threads) * 3 * size_of::<f32>() * rows;
     kept + made_again + boundaries
 }
@@ -51,7 +51,7 @@ pub struct Job<'a> {
     /// See [`PANEL_BYTES`].
     pub panel_bytes: usize,
     /// Threads for one large pair.
-    pub crew: Crew<'a>,
+    pub team: ThreadTeam<'a>,
 }
 
 /// Boundary columns one after the other: entry 0 lies left of the first stripe.
@@ -96,7 +96,7 @@ impl Scratch {
 impl Job<'_> {
     /// Tells if the threads share the pair.
     pub fn is_for_many(&self, grid: Grid, slots: usize) -> bool {
-        self.crew.threads > 1 && self.shape.cells() >= LEAST_CELLS && grid.groups(slots) > 1
+        self.team.threads > 1 && self.shape.cells() >= LEAST_CELLS && grid.groups(slots) > 1
     }
 
     /// The forward sweep of some stripes.
@@ -107,7 +107,7 @@ impl Job<'_> {
     pub unsafe fn forward<V, T, const L: usize, const S: usize, const KEEP: bool>(
         self,
         grid: Grid,
-        at: Place<'_>,
+        at: ForwardRange<'_>,
         tiles: &mut T,
         probabilities: *mut f32,
     ) -> Scaled
@@ -116,7 +116,7 @@ impl Job<'_> {
         T: CostTiles<V, L>,
     {
         let Self { gamma, weights, .. } = self;
-        let Place { stripes, left, right, watch } = at;
+        let ForwardRange { stripes, left, right, neighbours } = at;
         macro_rules! sweep {
             ($distinct:expr) => {{
                 let lanes = PhantomData::<V>;
@@ -128,7 +128,7 @@ impl Job<'_> {
                     weights,
                     left,
                     right,
-                    watch,
+                    neighbours,
                     probabilities,
                     lanes,
                 };
@@ -151,7 +151,7 @@ impl Job<'_> {
     pub unsafe fn backward<V, A, const L: usize, const S: usize>(
         self,
         grid: Grid,
-        at: Return<'_>,
+        at: BackwardRange<'_>,
         probabilities: *const f32,
         tiles: &mut A,
     ) where
@@ -159,7 +159,7 @@ impl Job<'_> {
         A: AlignmentTiles<V, L>,
     {
         let weights = self.readout;
-        let Return { stripes, right, left, watch } = at;
+        let BackwardRange { stripes, right, left, neighbours } = at;
         macro_rules! sweep {
             ($unit:expr) => {{
                 let lanes = PhantomData::<V>;
@@ -170,7 +170,7 @@ impl Job<'_> {
                     weights,
                     right,
                     left,
-                    watch,
+                    neighbours,
                     tiles,
                     lanes,
                 };
@@ -183,7 +183,7 @@ impl Job<'_> {
 }
 
 /// Where a forward sweep runs.
-pub struct Place<'a> {
+pub struct ForwardRange<'a> {
     /// A whole number of groups.
     pub stripes: Range<usize>,
     /// The column left of the stripes.
@@ -191,11 +191,11 @@ pub struct Place<'a> {
     /// Where their last column goes.
     pub right: Boundary,
     /// Neighbours on other threads.
-    pub watch: Watch<'a>,
+    pub neighbours: Neighbours<'a>,
 }
 
 /// Where a backward sweep runs.
-pub struct Return<'a> {
+pub struct BackwardRange<'a> {
     /// A whole number of groups.
     pub stripes: Range<usize>,
     /// What is sent to the stripes from their right.
@@ -203,7 +203,7 @@ pub struct Return<'a> {
     /// Where what they send to their left goes.
     pub left: *mut f32,
     /// Neighbours on other threads.
-    pub watch: Watch<'a>,
+    pub neighbours: Neighbours<'a>,
 }
 
 /// Costs for tests.

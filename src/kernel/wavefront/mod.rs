@@ -38,7 +38,6 @@ mod align;
 mod alone;
 pub mod backward;
 mod buffer;
-pub mod crew;
 pub mod dense;
 pub mod dispatch;
 pub mod exponential;
@@ -52,6 +51,7 @@ pub mod pair;
 pub mod skew;
 pub mod sparse;
 mod sums;
+pub mod thread_team;
 pub mod together;
 
 pub use buffer::AlignedBuffer;
@@ -175,7 +175,7 @@ impl Grid {
         let blocks = (shape.n + lanes).div_ceil(lanes).max(slots);
         // Mantissas are normalised every second block, counted from the first group of a sweep. An even number makes
         // that the same blocks whether groups are swept one by one or together, and results the same to the bit.
-        if shape.cells() >= crew::LEAST_CELLS { blocks.next_multiple_of(2) } else { blocks }
+        if shape.cells() >= thread_team::LEAST_CELLS { blocks.next_multiple_of(2) } else { blocks }
     }
 
     /// float32 of one block of probabilities: p_h and p_v of every lane and step.
