@@ -4,10 +4,9 @@
 //! kept; the forward sweep is redone for the groups whose probabilities were not. The numbers are those of one thread,
 //! to the bit.
 
-use std::sync::Mutex;
-
 use super::backward::begin_flow;
 use super::job::{BackwardRange, Columns, ForwardRange, Job, RECOMPUTED_BYTES, Scratch};
+use super::sync::Mutex;
 use super::thread_team::{Neighbours, PanicGuard, Progress, WorkCounter};
 use super::{AlignmentTiles, CostTiles, Grid};
 use crate::scaled::Scaled;
@@ -191,7 +190,7 @@ impl Kept {
     const NOTHING: Self = Self { from: usize::MAX, probabilities: Shared(std::ptr::null_mut()), group_len: 0 };
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "model-check")))] // there, threads are those of loom
 mod tests {
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;

@@ -45,12 +45,15 @@ pub mod forward;
 mod groups;
 pub mod job;
 pub mod matrix;
+#[cfg(all(test, feature = "model-check"))]
+mod model_check;
 pub mod narrow;
 mod pack;
 pub mod pair;
 pub mod skew;
 pub mod sparse;
 mod sums;
+mod sync;
 pub mod thread_team;
 pub mod together;
 
