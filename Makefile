@@ -6,6 +6,7 @@ VENV ?= .venv
 
 BIN := $(VENV)/bin
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock pyproject.toml
+CARGO_MODEL_CHECK := cargo test --locked --features model-check --lib model_check
 CARGO_LINT := cargo clippy --locked --all-targets
 # As many tests at a time as there are cores, four at the most; whoever has nothing left takes over from the other.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
@@ -24,6 +25,7 @@ demo: $(VENV)/.built ## make a piece of music, show what the loss teaches, write
 # TESTS holds options of pytest: TESTS="-n 0 -k bands" runs some tests in one process.
 test: $(VENV)/.study compile ## run all tests; the last lines name what was skipped
 	cargo test --locked
+	$(CARGO_MODEL_CHECK)
 	$(PYTEST) $(TESTS)
 
 test-quick: $(VENV)/.study compile ## run all tests but those of the package that are marked slow

@@ -8,10 +8,10 @@
 
 use std::sync::OnceLock;
 
-use super::crew::Crew;
+use super::job::Job;
 use super::matrix;
 use super::pair::{self, Costs, Scratch, Wanted};
-use super::run::{Job, PANEL_BYTES};
+use super::thread_team::ThreadTeam;
 use crate::cost::{Cost, WeightedCost, on_lanes};
 use crate::readout::MatrixMut;
 use crate::scaled::Scaled;
@@ -136,7 +136,7 @@ impl InstructionSet {
         let shape = Shape { n, m };
         let align = |set: Self| {
             let mut h = vec![0.0f32; n * m];
-            let job = Job { shape, gamma: 0.7, weights, readout: weights, panel_bytes: PANEL_BYTES, crew: Crew::ALONE };
+            let job = Job::new(shape, 0.7, weights, ThreadTeam::ALONE);
             let mut matrix = MatrixMut { entries: &mut h, stride: m };
             let costs = Costs::Matrix { costs: &costs, stride: m };
             let end = set.run(job, costs, Wanted::Matrix(&mut matrix), &mut Scratch::default());

@@ -5,23 +5,20 @@
 //! claimed in order, so a thread only ever waits for a group that a running thread has claimed: no deadlock, however
 //! few of the threads run.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Pairs with fewer cells are not worth a second thread. A matter of N and M alone, as all that decides results.
-pub const LEAST_CELLS: usize = 1 << 21;
+use super::sync::{AtomicUsize, Ordering, spin_loop, yield_now};
 
 /// Runs a piece of work on several threads at once and returns when all have ended.
 #[derive(Clone, Copy)]
-pub struct Crew<'a> {
+pub struct ThreadTeam<'a> {
     /// How many threads, at least 1.
     pub threads: usize,
     /// Calls its argument once on each thread.
     pub run: &'a (dyn Fn(&(dyn Fn() + Sync)) + Sync),
 }
 
-impl Crew<'_> {
+impl ThreadTeam<'_> {
     /// The calling thread alone.
-    pub const ALONE: Crew<'static> = Crew { threads: 1, run: &|work| work() };
+    pub const ALONE: ThreadTeam<'static> = ThreadTeam { threads: 1, run: &|work| work() };
 }
 
 /// How many blocks of a group are done and may be read.
@@ -35,9 +32,9 @@ impl Progress {
         while self.0.load(Ordering::Acquire) < blocks {
             spins += 1;
             if spins.is_multiple_of(64) {
-                std::thread::yield_now();
+                yield_now();
             } else {
-                std::hint::spin_loop();
+                spin_loop();
             }
         }
     }
@@ -49,9 +46,9 @@ impl Progress {
 }
 
 /// Lets those who wait for a group go on if its thread panics; the panic then reaches the caller.
-pub struct Release<'a>(pub &'a Progress);
+pub struct PanicGuard<'a>(pub &'a Progress);
 
-impl Drop for Release<'_> {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         self.0.publish(usize::MAX);
     }
@@ -59,7 +56,7 @@ impl Drop for Release<'_> {
 
 /// The progress of the neighbour and of a group itself; `None`: nobody else is there.
 #[derive(Clone, Copy, Default)]
-pub struct Watch<'a> {
+pub struct Neighbours<'a> {
     /// Whose rows are read.
     pub before: Option<&'a Progress>,
     /// Who reads ours.
@@ -67,12 +64,12 @@ pub struct Watch<'a> {
 }
 
 /// Hands out numbers below a limit, each once, in order.
-pub struct Claims {
+pub struct WorkCounter {
     next: AtomicUsize,
     limit: usize,
 }
 
-impl Claims {
+impl WorkCounter {
     /// Numbers 0 to `limit - 1`.
     pub fn new(limit: usize) -> Self {
         Self { next: AtomicUsize::new(0), limit }
