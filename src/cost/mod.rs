@@ -6,7 +6,6 @@
 
 pub mod distance;
 pub mod inner_product;
-pub mod on_lanes;
 
 use std::ops::Range;
 use std::str::FromStr;

@@ -3,15 +3,16 @@
 //! It takes what it can give exactly enough, and leaves the rest (bands, masks, sums over all cells, gradients of the
 //! targets, ranges beyond its exponents) to the float64 route.
 
+use crate::cost::WeightedCost;
 use crate::cost::inner_product::InnerProduct;
-use crate::cost::{WeightedCost, on_lanes};
 use crate::error::Error;
 use crate::kernel::wavefront::crew::Crew;
-use crate::kernel::wavefront::dense::Form;
 use crate::kernel::wavefront::dispatch::InstructionSet;
+use crate::kernel::wavefront::form;
 use crate::kernel::wavefront::pair::{Also, Costs, Scratch as KernelScratch, Wanted};
 use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
-use crate::kernel::wavefront::{fits, narrow};
+use crate::kernel::wavefront::tiles::dense::Form;
+use crate::kernel::wavefront::{fits, tiles::few_features};
 use crate::plan::{Pair, Recursion, ask_for_memory};
 use crate::readout::{MatrixMut, Outputs};
 use crate::real::Real;
@@ -23,7 +24,7 @@ use crate::weights::StepWeights;
 #[derive(Default)]
 pub struct Scratch {
     kernel: KernelScratch,
-    form: on_lanes::Form,
+    form: form::Form,
     h: Vec<f32>,
     hw: Vec<f32>,
     /// The most that a pair has needed of it.
@@ -102,7 +103,7 @@ pub fn align_pair<F: Real>(
         return Ok(None);
     }
     let squared = if wide.is_none() { form.squared } else { None };
-    if squared.is_some() && d > narrow::MOST_FEATURES && largest * ROUNDING / recursion.gamma > LARGEST_ROUNDING {
+    if squared.is_some() && d > few_features::MOST_FEATURES && largest * ROUNDING / recursion.gamma > LARGEST_ROUNDING {
         return Ok(None);
     }
     let w = match &wide {

@@ -6,9 +6,10 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::Grid;
 use super::crew::Watch;
 use super::skew::deskew;
-use super::{AlignmentTiles, Grid};
+use super::tiles::AlignmentTiles;
 use crate::simd::functions::clamped_ln;
 use crate::simd::{Lanes, Work};
 use crate::weights::StepWeights;

@@ -9,10 +9,11 @@
 use std::sync::OnceLock;
 
 use super::crew::Crew;
-use super::matrix;
+use super::form;
 use super::pair::{self, Costs, Scratch, Wanted};
 use super::run::{Job, PANEL_BYTES};
-use crate::cost::{Cost, WeightedCost, on_lanes};
+use super::tiles::matrix;
+use crate::cost::{Cost, WeightedCost};
 use crate::readout::MatrixMut;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
@@ -106,17 +107,17 @@ impl InstructionSet {
         with_lanes!(self, matrix::largest(costs, stride, shape))
     }
 
-    /// [`on_lanes::prepare`] on this set.
-    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut on_lanes::Form) -> bool {
-        with_lanes!(self, on_lanes::prepare(cost, x, y, d, form))
+    /// [`form::prepare`] on this set.
+    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut form::Form) -> bool {
+        with_lanes!(self, form::prepare(cost, x, y, d, form))
     }
 
-    /// [`on_lanes::read_out`] on this set; the form is that of the same pair and cost.
+    /// [`form::read_out`] on this set; the form is that of the same pair and cost.
     pub fn read_out(
         self,
         cost: Cost,
         x: &[f32],
-        form: &on_lanes::Form,
+        form: &form::Form,
         products: (&[f32], &[f32]),
         x_grad: Option<&mut [f32]>,
         y_mod: Option<&mut [f32]>,
@@ -125,7 +126,7 @@ impl InstructionSet {
             assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
         }
         // The sizes were checked above.
-        with_lanes!(self, on_lanes::read_out(cost, x, form, products, x_grad, y_mod))
+        with_lanes!(self, form::read_out(cost, x, form, products, x_grad, y_mod))
     }
 
     /// Whether the set gives the H of the portable lanes on a small pair that has every kind of block.

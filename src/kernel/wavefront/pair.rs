@@ -1,12 +1,15 @@
 //! One pair by the wavefront: chooses how its tiles are made and gathered, and runs the sweeps.
 
-use super::dense::{DenseCosts, DenseGather, DenseScratch, Form, GatherScratch};
-use super::matrix::{MatrixAlignment, MatrixCosts};
-use super::narrow::{self, NarrowCosts, NarrowGather, NarrowGatherScratch, NarrowScratch, NarrowTargets};
+use super::Grid;
 use super::run::{Job, Scratch as RunScratch};
-use super::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
-use super::together::Together;
-use super::{AlignmentTiles, CostTiles, Grid};
+use super::tiles::combined::Together;
+use super::tiles::dense::{DenseCosts, DenseGather, DenseScratch, Form, GatherScratch};
+use super::tiles::few_features::{
+    MOST_FEATURES, NarrowCosts, NarrowGather, NarrowGatherScratch, NarrowScratch, NarrowTargets,
+};
+use super::tiles::matrix::{MatrixAlignment, MatrixCosts};
+use super::tiles::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
+use super::tiles::{AlignmentTiles, CostTiles};
 use crate::readout::MatrixMut;
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
@@ -81,7 +84,7 @@ enum Kind {
 const SPARSE_SHARE: f64 = 1.0 / 6.0;
 
 fn kind(form: Form<'_>, targets: usize) -> Kind {
-    if form.d <= narrow::MOST_FEATURES {
+    if form.d <= MOST_FEATURES {
         Kind::Narrow
     } else if SparseTargets::density(form.w, targets) < SPARSE_SHARE * form.d as f64 {
         Kind::Sparse

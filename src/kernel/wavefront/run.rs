@@ -12,7 +12,8 @@ use std::sync::Mutex;
 use super::backward::{self, begin_flow};
 use super::crew::{Claims, Crew, LEAST_CELLS, Progress, Release, Watch};
 use super::forward::{self, Boundary, distinct, distinct_weights};
-use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
+use super::tiles::{AlignmentTiles, CostTiles};
+use super::{AlignedBuffer, Grid};
 use crate::scaled::Scaled;
 use crate::shape::Shape;
 use crate::simd::Lanes;
@@ -459,7 +460,7 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use super::super::matrix::{MatrixAlignment, MatrixCosts};
+    use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
     use super::*;
     use crate::readout::MatrixMut;
     use crate::reference;

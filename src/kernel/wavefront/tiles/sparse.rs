@@ -6,10 +6,11 @@
 
 use std::marker::PhantomData;
 
+use super::super::{AlignedBuffer, Grid};
 use super::dense::Form;
 use super::pack::transposed;
 use super::sums::Sums;
-use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
+use super::{AlignmentTiles, CostTiles};
 use crate::shape::Shape;
 use crate::simd::{Lanes, Work};
 

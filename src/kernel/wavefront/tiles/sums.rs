@@ -1,7 +1,7 @@
 //! Sums over columns to which several threads add.
 
-use super::crew::LEAST_CELLS;
-use super::{AlignedBuffer, Grid};
+use super::super::crew::LEAST_CELLS;
+use super::super::{AlignedBuffer, Grid};
 
 /// Sums over all columns of a pair, `len` of them.
 ///

@@ -7,9 +7,10 @@
 
 use std::marker::PhantomData;
 
+use super::super::{AlignedBuffer, Grid};
 use super::pack::transposed;
 use super::sums::Sums;
-use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
+use super::{AlignmentTiles, CostTiles};
 use crate::simd::{Lanes, Work};
 
 /// u, v of the predictions and phi, w of the targets, as the cost forms make them.

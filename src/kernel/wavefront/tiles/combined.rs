@@ -71,10 +71,10 @@ unsafe impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles
 
 #[cfg(test)]
 mod tests {
-    use super::super::Grid;
-    use super::super::crew::Crew;
+    use super::super::super::Grid;
+    use super::super::super::crew::Crew;
+    use super::super::super::run::{Job, PANEL_BYTES, Scratch};
     use super::super::matrix::MatrixCosts;
-    use super::super::run::{Job, PANEL_BYTES, Scratch};
     use super::*;
     use crate::readout::MatrixMut;
     use crate::reference;

@@ -1,12 +1,12 @@
 //! The inner-product form of float32 pairs on lanes, for costs that are sums over features with all weights 1.
 //!
-//! The same u, phi, v, w and gradients as [`super::inner_product`], where they are defined; there in float64, here in
+//! The same u, phi, v, w and gradients as [`crate::cost::inner_product`], where they are defined; there in float64, here in
 //! float32 and many at a time.
 
 use std::marker::PhantomData;
 
-use super::{Cost, WeightedCost};
-use crate::kernel::wavefront::narrow::MOST_FEATURES;
+use super::tiles::few_features::MOST_FEATURES;
+use crate::cost::{Cost, WeightedCost};
 use crate::simd::functions::{clamped_exp, clamped_ln, eight_sums};
 use crate::simd::{Lanes, Work};
 

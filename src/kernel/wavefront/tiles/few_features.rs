@@ -3,9 +3,10 @@
 //! With one or a few features a matrix product has nothing to reuse: each row of a tile is u + phi - sum_d v_d w_d on
 //! vectors of columns, and H W is gathered by lanes and summed over them at the end.
 
+use super::super::{AlignedBuffer, Grid};
 use super::dense::Form;
 use super::sums::Sums;
-use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
+use super::{AlignmentTiles, CostTiles};
 use crate::simd::Lanes;
 
 /// The most features for which this is the fastest.
