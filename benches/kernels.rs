@@ -9,8 +9,9 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_gr
 use warplens::cost::{Cost, CostMatrix, WeightedCost};
 use warplens::kernel::wavefront::crew::Crew;
 use warplens::kernel::wavefront::dispatch::InstructionSet;
+use warplens::matrix::MatrixMut;
 use warplens::plan::{Pair, Recursion, Scratch, align_costs, align_pair};
-use warplens::readout::{MatrixMut, Outputs};
+use warplens::readout::Outputs;
 use warplens::shape::Shape;
 use warplens::weights::StepWeights;
 

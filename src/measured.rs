@@ -5,8 +5,9 @@ use crate::error::Error;
 use crate::events::{Event, Level, Targets, levels};
 use crate::kernel::wavefront::crew::Crew;
 use crate::marginals::Marginals;
+use crate::matrix::MatrixMut;
 use crate::plan::{self, Pair, Recursion, Scratch};
-use crate::readout::{LEAST_ROW_SUM, MatrixMut, Outputs};
+use crate::readout::{LEAST_ROW_SUM, Outputs};
 use crate::real::Real;
 use crate::summary::{OfAlignment, OfEvents};
 

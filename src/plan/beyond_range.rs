@@ -5,8 +5,9 @@
 use std::ops::Range;
 
 use crate::cost::CostRows;
-use crate::kernel::{Moments, RowSink};
+use crate::kernel::Moments;
 use crate::reference;
+use crate::row_sink::RowSink;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 

@@ -13,8 +13,9 @@ use crate::kernel::wavefront::pair::{Also, Costs, Scratch as KernelScratch, Want
 use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
 use crate::kernel::wavefront::tiles::dense::Form;
 use crate::kernel::wavefront::{fits, tiles::few_features};
+use crate::matrix::MatrixMut;
 use crate::plan::{Pair, Recursion, ask_for_memory};
-use crate::readout::{MatrixMut, Outputs};
+use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
 use crate::simd::functions::eight_sums;

@@ -5,12 +5,12 @@ use std::ops::Range;
 use super::{LEAST_GAMMA, Recursion, ask_for_memory, beyond_range};
 use crate::cost::{CostMatrix, CostRows};
 use crate::error::Error;
-use crate::kernel::RowSink;
 use crate::kernel::hard;
 use crate::kernel::rowwise::Sweep;
 use crate::kernel::tangent::{self, Direction, Scratch, Tangent, TangentSweep};
-use crate::readout::MatrixMut;
+use crate::matrix::MatrixMut;
 use crate::reference;
+use crate::row_sink::RowSink;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 

@@ -12,8 +12,9 @@ use super::arrays::zeros;
 use crate::batch;
 use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
+use crate::matrix::MatrixMut;
 use crate::plan::{self, Alignment, Pair, Recursion, Scratch};
-use crate::readout::{MatrixMut, Outputs};
+use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
 

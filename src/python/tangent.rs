@@ -11,8 +11,8 @@ use crate::batch;
 use crate::cost::CostMatrix;
 use crate::error::Error;
 use crate::kernel::tangent::{Direction, Scratch, Tangent};
+use crate::matrix::MatrixMut;
 use crate::plan::tangent::tangent_of_costs;
-use crate::readout::MatrixMut;
 
 #[pyfunction]
 #[pyo3(signature = (costs, costs_direction, *, x_lengths, y_lengths, gamma, gamma_direction, step_weights, step_weights_direction, band, threads))]

@@ -14,7 +14,7 @@ use super::pair::{self, Costs, Scratch, Wanted};
 use super::run::{Job, PANEL_BYTES};
 use super::tiles::matrix;
 use crate::cost::{Cost, WeightedCost};
-use crate::readout::MatrixMut;
+use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
 use crate::simd::portable::Portable;

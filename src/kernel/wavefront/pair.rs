@@ -10,7 +10,7 @@ use super::tiles::few_features::{
 use super::tiles::matrix::{MatrixAlignment, MatrixCosts};
 use super::tiles::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
 use super::tiles::{AlignmentTiles, CostTiles};
-use crate::readout::MatrixMut;
+use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
 

@@ -462,7 +462,7 @@ impl Kept {
 mod tests {
     use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
     use super::*;
-    use crate::readout::MatrixMut;
+    use crate::matrix::MatrixMut;
     use crate::reference;
     use crate::simd::portable::Portable;
 

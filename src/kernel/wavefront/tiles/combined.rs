@@ -76,7 +76,7 @@ mod tests {
     use super::super::super::run::{Job, PANEL_BYTES, Scratch};
     use super::super::matrix::MatrixCosts;
     use super::*;
-    use crate::readout::MatrixMut;
+    use crate::matrix::MatrixMut;
     use crate::reference;
     use crate::shape::Shape;
     use crate::simd::portable::Portable;

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{AlignmentTiles, CostTiles};
-use crate::readout::MatrixMut;
+use crate::matrix::MatrixMut;
 use crate::shape::Shape;
 use crate::simd::{Lanes, Work};
 
