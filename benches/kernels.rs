@@ -7,8 +7,8 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 use warplens::cost::{Cost, CostMatrix, WeightedCost};
-use warplens::kernel::wavefront::crew::Crew;
 use warplens::kernel::wavefront::dispatch::InstructionSet;
+use warplens::kernel::wavefront::thread_team::ThreadTeam;
 use warplens::matrix::MatrixMut;
 use warplens::plan::{Pair, Recursion, Scratch, align_costs, align_pair};
 use warplens::readout::Outputs;
@@ -60,7 +60,7 @@ fn from_costs(criterion: &mut Criterion) {
             let recursion = recursion(weights);
             group.bench_function(BenchmarkId::new("value", format_args!("{n}x{m} {name}")), |bencher| {
                 bencher.iter(|| {
-                    align_costs(matrix, shape, &recursion, &mut Outputs::default(), Crew::ALONE, &mut scratch)
+                    align_costs(matrix, shape, &recursion, &mut Outputs::default(), ThreadTeam::ALONE, &mut scratch)
                         .expect("a path")
                         .value
                 });
@@ -69,7 +69,7 @@ fn from_costs(criterion: &mut Criterion) {
                 bencher.iter(|| {
                     let soft_alignment = MatrixMut { entries: &mut soft_alignment[..], stride: m };
                     let mut outputs = Outputs { soft_alignment: Some(soft_alignment), ..Outputs::default() };
-                    align_costs(matrix, shape, &recursion, &mut outputs, Crew::ALONE, &mut scratch)
+                    align_costs(matrix, shape, &recursion, &mut outputs, ThreadTeam::ALONE, &mut scratch)
                         .expect("a path")
                         .value
                 });
@@ -115,7 +115,7 @@ fn from_sequences(criterion: &mut Criterion) {
         let mut scratch = Scratch::default();
         group.bench_function(BenchmarkId::new("value", name), |bencher| {
             bencher.iter(|| {
-                align_pair(pair, &cost, &recursion, &mut Outputs::default(), Crew::ALONE, &mut scratch)
+                align_pair(pair, &cost, &recursion, &mut Outputs::default(), ThreadTeam::ALONE, &mut scratch)
                     .expect("a path")
                     .value
             });
@@ -123,7 +123,9 @@ fn from_sequences(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("value and dX", name), |bencher| {
             bencher.iter(|| {
                 let mut outputs = Outputs { x_grad: Some(&mut x_grad[..]), ..Outputs::default() };
-                align_pair(pair, &cost, &recursion, &mut outputs, Crew::ALONE, &mut scratch).expect("a path").value
+                align_pair(pair, &cost, &recursion, &mut outputs, ThreadTeam::ALONE, &mut scratch)
+                    .expect("a path")
+                    .value
             });
         });
     }

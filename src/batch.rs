@@ -14,7 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::Error;
 use crate::kernel::tangent;
-use crate::kernel::wavefront::crew::Crew;
+use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::plan;
 
 /// The greatest number of threads that can be asked for.
@@ -153,7 +153,7 @@ pub fn run<J: Send, S: Scratch, T: Send>(
     jobs: Vec<J>,
     size: impl Fn(&J) -> usize,
     threads: Option<usize>,
-    work: impl Fn(J, Crew<'_>, &mut S) -> T + Sync,
+    work: impl Fn(J, ThreadTeam<'_>, &mut S) -> T + Sync,
 ) -> Result<Vec<T>, Error> {
     let threads = threads.map_or_else(num_threads, checked)?;
     if threads == 1 || jobs.len() <= 1 {
@@ -164,9 +164,9 @@ pub fn run<J: Send, S: Scratch, T: Send>(
                 Err(_) => work(),
             }
         };
-        let crew = if threads == 1 { Crew::ALONE } else { Crew { threads, run: &on_all } };
+        let team = if threads == 1 { ThreadTeam::ALONE } else { ThreadTeam { threads, run: &on_all } };
         return Ok(with_scratch(KEPT_BYTES_OF_ONE, |scratch| {
-            jobs.into_iter().map(|job| work(job, crew, scratch)).collect()
+            jobs.into_iter().map(|job| work(job, team, scratch)).collect()
         }));
     }
     let threads = threads.min(jobs.len());
@@ -181,7 +181,7 @@ pub fn run<J: Send, S: Scratch, T: Send>(
             while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let job = waiting[index].lock().ok().and_then(|mut slot| slot.take());
                 if let Some(job) = job {
-                    let result = work(job, Crew::ALONE, scratch);
+                    let result = work(job, ThreadTeam::ALONE, scratch);
                     if let Ok(mut slot) = results[index].lock() {
                         *slot = Some(result);
                     }

@@ -3,7 +3,7 @@
 use crate::cost::WeightedCost;
 use crate::error::Error;
 use crate::events::{Event, Level, Targets, levels};
-use crate::kernel::wavefront::crew::Crew;
+use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::marginals::Marginals;
 use crate::matrix::MatrixMut;
 use crate::plan::{self, Pair, Recursion, Scratch};
@@ -51,7 +51,7 @@ pub fn align_and_measure<F: Real>(
     events: &[Event],
     threshold: f64,
     kept: Kept<'_, F>,
-    crew: Crew<'_>,
+    team: ThreadTeam<'_>,
     scratch: &mut Scratch,
 ) -> Result<Measured, Error> {
     let Pair { y, shape, d, .. } = pair;
@@ -71,7 +71,7 @@ pub fn align_and_measure<F: Real>(
         entropy: true,
         ..Outputs::default()
     };
-    let found = plan::align_pair(pair, cost, recursion, &mut outputs, crew, scratch)?;
+    let found = plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)?;
     let rows = if has_empty_rows {
         // H itself may be kept, so the rows that H~ takes from E go to where E lies.
         for (row, visits) in rows.chunks_exact(shape.m).zip(visits.chunks_exact_mut(shape.m)) {

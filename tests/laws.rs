@@ -4,7 +4,7 @@ use warplens::band::Band;
 use warplens::batch;
 use warplens::cost::{Cost, CostMatrix, WeightedCost};
 use warplens::error::Error;
-use warplens::kernel::wavefront::crew::Crew;
+use warplens::kernel::wavefront::thread_team::ThreadTeam;
 use warplens::matrix::MatrixMut;
 use warplens::plan::{Alignment, Pair, Recursion, align_costs, align_pair};
 use warplens::readout::Outputs;
@@ -68,7 +68,7 @@ fn by_costs<F: Real>(costs: &[f64], shape: Shape, recursion: &Recursion, moments
         ..Outputs::default()
     };
     let matrix = CostMatrix { costs: &strided, stride };
-    let alignment = align_costs(matrix, shape, recursion, &mut outputs, Crew::ALONE, &mut Default::default())?;
+    let alignment = align_costs(matrix, shape, recursion, &mut outputs, ThreadTeam::ALONE, &mut Default::default())?;
     Ok(Found { alignment, h: wide(&h), soft_alignment: wide(&soft_alignment), visits: wide(&visits) })
 }
 
@@ -155,15 +155,24 @@ fn gradients_follow_from_the_soft_alignment() {
     let value = |x: &[f64], y: &[f64], cost: &WeightedCost| {
         let pair = Pair::new(x, y, shape, d).unwrap();
         let recursion = recursion(0.3, weights()[2]);
-        align_pair(pair, cost, &recursion, &mut Outputs::default(), Crew::ALONE, &mut Default::default()).unwrap().value
+        align_pair(pair, cost, &recursion, &mut Outputs::default(), ThreadTeam::ALONE, &mut Default::default())
+            .unwrap()
+            .value
     };
     for (name, cost) in Cost::ALL {
         let cost = WeightedCost::plain(cost);
         let (mut x_grad, mut y_grad) = (vec![f64::NAN; n * d], vec![f64::NAN; m * d]);
         let mut outputs = Outputs { x_grad: Some(&mut x_grad), y_grad: Some(&mut y_grad), ..Outputs::default() };
         let pair = Pair::new(&x, &y, shape, d).unwrap();
-        align_pair(pair, &cost, &recursion(0.3, weights()[2]), &mut outputs, Crew::ALONE, &mut Default::default())
-            .unwrap();
+        align_pair(
+            pair,
+            &cost,
+            &recursion(0.3, weights()[2]),
+            &mut outputs,
+            ThreadTeam::ALONE,
+            &mut Default::default(),
+        )
+        .unwrap();
         let step = 1e-6;
         for (sequence, gradient) in [(0, &x_grad), (1, &y_grad)] {
             for (k, expected) in gradient.iter().enumerate() {
@@ -189,7 +198,8 @@ fn modified_targets_are_asked_of_costs_that_have_them() {
         Outputs { h: Some(&mut h), y_mod: Some(&mut y_mod), x_grad: Some(&mut x_grad), ..Outputs::default() };
     let pair = Pair::new(&x, &y, shape, d).unwrap();
     let cost = WeightedCost::plain(Cost::Mse);
-    align_pair(pair, &cost, &recursion(0.3, weights()[1]), &mut outputs, Crew::ALONE, &mut Default::default()).unwrap();
+    align_pair(pair, &cost, &recursion(0.3, weights()[1]), &mut outputs, ThreadTeam::ALONE, &mut Default::default())
+        .unwrap();
     for k in 0..n * d {
         assert!((x_grad[k] - h[k / d] * (x[k] - y_mod[k])).abs() < 1e-12);
     }
@@ -207,12 +217,12 @@ fn results_do_not_depend_on_threads() {
             jobs,
             |(shape, _)| shape.cells(),
             Some(threads),
-            |(&shape, costs), crew, scratch| {
+            |(&shape, costs), team, scratch| {
                 let mut h = vec![0f32; shape.n];
                 let mut outputs = Outputs { h: Some(&mut h), ..Outputs::default() };
                 let matrix = CostMatrix { costs, stride: shape.m };
                 let recursion = recursion(0.2, weights()[1]);
-                let value = align_costs(matrix, shape, &recursion, &mut outputs, crew, scratch).unwrap().value;
+                let value = align_costs(matrix, shape, &recursion, &mut outputs, team, scratch).unwrap().value;
                 (value.to_bits(), h.into_iter().map(f32::to_bits).collect::<Vec<_>>())
             },
         )

@@ -6,11 +6,11 @@
 use crate::cost::WeightedCost;
 use crate::cost::inner_product::InnerProduct;
 use crate::error::Error;
-use crate::kernel::wavefront::crew::Crew;
 use crate::kernel::wavefront::dispatch::InstructionSet;
 use crate::kernel::wavefront::form;
+use crate::kernel::wavefront::job::{Job, PANEL_BYTES};
 use crate::kernel::wavefront::pair::{Also, Costs, Scratch as KernelScratch, Wanted};
-use crate::kernel::wavefront::run::{Job, PANEL_BYTES};
+use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::kernel::wavefront::tiles::dense::Form;
 use crate::kernel::wavefront::{fits, tiles::few_features};
 use crate::matrix::MatrixMut;
@@ -77,7 +77,7 @@ fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
     // two of H W beside what is read off.
     let (rows, columns) = (shape.n + 64, shape.m + 128);
     let features = 5 * size_of::<f32>() * (d + 32) * (rows + columns);
-    features + crate::kernel::wavefront::run::bytes(rows, columns, threads)
+    features + crate::kernel::wavefront::job::bytes(rows, columns, threads)
 }
 
 /// Aligns a pair whose costs have an inner-product form; `None` if it is not for this route.
@@ -86,14 +86,14 @@ pub fn align_pair<F: Real>(
     cost: &WeightedCost,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
-    crew: Crew<'_>,
+    team: ThreadTeam<'_>,
     scratch: &mut Scratch,
 ) -> Result<Option<Float32>, Error> {
     let Pair { shape, d, .. } = pair;
     let (Some(set), Some(x), Some(y)) = (takes(recursion, outputs), F::as_f32(pair.x), F::as_f32(pair.y)) else {
         return Ok(None);
     };
-    let needed = bytes(shape, d, crew.threads);
+    let needed = bytes(shape, d, team.threads);
     ask_for_memory(needed)?;
     scratch.bytes = scratch.bytes.max(needed);
     let Scratch { kernel, form, h, hw, .. } = scratch;
@@ -119,7 +119,7 @@ pub fn align_pair<F: Real>(
         None => &form.w,
     };
     let costs = Costs::Form(Form { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared });
-    let job = job(shape, recursion, crew);
+    let job = job(shape, recursion, team);
     let (mut log_end, mut entropy) = (None, None);
     let sums_rows = outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some();
     if sums_rows || outputs.entropy {
@@ -185,7 +185,7 @@ pub fn align_costs<F: Real>(
     shape: Shape,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
-    crew: Crew<'_>,
+    team: ThreadTeam<'_>,
     scratch: &mut Scratch,
 ) -> Result<Option<f64>, Error> {
     if outputs.entropy {
@@ -195,19 +195,19 @@ pub fn align_costs<F: Real>(
     if !fits(f64::from(set.largest(costs, stride, shape)), shape, recursion.gamma, recursion.weights) {
         return Ok(None);
     }
-    let needed = bytes(shape, 0, crew.threads);
+    let needed = bytes(shape, 0, team.threads);
     ask_for_memory(needed)?;
     scratch.bytes = scratch.bytes.max(needed);
     if outputs.h.is_some() && outputs.soft_alignment.is_none() {
         ask_for_memory(shape.cells() * size_of::<f32>())?; // h is summed from H
     }
     let costs = Costs::Matrix { costs, stride };
-    Ok(Some(finish(set, job(shape, recursion, crew), costs, None, outputs, &mut scratch.kernel, true)))
+    Ok(Some(finish(set, job(shape, recursion, team), costs, None, outputs, &mut scratch.kernel, true)))
 }
 
-fn job<'a>(shape: Shape, recursion: &Recursion, crew: Crew<'a>) -> Job<'a> {
+fn job<'a>(shape: Shape, recursion: &Recursion, team: ThreadTeam<'a>) -> Job<'a> {
     let Recursion { gamma, weights, .. } = *recursion;
-    Job { shape, gamma, weights, readout: weights, panel_bytes: PANEL_BYTES, crew }
+    Job { shape, gamma, weights, readout: weights, panel_bytes: PANEL_BYTES, team }
 }
 
 /// Writes H and E where they are wanted, with `row_sums` h from H, and returns the value.

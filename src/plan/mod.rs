@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::kernel::Moments;
 use crate::kernel::hard::{self, HardPath};
 use crate::kernel::rowwise::{self, Scratch as RowwiseScratch, Sweep};
-use crate::kernel::wavefront::crew::Crew;
+use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::readout::{Features, Outputs, Readout};
 use crate::real::Real;
 use crate::shape::Shape;
@@ -105,18 +105,18 @@ pub struct Alignment {
     pub path: Option<HardPath>,
 }
 
-/// Aligns two sequences; `crew` are the threads for a large one.
+/// Aligns two sequences; `team` holds the threads for a large pair.
 pub fn align_pair<F: Real>(
     pair: Pair<'_, F>,
     cost: &WeightedCost,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
-    crew: Crew<'_>,
+    team: ThreadTeam<'_>,
     scratch: &mut Scratch,
 ) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
     if cost.cost.has_modified_targets() {
-        let found = float32::align_pair(pair, cost, recursion, outputs, crew, &mut scratch.float32)?;
+        let found = float32::align_pair(pair, cost, recursion, outputs, team, &mut scratch.float32)?;
         if let (Some(Float32 { value, entropy }), false) = (found, outputs.path) {
             return Ok(Alignment { value, moments: None, entropy, path: None });
         }
@@ -133,17 +133,17 @@ pub fn align_pair<F: Real>(
     }
 }
 
-/// Aligns by a cost matrix that the caller has; `crew` are the threads for a large one.
+/// Aligns by a cost matrix that the caller has; `team` holds the threads for a large pair.
 pub fn align_costs<F: Real>(
     costs: CostMatrix<'_, F>,
     shape: Shape,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
-    crew: Crew<'_>,
+    team: ThreadTeam<'_>,
     scratch: &mut Scratch,
 ) -> Result<Alignment, Error> {
     let CostMatrix { costs: entries, stride } = costs;
-    let value = float32::align_costs(entries, stride, shape, recursion, outputs, crew, &mut scratch.float32)?;
+    let value = float32::align_costs(entries, stride, shape, recursion, outputs, team, &mut scratch.float32)?;
     if let Some(value) = value {
         return with_hard_path(Float32 { value, entropy: None }, &costs, shape, recursion, outputs);
     }

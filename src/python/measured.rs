@@ -54,8 +54,8 @@ fn measure_all<'py, F: Real + Element>(
             jobs,
             |_| 1,
             threads,
-            |(recursion, kept), crew, scratch: &mut Scratch| {
-                align_and_measure(pair, cost, recursion, &events, threshold, kept, crew, scratch)
+            |(recursion, kept), team, scratch: &mut Scratch| {
+                align_and_measure(pair, cost, recursion, &events, threshold, kept, team, scratch)
             },
         )
     })?;

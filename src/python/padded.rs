@@ -191,8 +191,8 @@ fn align_all<'py, F: Real + Element>(
             jobs,
             |job| job.0.shape.cells(),
             threads,
-            |(pair, mut outputs), crew, scratch: &mut Scratch| {
-                plan::align_pair(pair, cost, recursion, &mut outputs, crew, scratch)
+            |(pair, mut outputs), team, scratch: &mut Scratch| {
+                plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
             },
         )
     })?;
@@ -251,8 +251,8 @@ fn align_all_costs<'py, F: Real + Element>(
     let jobs: Vec<_> = matrices.zip(&shapes).zip(arrays.split(wanted, sizes, &shapes)).collect();
     let alignments = py.detach(|| {
         let size = |job: &((CostMatrix<'_, F>, &Shape), Outputs<'_, F>)| job.0.1.cells();
-        batch::run(jobs, size, threads, |((costs, shape), mut outputs), crew, scratch: &mut Scratch| {
-            plan::align_costs(costs, *shape, recursion, &mut outputs, crew, scratch)
+        batch::run(jobs, size, threads, |((costs, shape), mut outputs), team, scratch: &mut Scratch| {
+            plan::align_costs(costs, *shape, recursion, &mut outputs, team, scratch)
         })
     })?;
     arrays.into_dict(py, &alignments)

@@ -146,8 +146,8 @@ fn align_all<'py, F: Real + Element>(
             jobs,
             |job| job.0.shape.cells(),
             threads,
-            |(pair, mut outputs), crew, scratch: &mut Scratch| {
-                plan::align_pair(pair, cost, recursion, &mut outputs, crew, scratch)
+            |(pair, mut outputs), team, scratch: &mut Scratch| {
+                plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
             },
         )
     })?;
@@ -207,8 +207,8 @@ fn align_all_costs<'py, F: Real + Element>(
             jobs,
             |job| job.1.cells(),
             threads,
-            |(costs, shape, mut outputs), crew, scratch: &mut Scratch| {
-                plan::align_costs(costs, shape, recursion, &mut outputs, crew, scratch)
+            |(costs, shape, mut outputs), team, scratch: &mut Scratch| {
+                plan::align_costs(costs, shape, recursion, &mut outputs, team, scratch)
             },
         )
     })?;

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::Grid;
-use super::crew::Watch;
 use super::skew::deskew;
+use super::thread_team::Neighbours;
 use super::tiles::AlignmentTiles;
 use crate::simd::functions::clamped_ln;
 use crate::simd::{Lanes, Work};
@@ -56,7 +56,7 @@ pub struct Sweep<'a, V, T, const L: usize, const S: usize, const UNIT: bool> {
     /// Where what the first stripe sends goes; may be the same.
     pub left: *mut f32,
     /// Neighbours on other threads; then the stripes are one group.
-    pub watch: Watch<'a>,
+    pub neighbours: Neighbours<'a>,
     /// Takes H.
     pub tiles: &'a mut T,
     /// The lanes.
@@ -72,7 +72,7 @@ where
 
     #[inline(always)]
     unsafe fn run(self) {
-        let Self { grid, stripes, probabilities, weights, right, left, watch, tiles, .. } = self;
+        let Self { grid, stripes, probabilities, weights, right, left, neighbours, tiles, .. } = self;
         let (blocks, block_len) = (grid.blocks, grid.block_len());
         let groups = stripes.len().div_ceil(S);
         let last_stripe = (grid.shape.m - 1) / L;
@@ -122,13 +122,13 @@ where
                     }
                     slot.entropy = zero;
                 }
-                if let (Some(own), Some(done)) = (watch.own, tick.checked_sub(S - 1)) {
+                if let (Some(own), Some(done)) = (neighbours.own, tick.checked_sub(S - 1)) {
                     own.publish(done);
                 }
                 if tick == ticks {
                     break;
                 }
-                if let Some(before) = watch.before {
+                if let Some(before) = neighbours.before {
                     // Its first lane ends L-1 steps before the row of its last.
                     before.wait_for((tick + 2).min(blocks));
                 }

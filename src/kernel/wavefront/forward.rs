@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::crew::Watch;
 use super::exponential::{Factors, rate, write_factors};
 use super::skew::skew;
+use super::thread_team::Neighbours;
 use super::tiles::CostTiles;
 use super::{Grid, NOTHING};
 use crate::scaled::Scaled;
@@ -159,7 +159,7 @@ pub struct Sweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize
     /// Where the last column of the stripes goes; may be the same.
     pub right: Boundary,
     /// Neighbours on other threads; then the stripes are one group.
-    pub watch: Watch<'a>,
+    pub neighbours: Neighbours<'a>,
     /// Where probabilities are kept.
     pub probabilities: *mut f32,
     /// The lanes.
@@ -176,7 +176,7 @@ where
 
     #[inline(always)]
     unsafe fn run(self) -> Scaled {
-        let Self { grid, stripes, tiles, gamma, weights, left, right, watch, probabilities, .. } = self;
+        let Self { grid, stripes, tiles, gamma, weights, left, right, neighbours, probabilities, .. } = self;
         let (blocks, block_len) = (grid.blocks, grid.block_len());
         let groups = stripes.len().div_ceil(S);
         let rates = weights.as_array().map(|w| rate(w, gamma));
@@ -251,7 +251,7 @@ where
                 let last_row = tick.checked_sub(S - 1).map_or(0, |own| own % blocks * L);
                 let read = left.sub(first_row);
                 let read_exponent = left_exponent.sub(first_row);
-                if let Some(before) = watch.before {
+                if let Some(before) = neighbours.before {
                     // Its last lane ends L-1 steps after the row of its first.
                     before.wait_for((tick + 2).min(blocks));
                 }
@@ -289,7 +289,7 @@ where
                         };
                     }
                 }
-                if let (Some(own), Some(done)) = (watch.own, (tick + 1).checked_sub(S - 1)) {
+                if let (Some(own), Some(done)) = (neighbours.own, (tick + 1).checked_sub(S - 1)) {
                     own.publish(done);
                 }
             }

@@ -34,16 +34,19 @@
 //! Costs are finite, |C| max(w) log2(e)/g stays below [`LARGEST_EXPONENT`] a cell and below 2^29 in sum along any path:
 //! [`fits`]. Other pairs go by [`super::rowwise`].
 
+mod align;
+mod alone;
 pub mod backward;
 mod buffer;
-pub mod crew;
 pub mod dispatch;
 pub mod exponential;
 pub mod form;
 pub mod forward;
+mod groups;
+pub mod job;
 pub mod pair;
-pub mod run;
 pub mod skew;
+pub mod thread_team;
 pub mod tiles;
 
 pub use buffer::AlignedBuffer;
@@ -101,7 +104,7 @@ impl Grid {
         let blocks = (shape.n + lanes).div_ceil(lanes).max(slots);
         // Mantissas are normalised every second block, counted from the first group of a sweep. An even number makes
         // that the same blocks whether groups are swept one by one or together, and results the same to the bit.
-        if shape.cells() >= crew::LEAST_CELLS { blocks.next_multiple_of(2) } else { blocks }
+        if shape.cells() >= thread_team::LEAST_CELLS { blocks.next_multiple_of(2) } else { blocks }
     }
 
     /// float32 of one block of probabilities: p_h and p_v of every lane and step.

@@ -1,7 +1,7 @@
 //! One pair by the wavefront: chooses how its tiles are made and gathered, and runs the sweeps.
 
 use super::Grid;
-use super::run::{Job, Scratch as RunScratch};
+use super::job::{Job, Scratch as RunScratch};
 use super::tiles::combined::Together;
 use super::tiles::dense::{DenseCosts, DenseGather, DenseScratch, Form, GatherScratch};
 use super::tiles::few_features::{

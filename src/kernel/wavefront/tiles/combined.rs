@@ -72,8 +72,8 @@ unsafe impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles
 #[cfg(test)]
 mod tests {
     use super::super::super::Grid;
-    use super::super::super::crew::Crew;
-    use super::super::super::run::{Job, PANEL_BYTES, Scratch};
+    use super::super::super::job::{Job, PANEL_BYTES, Scratch};
+    use super::super::super::thread_team::ThreadTeam;
     use super::super::matrix::MatrixCosts;
     use super::*;
     use crate::matrix::MatrixMut;
@@ -91,7 +91,7 @@ mod tests {
             for weights in [StepWeights::UNIT, StepWeights::new(0.1, 1.0, 1.0).unwrap()] {
                 for (gamma, panel_bytes) in [(0.01, PANEL_BYTES), (1.0, 1), (100.0, PANEL_BYTES)] {
                     let truth = reference::align(&wide, n, m, gamma, weights);
-                    let job = Job { shape, gamma, weights, readout: weights, panel_bytes, crew: Crew::ALONE };
+                    let job = Job { shape, gamma, weights, readout: weights, panel_bytes, team: ThreadTeam::ALONE };
                     let (mut h, mut copy) = (vec![f32::NAN; n * m], vec![f32::NAN; n * m]);
                     let mut sums = vec![f64::NAN; Grid::new(shape, L, S).stripes];
                     let mut gathered = MatrixMut { entries: &mut h, stride: m };

@@ -1,6 +1,6 @@
 //! Sums over columns to which several threads add.
 
-use super::super::crew::LEAST_CELLS;
+use super::super::thread_team::LEAST_CELLS;
 use super::super::{AlignedBuffer, Grid};
 
 /// Sums over all columns of a pair, `len` of them.

@@ -12,16 +12,16 @@ pub const LEAST_CELLS: usize = 1 << 21;
 
 /// Runs a piece of work on several threads at once and returns when all have ended.
 #[derive(Clone, Copy)]
-pub struct Crew<'a> {
+pub struct ThreadTeam<'a> {
     /// How many threads, at least 1.
     pub threads: usize,
     /// Calls its argument once on each thread.
     pub run: &'a (dyn Fn(&(dyn Fn() + Sync)) + Sync),
 }
 
-impl Crew<'_> {
+impl ThreadTeam<'_> {
     /// The calling thread alone.
-    pub const ALONE: Crew<'static> = Crew { threads: 1, run: &|work| work() };
+    pub const ALONE: ThreadTeam<'static> = ThreadTeam { threads: 1, run: &|work| work() };
 }
 
 /// How many blocks of a group are done and may be read.
@@ -49,9 +49,9 @@ impl Progress {
 }
 
 /// Lets those who wait for a group go on if its thread panics; the panic then reaches the caller.
-pub struct Release<'a>(pub &'a Progress);
+pub struct PanicGuard<'a>(pub &'a Progress);
 
-impl Drop for Release<'_> {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         self.0.publish(usize::MAX);
     }
@@ -59,7 +59,7 @@ impl Drop for Release<'_> {
 
 /// The progress of the neighbour and of a group itself; `None`: nobody else is there.
 #[derive(Clone, Copy, Default)]
-pub struct Watch<'a> {
+pub struct Neighbours<'a> {
     /// Whose rows are read.
     pub before: Option<&'a Progress>,
     /// Who reads ours.
@@ -67,12 +67,12 @@ pub struct Watch<'a> {
 }
 
 /// Hands out numbers below a limit, each once, in order.
-pub struct Claims {
+pub struct WorkCounter {
     next: AtomicUsize,
     limit: usize,
 }
 
-impl Claims {
+impl WorkCounter {
     /// Numbers 0 to `limit - 1`.
     pub fn new(limit: usize) -> Self {
         Self { next: AtomicUsize::new(0), limit }

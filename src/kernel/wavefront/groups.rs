@@ -1,0 +1,251 @@
+//! An alignment on several threads, group of stripes by group of stripes.
+//!
+//! Threads claim groups in order and follow each other a few blocks apart ([`super::thread_team`]). Every boundary column is
+//! kept; the forward sweep is redone for the groups whose probabilities were not. The numbers are those of one thread,
+//! to the bit.
+
+use std::sync::Mutex;
+
+use super::Grid;
+use super::backward::begin_flow;
+use super::job::{BackwardRange, Columns, ForwardRange, Job, RECOMPUTED_BYTES, Scratch};
+use super::thread_team::{Neighbours, PanicGuard, Progress, WorkCounter};
+use super::tiles::{AlignmentTiles, CostTiles};
+use crate::scaled::Scaled;
+use crate::simd::Lanes;
+
+/// A pointer that threads share.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+// SAFETY: threads use disjoint parts, or the same rows as `Progress` orders them.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn at(self, index: usize) -> *mut f32 {
+        self.0.wrapping_add(index)
+    }
+}
+
+impl Job<'_> {
+    /// a(N,M).
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    pub unsafe fn value_by_many<V, T, const L: usize, const S: usize>(
+        self,
+        grid: Grid,
+        tiles: &T,
+        scratch: &mut Scratch,
+    ) -> Scaled
+    where
+        V: Lanes<L>,
+        T: CostTiles<V, L> + Sync,
+    {
+        let columns = scratch.columns(grid, grid.groups(S) + 1);
+        // SAFETY: the caller vouches for the hardware; the columns are of the grid and ours alone.
+        unsafe { self.forward_in_groups::<V, T, L, S>(grid, tiles, columns, Kept::NOTHING) }
+    }
+
+    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V.
+    pub unsafe fn align_by_many<V, T, A, const L: usize, const S: usize>(
+        self,
+        grid: Grid,
+        tiles: &mut T,
+        sink: &mut A,
+        scratch: &mut Scratch,
+    ) -> Scaled
+    where
+        V: Lanes<L>,
+        T: CostTiles<V, L> + Sync,
+        A: AlignmentTiles<V, L> + Sync,
+    {
+        let (groups, len) = (grid.groups(S), grid.boundary_len());
+        // A group's probabilities, and a block for slots that idle.
+        let group_len = (S * grid.blocks + 1) * grid.block_len();
+        let kept = (self.panel_bytes / (group_len * size_of::<f32>())).min(groups);
+        // A thread needs a place only for groups that were not kept; more threads than that have nothing to do.
+        let at_most = (RECOMPUTED_BYTES / (group_len * size_of::<f32>())).max(1).min(groups - kept);
+        let members = if kept == groups { self.team.threads } else { self.team.threads.min(at_most) };
+        let places = if kept == groups { groups } else { kept + members };
+        let probabilities = Shared(scratch.probabilities.reserve(places * group_len).as_mut_ptr());
+        let flows = scratch.flows(grid, groups + 1);
+        flows.fill(0.0);
+        begin_flow(grid, &mut flows[groups * len..]);
+        let flows = Shared(flows.as_mut_ptr());
+        // A column left of each group and right of the last, and for each thread one to write to in vain.
+        let columns = scratch.columns(grid, groups + 1 + members);
+        let kept_from = groups - kept;
+        // SAFETY: the caller vouches for the hardware; buffers are of the grid, and each thread has its own place.
+        let end = unsafe {
+            let keep = Kept { from: kept_from, probabilities, group_len };
+            self.forward_in_groups::<V, T, L, S>(grid, tiles, columns, keep)
+        };
+        let (claims, threads) = (WorkCounter::new(groups), WorkCounter::new(members));
+        let progress: Vec<Progress> = (0..groups).map(|_| Progress::default()).collect();
+        let (tiles, sink) = (&*tiles, &*sink);
+        (self.team.run)(&|| {
+            let Some(thread) = threads.claim() else { return };
+            let mut tiles = tiles.twin();
+            // SAFETY: groups take the tiles of a block one after the other, as `Progress` orders them.
+            let mut sink = unsafe { sink.twin() };
+            while let Some(claimed) = claims.claim() {
+                let group = groups - 1 - claimed;
+                let _guard = PanicGuard(&progress[group]);
+                let stripes = group * S..(group + 1) * S;
+                // SAFETY: the caller vouches for the hardware; place, columns and flows are this group's or thread's.
+                unsafe {
+                    let place = if group >= kept_from {
+                        probabilities.at((group - kept_from) * group_len)
+                    } else {
+                        let place = probabilities.at((kept + thread) * group_len);
+                        let (left, right) = (columns.at(group), columns.at(groups + 1 + thread));
+                        right.clear(grid);
+                        let at =
+                            ForwardRange { stripes: stripes.clone(), left, right, neighbours: Neighbours::default() };
+                        self.forward::<V, T, L, S, true>(grid, at, &mut tiles, place);
+                        place
+                    };
+                    let neighbours = Neighbours { before: progress.get(group + 1), own: Some(&progress[group]) };
+                    let at = BackwardRange {
+                        stripes,
+                        right: flows.at((group + 1) * len),
+                        left: flows.at(group * len),
+                        neighbours,
+                    };
+                    self.backward::<V, A, L, S>(grid, at, place, &mut sink);
+                }
+            }
+        });
+        end
+    }
+
+    /// The forward sweep group by group on all threads; column g+1 becomes the last column of group g.
+    ///
+    /// # Safety
+    ///
+    /// The hardware has the instructions of V; there is a column left of each group and right of the last, and room for
+    /// what is kept.
+    unsafe fn forward_in_groups<V, T, const L: usize, const S: usize>(
+        self,
+        grid: Grid,
+        tiles: &T,
+        columns: Columns,
+        keep: Kept,
+    ) -> Scaled
+    where
+        V: Lanes<L>,
+        T: CostTiles<V, L> + Sync,
+    {
+        let groups = grid.groups(S);
+        let claims = WorkCounter::new(groups);
+        let progress: Vec<Progress> = (0..groups).map(|_| Progress::default()).collect();
+        let end = Mutex::new(Scaled::ZERO);
+        for index in 0..=groups {
+            // SAFETY: a column of the grid, ours alone.
+            unsafe { columns.at(index).clear(grid) };
+        }
+        let keep = &keep;
+        (self.team.run)(&|| {
+            let mut tiles = tiles.twin();
+            while let Some(group) = claims.claim() {
+                let _guard = PanicGuard(&progress[group]);
+                let neighbours = Neighbours {
+                    before: group.checked_sub(1).map(|before| &progress[before]),
+                    own: Some(&progress[group]),
+                };
+                let stripes = group * S..(group + 1) * S;
+                let at = ForwardRange { stripes, left: columns.at(group), right: columns.at(group + 1), neighbours };
+                // SAFETY: the caller vouches for the hardware and the room.
+                let last = unsafe {
+                    if group >= keep.from {
+                        let place = keep.probabilities.at((group - keep.from) * keep.group_len);
+                        self.forward::<V, T, L, S, true>(grid, at, &mut tiles, place)
+                    } else {
+                        self.forward::<V, T, L, S, false>(grid, at, &mut tiles, std::ptr::null_mut())
+                    }
+                };
+                if group == groups - 1
+                    && let Ok(mut end) = end.lock()
+                {
+                    *end = last;
+                }
+            }
+        });
+        end.into_inner().unwrap_or(Scaled::ZERO)
+    }
+}
+
+/// Probabilities of the groups from `from` on, one after the other.
+struct Kept {
+    from: usize,
+    probabilities: Shared,
+    group_len: usize,
+}
+
+impl Kept {
+    const NOTHING: Self = Self { from: usize::MAX, probabilities: Shared(std::ptr::null_mut()), group_len: 0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::job::PANEL_BYTES;
+    use super::super::job::tests::costs;
+    use super::super::thread_team::{LEAST_CELLS, ThreadTeam};
+    use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
+    use super::*;
+    use crate::matrix::MatrixMut;
+    use crate::shape::Shape;
+    use crate::weights::StepWeights;
+
+    /// The same numbers to the bit, and no thread left waiting, however many there are.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn several_threads_give_the_bits_of_one() {
+        use crate::simd::avx2::Avx2;
+        if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+            return;
+        }
+        let in_threads = |threads: usize| {
+            move |work: &(dyn Fn() + Sync)| {
+                std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+            }
+        };
+        for (n, m) in [(3001, 700)] {
+            let shape = Shape::new(n, m).unwrap();
+            assert!(shape.cells() >= LEAST_CELLS);
+            let costs = costs(n, m, 1.0);
+            let weights = StepWeights::new(0.1, 1.0, 1.0).unwrap();
+            let align = |team: ThreadTeam<'_>, panel_bytes: usize| {
+                let job = Job { shape, gamma: 0.5, weights, readout: weights, panel_bytes, team };
+                let mut h = vec![f32::NAN; n * m];
+                let mut matrix = MatrixMut { entries: &mut h, stride: m };
+                let mut tiles = MatrixCosts::new(&costs, m, shape);
+                let mut sink = MatrixAlignment::new(&mut matrix, shape);
+                let mut scratch = Scratch::default();
+                // SAFETY: the machine has the instructions.
+                let (end, value) = unsafe {
+                    let end = job.align::<Avx2, _, _, 8, 4>(&mut tiles, &mut sink, &mut scratch);
+                    (end, job.value::<Avx2, _, 8, 4>(&mut tiles, &mut scratch))
+                };
+                assert_eq!(end.ln(), value.ln());
+                (end.ln(), h)
+            };
+            let alone = align(ThreadTeam::ALONE, PANEL_BYTES);
+            assert!(alone.1.iter().all(|h| (0.0..1.001).contains(h)));
+            for threads in [2, 5] {
+                let run = in_threads(threads);
+                for panel_bytes in [1, 4 << 20] {
+                    let got = align(ThreadTeam { threads, run: &run }, panel_bytes);
+                    assert!(got == alone, "{n}x{m} on {threads} threads, panels of {panel_bytes} bytes");
+                }
+            }
+            assert!(align(ThreadTeam::ALONE, 1) == alone, "{n}x{m} in panels");
+        }
+    }
+}
