@@ -8,7 +8,7 @@ use crate::cost::inner_product::InnerProduct;
 use crate::error::Error;
 use crate::kernel::wavefront::dispatch::InstructionSet;
 use crate::kernel::wavefront::form;
-use crate::kernel::wavefront::job::{Job, PANEL_BYTES};
+use crate::kernel::wavefront::job::Job;
 use crate::kernel::wavefront::pair::{Also, Costs, Scratch as KernelScratch, Wanted};
 use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::kernel::wavefront::tiles::dense::Form;
@@ -119,7 +119,7 @@ pub fn align_pair<F: Real>(
         None => &form.w,
     };
     let costs = Costs::Form(Form { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared });
-    let job = job(shape, recursion, team);
+    let job = Job::new(shape, recursion.gamma, recursion.weights, team);
     let (mut log_end, mut entropy) = (None, None);
     let sums_rows = outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some();
     if sums_rows || outputs.entropy {
@@ -202,12 +202,8 @@ pub fn align_costs<F: Real>(
         ask_for_memory(shape.cells() * size_of::<f32>())?; // h is summed from H
     }
     let costs = Costs::Matrix { costs, stride };
-    Ok(Some(finish(set, job(shape, recursion, team), costs, None, outputs, &mut scratch.kernel, true)))
-}
-
-fn job<'a>(shape: Shape, recursion: &Recursion, team: ThreadTeam<'a>) -> Job<'a> {
-    let Recursion { gamma, weights, .. } = *recursion;
-    Job { shape, gamma, weights, readout: weights, panel_bytes: PANEL_BYTES, team }
+    let job = Job::new(shape, recursion.gamma, recursion.weights, team);
+    Ok(Some(finish(set, job, costs, None, outputs, &mut scratch.kernel, true)))
 }
 
 /// Writes H and E where they are wanted, with `row_sums` h from H, and returns the value.

@@ -1,6 +1,5 @@
 //! The value or the whole alignment of a job: on one thread, or where the pair is large on several.
 
-use super::Grid;
 use super::job::{Job, Scratch};
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
@@ -17,7 +16,7 @@ impl Job<'_> {
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
     {
-        let grid = Grid::new(self.shape, L, S);
+        let grid = self.grid(L, S);
         // SAFETY: the caller vouches for the hardware.
         unsafe {
             if self.is_for_many(grid, S) {
@@ -44,7 +43,7 @@ impl Job<'_> {
         T: CostTiles<V, L> + Sync,
         A: AlignmentTiles<V, L> + Sync,
     {
-        let grid = Grid::new(self.shape, L, S);
+        let grid = self.grid(L, S);
         // SAFETY: the caller vouches for the hardware.
         unsafe {
             if self.is_for_many(grid, S) {
@@ -87,7 +86,7 @@ mod tests {
                     let wide: Vec<f64> = costs.iter().copied().map(f64::from).collect();
                     let truth = reference::align(&wide, n, m, gamma, weights);
                     for (panel_bytes, readout) in [(PANEL_BYTES, weights), (1, StepWeights::UNIT)] {
-                        let job = Job { shape, gamma, weights, readout, panel_bytes, team: ThreadTeam::ALONE };
+                        let job = Job { readout, panel_bytes, ..Job::new(shape, gamma, weights, ThreadTeam::ALONE) };
                         let mut h = vec![f32::NAN; n * m];
                         let mut matrix = MatrixMut { entries: &mut h, stride: m };
                         let mut tiles = MatrixCosts::new(&costs, m, shape);

@@ -9,7 +9,7 @@
 use std::sync::OnceLock;
 
 use super::form;
-use super::job::{Job, PANEL_BYTES};
+use super::job::Job;
 use super::pair::{self, Costs, Scratch, Wanted};
 use super::thread_team::ThreadTeam;
 use super::tiles::matrix;
@@ -137,8 +137,7 @@ impl InstructionSet {
         let shape = Shape { n, m };
         let align = |set: Self| {
             let mut h = vec![0.0f32; n * m];
-            let job =
-                Job { shape, gamma: 0.7, weights, readout: weights, panel_bytes: PANEL_BYTES, team: ThreadTeam::ALONE };
+            let job = Job::new(shape, 0.7, weights, ThreadTeam::ALONE);
             let mut matrix = MatrixMut { entries: &mut h, stride: m };
             let costs = Costs::Matrix { costs: &costs, stride: m };
             let end = set.run(job, costs, Wanted::Matrix(&mut matrix), &mut Scratch::default());

@@ -154,7 +154,8 @@ pub struct Sweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize
     pub gamma: f64,
     /// Step weights.
     pub weights: StepWeights,
-    /// The column left of the stripes.
+    /// The column left of the stripes. The sweep brings its mantissas to [1,2) in place as it reads them, block by block:
+    /// nobody else may touch the column meanwhile, except a neighbour that writes the rows ahead of it.
     pub left: Boundary,
     /// Where the last column of the stripes goes; may be the same.
     pub right: Boundary,

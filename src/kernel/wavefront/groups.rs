@@ -196,56 +196,72 @@ impl Kept {
 mod tests {
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;
-    use super::super::thread_team::{LEAST_CELLS, ThreadTeam};
+    use super::super::thread_team::ThreadTeam;
     use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
     use super::*;
     use crate::matrix::MatrixMut;
     use crate::shape::Shape;
+    use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
 
-    /// The same numbers to the bit, and no thread left waiting, however many there are.
-    #[cfg(target_arch = "x86_64")]
+    /// The value and H of a job with these threads, with probabilities kept up to these bytes.
+    fn align<V: Lanes<L>, const L: usize, const S: usize>(
+        shape: Shape,
+        least_shared_cells: usize,
+        team: ThreadTeam<'_>,
+        panel_bytes: usize,
+    ) -> (f64, Vec<f32>) {
+        let Shape { n, m } = shape;
+        let costs = costs(n, m, 1.0);
+        let weights = StepWeights::new(0.1, 1.0, 1.0).unwrap();
+        let job = Job { panel_bytes, least_shared_cells, ..Job::new(shape, 0.5, weights, team) };
+        let mut h = vec![f32::NAN; n * m];
+        let mut matrix = MatrixMut { entries: &mut h, stride: m };
+        let mut tiles = MatrixCosts::new(&costs, m, shape);
+        let mut sink = MatrixAlignment::new(&mut matrix, shape);
+        let mut scratch = Scratch::default();
+        // SAFETY: the tests name only lanes that the machine has.
+        let (end, value) = unsafe {
+            let end = job.align::<V, _, _, L, S>(&mut tiles, &mut sink, &mut scratch);
+            (end, job.value::<V, _, L, S>(&mut tiles, &mut scratch))
+        };
+        assert_eq!(end.ln(), value.ln());
+        (end.ln(), h)
+    }
+
+    /// No thread is left waiting, and the numbers are those of one thread to the bit.
+    fn check<V: Lanes<L>, const L: usize, const S: usize>(n: usize, m: usize, least_shared_cells: usize, kept: usize) {
+        let shape = Shape::new(n, m).unwrap();
+        assert!(shape.cells() >= least_shared_cells);
+        let one = align::<V, L, S>(shape, least_shared_cells, ThreadTeam::ALONE, PANEL_BYTES);
+        assert!(one.1.iter().all(|h| (0.0..1.001).contains(h)));
+        for threads in [2, 5] {
+            let run = move |work: &(dyn Fn() + Sync)| {
+                std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+            };
+            for panel_bytes in [1, kept, PANEL_BYTES] {
+                let several =
+                    align::<V, L, S>(shape, least_shared_cells, ThreadTeam { threads, run: &run }, panel_bytes);
+                assert!(several == one, "{n}x{m} on {threads} threads, {panel_bytes} bytes kept");
+            }
+        }
+        let in_panels = align::<V, L, S>(shape, least_shared_cells, ThreadTeam::ALONE, 1);
+        assert!(in_panels == one, "{n}x{m} in panels");
+    }
+
     #[test]
     fn several_threads_give_the_bits_of_one() {
-        use crate::simd::avx2::Avx2;
-        if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
-            return;
+        for (n, m) in [(1, 17), (9, 33), (16, 100), (61, 47), (40, 160)] {
+            check::<Portable, 8, 2>(n, m, 0, 20_000);
+            check::<Portable, 16, 2>(n, m.max(33), 0, 40_000);
         }
-        let in_threads = |threads: usize| {
-            move |work: &(dyn Fn() + Sync)| {
-                std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-            }
-        };
-        for (n, m) in [(3001, 700)] {
-            let shape = Shape::new(n, m).unwrap();
-            assert!(shape.cells() >= LEAST_CELLS);
-            let costs = costs(n, m, 1.0);
-            let weights = StepWeights::new(0.1, 1.0, 1.0).unwrap();
-            let align = |team: ThreadTeam<'_>, panel_bytes: usize| {
-                let job = Job { shape, gamma: 0.5, weights, readout: weights, panel_bytes, team };
-                let mut h = vec![f32::NAN; n * m];
-                let mut matrix = MatrixMut { entries: &mut h, stride: m };
-                let mut tiles = MatrixCosts::new(&costs, m, shape);
-                let mut sink = MatrixAlignment::new(&mut matrix, shape);
-                let mut scratch = Scratch::default();
-                // SAFETY: the machine has the instructions.
-                let (end, value) = unsafe {
-                    let end = job.align::<Avx2, _, _, 8, 4>(&mut tiles, &mut sink, &mut scratch);
-                    (end, job.value::<Avx2, _, 8, 4>(&mut tiles, &mut scratch))
-                };
-                assert_eq!(end.ln(), value.ln());
-                (end.ln(), h)
-            };
-            let alone = align(ThreadTeam::ALONE, PANEL_BYTES);
-            assert!(alone.1.iter().all(|h| (0.0..1.001).contains(h)));
-            for threads in [2, 5] {
-                let run = in_threads(threads);
-                for panel_bytes in [1, 4 << 20] {
-                    let got = align(ThreadTeam { threads, run: &run }, panel_bytes);
-                    assert!(got == alone, "{n}x{m} on {threads} threads, panels of {panel_bytes} bytes");
-                }
-            }
-            assert!(align(ThreadTeam::ALONE, 1) == alone, "{n}x{m} in panels");
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn several_threads_give_the_bits_of_one_on_a_large_pair() {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            check::<crate::simd::avx2::Avx2, 8, 4>(3001, 700, super::super::job::LEAST_SHARED_CELLS, 4 << 20);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::backward;
 use super::forward::{self, Boundary, distinct, distinct_weights};
-use super::thread_team::{LEAST_CELLS, Neighbours, ThreadTeam};
+use super::thread_team::{Neighbours, ThreadTeam};
 use super::tiles::{AlignmentTiles, CostTiles};
 use super::{AlignedBuffer, Grid};
 use crate::scaled::Scaled;
@@ -15,6 +15,9 @@ use crate::weights::StepWeights;
 
 /// Probabilities of more bytes than this are kept panel by panel.
 pub const PANEL_BYTES: usize = 32 << 20;
+
+/// Pairs of fewer cells are not worth a second thread.
+pub const LEAST_SHARED_CELLS: usize = 1 << 21;
 
 /// Probabilities of groups that threads make again, of all threads together.
 pub const RECOMPUTED_BYTES: usize = 128 << 20;
@@ -51,6 +54,8 @@ pub struct Job<'a> {
     pub readout: StepWeights,
     /// See [`PANEL_BYTES`].
     pub panel_bytes: usize,
+    /// See [`LEAST_SHARED_CELLS`].
+    pub least_shared_cells: usize,
     /// Threads for one large pair.
     pub team: ThreadTeam<'a>,
 }
@@ -94,10 +99,21 @@ impl Scratch {
     }
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// A job with the limits above, whose readout is H.
+    pub fn new(shape: Shape, gamma: f64, weights: StepWeights, team: ThreadTeam<'a>) -> Self {
+        let (panel_bytes, least_shared_cells) = (PANEL_BYTES, LEAST_SHARED_CELLS);
+        Self { shape, gamma, weights, readout: weights, panel_bytes, least_shared_cells, team }
+    }
+
+    /// The sizes of its sweeps. A matter of N and M and not of the threads at hand, as all that decides results.
+    pub fn grid(&self, lanes: usize, slots: usize) -> Grid {
+        Grid::new(self.shape, lanes, slots, self.shape.cells() >= self.least_shared_cells)
+    }
+
     /// Tells if the threads share the pair.
     pub fn is_for_many(&self, grid: Grid, slots: usize) -> bool {
-        self.team.threads > 1 && self.shape.cells() >= LEAST_CELLS && grid.groups(slots) > 1
+        self.team.threads > 1 && grid.shared && grid.groups(slots) > 1
     }
 
     /// The forward sweep of some stripes.

@@ -81,16 +81,19 @@ pub struct Grid {
     pub stripes: usize,
     /// Blocks of steps a stripe.
     pub blocks: usize,
+    /// Several threads may sweep the pair, if there are several.
+    pub shared: bool,
 }
 
 impl Grid {
-    /// The sizes for L lanes and S slots.
-    pub fn new(shape: Shape, lanes: usize, slots: usize) -> Self {
+    /// The sizes for L lanes and S slots; see [`job::Job::grid`] for `shared`.
+    pub fn new(shape: Shape, lanes: usize, slots: usize, shared: bool) -> Self {
         Self {
             shape,
             lanes,
             stripes: shape.m.div_ceil(lanes).next_multiple_of(slots),
-            blocks: Self::blocks(shape, lanes, slots),
+            blocks: Self::blocks(shape, lanes, slots, shared),
+            shared,
         }
     }
 
@@ -99,12 +102,12 @@ impl Grid {
         self.stripes / slots
     }
 
-    fn blocks(shape: Shape, lanes: usize, slots: usize) -> usize {
+    fn blocks(shape: Shape, lanes: usize, slots: usize, shared: bool) -> usize {
         // At least S blocks, so that the boundary is written before it is read.
         let blocks = (shape.n + lanes).div_ceil(lanes).max(slots);
         // Mantissas are normalised every second block, counted from the first group of a sweep. An even number makes
         // that the same blocks whether groups are swept one by one or together, and results the same to the bit.
-        if shape.cells() >= thread_team::LEAST_CELLS { blocks.next_multiple_of(2) } else { blocks }
+        if shared { blocks.next_multiple_of(2) } else { blocks }
     }
 
     /// float32 of one block of probabilities: p_h and p_v of every lane and step.

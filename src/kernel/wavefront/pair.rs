@@ -1,6 +1,5 @@
 //! One pair by the wavefront: chooses how its tiles are made and gathered, and runs the sweeps.
 
-use super::Grid;
 use super::job::{Job, Scratch as RunScratch};
 use super::tiles::combined::Together;
 use super::tiles::dense::{DenseCosts, DenseGather, DenseScratch, Form, GatherScratch};
@@ -104,7 +103,7 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
     wanted: Wanted<'_, '_>,
     scratch: &mut Scratch,
 ) -> Scaled {
-    let grid = |slots| Grid::new(job.shape, L, slots);
+    let grid = |slots| job.grid(L, slots);
     let Scratch { run, dense, sparse, narrow, sparse_targets, narrow_targets, .. } = scratch;
     // SAFETY: the caller vouches for the hardware.
     unsafe {
@@ -175,7 +174,7 @@ where
         let Some(Also { matrix, entropy }) = also else {
             return (job.align::<V, _, _, L, S>(tiles, &mut gather, scratch), gather);
         };
-        let mut sums = vec![0.0; Grid::new(job.shape, L, S).stripes];
+        let mut sums = vec![0.0; job.grid(L, S).stripes];
         let matrix = matrix.map(|matrix| MatrixAlignment::new(matrix, job.shape));
         let mut together = Together::new(gather, matrix, &mut sums);
         let end = job.align::<V, _, _, L, S>(tiles, &mut together, scratch);

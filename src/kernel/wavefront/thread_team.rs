@@ -7,9 +7,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Pairs with fewer cells are not worth a second thread. A matter of N and M alone, as all that decides results.
-pub const LEAST_CELLS: usize = 1 << 21;
-
 /// Runs a piece of work on several threads at once and returns when all have ended.
 #[derive(Clone, Copy)]
 pub struct ThreadTeam<'a> {

@@ -71,7 +71,6 @@ unsafe impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Grid;
     use super::super::super::job::{Job, PANEL_BYTES, Scratch};
     use super::super::super::thread_team::ThreadTeam;
     use super::super::matrix::MatrixCosts;
@@ -91,9 +90,9 @@ mod tests {
             for weights in [StepWeights::UNIT, StepWeights::new(0.1, 1.0, 1.0).unwrap()] {
                 for (gamma, panel_bytes) in [(0.01, PANEL_BYTES), (1.0, 1), (100.0, PANEL_BYTES)] {
                     let truth = reference::align(&wide, n, m, gamma, weights);
-                    let job = Job { shape, gamma, weights, readout: weights, panel_bytes, team: ThreadTeam::ALONE };
+                    let job = Job { panel_bytes, ..Job::new(shape, gamma, weights, ThreadTeam::ALONE) };
                     let (mut h, mut copy) = (vec![f32::NAN; n * m], vec![f32::NAN; n * m]);
-                    let mut sums = vec![f64::NAN; Grid::new(shape, L, S).stripes];
+                    let mut sums = vec![f64::NAN; job.grid(L, S).stripes];
                     let mut gathered = MatrixMut { entries: &mut h, stride: m };
                     let mut matrix = MatrixMut { entries: &mut copy, stride: m };
                     let gather = MatrixAlignment::new(&mut gathered, shape);

@@ -1,6 +1,5 @@
 //! Sums over columns to which several threads add.
 
-use super::super::thread_team::LEAST_CELLS;
 use super::super::{AlignedBuffer, Grid};
 
 /// Sums over all columns of a pair, `len` of them.
@@ -22,7 +21,7 @@ unsafe impl Sync for Sums {}
 impl Sums {
     /// Zeros. The number of copies is a matter of N and M alone, as all that decides results.
     pub fn new(buffer: &mut AlignedBuffer, grid: Grid, len: usize) -> Self {
-        let copies = if grid.shape.cells() >= LEAST_CELLS { 2 } else { 1 };
+        let copies = if grid.shared { 2 } else { 1 };
         let sums = &mut buffer.reserve(copies * len)[..copies * len];
         sums.fill(0.0);
         Self { start: sums.as_mut_ptr(), len, copies }
