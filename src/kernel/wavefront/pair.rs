@@ -93,11 +93,8 @@ fn kind(form: Form<'_>, targets: usize) -> Kind {
 }
 
 /// Runs one job.
-///
-/// # Safety
-///
-/// The hardware has the instructions of V.
-pub unsafe fn run<V: Lanes<L>, const L: usize>(
+pub fn run<V: Lanes<L>, const L: usize>(
+    lanes: V,
     job: Job<'_>,
     costs: Costs<'_>,
     wanted: Wanted<'_, '_>,
@@ -105,59 +102,52 @@ pub unsafe fn run<V: Lanes<L>, const L: usize>(
 ) -> Scaled {
     let grid = |slots| job.grid(L, slots);
     let Scratch { run, dense, sparse, narrow, sparse_targets, narrow_targets, .. } = scratch;
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        match costs {
-            Costs::Matrix { costs, stride } => {
-                let mut tiles = MatrixCosts::new(costs, stride, job.shape);
-                without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run)
-            }
-            Costs::Form(form) => match kind(form, job.shape.m) {
-                Kind::Dense => {
-                    let mut tiles = DenseCosts::<SLOTS>::new::<V, L>(form, grid(SLOTS), dense);
-                    let Wanted::Products { h, hw, also } = wanted else {
-                        return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
-                    };
-                    let gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
-                    let (end, gather) = gathered::<V, _, _, L, SLOTS>(job, &mut tiles, gather, also, run);
-                    gather.write(h, hw);
-                    end
-                }
-                Kind::Sparse => {
-                    sparse_targets.fill(form, grid(SPARSE_SLOTS));
-                    let mut tiles = SparseCosts::new::<V, L>(form, grid(SPARSE_SLOTS), sparse_targets, sparse);
-                    let Wanted::Products { h, hw, also } = wanted else {
-                        return without_form::<V, _, L, SPARSE_SLOTS>(job, &mut tiles, wanted, run);
-                    };
-                    let gather = SparseGather::new(
-                        form.d,
-                        grid(SPARSE_SLOTS),
-                        SPARSE_SLOTS,
-                        sparse_targets,
-                        &mut scratch.sparse_gather,
-                    );
-                    let (end, gather) = gathered::<V, _, _, L, SPARSE_SLOTS>(job, &mut tiles, gather, also, run);
-                    gather.write::<V, L>(h, hw);
-                    end
-                }
-                Kind::Narrow => {
-                    narrow_targets.fill(form, grid(SLOTS));
-                    let mut tiles = NarrowCosts::new(form, grid(SLOTS), narrow_targets, narrow);
-                    let Wanted::Products { h, hw, also } = wanted else {
-                        return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
-                    };
-                    let gather = NarrowGather::new(grid(SLOTS), SLOTS, narrow_targets, &mut scratch.narrow_gather);
-                    let (end, gather) = gathered::<V, _, _, L, SLOTS>(job, &mut tiles, gather, also, run);
-                    gather.write(h, hw);
-                    end
-                }
-            },
+    match costs {
+        Costs::Matrix { costs, stride } => {
+            let mut tiles = MatrixCosts::new(costs, stride, job.shape);
+            without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, wanted, run)
         }
+        Costs::Form(form) => match kind(form, job.shape.m) {
+            Kind::Dense => {
+                let mut tiles = DenseCosts::<SLOTS>::new(lanes, form, grid(SLOTS), dense);
+                let Wanted::Products { h, hw, also } = wanted else {
+                    return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, wanted, run);
+                };
+                let gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
+                let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, also, run);
+                gather.write(h, hw);
+                end
+            }
+            Kind::Sparse => {
+                let grid = grid(SPARSE_SLOTS);
+                sparse_targets.fill(form, grid);
+                let mut tiles = SparseCosts::new(lanes, form, grid, sparse_targets, sparse);
+                let Wanted::Products { h, hw, also } = wanted else {
+                    return without_form::<_, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, wanted, run);
+                };
+                let gather = SparseGather::<SPARSE_SLOTS>::new(grid, sparse_targets, &mut scratch.sparse_gather);
+                let (end, gather) = gathered::<_, _, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, gather, also, run);
+                gather.write(lanes, h, hw);
+                end
+            }
+            Kind::Narrow => {
+                narrow_targets.fill(form, grid(SLOTS));
+                let mut tiles = NarrowCosts::new(form, grid(SLOTS), narrow_targets, narrow);
+                let Wanted::Products { h, hw, also } = wanted else {
+                    return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, wanted, run);
+                };
+                let gather = NarrowGather::<SLOTS>::new(grid(SLOTS), narrow_targets, &mut scratch.narrow_gather);
+                let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, also, run);
+                gather.write(h, hw);
+                end
+            }
+        },
     }
 }
 
 /// H into a gather, and what else is wanted of the sweep.
-unsafe fn gathered<V, T, G, const L: usize, const S: usize>(
+fn gathered<V, T, G, const L: usize, const S: usize>(
+    lanes: V,
     job: Job<'_>,
     tiles: &mut T,
     mut gather: G,
@@ -169,23 +159,21 @@ where
     T: CostTiles<V, L> + Sync,
     G: AlignmentTiles<V, L> + Sync,
 {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        let Some(Also { matrix, entropy }) = also else {
-            return (job.align::<V, _, _, L, S>(tiles, &mut gather, scratch), gather);
-        };
-        let mut sums = vec![0.0; job.grid(L, S).stripes];
-        let matrix = matrix.map(|matrix| MatrixAlignment::new(matrix, job.shape));
-        let mut together = Together::new(gather, matrix, &mut sums);
-        let end = job.align::<V, _, _, L, S>(tiles, &mut together, scratch);
-        gather = together.into_gather();
-        *entropy = sums.iter().sum();
-        (end, gather)
-    }
+    let Some(Also { matrix, entropy }) = also else {
+        return (job.align::<_, _, _, L, S>(lanes, tiles, &mut gather, scratch), gather);
+    };
+    let mut sums = vec![0.0; job.grid(L, S).stripes];
+    let matrix = matrix.map(|matrix| MatrixAlignment::new(matrix, job.shape));
+    let mut together = Together::new(gather, matrix, &mut sums);
+    let end = job.align::<_, _, _, L, S>(lanes, tiles, &mut together, scratch);
+    gather = together.into_gather();
+    *entropy = sums.iter().sum();
+    (end, gather)
 }
 
 /// The value, or H as a matrix.
-unsafe fn without_form<V, T, const L: usize, const S: usize>(
+fn without_form<V, T, const L: usize, const S: usize>(
+    lanes: V,
     job: Job<'_>,
     tiles: &mut T,
     wanted: Wanted<'_, '_>,
@@ -195,15 +183,12 @@ where
     V: Lanes<L>,
     T: CostTiles<V, L> + Sync,
 {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        match wanted {
-            Wanted::Value => job.value::<V, _, L, S>(tiles, scratch),
-            Wanted::Matrix(out) => {
-                let mut sink = MatrixAlignment::new(out, job.shape);
-                job.align::<V, _, _, L, S>(tiles, &mut sink, scratch)
-            }
-            Wanted::Products { .. } => unreachable!("products with W need the costs in form"),
+    match wanted {
+        Wanted::Value => job.value::<_, _, L, S>(lanes, tiles, scratch),
+        Wanted::Matrix(out) => {
+            let mut sink = MatrixAlignment::new(out, job.shape);
+            job.align::<_, _, _, L, S>(lanes, tiles, &mut sink, scratch)
         }
+        Wanted::Products { .. } => unreachable!("products with W need the costs in form"),
     }
 }

@@ -5,8 +5,6 @@
 //! up to S-1 blocks later, so a ring of S tiles is kept. H is gathered in the same way and multiplied with W when the
 //! last slot has brought its part.
 
-use std::marker::PhantomData;
-
 use super::super::{AlignedBuffer, Grid};
 use super::pack::transposed;
 use super::sums::Sums;
@@ -58,11 +56,12 @@ pub struct DenseCosts<'a, const S: usize> {
 
 impl<'a, const S: usize> DenseCosts<'a, S> {
     /// Packs the form for a grid.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn new<V: Lanes<L>, const L: usize>(form: Form<'_>, grid: Grid, scratch: &'a mut DenseScratch) -> Self {
+    pub fn new<V: Lanes<L>, const L: usize>(
+        lanes: V,
+        form: Form<'_>,
+        grid: Grid,
+        scratch: &'a mut DenseScratch,
+    ) -> Self {
         assert!(S.is_multiple_of(2), "panels are two stripes wide");
         let d = form.d;
         let (rows, columns) = (grid.blocks * L, grid.stripes * L);
@@ -72,45 +71,42 @@ impl<'a, const S: usize> DenseCosts<'a, S> {
         let row_terms = padded(row_terms, form.u, rows);
         let column_terms = padded(column_terms, form.phi, columns);
         let targets = &mut targets.reserve(columns * d)[..columns * d];
-        // SAFETY: the caller vouches for the hardware.
-        unsafe { transposed::<V, L>(form.w, d, panel(L), targets) };
+        transposed(lanes, form.w, d, panel(L), targets);
         Self { d, blocks: grid.blocks, predictions, row_terms, targets, column_terms, ring }
     }
 }
 
 /// Makes the costs of one block of rows for all stripes of a group.
 struct Make<'a, 'b, V, const L: usize, const S: usize> {
+    lanes: V,
     costs: &'a mut DenseCosts<'b, S>,
     block: usize,
     group: usize,
     place: usize,
-    lanes: PhantomData<V>,
 }
 
 impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run(self) {
-        let Self { costs, block, group, place, .. } = self;
+    fn run(self) {
+        let Self { lanes, costs, block, group, place } = self;
         let (d, width, group_columns) = (costs.d, panel(L), S * L);
-        // SAFETY: the caller vouches for the hardware; all indices are within the padded sizes of `new`.
-        unsafe {
-            let tile = costs.ring.as_mut_slice().as_mut_ptr().add(place * L * group_columns);
-            for part in 0..S / 2 {
-                let column = group * group_columns + part * width;
-                let targets = costs.targets.as_ptr().add(column * d);
-                let phi = costs.column_terms.as_ptr().add(column);
-                let phi = [V::load(phi), V::load(phi.add(L))];
-                for half in 0..2 {
-                    let row = block * L + half * (L / 2);
-                    let sums = product::<V, L>(costs.predictions.as_ptr().add(row * d), d, targets, width, d);
-                    for i in 0..L / 2 {
-                        let u = V::splat(*costs.row_terms.as_ptr().add(row + i));
-                        let out = tile.add((half * (L / 2) + i) * group_columns + part * width);
-                        V::store(out, V::sub(V::add(u, phi[0]), sums[i][0]));
-                        V::store(out.add(L), V::sub(V::add(u, phi[1]), sums[i][1]));
-                    }
+        let tile = &mut costs.ring.as_mut_slice()[place * L * group_columns..][..L * group_columns];
+        for part in 0..S / 2 {
+            let column = group * group_columns + part * width;
+            let targets = &costs.targets[column * d..][..width * d];
+            let phi = &costs.column_terms[column..][..width];
+            let phi = [lanes.load_slice(phi), lanes.load_slice(&phi[L..])];
+            for half in 0..2 {
+                let row = block * L + half * (L / 2);
+                let sums = product(lanes, &costs.predictions[row * d..], d, targets, width, d);
+                let row_terms = &costs.row_terms[row..][..L / 2];
+                for i in 0..L / 2 {
+                    let u = lanes.splat(row_terms[i]);
+                    let out = &mut tile[(half * (L / 2) + i) * group_columns + part * width..][..width];
+                    lanes.store_slice(out, lanes.sub(lanes.add(u, phi[0]), sums[i][0]));
+                    lanes.store_slice(&mut out[L..], lanes.sub(lanes.add(u, phi[1]), sums[i][1]));
                 }
             }
         }
@@ -121,47 +117,59 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S>
 ///
 /// The result has L rows of which the first L/2 are used: array lengths cannot be halved.
 #[inline(always)]
-unsafe fn product<V: Lanes<L>, const L: usize>(
-    a: *const f32,
+fn product<V: Lanes<L>, const L: usize>(
+    lanes: V,
+    a: &[f32],
     a_stride: usize,
-    b: *const f32,
+    b: &[f32],
     b_stride: usize,
     count: usize,
 ) -> [[V::F; 2]; L] {
-    // SAFETY: the caller vouches for the hardware and the sizes.
+    let mut sums = [[lanes.splat(0.0); 2]; L];
+    if count == 0 {
+        return sums;
+    }
+    assert!((L / 2 - 1) * a_stride + count <= a.len() && (count - 1) * b_stride + panel(L) <= b.len());
+    // SAFETY: `count` entries of each row of a and two vectors of each row of b are in the slices, as was asserted.
     unsafe {
-        let mut sums = [[V::splat(0.0); 2]; L];
+        let (a, b) = (a.as_ptr(), b.as_ptr());
         for k in 0..count {
-            let (b0, b1) = (V::load(b.add(k * b_stride)), V::load(b.add(k * b_stride + L)));
+            let (b0, b1) = (lanes.load(b.add(k * b_stride)), lanes.load(b.add(k * b_stride + L)));
             for i in 0..L / 2 {
-                let entry = V::splat(*a.add(i * a_stride + k));
-                sums[i] = [V::mul_add(entry, b0, sums[i][0]), V::mul_add(entry, b1, sums[i][1])];
+                let entry = lanes.splat(*a.add(i * a_stride + k));
+                sums[i] = [lanes.mul_add(entry, b0, sums[i][0]), lanes.mul_add(entry, b1, sums[i][1])];
             }
         }
-        sums
     }
+    sums
 }
 
 /// `a (L rows, count) b (count, one vector)`, strides as in [`product`].
 #[inline(always)]
-unsafe fn narrow_product<V: Lanes<L>, const L: usize>(
-    a: *const f32,
+fn narrow_product<V: Lanes<L>, const L: usize>(
+    lanes: V,
+    a: &[f32],
     a_stride: usize,
-    b: *const f32,
+    b: &[f32],
     b_stride: usize,
     count: usize,
 ) -> [V::F; L] {
-    // SAFETY: the caller vouches for the hardware and the sizes.
+    let mut sums = [lanes.splat(0.0); L];
+    if count == 0 {
+        return sums;
+    }
+    assert!((L - 1) * a_stride + count <= a.len() && (count - 1) * b_stride + L <= b.len());
+    // SAFETY: `count` entries of each row of a and a vector of each row of b are in the slices, as was asserted.
     unsafe {
-        let mut sums = [V::splat(0.0); L];
+        let (a, b) = (a.as_ptr(), b.as_ptr());
         for k in 0..count {
-            let entries = V::load(b.add(k * b_stride));
+            let entries = lanes.load(b.add(k * b_stride));
             for i in 0..L {
-                sums[i] = V::mul_add(V::splat(*a.add(i * a_stride + k)), entries, sums[i]);
+                sums[i] = lanes.mul_add(lanes.splat(*a.add(i * a_stride + k)), entries, sums[i]);
             }
         }
-        sums
     }
+    sums
 }
 
 /// Room for S tiles of L rows and S L columns.
@@ -179,20 +187,22 @@ fn padded<'a>(buffer: &'a mut AlignedBuffer, from: &[f32], len: usize) -> &'a [f
     out
 }
 
-// SAFETY: padding is zero, so its costs are finite.
-unsafe impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts<'_, S> {
+// Padding is zero, so its costs are finite.
+impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts<'_, S> {
     #[inline(always)]
-    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L] {
+    fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
         let (group, part) = (stripe / S, stripe % S);
         let place = (group * self.blocks + block) % S;
-        // SAFETY: the caller vouches for the hardware; the tile was made when slot 0 came by.
-        unsafe {
-            if part == 0 {
-                V::outline(Make::<V, L, S> { costs: &mut *self, block, group, place, lanes: PhantomData });
-            }
-            let tile = self.ring.as_slice().as_ptr().add(place * L * S * L + part * L);
-            std::array::from_fn(|i| V::load(tile.add(i * S * L)))
+        if part == 0 {
+            lanes.outline(Make { lanes, costs: &mut *self, block, group, place });
         }
+        // The tile was made when slot 0 came by.
+        let tile = &self.ring.as_slice()[place * L * S * L..][..L * S * L];
+        let mut rows = [lanes.splat(0.0); L];
+        for (row, from) in rows.iter_mut().zip(tile.chunks_exact(S * L)) {
+            *row = lanes.load_slice(&from[part * L..]);
+        }
+        rows
     }
 
     fn twin(&self) -> Self {
@@ -213,8 +223,8 @@ pub struct DenseGather<'a, const S: usize> {
     d_padded: usize,
     grid: Grid,
     targets: &'a [f32],  // [column][d], padded
-    sums: Sums,          // [row][d], padded
-    row_sums: Sums,      // [row][lane]
+    sums: Sums<'a>,      // [row][d], padded
+    row_sums: Sums<'a>,  // [row][lane]
     ring: AlignedBuffer, // S tiles of [row][column of the group]
     filled: [bool; S],   // whether anything in a tile of the ring is not 0
 }
@@ -237,15 +247,13 @@ impl<'a, const S: usize> DenseGather<'a, S> {
     }
 
     /// Writes h (N,) and H W (N,D).
-    pub fn write(&self, h: &mut [f32], hw: &mut [f32]) {
+    pub fn write(self, h: &mut [f32], hw: &mut [f32]) {
         let d = hw.len() / h.len();
         assert!(h.len() == self.grid.shape.n && d <= self.d_padded);
-        // SAFETY: the buffers are borrowed as long as `self`; the sweeps are over.
-        let (sums, row_sums) = unsafe { (self.sums.total(), self.row_sums.total()) };
-        for (h, row_sums) in h.iter_mut().zip(row_sums.chunks_exact(self.grid.lanes)) {
+        for (h, row_sums) in h.iter_mut().zip(self.row_sums.total().chunks_exact(self.grid.lanes)) {
             *h = row_sums.iter().sum();
         }
-        for (hw, sums) in hw.chunks_exact_mut(d).zip(sums.chunks_exact(self.d_padded)) {
+        for (hw, sums) in hw.chunks_exact_mut(d).zip(self.sums.total().chunks_exact(self.d_padded)) {
             hw.copy_from_slice(&sums[..d]);
         }
     }
@@ -253,44 +261,42 @@ impl<'a, const S: usize> DenseGather<'a, S> {
 
 /// Adds the product of a tile of H, `count` columns from `column`, with W.
 struct Multiply<'a, 'b, V, const L: usize, const S: usize> {
+    lanes: V,
     gather: &'a mut DenseGather<'b, S>,
     block: usize,
     column: usize,
     count: usize,
     place: usize,
-    lanes: PhantomData<V>,
 }
 
 impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L, S> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run(self) {
-        let Self { gather, block, column, count, place, .. } = self;
+    fn run(self) {
+        let Self { lanes, gather, block, column, count, place } = self;
         let (d, width, group_columns) = (gather.d_padded, panel(L), S * L);
-        // SAFETY: the caller vouches for the hardware; all indices are within the padded sizes of `new`.
-        unsafe {
-            let tile = gather.ring.as_slice().as_ptr().add(place * L * group_columns);
-            let targets = gather.targets.as_ptr().add(column * d);
-            let sums = gather.sums.of_group(column / group_columns).add(block * L * d);
-            let panels = d / width * width;
-            for half in 0..2 {
-                let rows = tile.add(half * (L / 2) * group_columns);
-                for k in (0..panels).step_by(width) {
-                    let part = product::<V, L>(rows, group_columns, targets.add(k), d, count);
-                    for i in 0..L / 2 {
-                        let out = sums.add((half * (L / 2) + i) * d + k);
-                        V::store(out, V::add(V::load(out), part[i][0]));
-                        V::store(out.add(L), V::add(V::load(out.add(L)), part[i][1]));
-                    }
+        let tile = &gather.ring.as_slice()[place * L * group_columns..][..L * group_columns];
+        let targets = &gather.targets[column * d..];
+        let sums = gather.sums.of_group(column / group_columns, block * L * d..(block + 1) * L * d);
+        let panels = d / width * width;
+        for half in 0..2 {
+            let first = half * (L / 2);
+            for k in (0..panels).step_by(width) {
+                let part = product(lanes, &tile[first * group_columns..], group_columns, &targets[k..], d, count);
+                for i in 0..L / 2 {
+                    let out = &mut sums[(first + i) * d + k..][..width];
+                    let sum = [lanes.load_slice(out), lanes.load_slice(&out[L..])];
+                    lanes.store_slice(out, lanes.add(sum[0], part[i][0]));
+                    lanes.store_slice(&mut out[L..], lanes.add(sum[1], part[i][1]));
                 }
             }
-            if panels < d {
-                let part = narrow_product::<V, L>(tile, group_columns, targets.add(panels), d, count);
-                for i in 0..L {
-                    let out = sums.add(i * d + panels);
-                    V::store(out, V::add(V::load(out), part[i]));
-                }
+        }
+        if panels < d {
+            let part = narrow_product(lanes, tile, group_columns, &targets[panels..], d, count);
+            for i in 0..L {
+                let out = &mut sums[i * d + panels..][..L];
+                lanes.store_slice(out, lanes.add(lanes.load_slice(out), part[i]));
             }
         }
     }
@@ -305,50 +311,44 @@ impl<const S: usize> DenseGather<'_, S> {
 
     /// Puts one stripe of a tile into the ring; the first stripe of a group comes last, and has the tile multiplied.
     #[inline(always)]
-    unsafe fn put<V: Lanes<L>, const L: usize>(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+    fn put<V: Lanes<L>, const L: usize>(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let (group, part) = (stripe / S, stripe % S);
         let place = self.place(block, group);
-        // SAFETY: the caller vouches for the hardware; sizes as in `new`.
-        unsafe {
-            let tile = self.ring.as_mut_slice().as_mut_ptr().add(place * L * S * L + part * L);
-            for i in 0..L {
-                V::store(tile.add(i * S * L), rows[i]);
-            }
-            if part == 0 && std::mem::take(&mut self.filled[place]) {
-                let column = group * S * L;
-                let count = (S * L).min(self.grid.shape.m - column);
-                let gather = &mut *self;
-                V::outline(Multiply::<V, L, S> { gather, block, column, count, place, lanes: PhantomData });
-            }
+        let tile = &mut self.ring.as_mut_slice()[place * L * S * L..][..L * S * L];
+        for (to, &row) in tile.chunks_exact_mut(S * L).zip(rows) {
+            lanes.store_slice(&mut to[part * L..], row);
+        }
+        if part == 0 && std::mem::take(&mut self.filled[place]) {
+            let column = group * S * L;
+            let count = (S * L).min(self.grid.shape.m - column);
+            lanes.outline(Multiply { lanes, gather: &mut *self, block, column, count, place });
         }
     }
 }
 
-// SAFETY: sizes as in `new`.
-unsafe impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for DenseGather<'_, S> {
+impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for DenseGather<'_, S> {
     #[inline(always)]
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+    fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let group = stripe / S;
-        // SAFETY: the caller vouches for the hardware; sizes as in `new`.
-        unsafe {
-            let row_sums = self.row_sums.of_group(group).add(block * L * L);
-            for i in 0..L {
-                let sum = row_sums.add(i * L);
-                V::store(sum, V::add(V::load(sum), rows[i]));
-            }
-            let place = self.place(block, group);
-            self.filled[place] = true;
-            self.put::<V, L>(block, stripe, rows);
+        let row_sums = self.row_sums.of_group(group, block * L * L..(block + 1) * L * L);
+        for (sum, &row) in row_sums.as_chunks_mut::<L>().0.iter_mut().zip(rows) {
+            let total = lanes.add(lanes.load_array(sum), row);
+            lanes.store_array(sum, total);
         }
+        let place = self.place(block, group);
+        self.filled[place] = true;
+        self.put(lanes, block, stripe, rows);
     }
 
     #[inline(always)]
-    unsafe fn take_nothing(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
-        // SAFETY: the caller vouches for the hardware. Others of the group may be there, so zeros have their place.
-        unsafe { self.put::<V, L>(block, stripe, rows) }
+    fn take_nothing(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+        // Others of the group may be there, so zeros have their place.
+        self.put(lanes, block, stripe, rows);
     }
 
     unsafe fn twin(&self) -> Self {
-        Self { ring: ring(S, L), filled: [false; S], ..*self }
+        // SAFETY: the caller orders the tiles, and with them the rows of the sums.
+        let (sums, row_sums) = unsafe { (self.sums.twin(), self.row_sums.twin()) };
+        Self { sums, row_sums, ring: ring(S, self.grid.lanes), filled: [false; S], ..*self }
     }
 }

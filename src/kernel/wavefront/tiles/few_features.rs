@@ -42,8 +42,10 @@ impl NarrowTargets {
         packed[form.d * columns..][..form.phi.len()].copy_from_slice(form.phi);
     }
 
-    fn row(&self, d: usize) -> *const f32 {
-        self.features.as_slice()[d * self.columns..].as_ptr()
+    /// Row d from a column on.
+    #[inline(always)]
+    fn row(&self, d: usize, column: usize) -> &[f32] {
+        &self.features.as_slice()[d * self.columns + column..]
     }
 }
 
@@ -51,74 +53,76 @@ impl NarrowTargets {
 #[derive(Clone, Copy)]
 pub struct NarrowCosts<'a> {
     targets: &'a NarrowTargets,
-    predictions: &'a [f32], // [row][d]
+    predictions: &'a [f32], // [block][feature][row]
     row_terms: &'a [f32],
     squared: Option<f32>,
 }
 
 impl<'a> NarrowCosts<'a> {
-    /// Pads u and V for a grid.
+    /// Packs u and V for a grid.
     pub fn new(form: Form<'_>, grid: Grid, targets: &'a NarrowTargets, scratch: &'a mut NarrowScratch) -> Self {
-        let rows = grid.blocks * grid.lanes;
-        let predictions = &mut scratch.predictions.reserve(rows * form.d)[..rows * form.d];
-        predictions[..form.v.len()].copy_from_slice(form.v);
-        predictions[form.v.len()..].fill(0.0);
+        let (d, lanes, rows) = (form.d, grid.lanes, grid.blocks * grid.lanes);
+        let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
+        predictions.fill(0.0);
+        for (n, frame) in form.v.chunks_exact(d).enumerate() {
+            for (k, &entry) in frame.iter().enumerate() {
+                predictions[(n / lanes * d + k) * lanes + n % lanes] = entry;
+            }
+        }
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
         row_terms[form.u.len()..].fill(0.0);
         Self { targets, predictions, row_terms, squared: form.squared }
     }
-}
 
-impl NarrowCosts<'_> {
+    /// The vectors of a block, a feature each.
+    #[inline(always)]
+    fn block<const L: usize>(&self, block: usize) -> &'a [[f32; L]] {
+        let len = self.targets.d * L;
+        self.predictions[block * len..][..len].as_chunks::<L>().0
+    }
+
     /// `factor * sum (x - y)^2`; v is x for the factor 1/2, and 2 x for 1.
     #[inline(always)]
-    unsafe fn squared_differences<V: Lanes<L>, const L: usize>(
+    fn squared_differences<V: Lanes<L>, const L: usize>(
         &self,
+        lanes: V,
         factor: f32,
         block: usize,
         stripe: usize,
     ) -> [V::F; L] {
-        let d = self.targets.d;
         let of_v = 0.5 / factor;
-        // SAFETY: the caller vouches for the hardware; sizes as in `new`.
-        unsafe {
-            let mut rows = [V::splat(0.0); L];
-            for k in 0..d {
-                let w = V::load(self.targets.row(k).add(stripe * L));
-                let v = self.predictions.as_ptr().add(block * L * d + k);
-                for (i, row) in rows.iter_mut().enumerate() {
-                    let difference = V::sub(V::splat(of_v * *v.add(i * d)), w);
-                    *row = V::mul_add(V::mul(V::splat(factor), difference), difference, *row);
-                }
+        let mut rows = [lanes.splat(0.0); L];
+        for (k, of_feature) in self.block::<L>(block).iter().enumerate() {
+            let w = lanes.load_slice(self.targets.row(k, stripe * L));
+            for (row, &v) in rows.iter_mut().zip(of_feature) {
+                let difference = lanes.sub(lanes.splat(of_v * v), w);
+                *row = lanes.mul_add(lanes.mul(lanes.splat(factor), difference), difference, *row);
             }
-            rows
         }
+        rows
     }
 }
 
-// SAFETY: padding is zero, so its costs are finite.
-unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for NarrowCosts<'_> {
+// Padding is zero, so its costs are finite.
+impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for NarrowCosts<'_> {
     #[inline(always)]
-    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L] {
-        let d = self.targets.d;
-        // SAFETY: the caller vouches for the hardware; sizes as in `new`.
-        unsafe {
-            if let Some(factor) = self.squared {
-                return self.squared_differences::<V, L>(factor, block, stripe);
-            }
-            let phi = V::load(self.targets.row(d).add(stripe * L));
-            let u = self.row_terms.as_ptr().add(block * L);
-            let mut rows: [V::F; L] = std::array::from_fn(|i| V::add(V::splat(*u.add(i)), phi));
-            for k in 0..d {
-                let w = V::load(self.targets.row(k).add(stripe * L));
-                let v = self.predictions.as_ptr().add(block * L * d + k);
-                for (i, row) in rows.iter_mut().enumerate() {
-                    *row = V::mul_add(V::splat(-*v.add(i * d)), w, *row);
-                }
-            }
-            rows
+    fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
+        if let Some(factor) = self.squared {
+            return self.squared_differences(lanes, factor, block, stripe);
         }
+        let phi = lanes.load_slice(self.targets.row(self.targets.d, stripe * L));
+        let mut rows = [phi; L];
+        for (row, &u) in rows.iter_mut().zip(&self.row_terms[block * L..][..L]) {
+            *row = lanes.add(lanes.splat(u), phi);
+        }
+        for (k, of_feature) in self.block::<L>(block).iter().enumerate() {
+            let w = lanes.load_slice(self.targets.row(k, stripe * L));
+            for (row, &v) in rows.iter_mut().zip(of_feature) {
+                *row = lanes.mul_add(lanes.splat(-v), w, *row);
+            }
+        }
+        rows
     }
 
     fn twin(&self) -> Self {
@@ -132,27 +136,24 @@ pub struct NarrowGatherScratch {
     sums: AlignedBuffer,
 }
 
-/// H W and h by lanes.
-#[derive(Clone, Copy)]
-pub struct NarrowGather<'a> {
+/// H W and h by lanes, in groups of S stripes.
+pub struct NarrowGather<'a, const S: usize> {
     targets: &'a NarrowTargets,
     lanes: usize,
-    slots: usize,
-    sums: Sums, // [block][feature, or h behind the last][row][lane]
+    sums: Sums<'a>, // [block][feature, or h behind the last][row][lane]
 }
 
-impl<'a> NarrowGather<'a> {
-    /// Zero sums for a grid of groups of so many slots.
-    pub fn new(grid: Grid, slots: usize, targets: &'a NarrowTargets, scratch: &'a mut NarrowGatherScratch) -> Self {
+impl<'a, const S: usize> NarrowGather<'a, S> {
+    /// Zero sums for the grid of the targets.
+    pub fn new(grid: Grid, targets: &'a NarrowTargets, scratch: &'a mut NarrowGatherScratch) -> Self {
         let len = grid.blocks * (targets.d + 1) * grid.lanes * grid.lanes;
-        Self { targets, lanes: grid.lanes, slots, sums: Sums::new(&mut scratch.sums, grid, len) }
+        Self { targets, lanes: grid.lanes, sums: Sums::new(&mut scratch.sums, grid, len) }
     }
 
     /// Writes h (N,) and H W (N,D).
-    pub fn write(&self, h: &mut [f32], hw: &mut [f32]) {
+    pub fn write(self, h: &mut [f32], hw: &mut [f32]) {
         let (d, lanes) = (self.targets.d, self.lanes);
-        // SAFETY: the buffers are borrowed as long as `self`; the sweeps are over.
-        let sums = unsafe { self.sums.total() };
+        let sums = self.sums.total();
         for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(d)).enumerate() {
             let sum = |feature: usize| {
                 let at = ((n / lanes * (d + 1) + feature) * lanes + n % lanes) * lanes;
@@ -166,32 +167,31 @@ impl<'a> NarrowGather<'a> {
     }
 }
 
-// SAFETY: sizes as in `new`.
-unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for NarrowGather<'_> {
+impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for NarrowGather<'_, S> {
     #[inline(always)]
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+    fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let d = self.targets.d;
-        // SAFETY: the caller vouches for the hardware; sizes as in `new`.
-        unsafe {
-            let sums = self.sums.of_group(stripe / self.slots).add(block * (d + 1) * L * L);
-            for k in 0..d {
-                let w = V::load(self.targets.row(k).add(stripe * L));
-                for (i, &row) in rows.iter().enumerate() {
-                    let sum = sums.add((k * L + i) * L);
-                    V::store(sum, V::mul_add(row, w, V::load(sum)));
-                }
+        let len = (d + 1) * L * L;
+        let sums = self.sums.of_group(stripe / S, block * len..(block + 1) * len);
+        let (of_features, of_h) = sums.split_at_mut(d * L * L);
+        for (k, sums) in of_features.chunks_exact_mut(L * L).enumerate() {
+            let w = lanes.load_slice(self.targets.row(k, stripe * L));
+            for (sum, &row) in sums.as_chunks_mut::<L>().0.iter_mut().zip(rows) {
+                let total = lanes.mul_add(row, w, lanes.load_array(sum));
+                lanes.store_array(sum, total);
             }
-            for (i, &row) in rows.iter().enumerate() {
-                let sum = sums.add((d * L + i) * L);
-                V::store(sum, V::add(row, V::load(sum)));
-            }
+        }
+        for (sum, &row) in of_h.as_chunks_mut::<L>().0.iter_mut().zip(rows) {
+            let total = lanes.add(row, lanes.load_array(sum));
+            lanes.store_array(sum, total);
         }
     }
 
     #[inline(always)]
-    unsafe fn take_nothing(&mut self, _: usize, _: usize, _: &[V::F; L]) {}
+    fn take_nothing(&mut self, _: V, _: usize, _: usize, _: &[V::F; L]) {}
 
     unsafe fn twin(&self) -> Self {
-        *self
+        // SAFETY: the caller orders the tiles, and with them the rows of the sums.
+        Self { sums: unsafe { self.sums.twin() }, ..*self }
     }
 }

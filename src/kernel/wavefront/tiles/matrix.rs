@@ -26,34 +26,33 @@ impl<'a> MatrixCosts<'a> {
     }
 }
 
-// SAFETY: entries outside are zero; rows and columns inside lie in the slice, as `new` checked.
-unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for MatrixCosts<'_> {
+impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for MatrixCosts<'_> {
     #[inline(always)]
-    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L] {
-        let Shape { n, m } = self.shape;
+    fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
+        let Self { costs, stride, shape: Shape { n, m } } = *self;
         let (row, column) = (block * L, stripe * L);
-        // SAFETY: each load is within row < N and column + count <= M.
-        unsafe {
-            let mut rows = [V::splat(0.0); L];
-            let start = self.costs.as_ptr().wrapping_add(row * self.stride + column);
-            if column + L <= m && row + L <= n {
+        let mut rows = [lanes.splat(0.0); L];
+        if column + L <= m && row + L <= n {
+            // SAFETY: L entries of rows below N, before column M: all in the slice, as `new` checked.
+            unsafe {
+                let start = costs.as_ptr().add(row * stride + column);
                 for i in 0..L {
-                    rows[i] = V::load(start.add(i * self.stride));
+                    rows[i] = lanes.load(start.add(i * stride));
                 }
                 if row + AHEAD + L <= n {
                     for i in 0..L {
-                        V::prefetch(start.add((i + AHEAD) * self.stride));
-                    }
-                }
-            } else {
-                for i in 0..L {
-                    if row + i < n {
-                        rows[i] = V::load_first(start.add(i * self.stride), (m - column).min(L));
+                        lanes.prefetch(start.add((i + AHEAD) * stride));
                     }
                 }
             }
-            rows
+        } else {
+            for i in 0..L {
+                if row + i < n {
+                    rows[i] = lanes.load_first(&costs[(row + i) * stride + column..][..(m - column).min(L)]);
+                }
+            }
         }
+        rows
     }
 
     fn twin(&self) -> Self {
@@ -62,48 +61,37 @@ unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for MatrixCosts<'_> {
 }
 
 /// The greatest |C| of N rows of M entries; NaN or infinity if one is.
-///
-/// # Safety
-///
-/// The hardware has the instructions of V.
-pub unsafe fn largest<V: Lanes<L>, const L: usize>(costs: &[f32], stride: usize, shape: Shape) -> f32 {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe { V::outline(Largest::<V, L> { costs: MatrixCosts::new(costs, stride, shape), lanes: PhantomData }) }
+pub fn largest<V: Lanes<L>, const L: usize>(lanes: V, costs: &[f32], stride: usize, shape: Shape) -> f32 {
+    lanes.outline(Largest { lanes, costs: MatrixCosts::new(costs, stride, shape) })
 }
 
 struct Largest<'a, V, const L: usize> {
+    lanes: V,
     costs: MatrixCosts<'a>,
-    lanes: PhantomData<V>,
 }
 
 impl<V: Lanes<L>, const L: usize> Work for Largest<'_, V, L> {
     type Output = f32;
 
     #[inline(always)]
-    unsafe fn run(self) -> f32 {
-        let MatrixCosts { costs, stride, shape: Shape { n, m } } = self.costs;
+    fn run(self) -> f32 {
+        let Self { lanes, costs: MatrixCosts { costs, stride, shape: Shape { n, m } } } = self;
         // Bits of |C| order as numbers do, with infinity and NaN above all: an integer maximum loses neither.
-        let mut entries = [0; L];
-        // SAFETY: the caller vouches for the hardware; each load is within a row.
-        unsafe {
-            let mut top = V::splat_i(0);
-            for row in 0..n {
-                let start = costs.as_ptr().add(row * stride);
-                for column in (0..m).step_by(L) {
-                    let count = (m - column).min(L);
-                    let from = start.add(column);
-                    let cost = if count == L { V::load(from) } else { V::load_first(from, count) };
-                    top = V::max_i(top, V::bits(V::abs(cost)));
-                }
+        let mut top = lanes.splat_i(0);
+        for row in costs.chunks(stride).take(n) {
+            let (whole, rest) = row[..m].as_chunks::<L>();
+            for cost in whole {
+                top = lanes.max_i(top, lanes.bits(lanes.abs(lanes.load_array(cost))));
             }
-            V::store_i(entries.as_mut_ptr(), top);
+            if !rest.is_empty() {
+                top = lanes.max_i(top, lanes.bits(lanes.abs(lanes.load_first(rest))));
+            }
         }
-        f32::from_bits(entries.into_iter().max().unwrap_or(0) as u32)
+        f32::from_bits(lanes.to_array_i(top).into_iter().max().unwrap_or(0) as u32)
     }
 }
 
 /// Writes H to a row-major matrix.
-#[derive(Clone, Copy)]
 pub struct MatrixAlignment<'a> {
     entries: *mut f32,
     stride: usize,
@@ -111,7 +99,7 @@ pub struct MatrixAlignment<'a> {
     borrowed: PhantomData<&'a mut f32>,
 }
 
-// SAFETY: tiles are disjoint parts of the matrix, and each is written by one thread.
+// SAFETY: through a shared reference nothing is written; another thread has its own, by `twin`.
 unsafe impl Sync for MatrixAlignment<'_> {}
 
 impl<'a> MatrixAlignment<'a> {
@@ -122,33 +110,29 @@ impl<'a> MatrixAlignment<'a> {
     }
 }
 
-// SAFETY: rows and columns inside lie in the slice, as `new` checked; others are left out.
-unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignment<'_> {
+impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignment<'_> {
     #[inline(always)]
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
+    fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let Shape { n, m } = self.shape;
         let (row, column, stride) = (block * L, stripe * L, self.stride);
-        // SAFETY: each store is within row < N and column + count <= M.
-        unsafe {
-            let start = self.entries.wrapping_add(row * stride + column);
-            if column + L <= m && row + L <= n {
-                for i in 0..L {
-                    V::store(start.add(i * stride), rows[i]);
-                }
-            } else {
-                for i in 0..L {
-                    if row + i < n {
-                        let mut entries = [0.0; L];
-                        V::store(entries.as_mut_ptr(), rows[i]);
-                        let count = (m - column).min(L);
-                        std::ptr::copy_nonoverlapping(entries.as_ptr(), start.add(i * stride), count);
-                    }
-                }
+        let start = self.entries.wrapping_add(row * stride + column);
+        if column + L <= m && row + L <= n {
+            for i in 0..L {
+                // SAFETY: L entries of a row below N, before column M: in the matrix, as `new` checked. A tile is
+                // another thread's at no time, as `twin` demands.
+                unsafe { lanes.store(start.wrapping_add(i * stride), rows[i]) };
+            }
+        } else {
+            let count = m.saturating_sub(column).min(L);
+            for i in 0..L.min(n.saturating_sub(row)) {
+                // SAFETY: as above, of as many entries as lie before column M.
+                let out = unsafe { std::slice::from_raw_parts_mut(start.wrapping_add(i * stride), count) };
+                out.copy_from_slice(&lanes.to_array(rows[i])[..count]);
             }
         }
     }
 
     unsafe fn twin(&self) -> Self {
-        *self
+        Self { ..*self }
     }
 }

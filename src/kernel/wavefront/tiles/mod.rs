@@ -12,21 +12,13 @@ mod sums;
 
 use crate::simd::Lanes;
 
-/// Gives the cost matrix as tiles of L rows and L columns.
-///
-/// # Safety
-///
-/// The methods run on the hardware of V only. Entries of rows from N and columns from M on are finite.
-pub unsafe trait CostTiles<V: Lanes<L>, const L: usize> {
+/// Gives the cost matrix as tiles of L rows and L columns; entries of rows from N and columns from M on are finite.
+pub trait CostTiles<V: Lanes<L>, const L: usize> {
     /// The tile of rows `block * L..` and columns `stripe * L..`.
     ///
     /// Stripes are asked for from left to right in groups of S, within a group the tiles of one block one after the
     /// other; blocks may lie wholly below row N.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L];
+    fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L];
 
     /// The same tiles for another thread.
     fn twin(&self) -> Self;
@@ -35,44 +27,28 @@ pub unsafe trait CostTiles<V: Lanes<L>, const L: usize> {
 /// Takes H as tiles of L rows and L columns, from the last stripe to the first, from the last block to the first.
 ///
 /// Stripes that are all padding are left out.
-///
-/// # Safety
-///
-/// The methods run on the hardware of V only.
-pub unsafe trait AlignmentTiles<V: Lanes<L>, const L: usize> {
+pub trait AlignmentTiles<V: Lanes<L>, const L: usize> {
     /// Whether the sweep makes the sums of [`Self::take_entropy`], which take three logarithms a cell.
     const TAKES_ENTROPY: bool = false;
 
     /// The tile of rows `block * L..` and columns `stripe * L..`; 0 from row N and from column M on.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]);
+    fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]);
 
     /// The same of a tile that is 0, as most are off the path.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
     #[inline(always)]
-    unsafe fn take_nothing(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
-        // SAFETY: the caller vouches for the hardware.
-        unsafe { self.take_tile(block, stripe, rows) }
+    fn take_nothing(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+        self.take_tile(lanes, block, stripe, rows);
     }
 
     /// -sum E (p_h log p_h + p_v log p_v + p_d log p_d) over one block of a stripe, lane by lane; 0 from column M on.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
     #[inline(always)]
-    unsafe fn take_entropy(&mut self, _stripe: usize, _sums: V::F) {}
+    fn take_entropy(&mut self, _lanes: V, _stripe: usize, _sums: V::F) {}
 
     /// A taker for another thread, into the same sums.
     ///
     /// # Safety
     ///
-    /// Tiles of the same block are taken by one thread at a time, each seeing what the ones before wrote.
+    /// A stripe is taken by one thread. Tiles of the same block are taken by one thread at a time, each seeing what the
+    /// ones before wrote. The first taker is used again only after those made from it.
     unsafe fn twin(&self) -> Self;
 }

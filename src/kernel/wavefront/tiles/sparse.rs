@@ -4,8 +4,6 @@
 //! lies in blocks of L rows, [block][feature][row], where a column is one vector; tiles are made by columns and
 //! transposed. H is transposed back, and each column added to the features of its target, in the same layout.
 
-use std::marker::PhantomData;
-
 use super::super::{AlignedBuffer, Grid};
 use super::dense::Form;
 use super::pack::transposed;
@@ -20,6 +18,8 @@ pub struct SparseTargets {
     starts: Vec<u32>,
     entries: Vec<(u32, f32)>, // where the feature's vector starts in a block, and the entry
     phi: Vec<f32>,
+    d: usize,
+    lanes: usize,
 }
 
 impl SparseTargets {
@@ -30,6 +30,7 @@ impl SparseTargets {
 
     /// Lists the entries for a grid; targets of the padding have none.
     pub fn fill(&mut self, form: Form<'_>, grid: Grid) {
+        (self.d, self.lanes) = (form.d, grid.lanes);
         self.starts.clear();
         self.entries.clear();
         self.starts.push(0);
@@ -46,17 +47,14 @@ impl SparseTargets {
     }
 
     /// The entries of a column.
-    ///
-    /// # Safety
-    ///
-    /// The column is one of the grid that the lists were filled for.
     #[inline(always)]
-    unsafe fn of(&self, column: usize) -> &[(u32, f32)] {
-        // SAFETY: `fill` wrote a start for every column and one more, rising to the number of entries.
-        unsafe {
-            let (start, end) = (*self.starts.get_unchecked(column), *self.starts.get_unchecked(column + 1));
-            self.entries.get_unchecked(start as usize..end as usize)
-        }
+    fn of(&self, column: usize) -> &[(u32, f32)] {
+        &self.entries[self.starts[column] as usize..self.starts[column + 1] as usize]
+    }
+
+    /// float32 of a block of features, a vector each.
+    fn block_len(&self) -> usize {
+        self.d * self.lanes
     }
 }
 
@@ -71,18 +69,14 @@ pub struct SparseScratch {
 #[derive(Clone, Copy)]
 pub struct SparseCosts<'a> {
     targets: &'a SparseTargets,
-    d: usize,
     predictions: &'a [f32], // [block][feature][row]
     row_terms: &'a [f32],
 }
 
 impl<'a> SparseCosts<'a> {
     /// Packs V for a grid.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn new<V: Lanes<L>, const L: usize>(
+    pub fn new<V: Lanes<L>, const L: usize>(
+        lanes: V,
         form: Form<'_>,
         grid: Grid,
         targets: &'a SparseTargets,
@@ -90,34 +84,35 @@ impl<'a> SparseCosts<'a> {
     ) -> Self {
         let (d, rows) = (form.d, grid.blocks * L);
         let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
-        // SAFETY: the caller vouches for the hardware.
-        unsafe { transposed::<V, L>(form.v, d, L, predictions) };
+        transposed(lanes, form.v, d, L, predictions);
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
         row_terms[form.u.len()..].fill(0.0);
-        Self { targets, d, predictions, row_terms }
+        Self { targets, predictions, row_terms }
     }
 }
 
-// SAFETY: rows of the padding are zero, and so are the lists of its columns: costs are finite.
-unsafe impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_> {
+// Rows of the padding are zero, and so are the lists of its columns: costs are finite.
+impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_> {
     #[inline(always)]
-    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L] {
-        // SAFETY: the caller vouches for the hardware; features are less than d, blocks and stripes those of the grid.
-        unsafe {
-            let rows = self.predictions.as_ptr().add(block * self.d * L);
-            let u = V::load(self.row_terms.as_ptr().add(block * L));
-            let mut columns = [u; L];
-            for (j, column) in columns.iter_mut().enumerate() {
-                let mut sum = V::add(u, V::splat(*self.targets.phi.get_unchecked(stripe * L + j)));
-                for &(at, entry) in self.targets.of(stripe * L + j) {
-                    sum = V::mul_add(V::load(rows.add(at as usize)), V::splat(-entry), sum);
-                }
-                *column = sum;
+    fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
+        let Self { targets, predictions, row_terms } = *self;
+        assert!(targets.lanes == L);
+        let rows = &predictions[block * targets.block_len()..][..targets.block_len()];
+        let u = lanes.load_slice(&row_terms[block * L..]);
+        let phi = &targets.phi[stripe * L..][..L];
+        let mut columns = [u; L];
+        for (j, column) in columns.iter_mut().enumerate() {
+            let mut sum = lanes.add(u, lanes.splat(phi[j]));
+            for &(at, entry) in targets.of(stripe * L + j) {
+                // SAFETY: the vector of a feature less than D, as `fill` listed it, in a block of D vectors of L.
+                let of_feature = unsafe { lanes.load(rows.as_ptr().add(at as usize)) };
+                sum = lanes.mul_add(of_feature, lanes.splat(-entry), sum);
             }
-            V::transpose(&mut columns);
-            columns
+            *column = sum;
         }
+        lanes.transpose(&mut columns);
+        columns
     }
 
     fn twin(&self) -> Self {
@@ -132,109 +127,92 @@ pub struct SparseGatherScratch {
     row_sums: AlignedBuffer,
 }
 
-/// H W and h by adding columns.
-#[derive(Clone, Copy)]
-pub struct SparseGather<'a> {
+/// H W and h by adding columns, in groups of S stripes.
+pub struct SparseGather<'a, const S: usize> {
     targets: &'a SparseTargets,
-    d: usize,
     shape: Shape,
-    slots: usize,
-    sums: Sums,     // [block][feature][row]
-    row_sums: Sums, // [row]
+    sums: Sums<'a>,     // [block][feature][row]
+    row_sums: Sums<'a>, // [row]
 }
 
-impl<'a> SparseGather<'a> {
-    /// Zero sums for a grid of groups of so many slots.
-    pub fn new(
-        d: usize,
-        grid: Grid,
-        slots: usize,
-        targets: &'a SparseTargets,
-        scratch: &'a mut SparseGatherScratch,
-    ) -> Self {
-        let rows = grid.blocks * grid.lanes;
-        let sums = Sums::new(&mut scratch.sums, grid, rows * d);
-        let row_sums = Sums::new(&mut scratch.row_sums, grid, rows);
-        Self { targets, d, shape: grid.shape, slots, sums, row_sums }
+impl<'a, const S: usize> SparseGather<'a, S> {
+    /// Zero sums for the grid of the targets.
+    pub fn new(grid: Grid, targets: &'a SparseTargets, scratch: &'a mut SparseGatherScratch) -> Self {
+        let sums = Sums::new(&mut scratch.sums, grid, grid.blocks * targets.block_len());
+        let row_sums = Sums::new(&mut scratch.row_sums, grid, grid.blocks * grid.lanes);
+        Self { targets, shape: grid.shape, sums, row_sums }
     }
 
     /// Writes h (N,) and H W (N,D).
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn write<V: Lanes<L>, const L: usize>(&self, h: &mut [f32], hw: &mut [f32]) {
-        assert!(h.len() == self.shape.n && hw.len() == self.shape.n * self.d);
-        // SAFETY: the buffers are borrowed as long as `self`; the sweeps are over.
-        let (sums, row_sums) = unsafe { (self.sums.total(), self.row_sums.total()) };
-        h.copy_from_slice(&row_sums[..self.shape.n]);
-        // SAFETY: the caller vouches for the hardware.
-        unsafe { V::outline(Unpack::<V, L> { sums, d: self.d, shape: self.shape, hw, lanes: PhantomData }) };
+    pub fn write<V: Lanes<L>, const L: usize>(self, lanes: V, h: &mut [f32], hw: &mut [f32]) {
+        let Self { targets: SparseTargets { d, .. }, shape, sums, row_sums } = self;
+        assert!(h.len() == shape.n && hw.len() == shape.n * d);
+        h.copy_from_slice(&row_sums.total()[..shape.n]);
+        lanes.outline(Unpack { lanes, sums: sums.total(), d: *d, shape, hw });
     }
 }
 
 /// From [block][feature][row] to [row][feature].
 struct Unpack<'a, V, const L: usize> {
+    lanes: V,
     sums: &'a [f32],
     d: usize,
     shape: Shape,
     hw: &'a mut [f32],
-    lanes: PhantomData<V>,
 }
 
 impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run(self) {
-        let Self { sums, d, shape, hw, .. } = self;
+    fn run(self) {
+        let Self { lanes, sums, d, shape, hw } = self;
         for block in 0..shape.n.div_ceil(L) {
             for k in (0..d).step_by(L) {
                 let count = (d - k).min(L);
-                // SAFETY: the caller vouches for the hardware; the block has `count` vectors from feature k on, and
-                // each row that is written has `count` features from k on.
-                unsafe {
-                    let mut tile = [V::splat(0.0); L];
-                    for i in 0..count {
-                        tile[i] = V::load(sums.as_ptr().add((block * d + k + i) * L));
-                    }
-                    V::transpose(&mut tile);
-                    for (i, &row) in tile.iter().enumerate().take(shape.n - block * L) {
-                        V::store_first(hw.as_mut_ptr().add((block * L + i) * d + k), row, count);
-                    }
+                let mut tile = [lanes.splat(0.0); L];
+                for i in 0..count {
+                    tile[i] = lanes.load_slice(&sums[(block * d + k + i) * L..]);
+                }
+                lanes.transpose(&mut tile);
+                for (i, &row) in tile.iter().enumerate().take(shape.n - block * L) {
+                    lanes.store_first(&mut hw[(block * L + i) * d + k..][..count], row);
                 }
             }
         }
     }
 }
 
-// SAFETY: sizes as in `new`.
-unsafe impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for SparseGather<'_> {
+impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for SparseGather<'_, S> {
     #[inline(always)]
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
-        // SAFETY: the caller vouches for the hardware; features are less than d, blocks and stripes those of the grid.
-        unsafe {
-            let mut columns = *rows;
-            V::transpose(&mut columns);
-            let group = stripe / self.slots;
-            let sums = self.sums.of_group(group).add(block * self.d * L);
-            let row_sums = self.row_sums.of_group(group).add(block * L);
-            let mut h = V::load(row_sums);
-            for (j, &column) in columns.iter().enumerate().take(self.shape.m.saturating_sub(stripe * L)) {
-                h = V::add(h, column);
-                for &(at, entry) in self.targets.of(stripe * L + j) {
-                    let sum = sums.add(at as usize);
-                    V::store(sum, V::mul_add(column, V::splat(entry), V::load(sum)));
+    fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+        let Self { targets, shape, sums, row_sums } = self;
+        assert!(targets.lanes == L);
+        let mut columns = *rows;
+        lanes.transpose(&mut columns);
+        let len = targets.block_len();
+        let sums = sums.of_group(stripe / S, block * len..(block + 1) * len);
+        let row_sums = row_sums.of_group(stripe / S, block * L..(block + 1) * L);
+        let mut h = lanes.load_slice(row_sums);
+        for (j, &column) in columns.iter().enumerate().take(shape.m.saturating_sub(stripe * L)) {
+            h = lanes.add(h, column);
+            for &(at, entry) in targets.of(stripe * L + j) {
+                // SAFETY: the vector of a feature less than D, as `fill` listed it, in a block of D vectors of L.
+                unsafe {
+                    let sum = sums.as_mut_ptr().add(at as usize);
+                    lanes.store(sum, lanes.mul_add(column, lanes.splat(entry), lanes.load(sum)));
                 }
             }
-            V::store(row_sums, h);
         }
+        lanes.store_slice(row_sums, h);
     }
 
     #[inline(always)]
-    unsafe fn take_nothing(&mut self, _: usize, _: usize, _: &[V::F; L]) {}
+    fn take_nothing(&mut self, _: V, _: usize, _: usize, _: &[V::F; L]) {}
 
     unsafe fn twin(&self) -> Self {
-        *self
+        // SAFETY: the caller orders the tiles, and with them the rows of the sums.
+        let (sums, row_sums) = unsafe { (self.sums.twin(), self.row_sums.twin()) };
+        Self { sums, row_sums, ..*self }
     }
 }

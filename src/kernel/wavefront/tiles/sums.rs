@@ -1,48 +1,61 @@
 //! Sums over columns to which several threads add.
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use super::super::{AlignedBuffer, Grid};
 
 /// Sums over all columns of a pair, `len` of them.
 ///
 /// Where several threads may sweep the pair, groups of stripes add to two copies in turn: threads that sweep
 /// neighbouring groups, a few blocks apart, would otherwise take the same cache lines from each other all the time.
-#[derive(Clone, Copy)]
-pub struct Sums {
+pub struct Sums<'a> {
     start: *mut f32,
     len: usize,
     copies: usize,
+    buffer: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: threads touch the same block of rows of the same copy one after the other, as `AlignmentTiles::twin` asks.
-unsafe impl Send for Sums {}
-// SAFETY: as above.
-unsafe impl Sync for Sums {}
+// SAFETY: through a shared reference nothing is read or written; another thread has its own, by `twin`.
+unsafe impl Sync for Sums<'_> {}
 
-impl Sums {
+impl<'a> Sums<'a> {
     /// Zeros. The number of copies is a matter of N and M alone, as all that decides results.
-    pub fn new(buffer: &mut AlignedBuffer, grid: Grid, len: usize) -> Self {
+    pub fn new(buffer: &'a mut AlignedBuffer, grid: Grid, len: usize) -> Self {
         let copies = if grid.shared { 2 } else { 1 };
         let sums = &mut buffer.reserve(copies * len)[..copies * len];
         sums.fill(0.0);
-        Self { start: sums.as_mut_ptr(), len, copies }
+        Self { start: sums.as_mut_ptr(), len, copies, buffer: PhantomData }
     }
 
-    /// The copy to which a group of stripes adds.
-    pub fn of_group(self, group: usize) -> *mut f32 {
-        self.start.wrapping_add(group % self.copies * self.len)
+    /// Part of the copy to which a group of stripes adds.
+    #[inline(always)]
+    pub fn of_group(&mut self, group: usize, part: Range<usize>) -> &mut [f32] {
+        assert!(part.start <= part.end && part.end <= self.len);
+        let copy = (group % 2).min(self.copies - 1);
+        // SAFETY: `new` took `copies * len` numbers from the buffer, which is borrowed as long as `self`; no other thread
+        // has this part now, as `twin` demands.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(copy * self.len + part.start), part.len()) }
     }
 
-    /// The sums, when all groups have been added.
+    /// The same sums for another thread.
     ///
     /// # Safety
     ///
-    /// The buffer of `new` is still there, and no thread adds any more.
-    pub unsafe fn total<'a>(self) -> &'a [f32] {
-        // SAFETY: `new` took so many from the buffer, and the caller vouches for it.
+    /// A part of a copy is used by one thread at a time, each seeing what the ones before wrote. The first of these is
+    /// used again only after the others.
+    pub unsafe fn twin(&self) -> Self {
+        Self { ..*self }
+    }
+
+    /// The sums, when all groups have been added.
+    pub fn total(self) -> &'a [f32] {
+        // SAFETY: `new` took so many from the buffer, which is borrowed for 'a; no other thread has any of it now, as
+        // `twin` demands.
         let all = unsafe { std::slice::from_raw_parts_mut(self.start, self.copies * self.len) };
         let (total, rest) = all.split_at_mut(self.len);
-        for (sum, other) in total.iter_mut().zip(&mut *rest) {
-            *sum += std::mem::take(other); // a second call adds nothing
+        for (sum, other) in total.iter_mut().zip(rest) {
+            *sum += *other;
         }
         total
     }
