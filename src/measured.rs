@@ -6,7 +6,7 @@ use crate::events::{Event, Level, Targets, levels};
 use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::marginals::Marginals;
 use crate::matrix::MatrixMut;
-use crate::plan::{self, Pair, Recursion, Scratch};
+use crate::plan::{self, Pair, PairScratch, Recursion};
 use crate::readout::{LEAST_ROW_SUM, Outputs};
 use crate::real::Real;
 use crate::summary::{OfAlignment, OfEvents};
@@ -52,7 +52,7 @@ pub fn align_and_measure<F: Real>(
     threshold: f64,
     kept: Kept<'_, F>,
     team: ThreadTeam<'_>,
-    scratch: &mut Scratch,
+    scratch: &mut PairScratch,
 ) -> Result<Measured, Error> {
     let Pair { y, shape, d, .. } = pair;
     let Kept { h, y_mod, soft_alignment } = kept;

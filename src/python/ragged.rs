@@ -10,7 +10,7 @@ use crate::batch;
 use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
 use crate::matrix::MatrixMut;
-use crate::plan::{self, Alignment, Pair, Recursion, Scratch};
+use crate::plan::{self, Alignment, Pair, PairScratch, Recursion};
 use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
@@ -146,7 +146,7 @@ fn align_all<'py, F: Real + Element>(
             jobs,
             |job| job.0.shape.cells(),
             threads,
-            |(pair, mut outputs), team, scratch: &mut Scratch| {
+            |(pair, mut outputs), team, scratch: &mut PairScratch| {
                 plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
             },
         )
@@ -207,7 +207,7 @@ fn align_all_costs<'py, F: Real + Element>(
             jobs,
             |job| job.1.cells(),
             threads,
-            |(costs, shape, mut outputs), team, scratch: &mut Scratch| {
+            |(costs, shape, mut outputs), team, scratch: &mut PairScratch| {
                 plan::align_costs(costs, shape, recursion, &mut outputs, team, scratch)
             },
         )

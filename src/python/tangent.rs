@@ -10,7 +10,7 @@ use super::padded::{Sizes, read, shapes};
 use crate::batch;
 use crate::cost::CostMatrix;
 use crate::error::Error;
-use crate::kernel::tangent::{Direction, Scratch, Tangent};
+use crate::kernel::tangent::{Direction, Tangent, TangentScratch};
 use crate::matrix::MatrixMut;
 use crate::plan::tangent::tangent_of_costs;
 
@@ -52,7 +52,7 @@ pub fn tangent_padded<'py>(
             jobs,
             |job| job.1.cells(),
             threads,
-            |(((costs, changes), rows), shape), _, scratch: &mut Scratch| {
+            |(((costs, changes), rows), shape), _, scratch: &mut TangentScratch| {
                 let [costs, changes] = [costs, changes].map(|costs| CostMatrix { costs, stride: m });
                 let direction = Direction { costs: &changes, gamma: gamma_direction, weights };
                 let mut rows = MatrixMut { entries: rows, stride: m };

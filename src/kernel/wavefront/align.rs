@@ -1,13 +1,18 @@
 //! The value or the whole alignment of a job: on one thread, or where the pair is large on several.
 
-use super::job::{Job, Scratch};
+use super::job::{Job, SweepScratch};
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
 impl Job<'_> {
     /// a(N,M), in O(N) memory.
-    pub fn value<V, T, const L: usize, const S: usize>(self, lanes: V, tiles: &mut T, scratch: &mut Scratch) -> Scaled
+    pub fn value<V, T, const L: usize, const S: usize>(
+        self,
+        lanes: V,
+        tiles: &mut T,
+        scratch: &mut SweepScratch,
+    ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
@@ -26,7 +31,7 @@ impl Job<'_> {
         lanes: V,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -57,7 +62,7 @@ mod tests {
 
     /// The greatest difference of H from the reference over shapes, weights, gammas and panels.
     fn check<V: Lanes<L>, const L: usize, const S: usize>(lanes: V) {
-        let mut scratch = Scratch::default();
+        let mut scratch = SweepScratch::default();
         // Every residue of N and M by 16, in one group of stripes and in several.
         let shapes = (1..=16)
             .map(|k| (k, 17 - k))

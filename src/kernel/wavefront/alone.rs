@@ -7,7 +7,7 @@
 use super::Grid;
 use super::backward::{BackwardRange, begin_flow};
 use super::forward::{Boundary, ForwardRange};
-use super::job::{Job, Scratch};
+use super::job::{Job, SweepScratch};
 use super::thread_team::Neighbours;
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
@@ -20,7 +20,7 @@ impl Job<'_> {
         lanes: V,
         grid: Grid,
         tiles: &mut T,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -43,7 +43,7 @@ impl Job<'_> {
         grid: Grid,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,

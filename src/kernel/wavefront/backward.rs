@@ -49,7 +49,7 @@ pub struct BackwardRange<'a> {
 }
 
 /// A backward sweep over stripes, from right to left; H = E (w_h p_h + w_v p_v + w_d p_d) goes to `tiles`.
-pub struct Sweep<'a, V, T, const L: usize, const S: usize, const UNIT: bool> {
+pub struct BackwardSweep<'a, V, T, const L: usize, const S: usize, const UNIT: bool> {
     lanes: V,
     grid: Grid,
     at: BackwardRange<'a>,
@@ -58,7 +58,7 @@ pub struct Sweep<'a, V, T, const L: usize, const S: usize, const UNIT: bool> {
     tiles: &'a mut T,
 }
 
-impl<'a, V, T, const L: usize, const S: usize, const UNIT: bool> Sweep<'a, V, T, L, S, UNIT> {
+impl<'a, V, T, const L: usize, const S: usize, const UNIT: bool> BackwardSweep<'a, V, T, L, S, UNIT> {
     /// A sweep of the grid with the weights of the readout; with `UNIT` all are 1.
     ///
     /// # Safety
@@ -77,7 +77,7 @@ impl<'a, V, T, const L: usize, const S: usize, const UNIT: bool> Sweep<'a, V, T,
     }
 }
 
-impl<V, T, const L: usize, const S: usize, const UNIT: bool> Work for Sweep<'_, V, T, L, S, UNIT>
+impl<V, T, const L: usize, const S: usize, const UNIT: bool> Work for BackwardSweep<'_, V, T, L, S, UNIT>
 where
     V: Lanes<L>,
     T: AlignmentTiles<V, L>,
@@ -126,7 +126,7 @@ where
                     if rows.iter().fold(false, |any, &row| any | lanes.is_any(row)) {
                         tiles.take_tile(lanes, block, stripe, &rows);
                     } else {
-                        tiles.take_nothing(lanes, block, stripe, &rows);
+                        tiles.take_zero_tile(lanes, block, stripe, &rows);
                     }
                     if T::TAKES_ENTROPY {
                         let all = stripe != last_stripe;

@@ -8,9 +8,9 @@
 
 use std::sync::OnceLock;
 
-use super::form;
+use super::form::{self, PairForm};
 use super::job::Job;
-use super::pair::{self, Costs, Scratch, Wanted};
+use super::pair::{self, Costs, SweepOutput, WavefrontScratch};
 use super::thread_team::ThreadTeam;
 use super::tiles::matrix;
 use crate::cost::{Cost, WeightedCost};
@@ -107,8 +107,14 @@ impl InstructionSet {
     }
 
     /// Runs one job, if this machine has the set.
-    pub fn run(self, job: Job<'_>, costs: Costs<'_>, wanted: Wanted<'_, '_>, scratch: &mut Scratch) -> Scaled {
-        with_lanes!(self, lanes => pair::run(lanes, job, costs, wanted, scratch))
+    pub fn run(
+        self,
+        job: Job<'_>,
+        costs: Costs<'_>,
+        output: SweepOutput<'_, '_>,
+        scratch: &mut WavefrontScratch,
+    ) -> Scaled {
+        with_lanes!(self, lanes => pair::run(lanes, job, costs, output, scratch))
     }
 
     /// [`matrix::largest`] on this set.
@@ -117,7 +123,7 @@ impl InstructionSet {
     }
 
     /// [`form::prepare`] on this set.
-    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut form::Form) -> bool {
+    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut PairForm) -> bool {
         with_lanes!(self, lanes => form::prepare(lanes, cost, x, y, d, form))
     }
 
@@ -126,7 +132,7 @@ impl InstructionSet {
         self,
         cost: Cost,
         x: &[f32],
-        form: &form::Form,
+        form: &PairForm,
         products: (&[f32], &[f32]),
         x_grad: Option<&mut [f32]>,
         y_mod: Option<&mut [f32]>,
@@ -148,7 +154,7 @@ impl InstructionSet {
             let job = Job::new(shape, 0.7, weights, ThreadTeam::ALONE);
             let mut matrix = MatrixMut { entries: &mut h, stride: m };
             let costs = Costs::Matrix { costs: &costs, stride: m };
-            let end = set.run(job, costs, Wanted::Matrix(&mut matrix), &mut Scratch::default());
+            let end = set.run(job, costs, SweepOutput::Matrix(&mut matrix), &mut WavefrontScratch::default());
             (end.ln(), h)
         };
         let ((value, h), (portable_value, portable_h)) = (align(self), align(Self::Portable8));

@@ -16,7 +16,7 @@ const LARGEST_OF_LOGARITHM: f32 = 1e27;
 
 /// u, phi, v and w of one pair; memory that pairs reuse.
 #[derive(Default)]
-pub struct Form {
+pub struct PairForm {
     /// (N,).
     pub u: Vec<f32>,
     /// (M,).
@@ -29,6 +29,24 @@ pub struct Form {
     pub squared: Option<f32>,
     mean: Vec<f32>,
     largest: f32,
+}
+
+/// The form of one pair as the tiles read it, whoever made it.
+#[derive(Clone, Copy)]
+pub struct FormSlices<'a> {
+    /// (N,).
+    pub u: &'a [f32],
+    /// (M,).
+    pub phi: &'a [f32],
+    /// (N,D).
+    pub v: &'a [f32],
+    /// (M,D).
+    pub w: &'a [f32],
+    /// D.
+    pub d: usize,
+    /// Where C is this factor times |v - w|^2 with v the predictions themselves or twice as much (factor 1): few
+    /// features are then subtracted rather than multiplied, so that nothing cancels.
+    pub squared: Option<f32>,
 }
 
 /// A cost that is a sum over features: shares of u and v of each feature's x, and the gradient.
@@ -108,7 +126,7 @@ pub fn prepare<V: Lanes<L>, const L: usize>(
     x: &[f32],
     y: &[f32],
     d: usize,
-    form: &mut Form,
+    form: &mut PairForm,
 ) -> bool {
     if cost.feature_weights.is_some() || cost.pos_weight.is_some() {
         return false;
@@ -161,7 +179,7 @@ pub fn prepare<V: Lanes<L>, const L: usize>(
     finite && !taint.is_nan()
 }
 
-impl Form {
+impl PairForm {
     /// A bound on |C|.
     pub fn largest_cost(&self) -> f64 {
         f64::from(self.largest)
@@ -189,7 +207,7 @@ struct Centre<'a> {
     y: &'a [f32],
     d: usize,
     half: f32,
-    form: &'a mut Form,
+    form: &'a mut PairForm,
 }
 
 impl Work for Centre<'_> {
@@ -197,7 +215,7 @@ impl Work for Centre<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { x, y, d, half, form: Form { mean, w, phi, .. } } = self;
+        let Self { x, y, d, half, form: PairForm { mean, w, phi, .. } } = self;
         // Any mean will do that both sequences share. Sums of few frames are exact enough in float32.
         let frames_of_sum = 64;
         let mut total = vec![0.0f64; d];
@@ -233,7 +251,7 @@ struct Map<'a, V, C, const L: usize> {
     cost: PhantomData<C>,
     x: &'a [f32],
     d: usize,
-    form: &'a mut Form,
+    form: &'a mut PairForm,
 }
 
 impl<V: Lanes<L>, C: Elementwise, const L: usize> Work for Map<'_, V, C, L> {
@@ -241,7 +259,7 @@ impl<V: Lanes<L>, C: Elementwise, const L: usize> Work for Map<'_, V, C, L> {
 
     #[inline(always)]
     fn run(self) -> bool {
-        let Self { lanes, x, d, form: Form { u, v, mean, .. }, .. } = self;
+        let Self { lanes, x, d, form: PairForm { u, v, mean, .. }, .. } = self;
         let mut taint = lanes.splat(0.0);
         for ((frame, u), v) in x.chunks_exact(d).zip(u).zip(v.chunks_exact_mut(d)) {
             let mut sum_u = lanes.splat(0.0);
@@ -268,7 +286,7 @@ pub fn read_out<V: Lanes<L>, const L: usize>(
     lanes: V,
     cost: Cost,
     x: &[f32],
-    form: &Form,
+    form: &PairForm,
     (h, hw): (&[f32], &[f32]),
     x_grad: Option<&mut [f32]>,
     y_mod: Option<&mut [f32]>,

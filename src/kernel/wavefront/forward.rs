@@ -122,7 +122,7 @@ pub struct ForwardRange<'a> {
 /// A forward sweep over stripes; yields a(N,M) if it is among them.
 ///
 /// With `KEEP`, p_h and p_v of stripe `stripes.start + i` and block b go to `probabilities`, block `i * blocks + b`.
-pub struct Sweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> {
+pub struct ForwardSweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> {
     lanes: V,
     grid: Grid,
     at: ForwardRange<'a>,
@@ -133,7 +133,7 @@ pub struct Sweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize
 }
 
 impl<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool>
-    Sweep<'a, V, T, L, S, DISTINCT, KEEP>
+    ForwardSweep<'a, V, T, L, S, DISTINCT, KEEP>
 {
     /// A sweep of the grid for gamma > 0 and the weights, of which `DISTINCT` tells the kind.
     ///
@@ -155,7 +155,7 @@ impl<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP
 }
 
 impl<V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> Work
-    for Sweep<'_, V, T, L, S, DISTINCT, KEEP>
+    for ForwardSweep<'_, V, T, L, S, DISTINCT, KEEP>
 where
     V: Lanes<L>,
     T: CostTiles<V, L>,

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use super::Grid;
 use super::backward::{BackwardRange, begin_flow};
 use super::forward::ForwardRange;
-use super::job::{Columns, Job, RECOMPUTED_BYTES, Scratch};
+use super::job::{Columns, Job, RECOMPUTED_BYTES, SweepScratch};
 use super::thread_team::{Neighbours, PanicGuard, Progress, WorkCounter};
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
@@ -35,7 +35,7 @@ impl Job<'_> {
         lanes: V,
         grid: Grid,
         tiles: &T,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -53,7 +53,7 @@ impl Job<'_> {
         grid: Grid,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -84,10 +84,10 @@ impl Job<'_> {
         let (tiles, sink) = (&*tiles, &*sink);
         (self.team.run)(&|| {
             let Some(thread) = threads.claim() else { return };
-            let mut tiles = tiles.twin();
+            let mut tiles = tiles.for_thread();
             // SAFETY: a group is one thread's; groups take the tiles of a block one after the other, as `Progress` orders
             // them, and all have ended before the sink is used again.
-            let mut sink = unsafe { sink.twin() };
+            let mut sink = unsafe { sink.for_thread() };
             while let Some(claimed) = claims.claim() {
                 let group = groups - 1 - claimed;
                 let _guard = PanicGuard(&progress[group]);
@@ -148,7 +148,7 @@ impl Job<'_> {
         }
         let keep = &keep;
         (self.team.run)(&|| {
-            let mut tiles = tiles.twin();
+            let mut tiles = tiles.for_thread();
             while let Some(group) = claims.claim() {
                 let _guard = PanicGuard(&progress[group]);
                 let neighbours = Neighbours {
@@ -217,7 +217,7 @@ mod tests {
         let mut matrix = MatrixMut { entries: &mut h, stride: m };
         let mut tiles = MatrixCosts::new(&costs, m, shape);
         let mut sink = MatrixAlignment::new(&mut matrix, shape);
-        let mut scratch = Scratch::default();
+        let mut scratch = SweepScratch::default();
         let end = job.align::<_, _, _, L, S>(lanes, &mut tiles, &mut sink, &mut scratch);
         let value = job.value::<_, _, L, S>(lanes, &mut tiles, &mut scratch);
         assert_eq!(end.ln(), value.ln());

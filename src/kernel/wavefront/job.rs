@@ -1,7 +1,7 @@
 //! What a sweep over one pair is asked, its working memory, and its two directions over a range of stripes.
 
-use super::backward::{self, BackwardRange};
-use super::forward::{self, Boundary, ForwardRange, distinct, distinct_weights};
+use super::backward::{BackwardRange, BackwardSweep};
+use super::forward::{Boundary, ForwardRange, ForwardSweep, distinct, distinct_weights};
 use super::thread_team::ThreadTeam;
 use super::tiles::{AlignmentTiles, CostTiles};
 use super::{AlignedBuffer, Grid};
@@ -31,7 +31,7 @@ pub fn bytes(rows: usize, columns: usize, threads: usize) -> usize {
 
 /// Memory that sweeps reuse; any contents will do.
 #[derive(Default)]
-pub struct Scratch {
+pub struct SweepScratch {
     pub(super) probabilities: AlignedBuffer,
     mantissa: Vec<f32>,
     exponent: Vec<i32>,
@@ -79,7 +79,7 @@ impl Columns {
     }
 }
 
-impl Scratch {
+impl SweepScratch {
     /// `count` boundary columns of any contents.
     pub fn columns(&mut self, grid: Grid, count: usize) -> Columns {
         let len = grid.boundary_len();
@@ -117,7 +117,7 @@ impl<'a> Job<'a> {
     ///
     /// # Safety
     ///
-    /// As for [`forward::Sweep::new`].
+    /// As for [`ForwardSweep::new`].
     pub unsafe fn forward<V, T, const L: usize, const S: usize, const KEEP: bool>(
         self,
         lanes: V,
@@ -135,7 +135,7 @@ impl<'a> Job<'a> {
             ($distinct:expr) => {{
                 // SAFETY: the caller vouches for the columns and the probabilities.
                 let sweep = unsafe {
-                    forward::Sweep::<_, _, L, S, { $distinct }, KEEP>::new(
+                    ForwardSweep::<_, _, L, S, { $distinct }, KEEP>::new(
                         lanes,
                         grid,
                         at,
@@ -158,7 +158,7 @@ impl<'a> Job<'a> {
     ///
     /// # Safety
     ///
-    /// As for [`backward::Sweep::new`].
+    /// As for [`BackwardSweep::new`].
     pub unsafe fn backward<V, A, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -174,7 +174,7 @@ impl<'a> Job<'a> {
             ($unit:expr) => {{
                 // SAFETY: the caller vouches for the columns and the probabilities.
                 let sweep = unsafe {
-                    backward::Sweep::<_, _, L, S, { $unit }>::new(lanes, grid, at, probabilities, self.readout, tiles)
+                    BackwardSweep::<_, _, L, S, { $unit }>::new(lanes, grid, at, probabilities, self.readout, tiles)
                 };
                 lanes.outline(sweep)
             }};

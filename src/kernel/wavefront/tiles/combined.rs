@@ -5,7 +5,7 @@ use super::matrix::MatrixAlignment;
 use crate::simd::Lanes;
 
 /// A gather, with H written beside it and the entropy of the paths summed up.
-pub struct Together<'a, G> {
+pub struct CombinedSink<'a, G> {
     gather: G,
     matrix: Option<MatrixAlignment<'a>>,
     entropy: *mut f64,
@@ -13,9 +13,9 @@ pub struct Together<'a, G> {
 }
 
 // SAFETY: a stripe, and with it its entry of `entropy`, belongs to one thread; the others are shared as they allow.
-unsafe impl<G: Sync> Sync for Together<'_, G> {}
+unsafe impl<G: Sync> Sync for CombinedSink<'_, G> {}
 
-impl<'a, G> Together<'a, G> {
+impl<'a, G> CombinedSink<'a, G> {
     /// Sums go to `entropy`, an entry for each stripe, so that they do not depend on threads.
     pub fn new(gather: G, matrix: Option<MatrixAlignment<'a>>, entropy: &'a mut [f64]) -> Self {
         entropy.fill(0.0);
@@ -28,7 +28,7 @@ impl<'a, G> Together<'a, G> {
     }
 }
 
-impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles<V, L> for Together<'_, G> {
+impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles<V, L> for CombinedSink<'_, G> {
     const TAKES_ENTROPY: bool = true;
 
     #[inline(always)]
@@ -40,33 +40,34 @@ impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles<V, L> 
     }
 
     #[inline(always)]
-    fn take_nothing(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+    fn take_zero_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         if let Some(matrix) = &mut self.matrix {
-            matrix.take_nothing(lanes, block, stripe, rows);
+            matrix.take_zero_tile(lanes, block, stripe, rows);
         }
-        self.gather.take_nothing(lanes, block, stripe, rows);
+        self.gather.take_zero_tile(lanes, block, stripe, rows);
     }
 
     #[inline(always)]
     fn take_entropy(&mut self, lanes: V, stripe: usize, sums: V::F) {
         assert!(stripe < self.stripes);
         let sum = lanes.to_array(sums).into_iter().map(f64::from).sum::<f64>();
-        // SAFETY: an entry for each stripe, borrowed as long as `self`; no other thread has that of this stripe, as `twin`
+        // SAFETY: an entry for each stripe, borrowed as long as `self`; no other thread has that of this stripe, as `for_thread`
         // demands.
         unsafe { *self.entropy.add(stripe) += sum };
     }
 
-    unsafe fn twin(&self) -> Self {
+    unsafe fn for_thread(&self) -> Self {
         // SAFETY: the caller orders the tiles of both.
-        let (gather, matrix) =
-            unsafe { (self.gather.twin(), self.matrix.as_ref().map(|matrix| AlignmentTiles::<V, L>::twin(matrix))) };
+        let (gather, matrix) = unsafe {
+            (self.gather.for_thread(), self.matrix.as_ref().map(|matrix| AlignmentTiles::<V, L>::for_thread(matrix)))
+        };
         Self { gather, matrix, ..*self }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::job::{Job, PANEL_BYTES, Scratch};
+    use super::super::super::job::{Job, PANEL_BYTES, SweepScratch};
     use super::super::super::thread_team::ThreadTeam;
     use super::super::matrix::MatrixCosts;
     use super::*;
@@ -77,7 +78,7 @@ mod tests {
     use crate::weights::StepWeights;
 
     fn check<V: Lanes<L>, const L: usize, const S: usize>(lanes: V) {
-        let mut scratch = Scratch::default();
+        let mut scratch = SweepScratch::default();
         for (n, m) in (1..=16).map(|k| (24 + k, 60 + 7 * k % 16)).chain([(1, 1), (1, 30), (70, 5), (300, 40)]) {
             let shape = Shape::new(n, m).unwrap();
             let costs: Vec<f32> = (0..n * m).map(|k| ((k * 7919) % 101) as f32 * 0.05).collect();
@@ -92,9 +93,9 @@ mod tests {
                     let mut matrix = MatrixMut { entries: &mut copy, stride: m };
                     let gather = MatrixAlignment::new(&mut gathered, shape);
                     let matrix = MatrixAlignment::new(&mut matrix, shape);
-                    let mut together = Together::new(gather, Some(matrix), &mut sums);
+                    let mut combined = CombinedSink::new(gather, Some(matrix), &mut sums);
                     let mut tiles = MatrixCosts::new(&costs, m, shape);
-                    job.align::<_, _, _, L, S>(lanes, &mut tiles, &mut together, &mut scratch);
+                    job.align::<_, _, _, L, S>(lanes, &mut tiles, &mut combined, &mut scratch);
                     let entropy: f64 = sums.iter().sum();
                     assert!(
                         (entropy - truth.entropy).abs() <= 1e-6 * ((n + m) as f64 + truth.entropy),

@@ -5,29 +5,12 @@
 //! up to S-1 blocks later, so a ring of S tiles is kept. H is gathered in the same way and multiplied with W when the
 //! last slot has brought its part.
 
+use super::super::form::FormSlices;
 use super::super::{AlignedBuffer, Grid};
 use super::pack::transposed;
 use super::sums::Sums;
 use super::{AlignmentTiles, CostTiles};
 use crate::simd::{Lanes, Work};
-
-/// u, v of the predictions and phi, w of the targets, as the cost forms make them.
-#[derive(Clone, Copy)]
-pub struct Form<'a> {
-    /// (N,).
-    pub u: &'a [f32],
-    /// (M,).
-    pub phi: &'a [f32],
-    /// (N,D).
-    pub v: &'a [f32],
-    /// (M,D).
-    pub w: &'a [f32],
-    /// D.
-    pub d: usize,
-    /// Where C is this factor times |v - w|^2 with v the predictions themselves or twice as much (factor 1): few
-    /// features are then subtracted rather than multiplied, so that nothing cancels.
-    pub squared: Option<f32>,
-}
 
 /// Columns of a micro-kernel.
 fn panel(lanes: usize) -> usize {
@@ -58,7 +41,7 @@ impl<'a, const S: usize> DenseCosts<'a, S> {
     /// Packs the form for a grid.
     pub fn new<V: Lanes<L>, const L: usize>(
         lanes: V,
-        form: Form<'_>,
+        form: FormSlices<'_>,
         grid: Grid,
         scratch: &'a mut DenseScratch,
     ) -> Self {
@@ -205,14 +188,14 @@ impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts
         rows
     }
 
-    fn twin(&self) -> Self {
+    fn for_thread(&self) -> Self {
         Self { ring: ring(S, L), ..*self }
     }
 }
 
 /// Memory of the gathered products; any contents will do.
 #[derive(Default)]
-pub struct GatherScratch {
+pub struct DenseGatherScratch {
     targets: AlignedBuffer,
     sums: AlignedBuffer,
     row_sums: AlignedBuffer,
@@ -231,11 +214,11 @@ pub struct DenseGather<'a, const S: usize> {
 
 impl<'a, const S: usize> DenseGather<'a, S> {
     /// Zero sums for a grid.
-    pub fn new(form: Form<'_>, grid: Grid, scratch: &'a mut GatherScratch) -> Self {
+    pub fn new(form: FormSlices<'_>, grid: Grid, scratch: &'a mut DenseGatherScratch) -> Self {
         let lanes = grid.lanes;
         let d_padded = form.d.next_multiple_of(lanes);
         let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
-        let GatherScratch { targets, sums, row_sums } = scratch;
+        let DenseGatherScratch { targets, sums, row_sums } = scratch;
         let targets = &mut targets.reserve(columns * d_padded)[..columns * d_padded];
         for (m, row) in targets.chunks_exact_mut(d_padded).enumerate() {
             let from = form.w.get(m * form.d..(m + 1) * form.d).unwrap_or(&[]);
@@ -341,14 +324,14 @@ impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for Dense
     }
 
     #[inline(always)]
-    fn take_nothing(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+    fn take_zero_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         // Others of the group may be there, so zeros have their place.
         self.put(lanes, block, stripe, rows);
     }
 
-    unsafe fn twin(&self) -> Self {
+    unsafe fn for_thread(&self) -> Self {
         // SAFETY: the caller orders the tiles, and with them the rows of the sums.
-        let (sums, row_sums) = unsafe { (self.sums.twin(), self.row_sums.twin()) };
+        let (sums, row_sums) = unsafe { (self.sums.for_thread(), self.row_sums.for_thread()) };
         Self { sums, row_sums, ring: ring(S, self.grid.lanes), filled: [false; S], ..*self }
     }
 }

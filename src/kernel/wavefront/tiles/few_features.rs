@@ -3,8 +3,8 @@
 //! With one or a few features a matrix product has nothing to reuse: each row of a tile is u + phi - sum_d v_d w_d on
 //! vectors of columns, and H W is gathered by lanes and summed over them at the end.
 
+use super::super::form::FormSlices;
 use super::super::{AlignedBuffer, Grid};
-use super::dense::Form;
 use super::sums::Sums;
 use super::{AlignmentTiles, CostTiles};
 use crate::simd::Lanes;
@@ -14,22 +14,22 @@ pub const MOST_FEATURES: usize = 4;
 
 /// Memory of the tiles; any contents will do.
 #[derive(Default)]
-pub struct NarrowScratch {
+pub struct FewFeaturesScratch {
     predictions: AlignedBuffer,
     row_terms: AlignedBuffer,
 }
 
 /// W by features, with phi, padded; shared by the costs and the gathering.
 #[derive(Default)]
-pub struct NarrowTargets {
+pub struct FewFeaturesTargets {
     features: AlignedBuffer,
     d: usize,
     columns: usize,
 }
 
-impl NarrowTargets {
+impl FewFeaturesTargets {
     /// Packs W and phi for a grid: feature d in row d, phi in row D.
-    pub fn fill(&mut self, form: Form<'_>, grid: Grid) {
+    pub fn fill(&mut self, form: FormSlices<'_>, grid: Grid) {
         let columns = grid.stripes * grid.lanes;
         (self.d, self.columns) = (form.d, columns);
         let packed = &mut self.features.reserve((form.d + 1) * columns)[..(form.d + 1) * columns];
@@ -51,16 +51,21 @@ impl NarrowTargets {
 
 /// Costs by sums of products.
 #[derive(Clone, Copy)]
-pub struct NarrowCosts<'a> {
-    targets: &'a NarrowTargets,
+pub struct FewFeaturesCosts<'a> {
+    targets: &'a FewFeaturesTargets,
     predictions: &'a [f32], // [block][feature][row]
     row_terms: &'a [f32],
     squared: Option<f32>,
 }
 
-impl<'a> NarrowCosts<'a> {
+impl<'a> FewFeaturesCosts<'a> {
     /// Packs u and V for a grid.
-    pub fn new(form: Form<'_>, grid: Grid, targets: &'a NarrowTargets, scratch: &'a mut NarrowScratch) -> Self {
+    pub fn new(
+        form: FormSlices<'_>,
+        grid: Grid,
+        targets: &'a FewFeaturesTargets,
+        scratch: &'a mut FewFeaturesScratch,
+    ) -> Self {
         let (d, lanes, rows) = (form.d, grid.lanes, grid.blocks * grid.lanes);
         let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
         predictions.fill(0.0);
@@ -105,7 +110,7 @@ impl<'a> NarrowCosts<'a> {
 }
 
 // Padding is zero, so its costs are finite.
-impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for NarrowCosts<'_> {
+impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for FewFeaturesCosts<'_> {
     #[inline(always)]
     fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
         if let Some(factor) = self.squared {
@@ -125,27 +130,27 @@ impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for NarrowCosts<'_> {
         rows
     }
 
-    fn twin(&self) -> Self {
+    fn for_thread(&self) -> Self {
         *self
     }
 }
 
 /// Memory of the gathered sums; any contents will do.
 #[derive(Default)]
-pub struct NarrowGatherScratch {
+pub struct FewFeaturesGatherScratch {
     sums: AlignedBuffer,
 }
 
 /// H W and h by lanes, in groups of S stripes.
-pub struct NarrowGather<'a, const S: usize> {
-    targets: &'a NarrowTargets,
+pub struct FewFeaturesGather<'a, const S: usize> {
+    targets: &'a FewFeaturesTargets,
     lanes: usize,
     sums: Sums<'a>, // [block][feature, or h behind the last][row][lane]
 }
 
-impl<'a, const S: usize> NarrowGather<'a, S> {
+impl<'a, const S: usize> FewFeaturesGather<'a, S> {
     /// Zero sums for the grid of the targets.
-    pub fn new(grid: Grid, targets: &'a NarrowTargets, scratch: &'a mut NarrowGatherScratch) -> Self {
+    pub fn new(grid: Grid, targets: &'a FewFeaturesTargets, scratch: &'a mut FewFeaturesGatherScratch) -> Self {
         let len = grid.blocks * (targets.d + 1) * grid.lanes * grid.lanes;
         Self { targets, lanes: grid.lanes, sums: Sums::new(&mut scratch.sums, grid, len) }
     }
@@ -167,7 +172,7 @@ impl<'a, const S: usize> NarrowGather<'a, S> {
     }
 }
 
-impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for NarrowGather<'_, S> {
+impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for FewFeaturesGather<'_, S> {
     #[inline(always)]
     fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let d = self.targets.d;
@@ -188,10 +193,10 @@ impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for Narro
     }
 
     #[inline(always)]
-    fn take_nothing(&mut self, _: V, _: usize, _: usize, _: &[V::F; L]) {}
+    fn take_zero_tile(&mut self, _: V, _: usize, _: usize, _: &[V::F; L]) {}
 
-    unsafe fn twin(&self) -> Self {
+    unsafe fn for_thread(&self) -> Self {
         // SAFETY: the caller orders the tiles, and with them the rows of the sums.
-        Self { sums: unsafe { self.sums.twin() }, ..*self }
+        Self { sums: unsafe { self.sums.for_thread() }, ..*self }
     }
 }

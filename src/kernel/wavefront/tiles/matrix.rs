@@ -55,7 +55,7 @@ impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for MatrixCosts<'_> {
         rows
     }
 
-    fn twin(&self) -> Self {
+    fn for_thread(&self) -> Self {
         *self
     }
 }
@@ -99,7 +99,7 @@ pub struct MatrixAlignment<'a> {
     borrowed: PhantomData<&'a mut f32>,
 }
 
-// SAFETY: through a shared reference nothing is written; another thread has its own, by `twin`.
+// SAFETY: through a shared reference nothing is written; another thread has its own, by `for_thread`.
 unsafe impl Sync for MatrixAlignment<'_> {}
 
 impl<'a> MatrixAlignment<'a> {
@@ -119,7 +119,7 @@ impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignment<'_> {
         if column + L <= m && row + L <= n {
             for i in 0..L {
                 // SAFETY: L entries of a row below N, before column M: in the matrix, as `new` checked. A tile is
-                // another thread's at no time, as `twin` demands.
+                // another thread's at no time, as `for_thread` demands.
                 unsafe { lanes.store(start.wrapping_add(i * stride), rows[i]) };
             }
         } else {
@@ -132,7 +132,7 @@ impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignment<'_> {
         }
     }
 
-    unsafe fn twin(&self) -> Self {
+    unsafe fn for_thread(&self) -> Self {
         Self { ..*self }
     }
 }

@@ -21,7 +21,7 @@ pub trait CostTiles<V: Lanes<L>, const L: usize> {
     fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L];
 
     /// The same tiles for another thread.
-    fn twin(&self) -> Self;
+    fn for_thread(&self) -> Self;
 }
 
 /// Takes H as tiles of L rows and L columns, from the last stripe to the first, from the last block to the first.
@@ -36,7 +36,7 @@ pub trait AlignmentTiles<V: Lanes<L>, const L: usize> {
 
     /// The same of a tile that is 0, as most are off the path.
     #[inline(always)]
-    fn take_nothing(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+    fn take_zero_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         self.take_tile(lanes, block, stripe, rows);
     }
 
@@ -50,5 +50,5 @@ pub trait AlignmentTiles<V: Lanes<L>, const L: usize> {
     ///
     /// A stripe is taken by one thread. Tiles of the same block are taken by one thread at a time, each seeing what the
     /// ones before wrote. The first taker is used again only after those made from it.
-    unsafe fn twin(&self) -> Self;
+    unsafe fn for_thread(&self) -> Self;
 }

@@ -4,8 +4,8 @@
 //! lies in blocks of L rows, [block][feature][row], where a column is one vector; tiles are made by columns and
 //! transposed. H is transposed back, and each column added to the features of its target, in the same layout.
 
+use super::super::form::FormSlices;
 use super::super::{AlignedBuffer, Grid};
-use super::dense::Form;
 use super::pack::transposed;
 use super::sums::Sums;
 use super::{AlignmentTiles, CostTiles};
@@ -29,7 +29,7 @@ impl SparseTargets {
     }
 
     /// Lists the entries for a grid; targets of the padding have none.
-    pub fn fill(&mut self, form: Form<'_>, grid: Grid) {
+    pub fn fill(&mut self, form: FormSlices<'_>, grid: Grid) {
         (self.d, self.lanes) = (form.d, grid.lanes);
         self.starts.clear();
         self.entries.clear();
@@ -77,7 +77,7 @@ impl<'a> SparseCosts<'a> {
     /// Packs V for a grid.
     pub fn new<V: Lanes<L>, const L: usize>(
         lanes: V,
-        form: Form<'_>,
+        form: FormSlices<'_>,
         grid: Grid,
         targets: &'a SparseTargets,
         scratch: &'a mut SparseScratch,
@@ -115,7 +115,7 @@ impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_> {
         columns
     }
 
-    fn twin(&self) -> Self {
+    fn for_thread(&self) -> Self {
         *self
     }
 }
@@ -208,11 +208,11 @@ impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for Spars
     }
 
     #[inline(always)]
-    fn take_nothing(&mut self, _: V, _: usize, _: usize, _: &[V::F; L]) {}
+    fn take_zero_tile(&mut self, _: V, _: usize, _: usize, _: &[V::F; L]) {}
 
-    unsafe fn twin(&self) -> Self {
+    unsafe fn for_thread(&self) -> Self {
         // SAFETY: the caller orders the tiles, and with them the rows of the sums.
-        let (sums, row_sums) = unsafe { (self.sums.twin(), self.row_sums.twin()) };
+        let (sums, row_sums) = unsafe { (self.sums.for_thread(), self.row_sums.for_thread()) };
         Self { sums, row_sums, ..*self }
     }
 }

@@ -16,7 +16,7 @@ pub struct Sums<'a> {
     buffer: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: through a shared reference nothing is read or written; another thread has its own, by `twin`.
+// SAFETY: through a shared reference nothing is read or written; another thread has its own, by `for_thread`.
 unsafe impl Sync for Sums<'_> {}
 
 impl<'a> Sums<'a> {
@@ -34,7 +34,7 @@ impl<'a> Sums<'a> {
         assert!(part.start <= part.end && part.end <= self.len);
         let copy = (group % 2).min(self.copies - 1);
         // SAFETY: `new` took `copies * len` numbers from the buffer, which is borrowed as long as `self`; no other thread
-        // has this part now, as `twin` demands.
+        // has this part now, as `for_thread` demands.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(copy * self.len + part.start), part.len()) }
     }
 
@@ -44,14 +44,14 @@ impl<'a> Sums<'a> {
     ///
     /// A part of a copy is used by one thread at a time, each seeing what the ones before wrote. The first of these is
     /// used again only after the others.
-    pub unsafe fn twin(&self) -> Self {
+    pub unsafe fn for_thread(&self) -> Self {
         Self { ..*self }
     }
 
     /// The sums, when all groups have been added.
     pub fn total(self) -> &'a [f32] {
         // SAFETY: `new` took so many from the buffer, which is borrowed for 'a; no other thread has any of it now, as
-        // `twin` demands.
+        // `for_thread` demands.
         let all = unsafe { std::slice::from_raw_parts_mut(self.start, self.copies * self.len) };
         let (total, rest) = all.split_at_mut(self.len);
         for (sum, other) in total.iter_mut().zip(rest) {
