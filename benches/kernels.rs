@@ -9,8 +9,9 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_gr
 use warplens::cost::{Cost, CostMatrix, WeightedCost};
 use warplens::kernel::wavefront::dispatch::InstructionSet;
 use warplens::kernel::wavefront::thread_team::ThreadTeam;
-use warplens::plan::{Pair, Recursion, Scratch, align_costs, align_pair};
-use warplens::readout::{MatrixMut, Outputs};
+use warplens::matrix::MatrixMut;
+use warplens::plan::{Pair, PairScratch, Recursion, align_costs, align_pair};
+use warplens::readout::Outputs;
 use warplens::shape::Shape;
 use warplens::weights::StepWeights;
 
@@ -54,7 +55,7 @@ fn from_costs(criterion: &mut Criterion) {
         let costs: Vec<f32> = numbers(1, n * m).into_iter().map(|uniform| 10.0 * uniform).collect();
         let matrix = CostMatrix { costs: &costs[..], stride: m };
         let mut soft_alignment = vec![0.0f32; n * m];
-        let mut scratch = Scratch::default();
+        let mut scratch = PairScratch::default();
         for (name, weights) in WEIGHTS {
             let recursion = recursion(weights);
             group.bench_function(BenchmarkId::new("value", format_args!("{n}x{m} {name}")), |bencher| {
@@ -111,7 +112,7 @@ fn from_sequences(criterion: &mut Criterion) {
         let pair = Pair::new(&x[..], &y[..], shape, d).expect("lengths fit");
         let (cost, recursion) = (WeightedCost::plain(cost), recursion(weights));
         let mut x_grad = vec![0.0f32; n * d];
-        let mut scratch = Scratch::default();
+        let mut scratch = PairScratch::default();
         group.bench_function(BenchmarkId::new("value", name), |bencher| {
             bencher.iter(|| {
                 align_pair(pair, &cost, &recursion, &mut Outputs::default(), ThreadTeam::ALONE, &mut scratch)

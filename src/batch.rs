@@ -113,13 +113,13 @@ pub trait Scratch: Default + 'static {
     fn bytes(&self) -> usize;
 }
 
-impl Scratch for plan::Scratch {
+impl Scratch for plan::PairScratch {
     fn bytes(&self) -> usize {
         self.bytes()
     }
 }
 
-impl Scratch for tangent::Scratch {
+impl Scratch for tangent::TangentScratch {
     fn bytes(&self) -> usize {
         self.bytes()
     }

@@ -5,28 +5,13 @@ use std::ops::Range;
 use crate::cost::WeightedCost;
 use crate::cost::distance::Distance;
 use crate::cost::inner_product::InnerProduct;
-use crate::kernel::RowSink;
+use crate::matrix::MatrixMut;
 use crate::real::Real;
+use crate::row_sink::RowSink;
 use crate::shape::Shape;
 
 /// A row of H with a smaller sum is divided by the sum of E instead.
 pub const LEAST_ROW_SUM: f64 = 1e-20;
-
-/// A row-major matrix inside a larger one.
-pub struct MatrixMut<'a, F> {
-    /// At least `(N-1) * stride + M` entries.
-    pub entries: &'a mut [F],
-    /// Entries from one row to the next.
-    pub stride: usize,
-}
-
-impl<F: Real> MatrixMut<'_, F> {
-    fn write_row(&mut self, n: usize, row: &[f64]) {
-        for (to, from) in self.entries[n * self.stride..].iter_mut().zip(row) {
-            *to = F::from_f64(*from);
-        }
-    }
-}
 
 /// Where results go; what is `None` is not computed. Entries need not be zero.
 pub struct Outputs<'a, F> {

@@ -5,8 +5,9 @@ use warplens::batch;
 use warplens::cost::{Cost, CostMatrix, WeightedCost};
 use warplens::error::Error;
 use warplens::kernel::wavefront::thread_team::ThreadTeam;
+use warplens::matrix::MatrixMut;
 use warplens::plan::{Alignment, Pair, Recursion, align_costs, align_pair};
-use warplens::readout::{MatrixMut, Outputs};
+use warplens::readout::Outputs;
 use warplens::real::Real;
 use warplens::reference;
 use warplens::shape::Shape;
@@ -41,8 +42,8 @@ fn weights() -> [StepWeights; 3] {
     [StepWeights::UNIT, StepWeights::new(0.1, 1.0, 1.0).unwrap(), StepWeights::new(0.7, 0.4, 1.9).unwrap()]
 }
 
-/// What one run yields, in float64.
-struct Found {
+/// The results of one run, in float64.
+struct Results {
     alignment: Alignment,
     h: Vec<f64>,
     soft_alignment: Vec<f64>,
@@ -50,7 +51,7 @@ struct Found {
 }
 
 /// Aligns a cost matrix that lies inside a larger one, into memory that holds other numbers.
-fn by_costs<F: Real>(costs: &[f64], shape: Shape, recursion: &Recursion, moments: bool) -> Result<Found, Error> {
+fn by_costs<F: Real>(costs: &[f64], shape: Shape, recursion: &Recursion, moments: bool) -> Result<Results, Error> {
     let Shape { n, m } = shape;
     let stride = m + 3;
     let mut strided = vec![F::from_f64(f64::NAN); n * stride];
@@ -68,7 +69,7 @@ fn by_costs<F: Real>(costs: &[f64], shape: Shape, recursion: &Recursion, moments
     };
     let matrix = CostMatrix { costs: &strided, stride };
     let alignment = align_costs(matrix, shape, recursion, &mut outputs, ThreadTeam::ALONE, &mut Default::default())?;
-    Ok(Found { alignment, h: wide(&h), soft_alignment: wide(&soft_alignment), visits: wide(&visits) })
+    Ok(Results { alignment, h: wide(&h), soft_alignment: wide(&soft_alignment), visits: wide(&visits) })
 }
 
 fn assert_close(got: &[f64], expected: &[f64], tolerance: f64) {
@@ -121,7 +122,8 @@ fn transposition_swaps_horizontal_and_vertical() {
     let transposed: Vec<f64> = (0..n * m).map(|k| costs[k % n * m + k / n]).collect();
     for weights in weights() {
         let a = by_costs::<f64>(&costs, Shape::new(n, m).unwrap(), &recursion(0.4, weights), false).unwrap();
-        let recursion = recursion(0.4, weights.transposed());
+        let swapped = StepWeights { horizontal: weights.vertical, vertical: weights.horizontal, ..weights };
+        let recursion = recursion(0.4, swapped);
         let b = by_costs::<f64>(&transposed, Shape::new(m, n).unwrap(), &recursion, false).unwrap();
         assert!((a.alignment.value - b.alignment.value).abs() < 1e-12);
         let back: Vec<f64> = (0..n * m).map(|k| b.visits[k % m * n + k / m]).collect();
@@ -251,8 +253,8 @@ fn what_cannot_be_aligned_is_an_error_that_names_it() {
     assert!(message(Pair::new(&[0.0; 5], &[0.0; 6], shape, 2).err().unwrap()).starts_with("x: has 5 entries"));
     let forbidden = [f64::INFINITY; 6];
     for gamma in [0.0, 1.0] {
-        let found = by_costs::<f64>(&forbidden, shape, &recursion(gamma, StepWeights::UNIT), false);
-        assert!(matches!(found.err().unwrap(), Error::NoPath { message } if message.contains("2 x 3 cost matrix")));
+        let result = by_costs::<f64>(&forbidden, shape, &recursion(gamma, StepWeights::UNIT), false);
+        assert!(matches!(result.err().unwrap(), Error::NoPath { message } if message.contains("2 x 3 cost matrix")));
     }
 }
 
@@ -263,12 +265,12 @@ fn a_nan_is_not_hidden() {
     let mut costs = numbers(4, n * m);
     costs[4 * m + 5] = f64::NAN;
     for gamma in [0.0, 1.0] {
-        for found in [
+        for result in [
             by_costs::<f64>(&costs, shape, &recursion(gamma, StepWeights::UNIT), false).unwrap(),
             by_costs::<f32>(&costs, shape, &recursion(gamma, StepWeights::UNIT), false).unwrap(),
         ] {
-            assert!(found.alignment.value.is_nan());
-            assert!(found.h.iter().chain(&found.soft_alignment).chain(&found.visits).all(|entry| entry.is_nan()));
+            assert!(result.alignment.value.is_nan());
+            assert!(result.h.iter().chain(&result.soft_alignment).chain(&result.visits).all(|entry| entry.is_nan()));
         }
     }
 }

@@ -7,7 +7,6 @@
 pub mod cost_matrix;
 pub mod distance;
 pub mod inner_product;
-pub mod on_lanes;
 
 use std::ops::Range;
 use std::str::FromStr;

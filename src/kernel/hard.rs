@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
-use super::{Moments, RowSink};
+use super::Moments;
 use crate::cost::CostRows;
+use crate::row_sink::RowSink;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 

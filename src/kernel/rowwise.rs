@@ -18,8 +18,9 @@
 
 use std::ops::Range;
 
-use super::{Moments, RowSink};
+use super::Moments;
 use crate::cost::CostRows;
+use crate::row_sink::RowSink;
 use crate::scaled::{Rate, Scaled};
 use crate::shape::Shape;
 use crate::weights::StepWeights;
@@ -29,7 +30,7 @@ const PROBABILITY_BYTES: usize = 64 << 20;
 
 /// Memory that sweeps reuse; any contents will do.
 #[derive(Default)]
-pub struct Scratch {
+pub struct RowwiseScratch {
     pub(super) costs: Vec<f64>,
     pub(super) above: Vec<Scaled>,
     pub(super) current: Vec<Scaled>,
@@ -40,7 +41,7 @@ pub struct Scratch {
     from_below: Vec<f64>,
 }
 
-/// The working memory of [`Sweep::align`].
+/// The working memory of [`RowwiseSweep::align`].
 pub fn bytes(shape: Shape) -> usize {
     let block = block_rows(shape);
     let checkpoints = shape.n.div_ceil(block) * (shape.m + 1) * size_of::<Scaled>();
@@ -53,7 +54,7 @@ pub(super) fn block_rows(shape: Shape) -> usize {
 }
 
 /// One pair, ready to be swept.
-pub struct Sweep<'a, C> {
+pub struct RowwiseSweep<'a, C> {
     /// The cost matrix.
     pub costs: &'a C,
     /// N and M.
@@ -66,9 +67,9 @@ pub struct Sweep<'a, C> {
     pub weights: StepWeights,
 }
 
-impl<C: CostRows> Sweep<'_, C> {
+impl<C: CostRows> RowwiseSweep<'_, C> {
     /// The value alone, in O(M) memory; +inf when there is no path, `None` beyond the range of exponents.
-    pub fn value(&self, scratch: &mut Scratch) -> Option<f64> {
+    pub fn value(&self, scratch: &mut RowwiseScratch) -> Option<f64> {
         let m = self.shape.m;
         begin(&mut scratch.above, m);
         prepare(&mut scratch.current, m + 1, Scaled::ZERO);
@@ -81,14 +82,19 @@ impl<C: CostRows> Sweep<'_, C> {
 
     /// The value and, through `sink`, E and H; +inf and no rows when there is no path, `None` and no rows beyond the
     /// range of exponents.
-    pub fn align(&self, scratch: &mut Scratch, sink: &mut impl RowSink, moments: Option<&mut Moments>) -> Option<f64> {
+    pub fn align(
+        &self,
+        scratch: &mut RowwiseScratch,
+        sink: &mut impl RowSink,
+        moments: Option<&mut Moments>,
+    ) -> Option<f64> {
         self.align_in_blocks(block_rows(self.shape), scratch, sink, moments)
     }
 
     fn align_in_blocks(
         &self,
         block: usize,
-        scratch: &mut Scratch,
+        scratch: &mut RowwiseScratch,
         sink: &mut impl RowSink,
         mut moments: Option<&mut Moments>,
     ) -> Option<f64> {
@@ -143,9 +149,14 @@ impl<C: CostRows> Sweep<'_, C> {
 
     /// Makes row n of a from `scratch.above`, where it then lies. Entry m+1 belongs to column m, and entry 0 is
     /// the column before the first: 1 above the first row (the empty path), else 0.
-    pub(super) fn forward_row(&self, n: usize, scratch: &mut Scratch, mut probabilities: Option<&mut [[f64; 3]]>) {
+    pub(super) fn forward_row(
+        &self,
+        n: usize,
+        scratch: &mut RowwiseScratch,
+        mut probabilities: Option<&mut [[f64; 3]]>,
+    ) {
         let columns = self.columns(n);
-        let Scratch { costs, above, current, .. } = scratch;
+        let RowwiseScratch { costs, above, current, .. } = scratch;
         self.costs.write_row(n, columns.clone(), costs);
         current.fill(Scaled::ZERO);
         if let Some(p) = probabilities.as_deref_mut() {
@@ -180,12 +191,12 @@ impl<C: CostRows> Sweep<'_, C> {
         &self,
         n: usize,
         probabilities: &[[f64; 3]],
-        scratch: &mut Scratch,
+        scratch: &mut RowwiseScratch,
         sink: &mut impl RowSink,
         mut moments: Option<&mut Moments>,
     ) {
         let columns = self.columns(n);
-        let Scratch { costs, visits, soft_alignment, from_below, .. } = scratch;
+        let RowwiseScratch { costs, visits, soft_alignment, from_below, .. } = scratch;
         let [w_h, w_v, w_d] = self.weights.as_array();
         visits.fill(0.0);
         soft_alignment.fill(0.0);
@@ -299,7 +310,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_reference_for_every_shape_block_and_mask() {
-        let mut scratch = Scratch::default();
+        let mut scratch = RowwiseScratch::default();
         for (n, m) in [(1, 1), (1, 6), (6, 1), (2, 3), (7, 7), (16, 9), (40, 23)] {
             for weights in
                 [StepWeights::UNIT, StepWeights::new(0.1, 1.0, 1.0).unwrap(), StepWeights::new(0.0, 2.0, 0.7).unwrap()]
@@ -310,7 +321,7 @@ mod tests {
                         let truth = reference::align(&costs, n, m, gamma, weights);
                         let matrix = CostMatrix { costs: &costs, stride: m };
                         let shape = Shape::new(n, m).unwrap();
-                        let sweep = Sweep { costs: &matrix, shape, band: None, gamma, weights };
+                        let sweep = RowwiseSweep { costs: &matrix, shape, band: None, gamma, weights };
                         assert_eq!(sweep.value(&mut scratch).unwrap().is_finite(), truth.value.is_finite());
                         if truth.value.is_infinite() {
                             continue;
@@ -350,10 +361,11 @@ mod tests {
                 (0..n * m).map(|k| if columns[k / m].contains(&(k % m)) { costs[k] } else { f64::INFINITY }).collect();
             let truth = reference::align(&masked, n, m, 0.5, StepWeights::UNIT);
             let matrix = CostMatrix { costs: &costs, stride: m };
-            let sweep = Sweep { costs: &matrix, shape, band: Some(&columns), gamma: 0.5, weights: StepWeights::UNIT };
+            let sweep =
+                RowwiseSweep { costs: &matrix, shape, band: Some(&columns), gamma: 0.5, weights: StepWeights::UNIT };
             for block in [4, n] {
                 let mut got = Collect { m, visits: vec![f64::NAN; n * m], soft_alignment: vec![f64::NAN; n * m] };
-                let value = sweep.align_in_blocks(block, &mut Scratch::default(), &mut got, None).unwrap();
+                let value = sweep.align_in_blocks(block, &mut RowwiseScratch::default(), &mut got, None).unwrap();
                 assert!((value - truth.value).abs() < 1e-11);
                 for k in 0..n * m {
                     assert!((got.visits[k] - truth.visits[k]).abs() < 1e-12);
@@ -367,7 +379,7 @@ mod tests {
         let (n, m) = (200, 150);
         let costs = pseudo_costs(n, m, 1e9, false);
         let matrix = CostMatrix { costs: &costs, stride: m };
-        let sweep = Sweep {
+        let sweep = RowwiseSweep {
             costs: &matrix,
             shape: Shape::new(n, m).unwrap(),
             band: None,
@@ -375,7 +387,7 @@ mod tests {
             weights: StepWeights::UNIT,
         };
         let mut got = Collect { m, visits: vec![0.0; n * m], soft_alignment: vec![0.0; n * m] };
-        sweep.align(&mut Scratch::default(), &mut got, None);
+        sweep.align(&mut RowwiseScratch::default(), &mut got, None);
         assert!((got.visits[0] - 1.0).abs() < 1e-12);
     }
 

@@ -27,7 +27,7 @@
 
 use std::ops::Range;
 
-use super::rowwise::{self, Sweep, begin, block_rows, logarithms, prepare};
+use super::rowwise::{self, RowwiseSweep, begin, block_rows, logarithms, prepare};
 use crate::cost::CostRows;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
@@ -56,8 +56,8 @@ pub struct Tangent {
 
 /// Memory that sweeps reuse; any contents will do.
 #[derive(Default)]
-pub struct Scratch {
-    rowwise: rowwise::Scratch,
+pub struct TangentScratch {
+    rowwise: rowwise::RowwiseScratch,
     probabilities: Vec<[f64; 3]>,
     /// D' of the row before the block and of its rows, a border entry first.
     accumulated: Vec<f64>,
@@ -67,7 +67,7 @@ pub struct Scratch {
     from_below: Vec<[f64; 2]>,
 }
 
-impl Scratch {
+impl TangentScratch {
     /// What it holds, in bytes.
     pub fn bytes(&self) -> usize {
         let Self { rowwise, probabilities, accumulated, accumulated_checkpoints, .. } = self;
@@ -86,7 +86,7 @@ pub fn bytes(shape: Shape) -> usize {
 /// One pair and a direction, ready to be swept.
 pub struct TangentSweep<'a, C, T> {
     /// The pair.
-    pub at: Sweep<'a, C>,
+    pub at: RowwiseSweep<'a, C>,
     /// Where it goes.
     pub direction: Direction<'a, T>,
 }
@@ -94,14 +94,14 @@ pub struct TangentSweep<'a, C, T> {
 impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
     /// The changes along the direction; the rows of H' go to `take_row`, the last row first. All is 0 and no rows
     /// come when there is no path, `None` and no rows beyond the range of exponents.
-    pub fn run(&self, scratch: &mut Scratch, take_row: &mut impl FnMut(usize, &[f64])) -> Option<Tangent> {
+    pub fn run(&self, scratch: &mut TangentScratch, take_row: &mut impl FnMut(usize, &[f64])) -> Option<Tangent> {
         self.run_in_blocks(block_rows(self.at.shape), scratch, take_row)
     }
 
     fn run_in_blocks(
         &self,
         block: usize,
-        scratch: &mut Scratch,
+        scratch: &mut TangentScratch,
         take_row: &mut impl FnMut(usize, &[f64]),
     ) -> Option<Tangent> {
         let Shape { n: rows, m } = self.at.shape;
@@ -150,7 +150,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
     pub fn run_on(
         &self,
         probabilities: Vec<[f64; 3]>,
-        scratch: &mut Scratch,
+        scratch: &mut TangentScratch,
         take_row: &mut impl FnMut(usize, &[f64]),
     ) -> Tangent {
         let rows = self.at.shape.n;
@@ -167,7 +167,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         tangent
     }
 
-    fn prepare_rows(&self, block: usize, scratch: &mut Scratch) {
+    fn prepare_rows(&self, block: usize, scratch: &mut TangentScratch) {
         let m = self.at.shape.m;
         prepare(&mut scratch.accumulated, (block + 1) * (m + 1), 0.0);
         prepare(&mut scratch.rowwise.costs, m, 0.0);
@@ -175,7 +175,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
     }
 
     /// Probabilities and D' of a block, from the rows before it.
-    fn forward_block(&self, index: usize, block: usize, scratch: &mut Scratch) {
+    fn forward_block(&self, index: usize, block: usize, scratch: &mut TangentScratch) {
         let Shape { n: rows, m } = self.at.shape;
         for n in index * block..rows.min((index + 1) * block) {
             let p = &mut scratch.probabilities[n % block * m..][..m];
@@ -185,11 +185,11 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
     }
 
     /// D' of row n, the k-th of its block, whose costs were just written.
-    fn forward_row(&self, n: usize, k: usize, scratch: &mut Scratch) {
+    fn forward_row(&self, n: usize, k: usize, scratch: &mut TangentScratch) {
         let m = self.at.shape.m;
         let columns = self.at.columns(n);
         self.direction.costs.write_row(n, columns.clone(), &mut scratch.direction);
-        let Scratch { rowwise, probabilities, accumulated, direction, .. } = scratch;
+        let TangentScratch { rowwise, probabilities, accumulated, direction, .. } = scratch;
         let (before, current) = accumulated.split_at_mut((k + 1) * (m + 1));
         let above = &before[k * (m + 1)..];
         let current = &mut current[..m + 1];
@@ -218,7 +218,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
     }
 
     /// E and E' at the end, after `rows` rows of the last block.
-    fn begin_backward(&self, rows: usize, scratch: &mut Scratch) -> Tangent {
+    fn begin_backward(&self, rows: usize, scratch: &mut TangentScratch) -> Tangent {
         let m = self.at.shape.m;
         prepare(&mut scratch.soft_alignment, m, 0.0);
         prepare(&mut scratch.from_below, m + 1, [0.0; 2]);
@@ -231,13 +231,13 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         &self,
         n: usize,
         k: usize,
-        scratch: &mut Scratch,
+        scratch: &mut TangentScratch,
         tangent: &mut Tangent,
         take_row: &mut impl FnMut(usize, &[f64]),
     ) {
         let m = self.at.shape.m;
         let columns: Range<usize> = self.at.columns(n);
-        let Scratch { rowwise, probabilities, accumulated, direction, soft_alignment, from_below, .. } = scratch;
+        let TangentScratch { rowwise, probabilities, accumulated, direction, soft_alignment, from_below, .. } = scratch;
         self.at.costs.write_row(n, columns.clone(), &mut rowwise.costs);
         self.direction.costs.write_row(n, columns.clone(), direction);
         let (above, current) = accumulated[k * (m + 1)..][..2 * (m + 1)].split_at(m + 1);
@@ -324,8 +324,8 @@ mod tests {
         fn gradient(&self, n: usize, m: usize) -> Self {
             let [horizontal, vertical, diagonal] = self.weights;
             let weights = StepWeights { horizontal, vertical, diagonal };
-            let found = reference::align(&self.costs, n, m, self.gamma, weights);
-            Self { costs: found.soft_alignment, gamma: -found.entropy, weights: found.step_weights_grad }
+            let result = reference::align(&self.costs, n, m, self.gamma, weights);
+            Self { costs: result.soft_alignment, gamma: -result.entropy, weights: result.step_weights_grad }
         }
 
         /// Through blocks of so many rows, or from the probabilities of the reference; the change of the value too.
@@ -334,20 +334,20 @@ mod tests {
             let weights = StepWeights { horizontal, vertical, diagonal };
             let matrix = |costs| CostMatrix { costs, stride: m };
             let shape = Shape::new(n, m).unwrap();
-            let at = Sweep { costs: &matrix(&self.costs), shape, band: None, gamma: self.gamma, weights };
+            let at = RowwiseSweep { costs: &matrix(&self.costs), shape, band: None, gamma: self.gamma, weights };
             let direction = Direction { costs: &matrix(&along.costs), gamma: along.gamma, weights: along.weights };
             let sweep = TangentSweep { at, direction };
             let mut costs = vec![0.0; n * m];
             let mut take_row = |n: usize, row: &[f64]| costs[n * m..][..m].copy_from_slice(row);
-            let mut scratch = Scratch::default();
-            let found = match block {
+            let mut scratch = TangentScratch::default();
+            let result = match block {
                 Some(block) => sweep.run_in_blocks(block, &mut scratch, &mut take_row).unwrap(),
                 None => {
                     let known = reference::align(&self.costs, n, m, self.gamma, weights).probabilities;
                     sweep.run_on(known, &mut scratch, &mut take_row)
                 }
             };
-            (found.value, Self { costs, gamma: found.gamma_grad, weights: found.step_weights_grad })
+            (result.value, Self { costs, gamma: result.gamma_grad, weights: result.step_weights_grad })
         }
     }
 
@@ -380,10 +380,10 @@ mod tests {
                         if !has_path && block.is_none() {
                             continue;
                         }
-                        let (value, found) = at.tangent(&along, (n, m), block);
-                        let pairs = found.costs.iter().zip(&truth.costs);
-                        let pairs = pairs.chain(found.weights.iter().zip(&truth.weights));
-                        for (a, b) in pairs.chain([(&found.gamma, &truth.gamma)]) {
+                        let (value, result) = at.tangent(&along, (n, m), block);
+                        let pairs = result.costs.iter().zip(&truth.costs);
+                        let pairs = pairs.chain(result.weights.iter().zip(&truth.weights));
+                        for (a, b) in pairs.chain([(&result.gamma, &truth.gamma)]) {
                             let b = b / (2.0 * step);
                             let close = (a - b).abs() <= 1e-7 * (1.0 + b.abs()) / gamma;
                             assert!(close || !has_path && *a == 0.0, "{n}x{m} gamma {gamma} {block:?}: {a} is not {b}");

@@ -3,12 +3,13 @@
 use crate::cost::WeightedCost;
 use crate::error::Error;
 use crate::kernel::wavefront::thread_team::ThreadTeam;
+use crate::matrix::MatrixMut;
 use crate::measures::events::{Event, Level, Targets, levels};
 use crate::measures::marginals::Marginals;
 use crate::measures::names::Measure;
 use crate::measures::summary::{AlignmentSummary, EventSummary};
-use crate::plan::{self, Pair, Recursion, Scratch};
-use crate::readout::{LEAST_ROW_SUM, MatrixMut, Outputs};
+use crate::plan::{self, Pair, PairScratch, Recursion};
+use crate::readout::{LEAST_ROW_SUM, Outputs};
 use crate::real::Real;
 
 /// Memory for the arrays that are kept; entries need not be zero.
@@ -64,7 +65,7 @@ pub fn align_and_measure<F: Real>(
     threshold: f64,
     kept: Kept<'_, F>,
     team: ThreadTeam<'_>,
-    scratch: &mut Scratch,
+    scratch: &mut PairScratch,
 ) -> Result<Measured, Error> {
     let Pair { y, shape, d, .. } = pair;
     let Kept { h, y_mod, soft_alignment } = kept;

@@ -5,8 +5,9 @@
 use std::ops::Range;
 
 use crate::cost::CostRows;
-use crate::kernel::{Moments, RowSink};
+use crate::kernel::Moments;
 use crate::reference;
+use crate::row_sink::RowSink;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 
@@ -39,13 +40,13 @@ pub fn align(
     if matrix.iter().any(|cost| cost.is_nan()) {
         return f64::NAN; // the reference takes the least of three by comparing, which would walk around it
     }
-    let found = reference::align(&matrix, rows, m, gamma, weights);
-    if found.value.is_finite() {
-        *moments = Moments { entropy: found.entropy, step_weights_grad: found.step_weights_grad };
+    let result = reference::align(&matrix, rows, m, gamma, weights);
+    if result.value.is_finite() {
+        *moments = Moments { entropy: result.entropy, step_weights_grad: result.step_weights_grad };
         for n in (0..rows).rev() {
             let of_row = n * m..(n + 1) * m;
-            sink.take_row(n, 0..m, &found.visits[of_row.clone()], &found.soft_alignment[of_row]);
+            sink.take_row(n, 0..m, &result.visits[of_row.clone()], &result.soft_alignment[of_row]);
         }
     }
-    found.value
+    result.value
 }

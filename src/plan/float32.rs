@@ -1,19 +1,20 @@
-//! The fast route: float32 pairs by the wavefront.
+//! The fast path: float32 pairs by the wavefront.
 //!
-//! It takes what it can give exactly enough, and leaves the rest (bands, masks, sums over all cells, gradients of the
-//! targets, ranges beyond its exponents) to the float64 route.
+//! It takes what it can give exactly enough ([`super::route`]), and leaves the rest to the slow path.
 
+use super::memory::ask_for_memory;
+use super::pair::{Pair, Recursion};
+use super::route;
+use crate::cost::WeightedCost;
 use crate::cost::inner_product::InnerProduct;
-use crate::cost::{WeightedCost, on_lanes};
 use crate::error::Error;
-use crate::kernel::wavefront::dense::Form;
 use crate::kernel::wavefront::dispatch::InstructionSet;
-use crate::kernel::wavefront::job::Job;
-use crate::kernel::wavefront::pair::{Also, Costs, Scratch as KernelScratch, Wanted};
+use crate::kernel::wavefront::form::{FormSlices, PairForm};
+use crate::kernel::wavefront::job::{self, Job};
+use crate::kernel::wavefront::pair::{Costs, ExtraOutputs, SweepOutput, WavefrontScratch};
 use crate::kernel::wavefront::thread_team::ThreadTeam;
-use crate::kernel::wavefront::{fits, narrow};
-use crate::plan::{Pair, Recursion, ask_for_memory};
-use crate::readout::{MatrixMut, Outputs};
+use crate::matrix::MatrixMut;
+use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
 use crate::simd::functions::eight_sums;
@@ -21,88 +22,61 @@ use crate::weights::StepWeights;
 
 /// Memory that pairs reuse; any contents will do.
 #[derive(Default)]
-pub struct Scratch {
-    kernel: KernelScratch,
-    form: on_lanes::Form,
+pub struct Float32Scratch {
+    kernel: WavefrontScratch,
+    form: PairForm,
     h: Vec<f32>,
     hw: Vec<f32>,
     /// The most that a pair has needed of it.
     bytes: usize,
 }
 
-impl Scratch {
+impl Float32Scratch {
     /// An upper estimate of what it holds.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-/// The numbers that this route gives.
+/// The numbers that the fast path gives.
 #[derive(Clone, Copy)]
 pub struct Float32 {
     /// D(N,M).
     pub value: f64,
-    /// When asked for.
+    /// The entropy, when asked for.
     pub entropy: Option<f64>,
 }
 
-/// H is exact to about 1e-6, so the rows of H~ are as exact as h(n) is large; it is at least the least step weight.
-/// With less than this, what shows rows goes by float64. Gradients, sums of the same order as H, do not suffer.
-const LEAST_WEIGHT_OF_TARGETS: f64 = 0.01;
-
-/// Half a unit of the last place of 1 in float32.
-const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
-/// A squared cost by products is the difference of larger numbers. With more than this of their rounding over gamma,
-/// it goes by float64; a few features are subtracted first and do not cancel.
-const LARGEST_ROUNDING: f64 = 5e-3;
-
-/// Whether outputs and recursion are among what this route gives.
-fn takes<F>(recursion: &Recursion, outputs: &Outputs<'_, F>) -> Option<InstructionSet> {
-    if recursion.gamma == 0.0 || recursion.band.is_some() || outputs.moments || outputs.y_grad.is_some() {
-        return None;
-    }
-    let least_weight = recursion.weights.as_array().into_iter().fold(f64::INFINITY, f64::min);
-    let shows_rows = outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some();
-    if (outputs.y_mod.is_some() || shows_rows) && least_weight < LEAST_WEIGHT_OF_TARGETS {
-        return None;
-    }
-    InstructionSet::chosen()
-}
-
-/// An upper estimate of the working memory of this route, in bytes.
+/// An upper estimate of the working memory of the fast path, in bytes.
 fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
     // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, each packed too, and
     // two of H W beside what is read off.
     let (rows, columns) = (shape.n + 64, shape.m + 128);
     let features = 5 * size_of::<f32>() * (d + 32) * (rows + columns);
-    features + crate::kernel::wavefront::job::bytes(rows, columns, threads)
+    features + job::bytes(rows, columns, threads)
 }
 
-/// Aligns a pair whose costs have an inner-product form; `None` if it is not for this route.
+/// Aligns a pair whose costs have an inner-product form; `None` if it takes the slow path.
 pub fn align_pair<F: Real>(
     pair: Pair<'_, F>,
     cost: &WeightedCost,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
     team: ThreadTeam<'_>,
-    scratch: &mut Scratch,
+    scratch: &mut Float32Scratch,
 ) -> Result<Option<Float32>, Error> {
     let Pair { shape, d, .. } = pair;
-    let (Some(set), Some(x), Some(y)) = (takes(recursion, outputs), F::as_f32(pair.x), F::as_f32(pair.y)) else {
-        return Ok(None);
-    };
+    let Ok(set) = route::by_request(Some(cost), recursion, outputs) else { return Ok(None) };
+    let (Some(x), Some(y)) = (F::as_f32(pair.x), F::as_f32(pair.y)) else { return Ok(None) };
     let needed = bytes(shape, d, team.threads);
     ask_for_memory(needed)?;
     scratch.bytes = scratch.bytes.max(needed);
-    let Scratch { kernel, form, h, hw, .. } = scratch;
+    let Float32Scratch { kernel, form, h, hw, .. } = scratch;
     // Costs that have no way on lanes are brought into the form in float64.
     let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
     let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
-    if !fits(largest, shape, recursion.gamma, recursion.weights) {
-        return Ok(None);
-    }
     let squared = if wide.is_none() { form.squared } else { None };
-    if squared.is_some() && d > narrow::MOST_FEATURES && largest * ROUNDING / recursion.gamma > LARGEST_ROUNDING {
+    if route::by_size_of_costs(largest, squared.map(|_| d), shape, recursion).is_err() {
         return Ok(None);
     }
     let w = match &wide {
@@ -116,7 +90,7 @@ pub fn align_pair<F: Real>(
         None if form.w.is_empty() => y,
         None => &form.w,
     };
-    let costs = Costs::Form(Form { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared });
+    let costs = Costs::Form(FormSlices { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared });
     let job = Job::new(shape, recursion.gamma, recursion.weights, team);
     let (mut log_end, mut entropy) = (None, None);
     let sums_rows = outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some();
@@ -126,8 +100,8 @@ pub fn align_pair<F: Real>(
         let mut sum = 0.0;
         // One sweep gives H too, and it need not be looked for again.
         let mut matrix = if outputs.entropy { as_f32(outputs.soft_alignment.take()) } else { None };
-        let also = outputs.entropy.then_some(Also { matrix: matrix.as_mut(), entropy: &mut sum });
-        log_end = Some(set.run(job, costs, Wanted::Products { h, hw, also }, kernel).ln());
+        let extra = outputs.entropy.then_some(ExtraOutputs { matrix: matrix.as_mut(), entropy: &mut sum });
+        log_end = Some(set.run(job, costs, SweepOutput::Products { h, hw, extra }, kernel).ln());
         entropy = outputs.entropy.then_some(sum);
         if let Some(out) = outputs.h.as_deref_mut().and_then(F::as_f32_mut) {
             out.copy_from_slice(h);
@@ -176,7 +150,7 @@ fn read_out_wide<F: Real>(
     }
 }
 
-/// Aligns by a cost matrix; `None` if it is not for this route.
+/// Aligns by a cost matrix; `None` if it takes the slow path.
 pub fn align_costs<F: Real>(
     costs: &[F],
     stride: usize,
@@ -184,13 +158,12 @@ pub fn align_costs<F: Real>(
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
     team: ThreadTeam<'_>,
-    scratch: &mut Scratch,
+    scratch: &mut Float32Scratch,
 ) -> Result<Option<f64>, Error> {
-    if outputs.entropy {
-        return Ok(None); // it comes with products, which a cost matrix has not
-    }
-    let (Some(set), Some(costs)) = (takes(recursion, outputs), F::as_f32(costs)) else { return Ok(None) };
-    if !fits(f64::from(set.largest(costs, stride, shape)), shape, recursion.gamma, recursion.weights) {
+    let Ok(set) = route::by_request(None, recursion, outputs) else { return Ok(None) };
+    let Some(costs) = F::as_f32(costs) else { return Ok(None) };
+    let largest = f64::from(set.largest(costs, stride, shape));
+    if route::by_size_of_costs(largest, None, shape, recursion).is_err() {
         return Ok(None);
     }
     let needed = bytes(shape, 0, team.threads);
@@ -211,7 +184,7 @@ fn finish<F: Real>(
     costs: Costs<'_>,
     mut log_end: Option<f64>,
     outputs: &mut Outputs<'_, F>,
-    kernel: &mut KernelScratch,
+    kernel: &mut WavefrontScratch,
     row_sums: bool,
 ) -> f64 {
     let Shape { n: rows, m } = job.shape;
@@ -222,7 +195,7 @@ fn finish<F: Real>(
             && let Some(entries) = F::as_f32_mut(matrix.entries)
         {
             let mut matrix = MatrixMut { entries, stride: matrix.stride };
-            log_end = Some(set.run(Job { readout, ..job }, costs, Wanted::Matrix(&mut matrix), kernel).ln());
+            log_end = Some(set.run(Job { readout, ..job }, costs, SweepOutput::Matrix(&mut matrix), kernel).ln());
         }
     }
     if wants_sums && let Some(h) = outputs.h.as_deref_mut().and_then(F::as_f32_mut) {
@@ -231,7 +204,7 @@ fn finish<F: Real>(
             None => {
                 own.resize(rows * m, 0.0);
                 let mut matrix = MatrixMut { entries: &mut own[..], stride: m };
-                log_end = Some(set.run(job, costs, Wanted::Matrix(&mut matrix), kernel).ln());
+                log_end = Some(set.run(job, costs, SweepOutput::Matrix(&mut matrix), kernel).ln());
                 (&own[..], m)
             }
         };
@@ -239,7 +212,7 @@ fn finish<F: Real>(
             *h = eight_sums(&row[..m], |entry| entry);
         }
     }
-    let log_end = log_end.unwrap_or_else(|| set.run(job, costs, Wanted::Value, kernel).ln());
+    let log_end = log_end.unwrap_or_else(|| set.run(job, costs, SweepOutput::Value, kernel).ln());
     -job.gamma * log_end
 }
 

@@ -1,28 +1,31 @@
-//! How the value of a pair and its gradient change along a direction, from a cost matrix.
+//! Changes of the value of a pair and of its gradient along a direction, from a cost matrix.
 
 use std::ops::Range;
 
-use super::{LEAST_GAMMA, Recursion, ask_for_memory, beyond_range};
+use super::beyond_range;
+use super::float64::LEAST_GAMMA;
+use super::memory::ask_for_memory;
+use super::pair::Recursion;
 use crate::cost::{CostMatrix, CostRows};
 use crate::error::Error;
-use crate::kernel::RowSink;
 use crate::kernel::hard;
-use crate::kernel::rowwise::Sweep;
-use crate::kernel::tangent::{self, Direction, Scratch, Tangent, TangentSweep};
-use crate::readout::MatrixMut;
+use crate::kernel::rowwise::RowwiseSweep;
+use crate::kernel::tangent::{self, Direction, Tangent, TangentScratch, TangentSweep};
+use crate::matrix::MatrixMut;
 use crate::reference;
+use crate::row_sink::RowSink;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 
-/// The changes; that of dSDTW/dC, H', goes to `soft_alignment`, whose entries need not be 0. All is 0 where there is
-/// no path, NaN where a number of the pair or of its direction is.
+/// Makes the changes of a pair along a direction; that of dSDTW/dC, H', goes to `soft_alignment`, whose entries need not
+/// be 0. All is 0 where there is no path, NaN where a number of the pair or of its direction is.
 pub fn tangent_of_costs(
     costs: CostMatrix<'_, f64>,
     direction: Direction<'_, CostMatrix<'_, f64>>,
     shape: Shape,
     recursion: &Recursion,
     soft_alignment: &mut MatrixMut<'_, f64>,
-    scratch: &mut Scratch,
+    scratch: &mut TangentScratch,
 ) -> Result<Tangent, Error> {
     let Recursion { gamma, weights, band } = *recursion;
     let mut rows = Rows { matrix: soft_alignment, m: shape.m };
@@ -34,7 +37,7 @@ pub fn tangent_of_costs(
         around_the_hard_path(&costs, direction, shape, band, weights, &mut rows)
     } else {
         ask_for_memory(tangent::bytes(shape))?;
-        let sweep = TangentSweep { at: Sweep { costs: &costs, shape, band, gamma, weights }, direction };
+        let sweep = TangentSweep { at: RowwiseSweep { costs: &costs, shape, band, gamma, weights }, direction };
         let mut take_row = |n: usize, row: &[f64]| rows.write(n, row);
         let in_range = if gamma < LEAST_GAMMA { None } else { sweep.run(scratch, &mut take_row) };
         match in_range {
@@ -45,11 +48,11 @@ pub fn tangent_of_costs(
                 if matrix.iter().any(|cost| cost.is_nan()) {
                     Tangent { value: f64::NAN, ..Tangent::default() }
                 } else {
-                    let found = reference::align(&matrix, shape.n, shape.m, gamma, weights);
-                    if found.value == f64::INFINITY {
+                    let result = reference::align(&matrix, shape.n, shape.m, gamma, weights);
+                    if result.value == f64::INFINITY {
                         Tangent::default()
                     } else {
-                        sweep.run_on(found.probabilities, scratch, &mut take_row)
+                        sweep.run_on(result.probabilities, scratch, &mut take_row)
                     }
                 }
             }
@@ -62,7 +65,7 @@ pub fn tangent_of_costs(
     Ok(tangent)
 }
 
-/// With gamma = 0 the path stays where it is: the value is linear in the costs on it and in the weights.
+/// Makes the changes at gamma = 0, where the path stays: the value is linear in the costs on it and in the weights.
 fn around_the_hard_path(
     costs: &impl CostRows,
     direction: Direction<'_, impl CostRows>,
@@ -84,7 +87,7 @@ fn around_the_hard_path(
     Tangent { value, gamma_grad: 0.0, step_weights_grad: changes }
 }
 
-/// Where the rows of H' go.
+/// The matrix that rows of H' go to.
 struct Rows<'a, 'm> {
     matrix: &'a mut MatrixMut<'m, f64>,
     m: usize,

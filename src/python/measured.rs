@@ -11,7 +11,7 @@ use crate::batch;
 use crate::cost::WeightedCost;
 use crate::measures::measured::{Kept, align_and_measure};
 use crate::measures::names::MEASURES;
-use crate::plan::{Pair, Recursion, Scratch};
+use crate::plan::{Pair, PairScratch, Recursion};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -53,7 +53,7 @@ fn measure_all<'py, F: Real + Element>(
             jobs,
             |_| 1,
             threads,
-            |(recursion, kept), team, scratch: &mut Scratch| {
+            |(recursion, kept), team, scratch: &mut PairScratch| {
                 align_and_measure(pair, cost, recursion, &events, threshold, kept, team, scratch)
             },
         )

@@ -14,7 +14,7 @@ use crate::batch;
 use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
 use crate::kernel::Moments;
-use crate::plan::{self, Alignment, Pair, Recursion, Scratch};
+use crate::plan::{self, Alignment, Pair, PairScratch, Recursion};
 use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
@@ -89,7 +89,7 @@ fn align_all<'py, F: Real + Element>(
             jobs,
             |job| job.0.shape.cells(),
             threads,
-            |(pair, mut outputs), team, scratch: &mut Scratch| {
+            |(pair, mut outputs), team, scratch: &mut PairScratch| {
                 plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
             },
         )
@@ -144,7 +144,7 @@ fn align_all_costs<'py, F: Real + Element>(
     let jobs: Vec<_> = matrices.zip(&shapes).zip(results.outputs(&shapes)).collect();
     let alignments = py.detach(|| {
         let size = |job: &((CostMatrix<'_, F>, &Shape), Outputs<'_, F>)| job.0.1.cells();
-        batch::run(jobs, size, threads, |((costs, shape), mut outputs), team, scratch: &mut Scratch| {
+        batch::run(jobs, size, threads, |((costs, shape), mut outputs), team, scratch: &mut PairScratch| {
             plan::align_costs(costs, *shape, recursion, &mut outputs, team, scratch)
         })
     })?;

@@ -10,7 +10,7 @@ use super::results::{Results, Sizes};
 use crate::batch;
 use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
-use crate::plan::{self, Alignment, Recursion, Scratch};
+use crate::plan::{self, Alignment, PairScratch, Recursion};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -52,7 +52,7 @@ fn align_all<'py, F: Real + Element>(
             jobs,
             |job| job.0.shape.cells(),
             threads,
-            |(pair, mut outputs), team, scratch: &mut Scratch| {
+            |(pair, mut outputs), team, scratch: &mut PairScratch| {
                 plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
             },
         )
@@ -115,7 +115,7 @@ fn align_all_costs<'py, F: Real + Element>(
             jobs,
             |job| job.1.cells(),
             threads,
-            |(costs, shape, mut outputs), team, scratch: &mut Scratch| {
+            |(costs, shape, mut outputs), team, scratch: &mut PairScratch| {
                 plan::align_costs(costs, shape, recursion, &mut outputs, team, scratch)
             },
         )

@@ -6,8 +6,9 @@ use pyo3::types::PyDict;
 
 use super::arguments::RequestedOutputs;
 use super::arrays::{FreshArray, Parts};
+use crate::matrix::MatrixMut;
 use crate::plan::Alignment;
-use crate::readout::{MatrixMut, Outputs};
+use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
 

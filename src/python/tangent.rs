@@ -10,9 +10,9 @@ use super::padded::shapes;
 use crate::batch;
 use crate::cost::CostMatrix;
 use crate::error::Error;
-use crate::kernel::tangent::{Direction, Scratch, Tangent};
+use crate::kernel::tangent::{Direction, Tangent, TangentScratch};
+use crate::matrix::MatrixMut;
 use crate::plan::tangent::tangent_of_costs;
-use crate::readout::MatrixMut;
 
 #[pyfunction]
 #[pyo3(signature = (costs, costs_direction, *, x_lengths, y_lengths, gamma, gamma_direction, step_weights, step_weights_direction, band, threads))]
@@ -50,7 +50,7 @@ pub fn tangent_padded<'py>(
             jobs,
             |job| job.1.cells(),
             threads,
-            |(((costs, changes), rows), shape), _, scratch: &mut Scratch| {
+            |(((costs, changes), rows), shape), _, scratch: &mut TangentScratch| {
                 let [costs, changes] = [costs, changes].map(|costs| CostMatrix { costs, stride: m });
                 let direction = Direction { costs: &changes, gamma: gamma_direction, weights };
                 let mut rows = MatrixMut { entries: rows, stride: m };

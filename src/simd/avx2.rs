@@ -1,176 +1,178 @@
 //! Eight lanes of AVX2 with FMA.
 
-#![expect(clippy::undocumented_unsafe_blocks, reason = "one intrinsic each; the `impl` says what holds for all")]
+#![expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "intrinsics of AVX2 and FMA, which the machine has where there is a token; pointers are used as the trait says"
+)]
 
 use core::arch::x86_64::*;
 
 use super::{Lanes, Work};
 
-/// The instruction sets AVX2 and FMA.
+/// Proof that the machine has AVX2 and FMA.
 #[derive(Clone, Copy)]
-pub struct Avx2;
+pub struct Avx2(());
 
-// SAFETY: each method is one or a few intrinsics of AVX2 and FMA, which the caller vouches for; pointers are used
-// unaligned and for eight entries.
-unsafe impl Lanes<8> for Avx2 {
+impl Avx2 {
+    /// The token, where the machine has the instructions.
+    pub fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+impl Lanes<8> for Avx2 {
     type F = __m256;
     type I = __m256i;
 
-    unsafe fn outline<W: Work>(work: W) -> W::Output {
+    fn outline<W: Work>(self, work: W) -> W::Output {
         #[target_feature(enable = "avx2,fma")]
         #[inline(never)]
-        unsafe fn enabled<W: Work>(work: W) -> W::Output {
-            // SAFETY: the instructions are enabled, as the caller vouches.
-            unsafe { work.run() }
+        fn enabled<W: Work>(work: W) -> W::Output {
+            work.run()
         }
-        // SAFETY: the caller vouches for the hardware.
         unsafe { enabled(work) }
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> __m256 {
+    fn splat(self, x: f32) -> __m256 {
         unsafe { _mm256_set1_ps(x) }
     }
     #[inline(always)]
-    unsafe fn splat_i(x: i32) -> __m256i {
+    fn splat_i(self, x: i32) -> __m256i {
         unsafe { _mm256_set1_epi32(x) }
     }
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> __m256 {
+    unsafe fn load(self, from: *const f32) -> __m256 {
         unsafe { _mm256_loadu_ps(from) }
     }
     #[inline(always)]
-    unsafe fn load_i(from: *const i32) -> __m256i {
+    unsafe fn load_i(self, from: *const i32) -> __m256i {
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
     #[inline(always)]
-    unsafe fn load_first(from: *const f32, count: usize) -> __m256 {
-        unsafe {
-            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            _mm256_maskload_ps(from, _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes))
-        }
+    fn load_first(self, from: &[f32]) -> __m256 {
+        // Lanes beyond the slice are masked: their memory is not read.
+        unsafe { _mm256_maskload_ps(from.as_ptr(), first(from.len())) }
     }
     #[inline(always)]
-    unsafe fn store(to: *mut f32, a: __m256) {
+    unsafe fn store(self, to: *mut f32, a: __m256) {
         unsafe { _mm256_storeu_ps(to, a) }
     }
     #[inline(always)]
-    unsafe fn store_i(to: *mut i32, a: __m256i) {
+    unsafe fn store_i(self, to: *mut i32, a: __m256i) {
         unsafe { _mm256_storeu_si256(to.cast(), a) }
     }
 
     #[inline(always)]
-    unsafe fn store_first(to: *mut f32, a: __m256, count: usize) {
-        unsafe {
-            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes), a);
-        }
+    fn store_first(self, to: &mut [f32], a: __m256) {
+        // Lanes beyond the slice are masked: their memory is not written.
+        unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first(to.len()), a) }
     }
 
     #[inline(always)]
-    unsafe fn add(a: __m256, b: __m256) -> __m256 {
+    fn add(self, a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_add_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_sub_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_mul_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn div(a: __m256, b: __m256) -> __m256 {
+    fn div(self, a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_div_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn mul_sub(a: __m256, b: __m256, c: __m256) -> __m256 {
+    fn mul_sub(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         unsafe { _mm256_fmsub_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn neg_mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
+    fn neg_mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         unsafe { _mm256_fnmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn max(a: __m256, b: __m256) -> __m256 {
+    fn max(self, a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn abs(a: __m256) -> __m256 {
+    fn abs(self, a: __m256) -> __m256 {
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
     #[inline(always)]
-    unsafe fn at_least_or_zero(a: __m256, least: __m256) -> __m256 {
+    fn at_least_or_zero(self, a: __m256, least: __m256) -> __m256 {
         unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GE_OQ>(a, least)) }
     }
     #[inline(always)]
-    unsafe fn is_any(a: __m256) -> bool {
+    fn is_any(self, a: __m256) -> bool {
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(a, _mm256_setzero_ps())) != 0 }
     }
 
     #[inline(always)]
-    unsafe fn round(a: __m256) -> __m256i {
+    fn round(self, a: __m256) -> __m256i {
         unsafe { _mm256_cvtps_epi32(a) }
     }
     #[inline(always)]
-    unsafe fn to_float(a: __m256i) -> __m256 {
+    fn to_float(self, a: __m256i) -> __m256 {
         unsafe { _mm256_cvtepi32_ps(a) }
     }
     #[inline(always)]
-    unsafe fn bits(a: __m256) -> __m256i {
+    fn bits(self, a: __m256) -> __m256i {
         unsafe { _mm256_castps_si256(a) }
     }
     #[inline(always)]
-    unsafe fn from_bits(a: __m256i) -> __m256 {
+    fn from_bits(self, a: __m256i) -> __m256 {
         unsafe { _mm256_castsi256_ps(a) }
     }
 
     #[inline(always)]
-    unsafe fn add_i(a: __m256i, b: __m256i) -> __m256i {
+    fn add_i(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_add_epi32(a, b) }
     }
     #[inline(always)]
-    unsafe fn sub_i(a: __m256i, b: __m256i) -> __m256i {
+    fn sub_i(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_sub_epi32(a, b) }
     }
     #[inline(always)]
-    unsafe fn max_i(a: __m256i, b: __m256i) -> __m256i {
+    fn max_i(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_max_epi32(a, b) }
     }
     #[inline(always)]
-    unsafe fn and_i(a: __m256i, b: __m256i) -> __m256i {
+    fn and_i(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_and_si256(a, b) }
     }
     #[inline(always)]
-    unsafe fn or_i(a: __m256i, b: __m256i) -> __m256i {
+    fn or_i(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_or_si256(a, b) }
     }
     #[inline(always)]
-    unsafe fn to_exponent(a: __m256i) -> __m256i {
+    fn to_exponent(self, a: __m256i) -> __m256i {
         unsafe { _mm256_slli_epi32::<23>(a) }
     }
     #[inline(always)]
-    unsafe fn of_exponent(a: __m256i) -> __m256i {
+    fn of_exponent(self, a: __m256i) -> __m256i {
         unsafe { _mm256_srli_epi32::<23>(a) }
     }
 
     #[inline(always)]
-    unsafe fn up(a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_castsi256_ps(Self::up_i(_mm256_castps_si256(a), _mm256_castps_si256(b))) }
+    fn up(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_castsi256_ps(self.up_i(_mm256_castps_si256(a), _mm256_castps_si256(b))) }
     }
     #[inline(always)]
-    unsafe fn up_i(a: __m256i, b: __m256i) -> __m256i {
+    fn up_i(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe {
             let middle = _mm256_permute2x128_si256::<0x21>(b, a); // the high half of b, the low half of a
             _mm256_alignr_epi8::<12>(a, middle)
         }
     }
     #[inline(always)]
-    unsafe fn down(a: __m256, b: __m256) -> __m256 {
+    fn down(self, a: __m256, b: __m256) -> __m256 {
         unsafe {
             let (a, b) = (_mm256_castps_si256(a), _mm256_castps_si256(b));
             let middle = _mm256_permute2x128_si256::<0x21>(a, b); // the high half of a, the low half of b
@@ -178,7 +180,7 @@ unsafe impl Lanes<8> for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn blend<const BIT: usize>(a: __m256, b: __m256) -> __m256 {
+    fn blend<const BIT: usize>(self, a: __m256, b: __m256) -> __m256 {
         unsafe {
             match BIT {
                 1 => _mm256_blend_ps::<0b1010_1010>(a, b),
@@ -188,7 +190,7 @@ unsafe impl Lanes<8> for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn transpose(rows: &mut [__m256; 8]) {
+    fn transpose(self, rows: &mut [__m256; 8]) {
         unsafe {
             let [r0, r1, r2, r3, r4, r5, r6, r7] = *rows;
             let (t0, t1) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpackhi_ps(r0, r1));
@@ -212,7 +214,16 @@ unsafe impl Lanes<8> for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn prefetch(from: *const f32) {
+    fn prefetch(self, from: *const f32) {
+        // A hint: it never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
+}
+
+/// A mask of the first `count` lanes.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn first(count: usize) -> __m256i {
+    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(8) as i32), lanes)
 }

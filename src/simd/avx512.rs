@@ -1,82 +1,88 @@
 //! Sixteen lanes of AVX-512F.
 
-#![expect(clippy::undocumented_unsafe_blocks, reason = "one intrinsic each; the `impl` says what holds for all")]
+#![expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "intrinsics of AVX-512F, which the machine has where there is a token; pointers are used as the trait says"
+)]
 
 use core::arch::x86_64::*;
 
 use super::{Lanes, Work};
 
-/// The instruction set AVX-512F.
+/// Proof that the machine has AVX-512F.
 #[derive(Clone, Copy)]
-pub struct Avx512;
+pub struct Avx512(());
 
-// SAFETY: each method is one or a few intrinsics of AVX-512F, which the caller vouches for; pointers are used
-// unaligned and for sixteen entries.
-unsafe impl Lanes<16> for Avx512 {
+impl Avx512 {
+    /// The token, where the machine has the instructions.
+    pub fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f")).then_some(Self(()))
+    }
+}
+
+impl Lanes<16> for Avx512 {
     type F = __m512;
     type I = __m512i;
 
-    unsafe fn outline<W: Work>(work: W) -> W::Output {
+    fn outline<W: Work>(self, work: W) -> W::Output {
         #[target_feature(enable = "avx512f")]
         #[inline(never)]
-        unsafe fn enabled<W: Work>(work: W) -> W::Output {
-            // SAFETY: the instructions are enabled, as the caller vouches.
-            unsafe { work.run() }
+        fn enabled<W: Work>(work: W) -> W::Output {
+            work.run()
         }
-        // SAFETY: the caller vouches for the hardware.
         unsafe { enabled(work) }
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> __m512 {
+    fn splat(self, x: f32) -> __m512 {
         unsafe { _mm512_set1_ps(x) }
     }
     #[inline(always)]
-    unsafe fn splat_i(x: i32) -> __m512i {
+    fn splat_i(self, x: i32) -> __m512i {
         unsafe { _mm512_set1_epi32(x) }
     }
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> __m512 {
+    unsafe fn load(self, from: *const f32) -> __m512 {
         unsafe { _mm512_loadu_ps(from) }
     }
     #[inline(always)]
-    unsafe fn load_i(from: *const i32) -> __m512i {
+    unsafe fn load_i(self, from: *const i32) -> __m512i {
         unsafe { _mm512_loadu_epi32(from) }
     }
     #[inline(always)]
-    unsafe fn load_first(from: *const f32, count: usize) -> __m512 {
-        let mask = if count >= 16 { 0xffff } else { (1 << count) - 1 };
-        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    fn load_first(self, from: &[f32]) -> __m512 {
+        // Lanes beyond the slice are masked: their memory is not read.
+        unsafe { _mm512_maskz_loadu_ps(first(from.len()), from.as_ptr()) }
     }
     #[inline(always)]
-    unsafe fn store(to: *mut f32, a: __m512) {
+    unsafe fn store(self, to: *mut f32, a: __m512) {
         unsafe { _mm512_storeu_ps(to, a) }
     }
     #[inline(always)]
-    unsafe fn store_i(to: *mut i32, a: __m512i) {
+    unsafe fn store_i(self, to: *mut i32, a: __m512i) {
         unsafe { _mm512_storeu_epi32(to, a) }
     }
 
     #[inline(always)]
-    unsafe fn store_first(to: *mut f32, a: __m512, count: usize) {
-        let mask = if count >= 16 { 0xffff } else { (1 << count) - 1 };
-        unsafe { _mm512_mask_storeu_ps(to, mask, a) }
+    fn store_first(self, to: &mut [f32], a: __m512) {
+        // Lanes beyond the slice are masked: their memory is not written.
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), a) }
     }
 
     #[inline(always)]
-    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+    fn add(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_sub_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn div(a: __m512, b: __m512) -> __m512 {
+    fn div(self, a: __m512, b: __m512) -> __m512 {
         // A reciprocal of 14 bits and one Newton step: a true division is slower here.
         unsafe {
             let r = _mm512_rcp14_ps(b);
@@ -85,94 +91,94 @@ unsafe impl Lanes<16> for Avx512 {
         }
     }
     #[inline(always)]
-    unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn mul_sub(a: __m512, b: __m512, c: __m512) -> __m512 {
+    fn mul_sub(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         unsafe { _mm512_fmsub_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn neg_mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+    fn neg_mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         unsafe { _mm512_fnmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn max(a: __m512, b: __m512) -> __m512 {
+    fn max(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn abs(a: __m512) -> __m512 {
+    fn abs(self, a: __m512) -> __m512 {
         unsafe { _mm512_abs_ps(a) }
     }
     #[inline(always)]
-    unsafe fn at_least_or_zero(a: __m512, least: __m512) -> __m512 {
+    fn at_least_or_zero(self, a: __m512, least: __m512) -> __m512 {
         unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, least), a) }
     }
     #[inline(always)]
-    unsafe fn is_any(a: __m512) -> bool {
+    fn is_any(self, a: __m512) -> bool {
         unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps()) != 0 }
     }
 
     #[inline(always)]
-    unsafe fn round(a: __m512) -> __m512i {
+    fn round(self, a: __m512) -> __m512i {
         unsafe { _mm512_cvtps_epi32(a) }
     }
     #[inline(always)]
-    unsafe fn to_float(a: __m512i) -> __m512 {
+    fn to_float(self, a: __m512i) -> __m512 {
         unsafe { _mm512_cvtepi32_ps(a) }
     }
     #[inline(always)]
-    unsafe fn bits(a: __m512) -> __m512i {
+    fn bits(self, a: __m512) -> __m512i {
         unsafe { _mm512_castps_si512(a) }
     }
     #[inline(always)]
-    unsafe fn from_bits(a: __m512i) -> __m512 {
+    fn from_bits(self, a: __m512i) -> __m512 {
         unsafe { _mm512_castsi512_ps(a) }
     }
 
     #[inline(always)]
-    unsafe fn add_i(a: __m512i, b: __m512i) -> __m512i {
+    fn add_i(self, a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_add_epi32(a, b) }
     }
     #[inline(always)]
-    unsafe fn sub_i(a: __m512i, b: __m512i) -> __m512i {
+    fn sub_i(self, a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_sub_epi32(a, b) }
     }
     #[inline(always)]
-    unsafe fn max_i(a: __m512i, b: __m512i) -> __m512i {
+    fn max_i(self, a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_max_epi32(a, b) }
     }
     #[inline(always)]
-    unsafe fn and_i(a: __m512i, b: __m512i) -> __m512i {
+    fn and_i(self, a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_and_si512(a, b) }
     }
     #[inline(always)]
-    unsafe fn or_i(a: __m512i, b: __m512i) -> __m512i {
+    fn or_i(self, a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_or_si512(a, b) }
     }
     #[inline(always)]
-    unsafe fn to_exponent(a: __m512i) -> __m512i {
+    fn to_exponent(self, a: __m512i) -> __m512i {
         unsafe { _mm512_slli_epi32::<23>(a) }
     }
     #[inline(always)]
-    unsafe fn of_exponent(a: __m512i) -> __m512i {
+    fn of_exponent(self, a: __m512i) -> __m512i {
         unsafe { _mm512_srli_epi32::<23>(a) }
     }
 
     #[inline(always)]
-    unsafe fn up(a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_castsi512_ps(Self::up_i(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
+    fn up(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_castsi512_ps(self.up_i(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
     }
     #[inline(always)]
-    unsafe fn up_i(a: __m512i, b: __m512i) -> __m512i {
+    fn up_i(self, a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_alignr_epi32::<15>(a, b) }
     }
     #[inline(always)]
-    unsafe fn down(a: __m512, b: __m512) -> __m512 {
+    fn down(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_castsi512_ps(_mm512_alignr_epi32::<1>(_mm512_castps_si512(b), _mm512_castps_si512(a))) }
     }
     #[inline(always)]
-    unsafe fn blend<const BIT: usize>(a: __m512, b: __m512) -> __m512 {
+    fn blend<const BIT: usize>(self, a: __m512, b: __m512) -> __m512 {
         let mask = match BIT {
             1 => 0xaaaa,
             2 => 0xcccc,
@@ -182,7 +188,7 @@ unsafe impl Lanes<16> for Avx512 {
         unsafe { _mm512_mask_blend_ps(mask, a, b) }
     }
     #[inline(always)]
-    unsafe fn transpose(rows: &mut [__m512; 16]) {
+    fn transpose(self, rows: &mut [__m512; 16]) {
         // Pairs of lanes, then pairs of pairs within 128 bits, then the 128-bit parts.
         unsafe {
             let mut pairs = *rows;
@@ -210,7 +216,14 @@ unsafe impl Lanes<16> for Avx512 {
         }
     }
     #[inline(always)]
-    unsafe fn prefetch(from: *const f32) {
+    fn prefetch(self, from: *const f32) {
+        // A hint: it never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
+}
+
+/// A mask of the first `count` lanes.
+#[inline(always)]
+fn first(count: usize) -> __mmask16 {
+    if count >= 16 { 0xffff } else { (1 << count) - 1 }
 }

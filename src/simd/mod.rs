@@ -2,6 +2,9 @@
 //!
 //! A kernel is written once, generic over [`Lanes`], and instantiated for each instruction set inside a function
 //! that enables it. The files of the instruction sets hold nothing but these operations.
+//!
+//! A value of a lane type is a token of size zero, and the proof that the machine has its instructions: only detection
+//! at run time makes one. So operations on lanes are safe to call, and `unsafe` in a kernel means memory alone.
 
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
@@ -10,95 +13,167 @@ pub mod avx512;
 pub mod functions;
 pub mod portable;
 
-/// A piece of work on lanes, for [`Lanes::outline`].
+/// A piece of work on lanes, for [`Lanes::outline`]; it holds the token of its lanes.
 pub trait Work {
-    /// What it yields.
+    /// The result.
     type Output;
 
     /// Does the work; to be `#[inline(always)]`, so that it is compiled for the instruction set of its caller.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of the lanes that it is written for.
-    unsafe fn run(self) -> Self::Output;
+    fn run(self) -> Self::Output;
 }
 
-/// L lanes of float32 and of int32.
+/// L lanes of numbers, float32, and of their exponents, int32.
 ///
-/// # Safety
-///
-/// Every method may be called only on hardware that has the instruction set of the implementing type. Pointers need
-/// L readable or writable entries of any alignment, unless a method says otherwise.
-#[expect(
-    clippy::missing_safety_doc,
-    missing_docs,
-    reason = "the trait states it for all methods, whose names say the rest"
-)]
-pub unsafe trait Lanes<const L: usize>: Copy + 'static {
+/// Kernels hold a number or an exponent in memory, splat one, and combine lanes by the methods below. What depends on the
+/// bits of a number is a method too ([`Lanes::normalise`], [`Lanes::aligned`]), so that lanes of other numbers fit.
+#[expect(missing_docs, reason = "the names say the rest")]
+pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     /// L float32.
     type F: Copy;
     /// L int32.
     type I: Copy;
 
     /// Does the work in a function of its own that enables the instruction set.
-    unsafe fn outline<W: Work>(work: W) -> W::Output;
+    fn outline<W: Work>(self, work: W) -> W::Output;
 
-    unsafe fn splat(x: f32) -> Self::F;
-    unsafe fn splat_i(x: i32) -> Self::I;
-    unsafe fn load(from: *const f32) -> Self::F;
-    unsafe fn load_i(from: *const i32) -> Self::I;
-    /// The first `count` entries, 0 in the other lanes; only those are read.
-    unsafe fn load_first(from: *const f32, count: usize) -> Self::F;
-    unsafe fn store(to: *mut f32, a: Self::F);
-    unsafe fn store_i(to: *mut i32, a: Self::I);
+    fn splat(self, x: f32) -> Self::F;
+    fn splat_i(self, x: i32) -> Self::I;
 
-    /// Writes the first `count` lanes.
-    unsafe fn store_first(to: *mut f32, a: Self::F, count: usize);
+    /// Reads L entries.
+    ///
+    /// # Safety
+    ///
+    /// L entries from the pointer on can be read; they may lie at any alignment.
+    unsafe fn load(self, from: *const f32) -> Self::F;
+    /// Reads L entries.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Lanes::load`].
+    unsafe fn load_i(self, from: *const i32) -> Self::I;
+    /// Writes L entries.
+    ///
+    /// # Safety
+    ///
+    /// L entries from the pointer on can be written, and nobody else reads or writes them meanwhile; they may lie at any
+    /// alignment.
+    unsafe fn store(self, to: *mut f32, a: Self::F);
+    /// Writes L entries.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Lanes::store`].
+    unsafe fn store_i(self, to: *mut i32, a: Self::I);
 
-    unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
-    unsafe fn sub(a: Self::F, b: Self::F) -> Self::F;
-    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
-    unsafe fn div(a: Self::F, b: Self::F) -> Self::F;
+    /// Reads the first L entries; there may be fewer, the other lanes are then 0.
+    fn load_first(self, from: &[f32]) -> Self::F;
+    /// Writes the first L entries, or as many as there are.
+    fn store_first(self, to: &mut [f32], a: Self::F);
+
+    #[inline(always)]
+    fn load_array(self, from: &[f32; L]) -> Self::F {
+        // SAFETY: an array of L entries.
+        unsafe { self.load(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn load_array_i(self, from: &[i32; L]) -> Self::I {
+        // SAFETY: an array of L entries.
+        unsafe { self.load_i(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store_array(self, to: &mut [f32; L], a: Self::F) {
+        // SAFETY: an array of L entries.
+        unsafe { self.store(to.as_mut_ptr(), a) }
+    }
+    #[inline(always)]
+    fn to_array(self, a: Self::F) -> [f32; L] {
+        let mut entries = [0.0; L];
+        self.store_array(&mut entries, a);
+        entries
+    }
+    #[inline(always)]
+    fn to_array_i(self, a: Self::I) -> [i32; L] {
+        let mut entries = [0; L];
+        // SAFETY: an array of L entries.
+        unsafe { self.store_i(entries.as_mut_ptr(), a) };
+        entries
+    }
+    /// Reads the first L entries; panics if there are fewer.
+    #[inline(always)]
+    fn load_slice(self, from: &[f32]) -> Self::F {
+        let from = &from[..L];
+        // SAFETY: a slice of L entries.
+        unsafe { self.load(from.as_ptr()) }
+    }
+    /// Writes the first L entries; panics if there are fewer.
+    #[inline(always)]
+    fn store_slice(self, to: &mut [f32], a: Self::F) {
+        let to = &mut to[..L];
+        // SAFETY: a slice of L entries.
+        unsafe { self.store(to.as_mut_ptr(), a) }
+    }
+
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a b + c`
-    unsafe fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// `a b - c`
-    unsafe fn mul_sub(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    fn mul_sub(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// `c - a b`
-    unsafe fn neg_mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
-    unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
+    fn neg_mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// `|a|`
-    unsafe fn abs(a: Self::F) -> Self::F;
+    fn abs(self, a: Self::F) -> Self::F;
     /// a where it is at least `least`, else 0.
-    unsafe fn at_least_or_zero(a: Self::F, least: Self::F) -> Self::F;
-    /// Whether any lane is not 0; NaN is not.
-    unsafe fn is_any(a: Self::F) -> bool;
+    fn at_least_or_zero(self, a: Self::F, least: Self::F) -> Self::F;
+    /// True where a lane is not 0; NaN is not.
+    fn is_any(self, a: Self::F) -> bool;
 
     /// The nearest integers.
-    unsafe fn round(a: Self::F) -> Self::I;
-    unsafe fn to_float(a: Self::I) -> Self::F;
-    unsafe fn bits(a: Self::F) -> Self::I;
-    unsafe fn from_bits(a: Self::I) -> Self::F;
+    fn round(self, a: Self::F) -> Self::I;
+    fn to_float(self, a: Self::I) -> Self::F;
+    fn bits(self, a: Self::F) -> Self::I;
+    fn from_bits(self, a: Self::I) -> Self::F;
 
-    unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I;
-    unsafe fn sub_i(a: Self::I, b: Self::I) -> Self::I;
-    unsafe fn max_i(a: Self::I, b: Self::I) -> Self::I;
-    unsafe fn and_i(a: Self::I, b: Self::I) -> Self::I;
-    unsafe fn or_i(a: Self::I, b: Self::I) -> Self::I;
+    fn add_i(self, a: Self::I, b: Self::I) -> Self::I;
+    fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
+    fn max_i(self, a: Self::I, b: Self::I) -> Self::I;
+    fn and_i(self, a: Self::I, b: Self::I) -> Self::I;
+    fn or_i(self, a: Self::I, b: Self::I) -> Self::I;
     /// Into the exponent of a float32: shift left by 23 bits.
-    unsafe fn to_exponent(a: Self::I) -> Self::I;
+    fn to_exponent(self, a: Self::I) -> Self::I;
     /// Out of the exponent of a float32: shift right by 23 bits, zeros move in.
-    unsafe fn of_exponent(a: Self::I) -> Self::I;
+    fn of_exponent(self, a: Self::I) -> Self::I;
+
+    /// Brings mantissas, which are greater than 0, to [1,2) and moves what they lose into the exponents.
+    #[inline(always)]
+    fn normalise(self, mantissa: Self::F, exponent: Self::I) -> (Self::F, Self::I) {
+        let bits = self.bits(mantissa);
+        let exponent = self.add_i(exponent, self.sub_i(self.of_exponent(bits), self.splat_i(127)));
+        let one = self.splat_i(0x3f80_0000);
+        (self.from_bits(self.or_i(self.and_i(bits, self.splat_i(0x7f_ffff)), one)), exponent)
+    }
+
+    /// `mantissa * 2^(exponent - top)`, the difference being at most 0 and counted as -90 below; the mantissa is at
+    /// least 2^-16, so that its exponent bits stay positive.
+    #[inline(always)]
+    fn aligned(self, mantissa: Self::F, exponent: Self::I, top: Self::I) -> Self::F {
+        let shift = self.max_i(self.sub_i(exponent, top), self.splat_i(-90));
+        self.from_bits(self.add_i(self.bits(mantissa), self.to_exponent(shift)))
+    }
 
     /// Lane j takes lane j-1 of `a`; lane 0 takes the last lane of `b`.
-    unsafe fn up(a: Self::F, b: Self::F) -> Self::F;
+    fn up(self, a: Self::F, b: Self::F) -> Self::F;
     /// [`Lanes::up`] for integers.
-    unsafe fn up_i(a: Self::I, b: Self::I) -> Self::I;
+    fn up_i(self, a: Self::I, b: Self::I) -> Self::I;
     /// Lane j takes lane j+1 of `a`; the last lane takes lane 0 of `b`.
-    unsafe fn down(a: Self::F, b: Self::F) -> Self::F;
+    fn down(self, a: Self::F, b: Self::F) -> Self::F;
     /// Lanes whose number has the bit `BIT` set come from `b`, the others from `a`.
-    unsafe fn blend<const BIT: usize>(a: Self::F, b: Self::F) -> Self::F;
+    fn blend<const BIT: usize>(self, a: Self::F, b: Self::F) -> Self::F;
     /// Turns the L x L block: entry j of row i becomes entry i of row j.
-    unsafe fn transpose(rows: &mut [Self::F; L]);
-    /// Brings the cache line of `from` near.
-    unsafe fn prefetch(from: *const f32);
+    fn transpose(self, rows: &mut [Self::F; L]);
+    /// Brings the cache line of `from` near; any address will do.
+    fn prefetch(self, from: *const f32);
 }

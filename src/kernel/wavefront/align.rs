@@ -1,42 +1,37 @@
 //! The value or the whole alignment of a job: on one thread, or where the pair is large on several.
 
-use super::job::{Job, Scratch};
-use super::{AlignmentTiles, CostTiles};
+use super::job::{Job, SweepScratch};
+use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
 impl Job<'_> {
     /// a(N,M), in O(N) memory.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn value<V, T, const L: usize, const S: usize>(self, tiles: &mut T, scratch: &mut Scratch) -> Scaled
+    pub fn value<V, T, const L: usize, const S: usize>(
+        self,
+        lanes: V,
+        tiles: &mut T,
+        scratch: &mut SweepScratch,
+    ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
     {
         let grid = self.grid(L, S);
-        // SAFETY: the caller vouches for the hardware.
-        unsafe {
-            if self.is_for_many(grid, S) {
-                self.value_by_many::<V, T, L, S>(grid, tiles, scratch)
-            } else {
-                self.value_alone::<V, T, L, S>(grid, tiles, scratch)
-            }
+        if self.is_for_many(grid, S) {
+            self.value_by_many::<V, T, L, S>(lanes, grid, tiles, scratch)
+        } else {
+            self.value_alone::<V, T, L, S>(lanes, grid, tiles, scratch)
         }
     }
 
     /// a(N,M), and H (or what the readout asks for) handed to `sink`.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn align<V, T, A, const L: usize, const S: usize>(
+    pub fn align<V, T, A, const L: usize, const S: usize>(
         self,
+        lanes: V,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -44,13 +39,10 @@ impl Job<'_> {
         A: AlignmentTiles<V, L> + Sync,
     {
         let grid = self.grid(L, S);
-        // SAFETY: the caller vouches for the hardware.
-        unsafe {
-            if self.is_for_many(grid, S) {
-                self.align_by_many::<V, T, A, L, S>(grid, tiles, sink, scratch)
-            } else {
-                self.align_alone::<V, T, A, L, S>(grid, tiles, sink, scratch)
-            }
+        if self.is_for_many(grid, S) {
+            self.align_by_many::<V, T, A, L, S>(lanes, grid, tiles, sink, scratch)
+        } else {
+            self.align_alone::<V, T, A, L, S>(lanes, grid, tiles, sink, scratch)
         }
     }
 }
@@ -59,18 +51,18 @@ impl Job<'_> {
 mod tests {
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;
-    use super::super::matrix::{MatrixAlignment, MatrixCosts};
     use super::super::thread_team::ThreadTeam;
+    use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
     use super::*;
-    use crate::readout::MatrixMut;
+    use crate::matrix::MatrixMut;
     use crate::reference;
     use crate::shape::Shape;
     use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
 
     /// The greatest difference of H from the reference over shapes, weights, gammas and panels.
-    fn check<V: Lanes<L>, const L: usize, const S: usize>() {
-        let mut scratch = Scratch::default();
+    fn check<V: Lanes<L>, const L: usize, const S: usize>(lanes: V) {
+        let mut scratch = SweepScratch::default();
         // Every residue of N and M by 16, in one group of stripes and in several.
         let shapes = (1..=16)
             .map(|k| (k, 17 - k))
@@ -91,11 +83,8 @@ mod tests {
                         let mut matrix = MatrixMut { entries: &mut h, stride: m };
                         let mut tiles = MatrixCosts::new(&costs, m, shape);
                         let mut sink = MatrixAlignment::new(&mut matrix, shape);
-                        // SAFETY: the test names only lanes that the machine has.
-                        let (end, value) = unsafe {
-                            let end = job.align::<V, _, _, L, S>(&mut tiles, &mut sink, &mut scratch);
-                            (end, job.value::<V, _, L, S>(&mut tiles, &mut scratch))
-                        };
+                        let end = job.align::<_, _, _, L, S>(lanes, &mut tiles, &mut sink, &mut scratch);
+                        let value = job.value::<_, _, L, S>(lanes, &mut tiles, &mut scratch);
                         assert_eq!(end.ln(), value.ln());
                         let value = -gamma * value.ln();
                         assert!(
@@ -118,26 +107,26 @@ mod tests {
 
     #[test]
     fn portable_lanes_agree_with_the_reference() {
-        check::<Portable, 8, 2>();
-        check::<Portable, 8, 3>();
-        check::<Portable, 16, 2>();
+        check::<_, 8, 2>(Portable);
+        check::<_, 8, 3>(Portable);
+        check::<_, 16, 2>(Portable);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn avx2_agrees_with_the_reference() {
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            check::<crate::simd::avx2::Avx2, 8, 2>();
-            check::<crate::simd::avx2::Avx2, 8, 4>();
+        if let Some(lanes) = crate::simd::avx2::Avx2::detect() {
+            check::<_, 8, 2>(lanes);
+            check::<_, 8, 4>(lanes);
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn avx512_agrees_with_the_reference() {
-        if is_x86_feature_detected!("avx512f") {
-            check::<crate::simd::avx512::Avx512, 16, 2>();
-            check::<crate::simd::avx512::Avx512, 16, 4>();
+        if let Some(lanes) = crate::simd::avx512::Avx512::detect() {
+            check::<_, 16, 2>(lanes);
+            check::<_, 16, 4>(lanes);
         }
     }
 }

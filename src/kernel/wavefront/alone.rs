@@ -4,51 +4,46 @@
 //! more than one panel the forward sweep keeps the boundary column left of each, and is redone a panel at a time on the
 //! way back.
 
-use super::backward::begin_flow;
-use super::forward::Boundary;
-use super::job::{BackwardRange, ForwardRange, Job, Scratch};
+use super::Grid;
+use super::backward::{BackwardRange, begin_flow};
+use super::forward::{Boundary, ForwardRange};
+use super::job::{Job, SweepScratch};
 use super::thread_team::Neighbours;
-use super::{AlignmentTiles, CostTiles, Grid};
+use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
 impl Job<'_> {
     /// a(N,M), in O(N) memory.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn value_alone<V, T, const L: usize, const S: usize>(
+    pub(super) fn value_alone<V, T, const L: usize, const S: usize>(
         self,
+        lanes: V,
         grid: Grid,
         tiles: &mut T,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L>,
     {
-        // SAFETY: the caller vouches for the hardware; the column is of the grid and ours alone.
+        let column = scratch.columns(grid, 1).at(0);
+        let stripes = 0..grid.stripes;
+        let at = ForwardRange { stripes, left: column, right: column, neighbours: Neighbours::default() };
+        // SAFETY: the column is of the grid and ours alone.
         unsafe {
-            let column = scratch.columns(grid, 1).at(0);
             column.clear(grid);
-            let stripes = 0..grid.stripes;
-            let at = ForwardRange { stripes, left: column, right: column, neighbours: Neighbours::default() };
-            self.forward::<V, T, L, S, false>(grid, at, tiles, std::ptr::null_mut())
+            self.forward::<V, T, L, S, false>(lanes, grid, at, tiles, std::ptr::null_mut())
         }
     }
 
     /// a(N,M), and H (or what the readout asks for) handed to `sink`.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn align_alone<V, T, A, const L: usize, const S: usize>(
+    pub(super) fn align_alone<V, T, A, const L: usize, const S: usize>(
         self,
+        lanes: V,
         grid: Grid,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -68,8 +63,8 @@ impl Job<'_> {
         let columns = scratch.columns(grid, panels);
         let moving = columns.at(0);
         let mut end = Scaled::ZERO;
-        // SAFETY: the caller vouches for the hardware; the probabilities of one panel and a block fit the buffer, the
-        // columns are of the grid.
+        // SAFETY: the probabilities of one panel and a block fit the buffer; the columns are of the grid; all of it is ours
+        // alone, and what is swept back is what was last swept forward.
         unsafe {
             let copy = |from: Boundary, to: Boundary| {
                 std::ptr::copy_nonoverlapping(from.mantissa, to.mantissa, columns.len);
@@ -87,9 +82,9 @@ impl Job<'_> {
                     copy(moving, columns.at(panel));
                 }
                 if panel + 1 < panels {
-                    self.forward::<V, T, L, S, false>(grid, forward(panel), tiles, std::ptr::null_mut());
+                    self.forward::<V, T, L, S, false>(lanes, grid, forward(panel), tiles, std::ptr::null_mut());
                 } else {
-                    end = self.forward::<V, T, L, S, true>(grid, forward(panel), tiles, probabilities);
+                    end = self.forward::<V, T, L, S, true>(lanes, grid, forward(panel), tiles, probabilities);
                 }
             }
             for panel in (0..panels).rev() {
@@ -99,7 +94,7 @@ impl Job<'_> {
                     } else {
                         moving.clear(grid);
                     }
-                    self.forward::<V, T, L, S, true>(grid, forward(panel), tiles, probabilities);
+                    self.forward::<V, T, L, S, true>(lanes, grid, forward(panel), tiles, probabilities);
                 }
                 let at = BackwardRange {
                     stripes: stripes(panel),
@@ -107,7 +102,7 @@ impl Job<'_> {
                     left: flow,
                     neighbours: Neighbours::default(),
                 };
-                self.backward::<V, A, L, S>(grid, at, probabilities, sink);
+                self.backward::<V, A, L, S>(lanes, grid, at, probabilities, sink);
             }
         }
         end

@@ -8,12 +8,13 @@
 
 use std::sync::OnceLock;
 
+use super::form::{self, PairForm};
 use super::job::Job;
-use super::matrix;
-use super::pair::{self, Costs, Scratch, Wanted};
+use super::pair::{self, Costs, SweepOutput, WavefrontScratch};
 use super::thread_team::ThreadTeam;
-use crate::cost::{Cost, WeightedCost, on_lanes};
-use crate::readout::MatrixMut;
+use super::tiles::matrix;
+use crate::cost::{Cost, WeightedCost};
+use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
 use crate::simd::portable::Portable;
@@ -21,23 +22,32 @@ use crate::simd::portable::Portable;
 use crate::simd::{avx2::Avx2, avx512::Avx512};
 use crate::weights::StepWeights;
 
-/// Calls an unsafe function that is generic over lanes for an available set.
+/// Evaluates an expression with the token of the lanes of a set, which this machine must have.
 macro_rules! with_lanes {
-    ($set:expr, $($function:ident)::+ ($($argument:expr),*)) => {{
+    ($set:expr, $lanes:ident => $work:expr) => {{
         let set = $set;
-        assert!(set.is_available(), "{set:?} is not available");
-        // SAFETY: the set is available; callers of the macro vouch for the rest.
-        unsafe {
-            match set {
-                InstructionSet::Portable8 => $($function)::+::<Portable, 8>($($argument),*),
-                InstructionSet::Portable16 => $($function)::+::<Portable, 16>($($argument),*),
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx2 => $($function)::+::<Avx2, 8>($($argument),*),
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx512 => $($function)::+::<Avx512, 16>($($argument),*),
-                #[cfg(not(target_arch = "x86_64"))]
-                InstructionSet::Avx2 | InstructionSet::Avx512 => unreachable!("not available"),
+        let missing = || -> ! { panic!("{set:?} is not available") };
+        match set {
+            InstructionSet::Portable8 => {
+                let $lanes = Portable::<8>;
+                $work
             }
+            InstructionSet::Portable16 => {
+                let $lanes = Portable::<16>;
+                $work
+            }
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => {
+                let $lanes = Avx2::detect().unwrap_or_else(|| missing());
+                $work
+            }
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => {
+                let $lanes = Avx512::detect().unwrap_or_else(|| missing());
+                $work
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            InstructionSet::Avx2 | InstructionSet::Avx512 => missing(),
         }
     }};
 }
@@ -74,9 +84,9 @@ impl InstructionSet {
         match self {
             Self::Portable8 | Self::Portable16 => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Avx2 => Avx2::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            Self::Avx512 => Avx512::detect().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 => false,
         }
@@ -97,26 +107,32 @@ impl InstructionSet {
     }
 
     /// Runs one job, if this machine has the set.
-    pub fn run(self, job: Job<'_>, costs: Costs<'_>, wanted: Wanted<'_, '_>, scratch: &mut Scratch) -> Scaled {
-        with_lanes!(self, pair::run(job, costs, wanted, scratch))
+    pub fn run(
+        self,
+        job: Job<'_>,
+        costs: Costs<'_>,
+        output: SweepOutput<'_, '_>,
+        scratch: &mut WavefrontScratch,
+    ) -> Scaled {
+        with_lanes!(self, lanes => pair::run(lanes, job, costs, output, scratch))
     }
 
     /// [`matrix::largest`] on this set.
     pub fn largest(self, costs: &[f32], stride: usize, shape: Shape) -> f32 {
-        with_lanes!(self, matrix::largest(costs, stride, shape))
+        with_lanes!(self, lanes => matrix::largest(lanes, costs, stride, shape))
     }
 
-    /// [`on_lanes::prepare`] on this set.
-    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut on_lanes::Form) -> bool {
-        with_lanes!(self, on_lanes::prepare(cost, x, y, d, form))
+    /// [`form::prepare`] on this set.
+    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut PairForm) -> bool {
+        with_lanes!(self, lanes => form::prepare(lanes, cost, x, y, d, form))
     }
 
-    /// [`on_lanes::read_out`] on this set; the form is that of the same pair and cost.
+    /// [`form::read_out`] on this set; the form is that of the same pair and cost.
     pub fn read_out(
         self,
         cost: Cost,
         x: &[f32],
-        form: &on_lanes::Form,
+        form: &PairForm,
         products: (&[f32], &[f32]),
         x_grad: Option<&mut [f32]>,
         y_mod: Option<&mut [f32]>,
@@ -124,8 +140,7 @@ impl InstructionSet {
         for out in [&x_grad, &y_mod].into_iter().flatten() {
             assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
         }
-        // The sizes were checked above.
-        with_lanes!(self, on_lanes::read_out(cost, x, form, products, x_grad, y_mod))
+        with_lanes!(self, lanes => form::read_out(lanes, cost, x, form, products, x_grad, y_mod))
     }
 
     /// Whether the set gives the H of the portable lanes on a small pair that has every kind of block.
@@ -139,7 +154,7 @@ impl InstructionSet {
             let job = Job::new(shape, 0.7, weights, ThreadTeam::ALONE);
             let mut matrix = MatrixMut { entries: &mut h, stride: m };
             let costs = Costs::Matrix { costs: &costs, stride: m };
-            let end = set.run(job, costs, Wanted::Matrix(&mut matrix), &mut Scratch::default());
+            let end = set.run(job, costs, SweepOutput::Matrix(&mut matrix), &mut WavefrontScratch::default());
             (end.ln(), h)
         };
         let ((value, h), (portable_value, portable_h)) = (align(self), align(Self::Portable8));

@@ -20,38 +20,32 @@ pub struct Factors<V: Lanes<L>, const L: usize> {
 }
 
 /// Writes the factors of a tile of costs.
-///
-/// # Safety
-///
-/// The hardware has the instructions of V.
 #[inline(always)]
-pub unsafe fn write_factors<V: Lanes<L>, const L: usize>(
+pub fn write_factors<V: Lanes<L>, const L: usize>(
+    lanes: V,
     costs: &[V::F; L],
     (high, low): (f32, f32),
     out: &mut Factors<V, L>,
 ) {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        let (high, low) = (V::splat(high), V::splat(low));
-        let one = V::splat(1.0);
-        let p: [V::F; 5] = POLYNOMIAL.map(|c| V::splat(c));
-        // Four at a time: enough to hide latencies, few enough for the registers.
-        for quarter in 0..L / 4 {
-            let mut f = [one; 4];
-            for i in 0..4 {
-                let c = costs[quarter * 4 + i];
-                let e = V::round(V::mul(c, high));
-                f[i] = V::mul_add(c, low, V::mul_sub(c, high, V::to_float(e)));
-                out.exponent[quarter * 4 + i] = e;
-            }
-            for i in 0..4 {
-                let f = f[i];
-                let mut sum = V::mul_add(f, p[4], p[3]);
-                sum = V::mul_add(f, sum, p[2]);
-                sum = V::mul_add(f, sum, p[1]);
-                sum = V::mul_add(f, sum, p[0]);
-                out.mantissa[quarter * 4 + i] = V::mul_add(f, sum, one);
-            }
+    let (high, low) = (lanes.splat(high), lanes.splat(low));
+    let one = lanes.splat(1.0);
+    let p: [V::F; 5] = POLYNOMIAL.map(|c| lanes.splat(c));
+    // Four at a time: enough to hide latencies, few enough for the registers.
+    for quarter in 0..L / 4 {
+        let mut f = [one; 4];
+        for i in 0..4 {
+            let c = costs[quarter * 4 + i];
+            let e = lanes.round(lanes.mul(c, high));
+            f[i] = lanes.mul_add(c, low, lanes.mul_sub(c, high, lanes.to_float(e)));
+            out.exponent[quarter * 4 + i] = e;
+        }
+        for i in 0..4 {
+            let f = f[i];
+            let mut sum = lanes.mul_add(f, p[4], p[3]);
+            sum = lanes.mul_add(f, sum, p[2]);
+            sum = lanes.mul_add(f, sum, p[1]);
+            sum = lanes.mul_add(f, sum, p[0]);
+            out.mantissa[quarter * 4 + i] = lanes.mul_add(f, sum, one);
         }
     }
 }
@@ -72,9 +66,8 @@ mod tests {
             for scale in [1e-3f32, 1.0, 1e2] {
                 let costs: [[f32; 8]; 8] =
                     std::array::from_fn(|i| std::array::from_fn(|j| scale * ((i * 8 + j) as f32 * 0.731 - 3.0)));
-                let mut out = Factors::<Portable, 8> { mantissa: [[0.0; 8]; 8], exponent: [[0; 8]; 8] };
-                // SAFETY: the portable lanes need nothing.
-                unsafe { write_factors(&costs, rate(1.0, gamma), &mut out) };
+                let mut out = Factors::<Portable<8>, 8> { mantissa: [[0.0; 8]; 8], exponent: [[0; 8]; 8] };
+                write_factors(Portable, &costs, rate(1.0, gamma), &mut out);
                 for i in 0..8 {
                     for j in 0..8 {
                         let log2 = f64::from(out.mantissa[i][j]).log2() + f64::from(out.exponent[i][j]);

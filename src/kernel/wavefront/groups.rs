@@ -4,11 +4,13 @@
 //! kept; the forward sweep is redone for the groups whose probabilities were not. The numbers are those of one thread,
 //! to the bit.
 
-use super::backward::begin_flow;
-use super::job::{BackwardRange, Columns, ForwardRange, Job, RECOMPUTED_BYTES, Scratch};
+use super::Grid;
+use super::backward::{BackwardRange, begin_flow};
+use super::forward::ForwardRange;
+use super::job::{Columns, Job, RECOMPUTED_BYTES, SweepScratch};
 use super::sync::Mutex;
 use super::thread_team::{Neighbours, PanicGuard, Progress, WorkCounter};
-use super::{AlignmentTiles, CostTiles, Grid};
+use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
@@ -27,36 +29,30 @@ impl Shared {
 
 impl Job<'_> {
     /// a(N,M).
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn value_by_many<V, T, const L: usize, const S: usize>(
+    pub(super) fn value_by_many<V, T, const L: usize, const S: usize>(
         self,
+        lanes: V,
         grid: Grid,
         tiles: &T,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
     {
         let columns = scratch.columns(grid, grid.groups(S) + 1);
-        // SAFETY: the caller vouches for the hardware; the columns are of the grid and ours alone.
-        unsafe { self.forward_in_groups::<V, T, L, S>(grid, tiles, columns, Kept::NOTHING) }
+        // SAFETY: a column more than groups, ours alone; nothing is kept.
+        unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, Kept::NOTHING) }
     }
 
     /// a(N,M), and H (or what the readout asks for) handed to `sink`.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    pub unsafe fn align_by_many<V, T, A, const L: usize, const S: usize>(
+    pub(super) fn align_by_many<V, T, A, const L: usize, const S: usize>(
         self,
+        lanes: V,
         grid: Grid,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut Scratch,
+        scratch: &mut SweepScratch,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -79,24 +75,25 @@ impl Job<'_> {
         // A column left of each group and right of the last, and for each thread one to write to in vain.
         let columns = scratch.columns(grid, groups + 1 + members);
         let kept_from = groups - kept;
-        // SAFETY: the caller vouches for the hardware; buffers are of the grid, and each thread has its own place.
-        let end = unsafe {
-            let keep = Kept { from: kept_from, probabilities, group_len };
-            self.forward_in_groups::<V, T, L, S>(grid, tiles, columns, keep)
-        };
+        let keep = Kept { from: kept_from, probabilities, group_len };
+        // SAFETY: more than a column more than groups, and places for the groups from `kept_from` on, ours alone.
+        let end = unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, keep) };
         let (claims, threads) = (WorkCounter::new(groups), WorkCounter::new(members));
         let progress: Vec<Progress> = (0..groups).map(|_| Progress::default()).collect();
         let (tiles, sink) = (&*tiles, &*sink);
         (self.team.run)(&|| {
             let Some(thread) = threads.claim() else { return };
-            let mut tiles = tiles.twin();
-            // SAFETY: groups take the tiles of a block one after the other, as `Progress` orders them.
-            let mut sink = unsafe { sink.twin() };
+            let mut tiles = tiles.for_thread();
+            // SAFETY: a group is one thread's; groups take the tiles of a block one after the other, as `Progress` orders
+            // them, and all have ended before the sink is used again.
+            let mut sink = unsafe { sink.for_thread() };
             while let Some(claimed) = claims.claim() {
                 let group = groups - 1 - claimed;
                 let _guard = PanicGuard(&progress[group]);
                 let stripes = group * S..(group + 1) * S;
-                // SAFETY: the caller vouches for the hardware; place, columns and flows are this group's or thread's.
+                // SAFETY: the place is this group's or this thread's, and holds what the forward sweep kept of the group.
+                // The column right of it is this thread's, the one left of it is read by this group alone, and the flows
+                // are used by its neighbours as `Progress` orders them.
                 unsafe {
                     let place = if group >= kept_from {
                         probabilities.at((group - kept_from) * group_len)
@@ -106,7 +103,7 @@ impl Job<'_> {
                         right.clear(grid);
                         let at =
                             ForwardRange { stripes: stripes.clone(), left, right, neighbours: Neighbours::default() };
-                        self.forward::<V, T, L, S, true>(grid, at, &mut tiles, place);
+                        self.forward::<V, T, L, S, true>(lanes, grid, at, &mut tiles, place);
                         place
                     };
                     let neighbours = Neighbours { before: progress.get(group + 1), own: Some(&progress[group]) };
@@ -116,7 +113,7 @@ impl Job<'_> {
                         left: flows.at(group * len),
                         neighbours,
                     };
-                    self.backward::<V, A, L, S>(grid, at, place, &mut sink);
+                    self.backward::<V, A, L, S>(lanes, grid, at, place, &mut sink);
                 }
             }
         });
@@ -127,10 +124,10 @@ impl Job<'_> {
     ///
     /// # Safety
     ///
-    /// The hardware has the instructions of V; there is a column left of each group and right of the last, and room for
-    /// what is kept.
+    /// There is a column left of each group and right of the last, and room for what is kept; nobody else uses them.
     unsafe fn forward_in_groups<V, T, const L: usize, const S: usize>(
         self,
+        lanes: V,
         grid: Grid,
         tiles: &T,
         columns: Columns,
@@ -150,7 +147,7 @@ impl Job<'_> {
         }
         let keep = &keep;
         (self.team.run)(&|| {
-            let mut tiles = tiles.twin();
+            let mut tiles = tiles.for_thread();
             while let Some(group) = claims.claim() {
                 let _guard = PanicGuard(&progress[group]);
                 let neighbours = Neighbours {
@@ -159,13 +156,14 @@ impl Job<'_> {
                 };
                 let stripes = group * S..(group + 1) * S;
                 let at = ForwardRange { stripes, left: columns.at(group), right: columns.at(group + 1), neighbours };
-                // SAFETY: the caller vouches for the hardware and the room.
+                // SAFETY: the caller vouches for columns and room; a column is used by the groups beside it, as `Progress`
+                // orders them, and a place by one group.
                 let last = unsafe {
                     if group >= keep.from {
                         let place = keep.probabilities.at((group - keep.from) * keep.group_len);
-                        self.forward::<V, T, L, S, true>(grid, at, &mut tiles, place)
+                        self.forward::<V, T, L, S, true>(lanes, grid, at, &mut tiles, place)
                     } else {
-                        self.forward::<V, T, L, S, false>(grid, at, &mut tiles, std::ptr::null_mut())
+                        self.forward::<V, T, L, S, false>(lanes, grid, at, &mut tiles, std::ptr::null_mut())
                     }
                 };
                 if group == groups - 1
@@ -194,16 +192,17 @@ impl Kept {
 mod tests {
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;
-    use super::super::matrix::{MatrixAlignment, MatrixCosts};
     use super::super::thread_team::ThreadTeam;
+    use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
     use super::*;
-    use crate::readout::MatrixMut;
+    use crate::matrix::MatrixMut;
     use crate::shape::Shape;
     use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
 
     /// The value and H of a job with these threads, with probabilities kept up to these bytes.
     fn align<V: Lanes<L>, const L: usize, const S: usize>(
+        lanes: V,
         shape: Shape,
         least_shared_cells: usize,
         team: ThreadTeam<'_>,
@@ -217,21 +216,24 @@ mod tests {
         let mut matrix = MatrixMut { entries: &mut h, stride: m };
         let mut tiles = MatrixCosts::new(&costs, m, shape);
         let mut sink = MatrixAlignment::new(&mut matrix, shape);
-        let mut scratch = Scratch::default();
-        // SAFETY: the tests name only lanes that the machine has.
-        let (end, value) = unsafe {
-            let end = job.align::<V, _, _, L, S>(&mut tiles, &mut sink, &mut scratch);
-            (end, job.value::<V, _, L, S>(&mut tiles, &mut scratch))
-        };
+        let mut scratch = SweepScratch::default();
+        let end = job.align::<_, _, _, L, S>(lanes, &mut tiles, &mut sink, &mut scratch);
+        let value = job.value::<_, _, L, S>(lanes, &mut tiles, &mut scratch);
         assert_eq!(end.ln(), value.ln());
         (end.ln(), h)
     }
 
     /// No thread is left waiting, and the numbers are those of one thread to the bit.
-    fn check<V: Lanes<L>, const L: usize, const S: usize>(n: usize, m: usize, least_shared_cells: usize, kept: usize) {
+    fn check<V: Lanes<L>, const L: usize, const S: usize>(
+        lanes: V,
+        n: usize,
+        m: usize,
+        least_shared_cells: usize,
+        kept: usize,
+    ) {
         let shape = Shape::new(n, m).unwrap();
         assert!(shape.cells() >= least_shared_cells);
-        let one = align::<V, L, S>(shape, least_shared_cells, ThreadTeam::ALONE, PANEL_BYTES);
+        let one = align::<_, L, S>(lanes, shape, least_shared_cells, ThreadTeam::ALONE, PANEL_BYTES);
         assert!(one.1.iter().all(|h| (0.0..1.001).contains(h)));
         for threads in [2, 5] {
             let run = move |work: &(dyn Fn() + Sync)| {
@@ -239,27 +241,27 @@ mod tests {
             };
             for panel_bytes in [1, kept, PANEL_BYTES] {
                 let several =
-                    align::<V, L, S>(shape, least_shared_cells, ThreadTeam { threads, run: &run }, panel_bytes);
+                    align::<_, L, S>(lanes, shape, least_shared_cells, ThreadTeam { threads, run: &run }, panel_bytes);
                 assert!(several == one, "{n}x{m} on {threads} threads, {panel_bytes} bytes kept");
             }
         }
-        let in_panels = align::<V, L, S>(shape, least_shared_cells, ThreadTeam::ALONE, 1);
+        let in_panels = align::<_, L, S>(lanes, shape, least_shared_cells, ThreadTeam::ALONE, 1);
         assert!(in_panels == one, "{n}x{m} in panels");
     }
 
     #[test]
     fn several_threads_give_the_bits_of_one() {
         for (n, m) in [(1, 17), (9, 33), (16, 100), (61, 47), (40, 160)] {
-            check::<Portable, 8, 2>(n, m, 0, 20_000);
-            check::<Portable, 16, 2>(n, m.max(33), 0, 40_000);
+            check::<_, 8, 2>(Portable, n, m, 0, 20_000);
+            check::<_, 16, 2>(Portable, n, m.max(33), 0, 40_000);
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn several_threads_give_the_bits_of_one_on_a_large_pair() {
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            check::<crate::simd::avx2::Avx2, 8, 4>(3001, 700, super::super::job::LEAST_SHARED_CELLS, 4 << 20);
+        if let Some(lanes) = crate::simd::avx2::Avx2::detect() {
+            check::<_, 8, 4>(lanes, 3001, 700, super::super::job::LEAST_SHARED_CELLS, 4 << 20);
         }
     }
 }

@@ -1,12 +1,10 @@
 //! What a sweep over one pair is asked, its working memory, and its two directions over a range of stripes.
 
-use std::marker::PhantomData;
-use std::ops::Range;
-
-use super::backward;
-use super::forward::{self, Boundary, distinct, distinct_weights};
-use super::thread_team::{Neighbours, ThreadTeam};
-use super::{AlignedBuffer, AlignmentTiles, CostTiles, Grid};
+use super::backward::{BackwardRange, BackwardSweep};
+use super::forward::{Boundary, ForwardRange, ForwardSweep, distinct, distinct_weights};
+use super::thread_team::ThreadTeam;
+use super::tiles::{AlignmentTiles, CostTiles};
+use super::{AlignedBuffer, Grid};
 use crate::scaled::Scaled;
 use crate::shape::Shape;
 use crate::simd::Lanes;
@@ -33,7 +31,7 @@ pub fn bytes(rows: usize, columns: usize, threads: usize) -> usize {
 
 /// Memory that sweeps reuse; any contents will do.
 #[derive(Default)]
-pub struct Scratch {
+pub struct SweepScratch {
     pub(super) probabilities: AlignedBuffer,
     mantissa: Vec<f32>,
     exponent: Vec<i32>,
@@ -81,7 +79,7 @@ impl Columns {
     }
 }
 
-impl Scratch {
+impl SweepScratch {
     /// `count` boundary columns of any contents.
     pub fn columns(&mut self, grid: Grid, count: usize) -> Columns {
         let len = grid.boundary_len();
@@ -119,9 +117,10 @@ impl<'a> Job<'a> {
     ///
     /// # Safety
     ///
-    /// As of [`forward::Sweep`].
+    /// As for [`ForwardSweep::new`].
     pub unsafe fn forward<V, T, const L: usize, const S: usize, const KEEP: bool>(
         self,
+        lanes: V,
         grid: Grid,
         at: ForwardRange<'_>,
         tiles: &mut T,
@@ -131,28 +130,24 @@ impl<'a> Job<'a> {
         V: Lanes<L>,
         T: CostTiles<V, L>,
     {
-        let Self { gamma, weights, .. } = self;
-        let ForwardRange { stripes, left, right, neighbours } = at;
+        let recursion = (self.gamma, self.weights);
         macro_rules! sweep {
             ($distinct:expr) => {{
-                let lanes = PhantomData::<V>;
-                let sweep = forward::Sweep::<V, T, L, S, { $distinct }, KEEP> {
-                    grid,
-                    stripes,
-                    tiles,
-                    gamma,
-                    weights,
-                    left,
-                    right,
-                    neighbours,
-                    probabilities,
-                    lanes,
+                // SAFETY: the caller vouches for the columns and the probabilities.
+                let sweep = unsafe {
+                    ForwardSweep::<_, _, L, S, { $distinct }, KEEP>::new(
+                        lanes,
+                        grid,
+                        at,
+                        tiles,
+                        recursion,
+                        probabilities,
+                    )
                 };
-                // SAFETY: the caller vouches for the hardware, the columns and the probabilities.
-                unsafe { V::outline(sweep) }
+                lanes.outline(sweep)
             }};
         }
-        match distinct_weights(weights) {
+        match distinct_weights(self.weights) {
             distinct::NONE => sweep!(distinct::NONE),
             distinct::HORIZONTAL => sweep!(distinct::HORIZONTAL),
             _ => sweep!(distinct::ALL),
@@ -163,9 +158,10 @@ impl<'a> Job<'a> {
     ///
     /// # Safety
     ///
-    /// As of [`backward::Sweep`].
+    /// As for [`BackwardSweep::new`].
     pub unsafe fn backward<V, A, const L: usize, const S: usize>(
         self,
+        lanes: V,
         grid: Grid,
         at: BackwardRange<'_>,
         probabilities: *const f32,
@@ -174,52 +170,17 @@ impl<'a> Job<'a> {
         V: Lanes<L>,
         A: AlignmentTiles<V, L>,
     {
-        let weights = self.readout;
-        let BackwardRange { stripes, right, left, neighbours } = at;
         macro_rules! sweep {
             ($unit:expr) => {{
-                let lanes = PhantomData::<V>;
-                let sweep = backward::Sweep::<V, A, L, S, { $unit }> {
-                    grid,
-                    stripes,
-                    probabilities,
-                    weights,
-                    right,
-                    left,
-                    neighbours,
-                    tiles,
-                    lanes,
+                // SAFETY: the caller vouches for the columns and the probabilities.
+                let sweep = unsafe {
+                    BackwardSweep::<_, _, L, S, { $unit }>::new(lanes, grid, at, probabilities, self.readout, tiles)
                 };
-                // SAFETY: the caller vouches for the hardware, the columns and the probabilities.
-                unsafe { V::outline(sweep) }
+                lanes.outline(sweep)
             }};
         }
-        if weights == StepWeights::UNIT { sweep!(true) } else { sweep!(false) }
+        if self.readout == StepWeights::UNIT { sweep!(true) } else { sweep!(false) }
     }
-}
-
-/// Where a forward sweep runs.
-pub struct ForwardRange<'a> {
-    /// A whole number of groups.
-    pub stripes: Range<usize>,
-    /// The column left of the stripes.
-    pub left: Boundary,
-    /// Where their last column goes.
-    pub right: Boundary,
-    /// Neighbours on other threads.
-    pub neighbours: Neighbours<'a>,
-}
-
-/// Where a backward sweep runs.
-pub struct BackwardRange<'a> {
-    /// A whole number of groups.
-    pub stripes: Range<usize>,
-    /// What is sent to the stripes from their right.
-    pub right: *mut f32,
-    /// Where what they send to their left goes.
-    pub left: *mut f32,
-    /// Neighbours on other threads.
-    pub neighbours: Neighbours<'a>,
 }
 
 /// Costs for tests.

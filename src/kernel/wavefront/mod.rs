@@ -38,29 +38,23 @@ mod align;
 mod alone;
 pub mod backward;
 mod buffer;
-pub mod dense;
 pub mod dispatch;
 pub mod exponential;
+pub mod form;
 pub mod forward;
 mod groups;
 pub mod job;
-pub mod matrix;
 #[cfg(all(test, feature = "model-check"))]
 mod model_check;
-pub mod narrow;
-mod pack;
 pub mod pair;
 pub mod skew;
-pub mod sparse;
-mod sums;
 mod sync;
 pub mod thread_team;
-pub mod together;
+pub mod tiles;
 
 pub use buffer::AlignedBuffer;
 
 use crate::shape::Shape;
-use crate::simd::Lanes;
 use crate::weights::StepWeights;
 
 /// The largest exponent of one factor: beyond, rounding it in float32 leaves remainders that the polynomial is not for.
@@ -77,71 +71,6 @@ pub fn fits(largest: f64, shape: Shape, gamma: f64, weights: StepWeights) -> boo
     // Written so that NaN does not fit.
     // The rate itself, a float32, multiplies costs that may all be 0.
     rate < 1e30 && exponent < LARGEST_EXPONENT && exponent * ((shape.n + shape.m) as f64) < f64::from(1 << 29)
-}
-
-/// Gives the cost matrix as tiles of L rows and L columns.
-///
-/// # Safety
-///
-/// The methods run on the hardware of V only. Entries of rows from N and columns from M on are finite.
-pub unsafe trait CostTiles<V: Lanes<L>, const L: usize> {
-    /// The tile of rows `block * L..` and columns `stripe * L..`.
-    ///
-    /// Stripes are asked for from left to right in groups of S, within a group the tiles of one block one after the
-    /// other; blocks may lie wholly below row N.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    unsafe fn tile(&mut self, block: usize, stripe: usize) -> [V::F; L];
-
-    /// The same tiles for another thread.
-    fn twin(&self) -> Self;
-}
-
-/// Takes H as tiles of L rows and L columns, from the last stripe to the first, from the last block to the first.
-///
-/// Stripes that are all padding are left out.
-///
-/// # Safety
-///
-/// The methods run on the hardware of V only.
-pub unsafe trait AlignmentTiles<V: Lanes<L>, const L: usize> {
-    /// Whether the sweep makes the sums of [`Self::take_entropy`], which take three logarithms a cell.
-    const TAKES_ENTROPY: bool = false;
-
-    /// The tile of rows `block * L..` and columns `stripe * L..`; 0 from row N and from column M on.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]);
-
-    /// The same of a tile that is 0, as most are off the path.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    #[inline(always)]
-    unsafe fn take_nothing(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
-        // SAFETY: the caller vouches for the hardware.
-        unsafe { self.take_tile(block, stripe, rows) }
-    }
-
-    /// -sum E (p_h log p_h + p_v log p_v + p_d log p_d) over one block of a stripe, lane by lane; 0 from column M on.
-    ///
-    /// # Safety
-    ///
-    /// The hardware has the instructions of V.
-    #[inline(always)]
-    unsafe fn take_entropy(&mut self, _stripe: usize, _sums: V::F) {}
-
-    /// A taker for another thread, into the same sums.
-    ///
-    /// # Safety
-    ///
-    /// Tiles of the same block are taken by one thread at a time, each seeing what the ones before wrote.
-    unsafe fn twin(&self) -> Self;
 }
 
 /// Sizes of a sweep.

@@ -13,11 +13,11 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use super::job::tests::costs;
-use super::job::{Job, PANEL_BYTES, Scratch};
-use super::matrix::{MatrixAlignment, MatrixCosts};
+use super::job::{Job, PANEL_BYTES, SweepScratch};
 use super::thread_team::ThreadTeam;
-use super::{AlignmentTiles, CostTiles};
-use crate::readout::MatrixMut;
+use super::tiles::matrix::{MatrixAlignment, MatrixCosts};
+use super::tiles::{AlignmentTiles, CostTiles};
+use crate::matrix::MatrixMut;
 use crate::shape::Shape;
 use crate::simd::portable::Portable;
 use crate::weights::StepWeights;
@@ -57,12 +57,10 @@ struct Watched<'a, T> {
     panics_at: Option<(usize, usize)>,
 }
 
-// SAFETY: the tiles are those of a matrix.
-unsafe impl CostTiles<Portable, LANES> for Watched<'_, MatrixCosts<'_>> {
-    unsafe fn tile(&mut self, block: usize, stripe: usize) -> Tile {
+impl CostTiles<Portable<LANES>, LANES> for Watched<'_, MatrixCosts<'_>> {
+    fn tile(&mut self, lanes: Portable<LANES>, block: usize, stripe: usize) -> Tile {
         assert!(self.panics_at != Some((block, stripe)), "this tile panics");
-        // SAFETY: portable lanes run everywhere.
-        let tile = unsafe { CostTiles::<Portable, LANES>::tile(&mut self.tiles, block, stripe) };
+        let tile = CostTiles::<Portable<LANES>, LANES>::tile(&mut self.tiles, lanes, block, stripe);
         if let Some(sums) = self.sums
             && block > 0
         {
@@ -71,24 +69,24 @@ unsafe impl CostTiles<Portable, LANES> for Watched<'_, MatrixCosts<'_>> {
         tile
     }
 
-    fn twin(&self) -> Self {
+    fn for_thread(&self) -> Self {
         *self
     }
 }
 
-// SAFETY: the tiles go to a matrix.
-unsafe impl AlignmentTiles<Portable, LANES> for Watched<'_, MatrixAlignment<'_>> {
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &Tile) {
+impl AlignmentTiles<Portable<LANES>, LANES> for Watched<'_, MatrixAlignment<'_>> {
+    fn take_tile(&mut self, lanes: Portable<LANES>, block: usize, stripe: usize, rows: &Tile) {
         assert!(self.panics_at != Some((block, stripe)), "this tile panics");
         if let Some(sums) = self.sums {
             sums.add(block, rows);
         }
-        // SAFETY: portable lanes run everywhere.
-        unsafe { AlignmentTiles::<Portable, LANES>::take_tile(&mut self.tiles, block, stripe, rows) }
+        AlignmentTiles::<Portable<LANES>, LANES>::take_tile(&mut self.tiles, lanes, block, stripe, rows);
     }
 
-    unsafe fn twin(&self) -> Self {
-        *self
+    unsafe fn for_thread(&self) -> Self {
+        // SAFETY: as of these tiles.
+        let tiles = unsafe { AlignmentTiles::<Portable<LANES>, LANES>::for_thread(&self.tiles) };
+        Self { tiles, ..*self }
     }
 }
 
@@ -118,8 +116,7 @@ impl Case {
         let sums = BlockSums::new(job.grid(LANES, S).blocks);
         let tiles = MatrixCosts::new(&costs, shape.m, shape);
         let mut tiles = Watched { tiles, sums: Some(&sums), panics_at: self.panics_at };
-        // SAFETY: portable lanes run everywhere.
-        let end = unsafe { job.value::<Portable, _, LANES, S>(&mut tiles, &mut Scratch::default()) };
+        let end = job.value::<_, _, LANES, S>(Portable, &mut tiles, &mut SweepScratch::default());
         (end.ln().to_bits(), sums.bits())
     }
 
@@ -133,8 +130,7 @@ impl Case {
         let mut tiles = MatrixCosts::new(&costs, shape.m, shape);
         let sink = MatrixAlignment::new(&mut matrix, shape);
         let mut sink = Watched { tiles: sink, sums: Some(&sums), panics_at: self.panics_at };
-        // SAFETY: portable lanes run everywhere.
-        let end = unsafe { job.align::<Portable, _, _, LANES, S>(&mut tiles, &mut sink, &mut Scratch::default()) };
+        let end = job.align::<_, _, _, LANES, S>(Portable, &mut tiles, &mut sink, &mut SweepScratch::default());
         let sums = sums.bits();
         (end.ln().to_bits(), h.into_iter().map(f32::to_bits).collect(), sums)
     }

@@ -1,35 +1,39 @@
 //! One pair by the wavefront: chooses how its tiles are made and gathered, and runs the sweeps.
 
-use super::dense::{DenseCosts, DenseGather, DenseScratch, Form, GatherScratch};
-use super::job::{Job, Scratch as RunScratch};
-use super::matrix::{MatrixAlignment, MatrixCosts};
-use super::narrow::{self, NarrowCosts, NarrowGather, NarrowGatherScratch, NarrowScratch, NarrowTargets};
-use super::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
-use super::together::Together;
-use super::{AlignmentTiles, CostTiles};
-use crate::readout::MatrixMut;
+use super::form::FormSlices;
+use super::job::{Job, SweepScratch};
+use super::tiles::combined::CombinedSink;
+use super::tiles::dense::{DenseCosts, DenseGather, DenseGatherScratch, DenseScratch};
+use super::tiles::few_features::{
+    FewFeaturesCosts, FewFeaturesGather, FewFeaturesGatherScratch, FewFeaturesScratch, FewFeaturesTargets,
+    MOST_FEATURES,
+};
+use super::tiles::matrix::{MatrixAlignment, MatrixCosts};
+use super::tiles::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
+use super::tiles::{AlignmentTiles, CostTiles};
+use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
 /// Memory that pairs reuse; any contents will do.
 #[derive(Default)]
-pub struct Scratch {
-    run: RunScratch,
+pub struct WavefrontScratch {
+    sweep: SweepScratch,
     dense: DenseScratch,
-    dense_gather: GatherScratch,
+    dense_gather: DenseGatherScratch,
     sparse: SparseScratch,
     sparse_gather: SparseGatherScratch,
     sparse_targets: SparseTargets,
-    narrow: NarrowScratch,
-    narrow_gather: NarrowGatherScratch,
-    narrow_targets: NarrowTargets,
+    few_features: FewFeaturesScratch,
+    few_features_gather: FewFeaturesGatherScratch,
+    few_features_targets: FewFeaturesTargets,
 }
 
-/// What is swept: costs in inner-product form or as a matrix.
+/// The costs that are swept: in inner-product form or as a matrix.
 #[derive(Clone, Copy)]
 pub enum Costs<'a> {
     /// C = u + phi - V W^T.
-    Form(Form<'a>),
+    Form(FormSlices<'a>),
     /// C itself, rows `stride` apart.
     Matrix {
         /// N rows.
@@ -39,8 +43,8 @@ pub enum Costs<'a> {
     },
 }
 
-/// What is wanted of the sweep.
-pub enum Wanted<'a, 'o> {
+/// The output of the sweep that is asked for.
+pub enum SweepOutput<'a, 'o> {
     /// The value alone.
     Value,
     /// H (or E, by the readout of the job) as a matrix.
@@ -51,22 +55,22 @@ pub enum Wanted<'a, 'o> {
         h: &'a mut [f32],
         /// Products with W.
         hw: &'a mut [f32],
-        /// What else the same sweep shall give.
-        also: Option<Also<'a, 'o>>,
+        /// Further outputs of the same sweep.
+        extra: Option<ExtraOutputs<'a, 'o>>,
     },
 }
 
-/// What a sweep for products can give beside them.
-pub struct Also<'a, 'o> {
+/// Outputs that a sweep for products can give beside them.
+pub struct ExtraOutputs<'a, 'o> {
     /// H as a matrix.
     pub matrix: Option<&'a mut MatrixMut<'o, f32>>,
     /// The entropy of the distribution of paths, to about 1e-6 for each of the N + M frames.
     pub entropy: &'a mut f64,
 }
 
-/// Stripes side by side: latency asks for four, ...
+/// Stripes side by side: latency asks for four.
 const SLOTS: usize = 4;
-/// ... but sparse targets, whose tiles take the longer, for less padding.
+/// Stripes side by side of sparse targets: their tiles take longer, so that less padding counts for more.
 const SPARSE_SLOTS: usize = 2;
 
 /// How tiles of a form are made.
@@ -74,15 +78,15 @@ const SPARSE_SLOTS: usize = 2;
 enum Kind {
     Dense,
     Sparse,
-    Narrow,
+    FewFeatures,
 }
 
 /// Entries other than 0 below this share of D go by sums.
 const SPARSE_SHARE: f64 = 1.0 / 6.0;
 
-fn kind(form: Form<'_>, targets: usize) -> Kind {
-    if form.d <= narrow::MOST_FEATURES {
-        Kind::Narrow
+fn kind(form: FormSlices<'_>, targets: usize) -> Kind {
+    if form.d <= MOST_FEATURES {
+        Kind::FewFeatures
     } else if SparseTargets::density(form.w, targets) < SPARSE_SHARE * form.d as f64 {
         Kind::Sparse
     } else {
@@ -91,117 +95,106 @@ fn kind(form: Form<'_>, targets: usize) -> Kind {
 }
 
 /// Runs one job.
-///
-/// # Safety
-///
-/// The hardware has the instructions of V.
-pub unsafe fn run<V: Lanes<L>, const L: usize>(
+pub fn run<V: Lanes<L>, const L: usize>(
+    lanes: V,
     job: Job<'_>,
     costs: Costs<'_>,
-    wanted: Wanted<'_, '_>,
-    scratch: &mut Scratch,
+    output: SweepOutput<'_, '_>,
+    scratch: &mut WavefrontScratch,
 ) -> Scaled {
     let grid = |slots| job.grid(L, slots);
-    let Scratch { run, dense, sparse, narrow, sparse_targets, narrow_targets, .. } = scratch;
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        match costs {
-            Costs::Matrix { costs, stride } => {
-                let mut tiles = MatrixCosts::new(costs, stride, job.shape);
-                without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run)
-            }
-            Costs::Form(form) => match kind(form, job.shape.m) {
-                Kind::Dense => {
-                    let mut tiles = DenseCosts::<SLOTS>::new::<V, L>(form, grid(SLOTS), dense);
-                    let Wanted::Products { h, hw, also } = wanted else {
-                        return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
-                    };
-                    let gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
-                    let (end, gather) = gathered::<V, _, _, L, SLOTS>(job, &mut tiles, gather, also, run);
-                    gather.write(h, hw);
-                    end
-                }
-                Kind::Sparse => {
-                    sparse_targets.fill(form, grid(SPARSE_SLOTS));
-                    let mut tiles = SparseCosts::new::<V, L>(form, grid(SPARSE_SLOTS), sparse_targets, sparse);
-                    let Wanted::Products { h, hw, also } = wanted else {
-                        return without_form::<V, _, L, SPARSE_SLOTS>(job, &mut tiles, wanted, run);
-                    };
-                    let gather = SparseGather::new(
-                        form.d,
-                        grid(SPARSE_SLOTS),
-                        SPARSE_SLOTS,
-                        sparse_targets,
-                        &mut scratch.sparse_gather,
-                    );
-                    let (end, gather) = gathered::<V, _, _, L, SPARSE_SLOTS>(job, &mut tiles, gather, also, run);
-                    gather.write::<V, L>(h, hw);
-                    end
-                }
-                Kind::Narrow => {
-                    narrow_targets.fill(form, grid(SLOTS));
-                    let mut tiles = NarrowCosts::new(form, grid(SLOTS), narrow_targets, narrow);
-                    let Wanted::Products { h, hw, also } = wanted else {
-                        return without_form::<V, _, L, SLOTS>(job, &mut tiles, wanted, run);
-                    };
-                    let gather = NarrowGather::new(grid(SLOTS), SLOTS, narrow_targets, &mut scratch.narrow_gather);
-                    let (end, gather) = gathered::<V, _, _, L, SLOTS>(job, &mut tiles, gather, also, run);
-                    gather.write(h, hw);
-                    end
-                }
-            },
+    let WavefrontScratch { sweep, dense, sparse, few_features, sparse_targets, few_features_targets, .. } = scratch;
+    match costs {
+        Costs::Matrix { costs, stride } => {
+            let mut tiles = MatrixCosts::new(costs, stride, job.shape);
+            without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, sweep)
         }
+        Costs::Form(form) => match kind(form, job.shape.m) {
+            Kind::Dense => {
+                let mut tiles = DenseCosts::<SLOTS>::new(lanes, form, grid(SLOTS), dense);
+                let SweepOutput::Products { h, hw, extra } = output else {
+                    return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, sweep);
+                };
+                let gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
+                let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, sweep);
+                gather.write(h, hw);
+                end
+            }
+            Kind::Sparse => {
+                let grid = grid(SPARSE_SLOTS);
+                sparse_targets.fill(form, grid);
+                let mut tiles = SparseCosts::new(lanes, form, grid, sparse_targets, sparse);
+                let SweepOutput::Products { h, hw, extra } = output else {
+                    return without_form::<_, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, output, sweep);
+                };
+                let gather = SparseGather::<SPARSE_SLOTS>::new(grid, sparse_targets, &mut scratch.sparse_gather);
+                let (end, gather) = gathered::<_, _, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, gather, extra, sweep);
+                gather.write(lanes, h, hw);
+                end
+            }
+            Kind::FewFeatures => {
+                few_features_targets.fill(form, grid(SLOTS));
+                let mut tiles = FewFeaturesCosts::new(form, grid(SLOTS), few_features_targets, few_features);
+                let SweepOutput::Products { h, hw, extra } = output else {
+                    return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, sweep);
+                };
+                let gather = FewFeaturesGather::<SLOTS>::new(
+                    grid(SLOTS),
+                    few_features_targets,
+                    &mut scratch.few_features_gather,
+                );
+                let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, sweep);
+                gather.write(h, hw);
+                end
+            }
+        },
     }
 }
 
-/// H into a gather, and what else is wanted of the sweep.
-unsafe fn gathered<V, T, G, const L: usize, const S: usize>(
+/// Gathers H, and makes the extra outputs of the same sweep.
+fn gathered<V, T, G, const L: usize, const S: usize>(
+    lanes: V,
     job: Job<'_>,
     tiles: &mut T,
     mut gather: G,
-    also: Option<Also<'_, '_>>,
-    scratch: &mut RunScratch,
+    extra: Option<ExtraOutputs<'_, '_>>,
+    scratch: &mut SweepScratch,
 ) -> (Scaled, G)
 where
     V: Lanes<L>,
     T: CostTiles<V, L> + Sync,
     G: AlignmentTiles<V, L> + Sync,
 {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        let Some(Also { matrix, entropy }) = also else {
-            return (job.align::<V, _, _, L, S>(tiles, &mut gather, scratch), gather);
-        };
-        let mut sums = vec![0.0; job.grid(L, S).stripes];
-        let matrix = matrix.map(|matrix| MatrixAlignment::new(matrix, job.shape));
-        let mut together = Together::new(gather, matrix, &mut sums);
-        let end = job.align::<V, _, _, L, S>(tiles, &mut together, scratch);
-        gather = together.into_gather();
-        *entropy = sums.iter().sum();
-        (end, gather)
-    }
+    let Some(ExtraOutputs { matrix, entropy }) = extra else {
+        return (job.align::<_, _, _, L, S>(lanes, tiles, &mut gather, scratch), gather);
+    };
+    let mut sums = vec![0.0; job.grid(L, S).stripes];
+    let matrix = matrix.map(|matrix| MatrixAlignment::new(matrix, job.shape));
+    let mut combined = CombinedSink::new(gather, matrix, &mut sums);
+    let end = job.align::<_, _, _, L, S>(lanes, tiles, &mut combined, scratch);
+    gather = combined.into_gather();
+    *entropy = sums.iter().sum();
+    (end, gather)
 }
 
 /// The value, or H as a matrix.
-unsafe fn without_form<V, T, const L: usize, const S: usize>(
+fn without_form<V, T, const L: usize, const S: usize>(
+    lanes: V,
     job: Job<'_>,
     tiles: &mut T,
-    wanted: Wanted<'_, '_>,
-    scratch: &mut RunScratch,
+    output: SweepOutput<'_, '_>,
+    scratch: &mut SweepScratch,
 ) -> Scaled
 where
     V: Lanes<L>,
     T: CostTiles<V, L> + Sync,
 {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        match wanted {
-            Wanted::Value => job.value::<V, _, L, S>(tiles, scratch),
-            Wanted::Matrix(out) => {
-                let mut sink = MatrixAlignment::new(out, job.shape);
-                job.align::<V, _, _, L, S>(tiles, &mut sink, scratch)
-            }
-            Wanted::Products { .. } => unreachable!("products with W need the costs in form"),
+    match output {
+        SweepOutput::Value => job.value::<_, _, L, S>(lanes, tiles, scratch),
+        SweepOutput::Matrix(out) => {
+            let mut sink = MatrixAlignment::new(out, job.shape);
+            job.align::<_, _, _, L, S>(lanes, tiles, &mut sink, scratch)
         }
+        SweepOutput::Products { .. } => unreachable!("products with W need the costs in form"),
     }
 }

@@ -7,65 +7,45 @@ use crate::simd::Lanes;
 
 /// Delays lanes with the bit `BIT` by `BIT` steps; the vectors kept from the block before start at `BIT - 1`.
 #[inline(always)]
-unsafe fn delay<V: Lanes<L>, const L: usize, const BIT: usize>(rows: &mut [V::F; L], state: &mut [V::F; L]) {
+fn delay<V: Lanes<L>, const L: usize, const BIT: usize>(lanes: V, rows: &mut [V::F; L], state: &mut [V::F; L]) {
     let before = *rows;
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        for i in 0..L {
-            let delayed = if i >= BIT { before[i - BIT] } else { state[BIT - 1 + i] };
-            rows[i] = V::blend::<BIT>(before[i], delayed);
-        }
+    for i in 0..L {
+        let delayed = if i >= BIT { before[i - BIT] } else { state[BIT - 1 + i] };
+        rows[i] = lanes.blend::<BIT>(before[i], delayed);
     }
     state[BIT - 1..2 * BIT - 1].copy_from_slice(&before[L - BIT..]);
 }
 
 /// Advances lanes with the bit `BIT` by `BIT` steps; the vectors kept from the block after start at `BIT - 1`.
 #[inline(always)]
-unsafe fn advance<V: Lanes<L>, const L: usize, const BIT: usize>(rows: &mut [V::F; L], state: &mut [V::F; L]) {
+fn advance<V: Lanes<L>, const L: usize, const BIT: usize>(lanes: V, rows: &mut [V::F; L], state: &mut [V::F; L]) {
     let before = *rows;
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        for i in 0..L {
-            let advanced = if i + BIT < L { before[i + BIT] } else { state[BIT - 1 + i + BIT - L] };
-            rows[i] = V::blend::<BIT>(before[i], advanced);
-        }
+    for i in 0..L {
+        let advanced = if i + BIT < L { before[i + BIT] } else { state[BIT - 1 + i + BIT - L] };
+        rows[i] = lanes.blend::<BIT>(before[i], advanced);
     }
     state[BIT - 1..2 * BIT - 1].copy_from_slice(&before[..BIT]);
 }
 
 /// Rows of one block to steps of the same block; blocks come from first to last, `state` starts as zeros.
-///
-/// # Safety
-///
-/// The hardware has the instructions of V.
 #[inline(always)]
-pub unsafe fn skew<V: Lanes<L>, const L: usize>(rows: &mut [V::F; L], state: &mut [V::F; L]) {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        delay::<V, L, 1>(rows, state);
-        delay::<V, L, 2>(rows, state);
-        delay::<V, L, 4>(rows, state);
-        if L == 16 {
-            delay::<V, L, 8>(rows, state);
-        }
+pub fn skew<V: Lanes<L>, const L: usize>(lanes: V, rows: &mut [V::F; L], state: &mut [V::F; L]) {
+    delay::<V, L, 1>(lanes, rows, state);
+    delay::<V, L, 2>(lanes, rows, state);
+    delay::<V, L, 4>(lanes, rows, state);
+    if L == 16 {
+        delay::<V, L, 8>(lanes, rows, state);
     }
 }
 
 /// Steps of one block to rows of the same block; blocks come from last to first, `state` starts as zeros.
-///
-/// # Safety
-///
-/// The hardware has the instructions of V.
 #[inline(always)]
-pub unsafe fn deskew<V: Lanes<L>, const L: usize>(steps: &mut [V::F; L], state: &mut [V::F; L]) {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        advance::<V, L, 1>(steps, state);
-        advance::<V, L, 2>(steps, state);
-        advance::<V, L, 4>(steps, state);
-        if L == 16 {
-            advance::<V, L, 8>(steps, state);
-        }
+pub fn deskew<V: Lanes<L>, const L: usize>(lanes: V, steps: &mut [V::F; L], state: &mut [V::F; L]) {
+    advance::<V, L, 1>(lanes, steps, state);
+    advance::<V, L, 2>(lanes, steps, state);
+    advance::<V, L, 4>(lanes, steps, state);
+    if L == 16 {
+        advance::<V, L, 8>(lanes, steps, state);
     }
 }
 
@@ -80,8 +60,7 @@ mod tests {
         for block in 0..3 {
             let mut rows: [[f32; L]; L] =
                 std::array::from_fn(|i| std::array::from_fn(|j| (block * L + i) as f32 * 100.0 + j as f32 + 1.0));
-            // SAFETY: the portable lanes need nothing.
-            unsafe { skew::<Portable, L>(&mut rows, &mut state) };
+            skew(Portable::<L>, &mut rows, &mut state);
             skewed.extend(rows);
         }
         for (t, step) in skewed.iter().enumerate() {
@@ -93,8 +72,7 @@ mod tests {
         let mut state = [[0.0; L]; L];
         for block in (0..3).rev() {
             let mut steps: [[f32; L]; L] = std::array::from_fn(|i| skewed[block * L + i]);
-            // SAFETY: the portable lanes need nothing.
-            unsafe { deskew::<Portable, L>(&mut steps, &mut state) };
+            deskew(Portable::<L>, &mut steps, &mut state);
             for (i, row) in steps.iter().enumerate() {
                 for (j, &entry) in row.iter().enumerate() {
                     let row = block * L + i;

@@ -5,20 +5,21 @@ use super::matrix::MatrixAlignment;
 use crate::simd::Lanes;
 
 /// A gather, with H written beside it and the entropy of the paths summed up.
-pub struct Together<'a, G> {
+pub struct CombinedSink<'a, G> {
     gather: G,
     matrix: Option<MatrixAlignment<'a>>,
     entropy: *mut f64,
+    stripes: usize,
 }
 
 // SAFETY: a stripe, and with it its entry of `entropy`, belongs to one thread; the others are shared as they allow.
-unsafe impl<G: Sync> Sync for Together<'_, G> {}
+unsafe impl<G: Sync> Sync for CombinedSink<'_, G> {}
 
-impl<'a, G> Together<'a, G> {
+impl<'a, G> CombinedSink<'a, G> {
     /// Sums go to `entropy`, an entry for each stripe, so that they do not depend on threads.
     pub fn new(gather: G, matrix: Option<MatrixAlignment<'a>>, entropy: &'a mut [f64]) -> Self {
         entropy.fill(0.0);
-        Self { gather, matrix, entropy: entropy.as_mut_ptr() }
+        Self { gather, matrix, entropy: entropy.as_mut_ptr(), stripes: entropy.len() }
     }
 
     /// The gather, with what it has gathered.
@@ -27,62 +28,57 @@ impl<'a, G> Together<'a, G> {
     }
 }
 
-// SAFETY: as its parts; there is a sum for each stripe, as `new` demands.
-unsafe impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles<V, L> for Together<'_, G> {
+impl<V: Lanes<L>, G: AlignmentTiles<V, L>, const L: usize> AlignmentTiles<V, L> for CombinedSink<'_, G> {
     const TAKES_ENTROPY: bool = true;
 
     #[inline(always)]
-    unsafe fn take_tile(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
-        // SAFETY: the caller vouches for the hardware.
-        unsafe {
-            if let Some(matrix) = &mut self.matrix {
-                AlignmentTiles::<V, L>::take_tile(matrix, block, stripe, rows);
-            }
-            self.gather.take_tile(block, stripe, rows);
+    fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+        if let Some(matrix) = &mut self.matrix {
+            matrix.take_tile(lanes, block, stripe, rows);
         }
+        self.gather.take_tile(lanes, block, stripe, rows);
     }
 
     #[inline(always)]
-    unsafe fn take_nothing(&mut self, block: usize, stripe: usize, rows: &[V::F; L]) {
-        // SAFETY: the caller vouches for the hardware.
-        unsafe {
-            if let Some(matrix) = &mut self.matrix {
-                AlignmentTiles::<V, L>::take_nothing(matrix, block, stripe, rows);
-            }
-            self.gather.take_nothing(block, stripe, rows);
+    fn take_zero_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+        if let Some(matrix) = &mut self.matrix {
+            matrix.take_zero_tile(lanes, block, stripe, rows);
         }
+        self.gather.take_zero_tile(lanes, block, stripe, rows);
     }
 
     #[inline(always)]
-    unsafe fn take_entropy(&mut self, stripe: usize, sums: V::F) {
-        let mut entries = [0.0; L];
-        // SAFETY: the caller vouches for the hardware; `entropy` has an entry for each stripe.
-        unsafe {
-            V::store(entries.as_mut_ptr(), sums);
-            *self.entropy.add(stripe) += entries.into_iter().map(f64::from).sum::<f64>();
-        }
+    fn take_entropy(&mut self, lanes: V, stripe: usize, sums: V::F) {
+        assert!(stripe < self.stripes);
+        let sum = lanes.to_array(sums).into_iter().map(f64::from).sum::<f64>();
+        // SAFETY: an entry for each stripe, borrowed as long as `self`; no other thread has that of this stripe, as `for_thread`
+        // demands.
+        unsafe { *self.entropy.add(stripe) += sum };
     }
 
-    unsafe fn twin(&self) -> Self {
-        // SAFETY: as the caller orders tiles.
-        Self { gather: unsafe { self.gather.twin() }, matrix: self.matrix, entropy: self.entropy }
+    unsafe fn for_thread(&self) -> Self {
+        // SAFETY: the caller orders the tiles of both.
+        let (gather, matrix) = unsafe {
+            (self.gather.for_thread(), self.matrix.as_ref().map(|matrix| AlignmentTiles::<V, L>::for_thread(matrix)))
+        };
+        Self { gather, matrix, ..*self }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::job::{Job, PANEL_BYTES, Scratch};
+    use super::super::super::job::{Job, PANEL_BYTES, SweepScratch};
+    use super::super::super::thread_team::ThreadTeam;
     use super::super::matrix::MatrixCosts;
-    use super::super::thread_team::ThreadTeam;
     use super::*;
-    use crate::readout::MatrixMut;
+    use crate::matrix::MatrixMut;
     use crate::reference;
     use crate::shape::Shape;
     use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
 
-    fn check<V: Lanes<L>, const L: usize, const S: usize>() {
-        let mut scratch = Scratch::default();
+    fn check<V: Lanes<L>, const L: usize, const S: usize>(lanes: V) {
+        let mut scratch = SweepScratch::default();
         for (n, m) in (1..=16).map(|k| (24 + k, 60 + 7 * k % 16)).chain([(1, 1), (1, 30), (70, 5), (300, 40)]) {
             let shape = Shape::new(n, m).unwrap();
             let costs: Vec<f32> = (0..n * m).map(|k| ((k * 7919) % 101) as f32 * 0.05).collect();
@@ -97,10 +93,9 @@ mod tests {
                     let mut matrix = MatrixMut { entries: &mut copy, stride: m };
                     let gather = MatrixAlignment::new(&mut gathered, shape);
                     let matrix = MatrixAlignment::new(&mut matrix, shape);
-                    let mut together = Together::new(gather, Some(matrix), &mut sums);
+                    let mut combined = CombinedSink::new(gather, Some(matrix), &mut sums);
                     let mut tiles = MatrixCosts::new(&costs, m, shape);
-                    // SAFETY: the test names only lanes that the machine has.
-                    unsafe { job.align::<V, _, _, L, S>(&mut tiles, &mut together, &mut scratch) };
+                    job.align::<_, _, _, L, S>(lanes, &mut tiles, &mut combined, &mut scratch);
                     let entropy: f64 = sums.iter().sum();
                     assert!(
                         (entropy - truth.entropy).abs() <= 1e-6 * ((n + m) as f64 + truth.entropy),
@@ -115,18 +110,18 @@ mod tests {
 
     #[test]
     fn entropy_is_that_of_the_reference() {
-        check::<Portable, 8, 2>();
-        check::<Portable, 16, 4>();
+        check::<_, 8, 2>(Portable);
+        check::<_, 16, 4>(Portable);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn entropy_on_hardware_is_that_of_the_reference() {
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            check::<crate::simd::avx2::Avx2, 8, 4>();
+        if let Some(lanes) = crate::simd::avx2::Avx2::detect() {
+            check::<_, 8, 4>(lanes);
         }
-        if is_x86_feature_detected!("avx512f") {
-            check::<crate::simd::avx512::Avx512, 16, 2>();
+        if let Some(lanes) = crate::simd::avx512::Avx512::detect() {
+            check::<_, 16, 2>(lanes);
         }
     }
 }

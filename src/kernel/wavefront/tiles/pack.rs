@@ -1,51 +1,40 @@
 //! Frames turned into features: what sums over features of many frames at a time reads.
 
-use std::marker::PhantomData;
-
 use crate::simd::{Lanes, Work};
 
 /// From [frame][feature] to [panel][feature][frame of the panel], zeros behind the last frame.
-///
-/// # Safety
-///
-/// The hardware has the instructions of V.
-pub unsafe fn transposed<V: Lanes<L>, const L: usize>(frames: &[f32], d: usize, width: usize, packed: &mut [f32]) {
+pub fn transposed<V: Lanes<L>, const L: usize>(lanes: V, frames: &[f32], d: usize, width: usize, packed: &mut [f32]) {
     assert!(width.is_multiple_of(L) && packed.len().is_multiple_of(width * d) && frames.len() <= packed.len());
-    // SAFETY: the caller vouches for the hardware.
-    unsafe { V::outline(Pack::<V, L> { frames, d, width, packed, lanes: PhantomData }) };
+    lanes.outline(Pack { lanes, frames, d, width, packed });
 }
 
 struct Pack<'a, V, const L: usize> {
+    lanes: V,
     frames: &'a [f32],
     d: usize,
     width: usize,
     packed: &'a mut [f32],
-    lanes: PhantomData<V>,
 }
 
 impl<V: Lanes<L>, const L: usize> Work for Pack<'_, V, L> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run(self) {
-        let Self { frames, d, width, packed, .. } = self;
+    fn run(self) {
+        let Self { lanes, frames, d, width, packed } = self;
         let count = frames.len() / d;
         for (panel, packed) in packed.chunks_exact_mut(d * width).enumerate() {
             for part in (0..width).step_by(L) {
                 let first = panel * width + part;
                 for k in (0..d).step_by(L) {
                     let features = (d - k).min(L);
-                    // SAFETY: the caller vouches for the hardware; `features` entries from k of an existing frame are
-                    // read, and as many vectors of the panel are written.
-                    unsafe {
-                        let mut tile = [V::splat(0.0); L];
-                        for i in 0..L.min(count.saturating_sub(first)) {
-                            tile[i] = V::load_first(frames.as_ptr().add((first + i) * d + k), features);
-                        }
-                        V::transpose(&mut tile);
-                        for (i, &feature) in tile.iter().enumerate().take(features) {
-                            V::store(packed.as_mut_ptr().add((k + i) * width + part), feature);
-                        }
+                    let mut tile = [lanes.splat(0.0); L];
+                    for i in 0..L.min(count.saturating_sub(first)) {
+                        tile[i] = lanes.load_first(&frames[(first + i) * d + k..][..features]);
+                    }
+                    lanes.transpose(&mut tile);
+                    for (i, &feature) in tile.iter().enumerate().take(features) {
+                        lanes.store_slice(&mut packed[(k + i) * width + part..], feature);
                     }
                 }
             }
@@ -64,8 +53,7 @@ mod tests {
             let frames: Vec<f32> = (0..count * d).map(|k| k as f32 + 1.0).collect();
             let panels = count.div_ceil(width) + 1;
             let mut packed = vec![f32::NAN; panels * width * d];
-            // SAFETY: every machine has portable lanes.
-            unsafe { transposed::<Portable, 8>(&frames, d, width, &mut packed) };
+            transposed(Portable::<8>, &frames, d, width, &mut packed);
             for n in 0..panels * width {
                 for k in 0..d {
                     let expected = if n < count { frames[n * d + k] } else { 0.0 };

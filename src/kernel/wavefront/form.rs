@@ -1,12 +1,12 @@
 //! The inner-product form of float32 pairs on lanes, for costs that are sums over features with all weights 1.
 //!
-//! The same u, phi, v, w and gradients as [`super::inner_product`], where they are defined; there in float64, here in
+//! The same u, phi, v, w and gradients as [`crate::cost::inner_product`], where they are defined; there in float64, here in
 //! float32 and many at a time.
 
 use std::marker::PhantomData;
 
-use super::{Cost, WeightedCost};
-use crate::kernel::wavefront::narrow::MOST_FEATURES;
+use super::tiles::few_features::MOST_FEATURES;
+use crate::cost::{Cost, WeightedCost};
 use crate::simd::functions::{clamped_exp, clamped_ln, eight_sums};
 use crate::simd::{Lanes, Work};
 
@@ -16,7 +16,7 @@ const LARGEST_OF_LOGARITHM: f32 = 1e27;
 
 /// u, phi, v and w of one pair; memory that pairs reuse.
 #[derive(Default)]
-pub struct Form {
+pub struct PairForm {
     /// (N,).
     pub u: Vec<f32>,
     /// (M,).
@@ -31,90 +31,102 @@ pub struct Form {
     largest: f32,
 }
 
+/// The form of one pair as the tiles read it, whoever made it.
+#[derive(Clone, Copy)]
+pub struct FormSlices<'a> {
+    /// (N,).
+    pub u: &'a [f32],
+    /// (M,).
+    pub phi: &'a [f32],
+    /// (N,D).
+    pub v: &'a [f32],
+    /// (M,D).
+    pub w: &'a [f32],
+    /// D.
+    pub d: usize,
+    /// Where C is this factor times |v - w|^2 with v the predictions themselves or twice as much (factor 1): few
+    /// features are then subtracted rather than multiplied, so that nothing cancels.
+    pub squared: Option<f32>,
+}
+
 /// A cost that is a sum over features: shares of u and v of each feature's x, and the gradient.
 trait Elementwise {
     /// u(x) and v(x).
-    unsafe fn map<V: Lanes<L>, const L: usize>(x: V::F) -> (V::F, V::F);
+    fn map<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> (V::F, V::F);
     /// h u'(x) - (H W) v'(x).
-    unsafe fn gradient<V: Lanes<L>, const L: usize>(x: V::F, h: V::F, hw: V::F) -> V::F;
+    fn gradient<V: Lanes<L>, const L: usize>(lanes: V, x: V::F, h: V::F, hw: V::F) -> V::F;
 }
 
 macro_rules! elementwise {
-    ($name:ident, $x:ident, map $map:block, gradient($h:ident, $hw:ident) $gradient:block) => {
+    ($name:ident, $lanes:ident, $x:ident, map $map:block, gradient($h:ident, $hw:ident) $gradient:block) => {
         struct $name;
 
         impl Elementwise for $name {
             #[inline(always)]
-            unsafe fn map<V: Lanes<L>, const L: usize>($x: V::F) -> (V::F, V::F) {
-                // SAFETY: the caller vouches for the hardware.
-                unsafe { $map }
+            fn map<V: Lanes<L>, const L: usize>($lanes: V, $x: V::F) -> (V::F, V::F) {
+                $map
             }
 
             #[inline(always)]
-            unsafe fn gradient<V: Lanes<L>, const L: usize>($x: V::F, $h: V::F, $hw: V::F) -> V::F {
-                // SAFETY: the caller vouches for the hardware.
-                unsafe { $gradient }
+            fn gradient<V: Lanes<L>, const L: usize>($lanes: V, $x: V::F, $h: V::F, $hw: V::F) -> V::F {
+                $gradient
             }
         }
     };
 }
 
-elementwise!(Mse, x, map { (V::mul(V::splat(0.5), V::mul(x, x)), x) }, gradient(h, hw) {
-    V::mul_sub(h, x, hw)
+elementwise!(Mse, lanes, x, map { (lanes.mul(lanes.splat(0.5), lanes.mul(x, x)), x) }, gradient(h, hw) {
+    lanes.mul_sub(h, x, hw)
 });
-elementwise!(SquaredEuclidean, x, map { (V::mul(x, x), V::add(x, x)) }, gradient(h, hw) {
-    V::mul(V::splat(2.0), V::mul_sub(h, x, hw))
+elementwise!(SquaredEuclidean, lanes, x, map { (lanes.mul(x, x), lanes.add(x, x)) }, gradient(h, hw) {
+    lanes.mul(lanes.splat(2.0), lanes.mul_sub(h, x, hw))
 });
-elementwise!(Bce, x, map {
-    let complement = clamped_ln::<V, L>(V::sub(V::splat(1.0), x));
-    (V::sub(V::splat(0.0), complement), V::sub(clamped_ln::<V, L>(x), complement))
+elementwise!(Bce, lanes, x, map {
+    let complement = clamped_ln(lanes, lanes.sub(lanes.splat(1.0), x));
+    (lanes.sub(lanes.splat(0.0), complement), lanes.sub(clamped_ln(lanes, x), complement))
 }, gradient(h, hw) {
     // (h - hw) / (1-x) - hw / x. Where the target is 1, hw is h summed in another order: what is left of the two is
     // rounding, and 1/(1-x) may be 1e12.
-    let (zero, d) = (V::splat(0.0), V::sub(h, hw));
-    let least = V::mul(h, V::splat(9.5e-7));
-    let d = V::sub(V::at_least_or_zero(d, least), V::at_least_or_zero(V::sub(zero, d), least));
-    let of_zero = V::mul(d, reciprocal::<V, L>(V::sub(V::splat(1.0), x)));
-    V::neg_mul_add(hw, reciprocal::<V, L>(x), of_zero)
+    let (zero, d) = (lanes.splat(0.0), lanes.sub(h, hw));
+    let least = lanes.mul(h, lanes.splat(9.5e-7));
+    let d = lanes.sub(lanes.at_least_or_zero(d, least), lanes.at_least_or_zero(lanes.sub(zero, d), least));
+    let of_zero = lanes.mul(d, reciprocal(lanes, lanes.sub(lanes.splat(1.0), x)));
+    lanes.neg_mul_add(hw, reciprocal(lanes, x), of_zero)
 });
-elementwise!(BceLogits, x, map {
-    let one = V::splat(1.0);
-    let away = clamped_exp::<V, L>(V::sub(V::splat(0.0), V::abs(x)));
-    (V::add(V::max(x, V::splat(0.0)), clamped_ln::<V, L>(V::add(one, away))), x)
+elementwise!(BceLogits, lanes, x, map {
+    let one = lanes.splat(1.0);
+    let away = clamped_exp(lanes, lanes.sub(lanes.splat(0.0), lanes.abs(x)));
+    (lanes.add(lanes.max(x, lanes.splat(0.0)), clamped_ln(lanes, lanes.add(one, away))), x)
 }, gradient(h, hw) {
     // sigmoid(x) = exp(min(x, 0)) / (1 + exp(-|x|))
-    let (zero, one) = (V::splat(0.0), V::splat(1.0));
-    let away = clamped_exp::<V, L>(V::sub(zero, V::abs(x)));
-    let below = clamped_exp::<V, L>(V::sub(zero, V::max(zero, V::sub(zero, x))));
-    V::mul_sub(h, V::div(below, V::add(one, away)), hw)
+    let (zero, one) = (lanes.splat(0.0), lanes.splat(1.0));
+    let away = clamped_exp(lanes, lanes.sub(zero, lanes.abs(x)));
+    let below = clamped_exp(lanes, lanes.sub(zero, lanes.max(zero, lanes.sub(zero, x))));
+    lanes.mul_sub(h, lanes.div(below, lanes.add(one, away)), hw)
 });
-elementwise!(CrossEntropy, x, map { (V::splat(0.0), clamped_ln::<V, L>(x)) }, gradient(_h, hw) {
-    V::neg_mul_add(hw, reciprocal::<V, L>(x), V::splat(0.0))
+elementwise!(CrossEntropy, lanes, x, map { (lanes.splat(0.0), clamped_ln(lanes, x)) }, gradient(_h, hw) {
+    lanes.neg_mul_add(hw, reciprocal(lanes, x), lanes.splat(0.0))
 });
-elementwise!(Poisson, x, map { (x, clamped_ln::<V, L>(x)) }, gradient(h, hw) {
-    V::neg_mul_add(hw, reciprocal::<V, L>(x), h)
+elementwise!(Poisson, lanes, x, map { (x, clamped_ln(lanes, x)) }, gradient(h, hw) {
+    lanes.neg_mul_add(hw, reciprocal(lanes, x), h)
 });
-elementwise!(PoissonLog, x, map { (clamped_exp::<V, L>(x), x) }, gradient(h, hw) {
-    V::mul_sub(h, clamped_exp::<V, L>(x), hw)
+elementwise!(PoissonLog, lanes, x, map { (clamped_exp(lanes, x), x) }, gradient(h, hw) {
+    lanes.mul_sub(h, clamped_exp(lanes, x), hw)
 });
 
 #[inline(always)]
-unsafe fn reciprocal<V: Lanes<L>, const L: usize>(x: V::F) -> V::F {
-    // SAFETY: the caller vouches for the hardware.
-    unsafe { V::div(V::splat(1.0), V::max(V::splat(LEAST_DENOMINATOR), x)) }
+fn reciprocal<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
+    lanes.div(lanes.splat(1.0), lanes.max(lanes.splat(LEAST_DENOMINATOR), x))
 }
 
 /// Makes the form of x (N,D) and y (M,D), or says no: another cost, weights inside it, a NaN or an infinity.
-///
-/// # Safety
-///
-/// The hardware has the instructions of V.
-pub unsafe fn prepare<V: Lanes<L>, const L: usize>(
+pub fn prepare<V: Lanes<L>, const L: usize>(
+    lanes: V,
     cost: &WeightedCost,
     x: &[f32],
     y: &[f32],
     d: usize,
-    form: &mut Form,
+    form: &mut PairForm,
 ) -> bool {
     if cost.feature_weights.is_some() || cost.pos_weight.is_some() {
         return false;
@@ -134,8 +146,7 @@ pub unsafe fn prepare<V: Lanes<L>, const L: usize>(
     // A few features are subtracted as they are: centred, they would be rounded first.
     let centred = squared.filter(|_| d > MOST_FEATURES);
     if let Some(half) = centred {
-        // SAFETY: the caller vouches for the hardware.
-        unsafe { V::outline(Centre { x, y, d, half, form: &mut *form }) };
+        lanes.outline(Centre { x, y, d, half, form: &mut *form });
     } else {
         form.phi.resize(y.len() / d, 0.0);
         form.mean.resize(d, 0.0);
@@ -145,8 +156,7 @@ pub unsafe fn prepare<V: Lanes<L>, const L: usize>(
     let taint = eight_sums(y, |y| y * 0.0);
     macro_rules! map {
         ($cost:ty) => {
-            // SAFETY: the caller vouches for the hardware.
-            unsafe { V::outline(Map::<V, $cost, L> { x, d, form: &mut *form, lanes: PhantomData }) }
+            lanes.outline(Map { lanes, cost: PhantomData::<$cost>, x, d, form: &mut *form })
         };
     }
     let finite = match cost.cost {
@@ -169,7 +179,7 @@ pub unsafe fn prepare<V: Lanes<L>, const L: usize>(
     finite && !taint.is_nan()
 }
 
-impl Form {
+impl PairForm {
     /// A bound on |C|.
     pub fn largest_cost(&self) -> f64 {
         f64::from(self.largest)
@@ -197,15 +207,15 @@ struct Centre<'a> {
     y: &'a [f32],
     d: usize,
     half: f32,
-    form: &'a mut Form,
+    form: &'a mut PairForm,
 }
 
 impl Work for Centre<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run(self) {
-        let Self { x, y, d, half, form: Form { mean, w, phi, .. } } = self;
+    fn run(self) {
+        let Self { x, y, d, half, form: PairForm { mean, w, phi, .. } } = self;
         // Any mean will do that both sequences share. Sums of few frames are exact enough in float32.
         let frames_of_sum = 64;
         let mut total = vec![0.0f64; d];
@@ -237,51 +247,46 @@ impl Work for Centre<'_> {
 
 /// Writes u and v; yields whether all x are finite.
 struct Map<'a, V, C, const L: usize> {
+    lanes: V,
+    cost: PhantomData<C>,
     x: &'a [f32],
     d: usize,
-    form: &'a mut Form,
-    lanes: PhantomData<(V, C)>,
+    form: &'a mut PairForm,
 }
 
 impl<V: Lanes<L>, C: Elementwise, const L: usize> Work for Map<'_, V, C, L> {
     type Output = bool;
 
     #[inline(always)]
-    unsafe fn run(self) -> bool {
-        let Self { x, d, form, .. } = self;
-        // SAFETY: the caller vouches for the hardware; `count` entries from feature `k` of frame `n` exist everywhere.
-        unsafe {
-            let mut taint = V::splat(0.0);
-            for n in 0..x.len() / d {
-                let mut u = V::splat(0.0);
-                for k in (0..d).step_by(L) {
-                    let count = (d - k).min(L);
-                    let mean = load::<V, L>(form.mean.as_ptr().add(k), count);
-                    let entry = V::sub(load::<V, L>(x.as_ptr().add(n * d + k), count), mean);
-                    taint = V::mul_add(entry, V::splat(0.0), taint);
-                    let (u_share, v) = C::map::<V, L>(entry);
-                    // Lanes behind the last feature hold the shares of x = 0.
-                    let u_share = if count == L { u_share } else { first::<V, L>(u_share, count) };
-                    u = V::add(u, u_share);
-                    store::<V, L>(form.v.as_mut_ptr().add(n * d + k), v, count);
-                }
-                form.u[n] = sum::<V, L>(u);
+    fn run(self) -> bool {
+        let Self { lanes, x, d, form: PairForm { u, v, mean, .. }, .. } = self;
+        let mut taint = lanes.splat(0.0);
+        for ((frame, u), v) in x.chunks_exact(d).zip(u).zip(v.chunks_exact_mut(d)) {
+            let mut sum_u = lanes.splat(0.0);
+            for k in (0..d).step_by(L) {
+                let part = k..d.min(k + L);
+                let entry = lanes.sub(load(lanes, &frame[part.clone()]), load(lanes, &mean[part.clone()]));
+                taint = lanes.mul_add(entry, lanes.splat(0.0), taint);
+                let (u_share, v_share) = C::map(lanes, entry);
+                // Lanes behind the last feature hold the shares of x = 0.
+                let u_share = if part.len() == L { u_share } else { first(lanes, u_share, part.len()) };
+                sum_u = lanes.add(sum_u, u_share);
+                store(lanes, &mut v[part], v_share);
             }
-            !sum::<V, L>(taint).is_nan()
+            *u = lanes.to_array(sum_u).iter().sum();
         }
+        !lanes.to_array(taint).iter().sum::<f32>().is_nan()
     }
 }
 
 /// Writes dL/dx = h u'(x) - v'(x) (H W) and the modified targets H W / h, with the mean put back.
 ///
-/// # Safety
-///
-/// The hardware has the instructions of V; the form is that of the same pair and cost; h (N,), hw, x_grad and y_mod
-/// (N,D).
-pub unsafe fn read_out<V: Lanes<L>, const L: usize>(
+/// The form is that of the same pair and cost; h (N,), hw, x_grad and y_mod (N,D).
+pub fn read_out<V: Lanes<L>, const L: usize>(
+    lanes: V,
     cost: Cost,
     x: &[f32],
-    form: &Form,
+    form: &PairForm,
     (h, hw): (&[f32], &[f32]),
     x_grad: Option<&mut [f32]>,
     y_mod: Option<&mut [f32]>,
@@ -298,8 +303,7 @@ pub unsafe fn read_out<V: Lanes<L>, const L: usize>(
     let Some(out) = x_grad else { return };
     macro_rules! gradient {
         ($cost:ty) => {
-            // SAFETY: the caller vouches for the hardware.
-            unsafe { V::outline(Gradient::<V, $cost, L> { x, form, h, hw, out, lanes: PhantomData }) }
+            lanes.outline(Gradient { lanes, cost: PhantomData::<$cost>, x, mean: &form.mean, h, hw, out })
         };
     }
     match cost {
@@ -317,63 +321,56 @@ pub unsafe fn read_out<V: Lanes<L>, const L: usize>(
 }
 
 struct Gradient<'a, V, C, const L: usize> {
+    lanes: V,
+    cost: PhantomData<C>,
     x: &'a [f32],
-    form: &'a Form,
+    mean: &'a [f32],
     h: &'a [f32],
     hw: &'a [f32],
     out: &'a mut [f32],
-    lanes: PhantomData<(V, C)>,
 }
 
 impl<V: Lanes<L>, C: Elementwise, const L: usize> Work for Gradient<'_, V, C, L> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run(self) {
-        let Self { x, form, h, hw, out, .. } = self;
-        let d = form.mean.len();
-        // SAFETY: the caller vouches for the hardware; `count` entries from feature `k` of frame `n` exist everywhere.
-        unsafe {
-            for (n, &h) in h.iter().enumerate() {
-                let h = V::splat(h);
-                for k in (0..d).step_by(L) {
-                    let (at, count) = (n * d + k, (d - k).min(L));
-                    let mean = load::<V, L>(form.mean.as_ptr().add(k), count);
-                    let entry = V::sub(load::<V, L>(x.as_ptr().add(at), count), mean);
-                    let hw = load::<V, L>(hw.as_ptr().add(at), count);
-                    store::<V, L>(out.as_mut_ptr().add(at), C::gradient::<V, L>(entry, h, hw), count);
-                }
+    fn run(self) {
+        let Self { lanes, x, mean, h, hw, out, .. } = self;
+        let d = mean.len();
+        let frames = x.chunks_exact(d).zip(hw.chunks_exact(d)).zip(out.chunks_exact_mut(d));
+        for (&h, ((frame, hw), out)) in h.iter().zip(frames) {
+            let h = lanes.splat(h);
+            for k in (0..d).step_by(L) {
+                let part = k..d.min(k + L);
+                let entry = lanes.sub(load(lanes, &frame[part.clone()]), load(lanes, &mean[part.clone()]));
+                let hw = load(lanes, &hw[part.clone()]);
+                store(lanes, &mut out[part], C::gradient(lanes, entry, h, hw));
             }
         }
     }
 }
 
+/// The entries of a slice of at most L, 0 in the other lanes.
 #[inline(always)]
-unsafe fn load<V: Lanes<L>, const L: usize>(from: *const f32, count: usize) -> V::F {
-    // SAFETY: the caller vouches for the hardware and `count` entries.
-    unsafe { if count == L { V::load(from) } else { V::load_first(from, count) } }
-}
-
-#[inline(always)]
-unsafe fn store<V: Lanes<L>, const L: usize>(to: *mut f32, a: V::F, count: usize) {
-    // SAFETY: the caller vouches for the hardware and `count` entries.
-    unsafe { if count == L { V::store(to, a) } else { V::store_first(to, a, count) } }
-}
-
-#[inline(always)]
-unsafe fn first<V: Lanes<L>, const L: usize>(a: V::F, count: usize) -> V::F {
-    let mut entries = [0.0; L];
-    // SAFETY: the caller vouches for the hardware.
-    unsafe {
-        V::store(entries.as_mut_ptr(), a);
-        V::load_first(entries.as_ptr(), count)
+fn load<V: Lanes<L>, const L: usize>(lanes: V, from: &[f32]) -> V::F {
+    match from.first_chunk() {
+        Some(from) => lanes.load_array(from),
+        None => lanes.load_first(from),
     }
 }
 
+/// Writes the entries of a slice of at most L.
 #[inline(always)]
-unsafe fn sum<V: Lanes<L>, const L: usize>(a: V::F) -> f32 {
-    let mut entries = [0.0f32; L];
-    // SAFETY: the caller vouches for the hardware.
-    unsafe { V::store(entries.as_mut_ptr(), a) };
-    entries.iter().sum()
+fn store<V: Lanes<L>, const L: usize>(lanes: V, to: &mut [f32], a: V::F) {
+    if let Some(to) = to.first_chunk_mut() {
+        lanes.store_array(to, a);
+    } else {
+        lanes.store_first(to, a);
+    }
+}
+
+/// The first `count` lanes, 0 in the others.
+#[inline(always)]
+fn first<V: Lanes<L>, const L: usize>(lanes: V, a: V::F, count: usize) -> V::F {
+    lanes.load_first(&lanes.to_array(a)[..count])
 }

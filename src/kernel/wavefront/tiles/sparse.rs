@@ -1,0 +1,218 @@
+//! Tiles of the form C = u + phi - V W^T, and of H gathered into H W and h, where most entries of W are 0.
+//!
+//! A multi-hot target frame has a few ones among its features: its column of costs is u less a few columns of V. So V
+//! lies in blocks of L rows, [block][feature][row], where a column is one vector; tiles are made by columns and
+//! transposed. H is transposed back, and each column added to the features of its target, in the same layout.
+
+use super::super::form::FormSlices;
+use super::super::{AlignedBuffer, Grid};
+use super::pack::transposed;
+use super::sums::Sums;
+use super::{AlignmentTiles, CostTiles};
+use crate::shape::Shape;
+use crate::simd::{Lanes, Work};
+
+/// The entries of W other than 0, target by target.
+#[derive(Default)]
+pub struct SparseTargets {
+    starts: Vec<u32>,
+    entries: Vec<(u32, f32)>, // where the feature's vector starts in a block, and the entry
+    phi: Vec<f32>,
+    d: usize,
+    lanes: usize,
+}
+
+impl SparseTargets {
+    /// Entries other than 0 a target frame, on average.
+    pub fn density(w: &[f32], targets: usize) -> f64 {
+        w.iter().filter(|&&entry| entry != 0.0).count() as f64 / targets as f64
+    }
+
+    /// Lists the entries for a grid; targets of the padding have none.
+    pub fn fill(&mut self, form: FormSlices<'_>, grid: Grid) {
+        (self.d, self.lanes) = (form.d, grid.lanes);
+        self.starts.clear();
+        self.entries.clear();
+        self.starts.push(0);
+        for target in form.w.chunks_exact(form.d) {
+            let nonzero = target.iter().enumerate().filter(|(_, entry)| **entry != 0.0);
+            self.entries.extend(nonzero.map(|(feature, &entry)| ((feature * grid.lanes) as u32, entry)));
+            self.starts.push(self.entries.len() as u32);
+        }
+        let columns = grid.stripes * grid.lanes;
+        self.starts.resize(columns + 1, self.entries.len() as u32);
+        self.phi.clear();
+        self.phi.extend_from_slice(form.phi);
+        self.phi.resize(columns, 0.0);
+    }
+
+    /// The entries of a column.
+    #[inline(always)]
+    fn of(&self, column: usize) -> &[(u32, f32)] {
+        &self.entries[self.starts[column] as usize..self.starts[column + 1] as usize]
+    }
+
+    /// float32 of a block of features, a vector each.
+    fn block_len(&self) -> usize {
+        self.d * self.lanes
+    }
+}
+
+/// Memory of the tiles; any contents will do.
+#[derive(Default)]
+pub struct SparseScratch {
+    predictions: AlignedBuffer,
+    row_terms: AlignedBuffer,
+}
+
+/// Costs by sums of a few vectors.
+#[derive(Clone, Copy)]
+pub struct SparseCosts<'a> {
+    targets: &'a SparseTargets,
+    predictions: &'a [f32], // [block][feature][row]
+    row_terms: &'a [f32],
+}
+
+impl<'a> SparseCosts<'a> {
+    /// Packs V for a grid.
+    pub fn new<V: Lanes<L>, const L: usize>(
+        lanes: V,
+        form: FormSlices<'_>,
+        grid: Grid,
+        targets: &'a SparseTargets,
+        scratch: &'a mut SparseScratch,
+    ) -> Self {
+        let (d, rows) = (form.d, grid.blocks * L);
+        let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
+        transposed(lanes, form.v, d, L, predictions);
+        let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
+        row_terms[..form.u.len()].copy_from_slice(form.u);
+        row_terms[form.u.len()..].fill(0.0);
+        Self { targets, predictions, row_terms }
+    }
+}
+
+// Rows of the padding are zero, and so are the lists of its columns: costs are finite.
+impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_> {
+    #[inline(always)]
+    fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
+        let Self { targets, predictions, row_terms } = *self;
+        assert!(targets.lanes == L);
+        let rows = &predictions[block * targets.block_len()..][..targets.block_len()];
+        let u = lanes.load_slice(&row_terms[block * L..]);
+        let phi = &targets.phi[stripe * L..][..L];
+        let mut columns = [u; L];
+        for (j, column) in columns.iter_mut().enumerate() {
+            let mut sum = lanes.add(u, lanes.splat(phi[j]));
+            for &(at, entry) in targets.of(stripe * L + j) {
+                // SAFETY: the vector of a feature less than D, as `fill` listed it, in a block of D vectors of L.
+                let of_feature = unsafe { lanes.load(rows.as_ptr().add(at as usize)) };
+                sum = lanes.mul_add(of_feature, lanes.splat(-entry), sum);
+            }
+            *column = sum;
+        }
+        lanes.transpose(&mut columns);
+        columns
+    }
+
+    fn for_thread(&self) -> Self {
+        *self
+    }
+}
+
+/// Memory of the gathered sums; any contents will do.
+#[derive(Default)]
+pub struct SparseGatherScratch {
+    sums: AlignedBuffer,
+    row_sums: AlignedBuffer,
+}
+
+/// H W and h by adding columns, in groups of S stripes.
+pub struct SparseGather<'a, const S: usize> {
+    targets: &'a SparseTargets,
+    shape: Shape,
+    sums: Sums<'a>,     // [block][feature][row]
+    row_sums: Sums<'a>, // [row]
+}
+
+impl<'a, const S: usize> SparseGather<'a, S> {
+    /// Zero sums for the grid of the targets.
+    pub fn new(grid: Grid, targets: &'a SparseTargets, scratch: &'a mut SparseGatherScratch) -> Self {
+        let sums = Sums::new(&mut scratch.sums, grid, grid.blocks * targets.block_len());
+        let row_sums = Sums::new(&mut scratch.row_sums, grid, grid.blocks * grid.lanes);
+        Self { targets, shape: grid.shape, sums, row_sums }
+    }
+
+    /// Writes h (N,) and H W (N,D).
+    pub fn write<V: Lanes<L>, const L: usize>(self, lanes: V, h: &mut [f32], hw: &mut [f32]) {
+        let Self { targets: SparseTargets { d, .. }, shape, sums, row_sums } = self;
+        assert!(h.len() == shape.n && hw.len() == shape.n * d);
+        h.copy_from_slice(&row_sums.total()[..shape.n]);
+        lanes.outline(Unpack { lanes, sums: sums.total(), d: *d, shape, hw });
+    }
+}
+
+/// From [block][feature][row] to [row][feature].
+struct Unpack<'a, V, const L: usize> {
+    lanes: V,
+    sums: &'a [f32],
+    d: usize,
+    shape: Shape,
+    hw: &'a mut [f32],
+}
+
+impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { lanes, sums, d, shape, hw } = self;
+        for block in 0..shape.n.div_ceil(L) {
+            for k in (0..d).step_by(L) {
+                let count = (d - k).min(L);
+                let mut tile = [lanes.splat(0.0); L];
+                for i in 0..count {
+                    tile[i] = lanes.load_slice(&sums[(block * d + k + i) * L..]);
+                }
+                lanes.transpose(&mut tile);
+                for (i, &row) in tile.iter().enumerate().take(shape.n - block * L) {
+                    lanes.store_first(&mut hw[(block * L + i) * d + k..][..count], row);
+                }
+            }
+        }
+    }
+}
+
+impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for SparseGather<'_, S> {
+    #[inline(always)]
+    fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+        let Self { targets, shape, sums, row_sums } = self;
+        assert!(targets.lanes == L);
+        let mut columns = *rows;
+        lanes.transpose(&mut columns);
+        let len = targets.block_len();
+        let sums = sums.of_group(stripe / S, block * len..(block + 1) * len);
+        let row_sums = row_sums.of_group(stripe / S, block * L..(block + 1) * L);
+        let mut h = lanes.load_slice(row_sums);
+        for (j, &column) in columns.iter().enumerate().take(shape.m.saturating_sub(stripe * L)) {
+            h = lanes.add(h, column);
+            for &(at, entry) in targets.of(stripe * L + j) {
+                // SAFETY: the vector of a feature less than D, as `fill` listed it, in a block of D vectors of L.
+                unsafe {
+                    let sum = sums.as_mut_ptr().add(at as usize);
+                    lanes.store(sum, lanes.mul_add(column, lanes.splat(entry), lanes.load(sum)));
+                }
+            }
+        }
+        lanes.store_slice(row_sums, h);
+    }
+
+    #[inline(always)]
+    fn take_zero_tile(&mut self, _: V, _: usize, _: usize, _: &[V::F; L]) {}
+
+    unsafe fn for_thread(&self) -> Self {
+        // SAFETY: the caller orders the tiles, and with them the rows of the sums.
+        let (sums, row_sums) = unsafe { (self.sums.for_thread(), self.row_sums.for_thread()) };
+        Self { sums, row_sums, ..*self }
+    }
+}
