@@ -3,7 +3,7 @@
 Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs the extra `analysis`.
 """
 
-from warplens.analysis.cost_matrices import accumulated_costs, local_costs
+from warplens.analysis.accumulated_costs import accumulated_costs
 from warplens.analysis.events import (
     Events,
     find_events,
@@ -30,7 +30,6 @@ __all__ = [
     "choose_gamma",
     "evaluate",
     "find_events",
-    "local_costs",
     "measure_alignment",
     "pool",
     "summarize_levels",

@@ -73,7 +73,7 @@ def align_and_measure(
         raise no_modified_targets(settings)
     x, y = as_pair(x, y, settings)
     try:
-        found = _core.align_and_measure_pair(
+        result = _core.align_and_measure_pair(
             x,
             y,
             cost=cost,
@@ -86,14 +86,14 @@ def align_and_measure(
         )
     except _core.NoPathError as error:
         raise costs_overflow(settings) if is_overflow(error) else error from None
-    measures = found["measures"]
+    measures = result["measures"]
     if np.isnan(measures["value"]).any():
         raise costs_overflow(settings)
     return MeasuredAlignments(
         measures,
-        Marginals.of(found),
-        EventLevels.of(found["levels"]),
-        h=found.get("h"),
-        y_mod=found.get("y_mod"),
-        H=found.get("H"),
+        Marginals.of(result),
+        EventLevels.of(result["levels"]),
+        h=result.get("h"),
+        y_mod=result.get("y_mod"),
+        H=result.get("H"),
     )

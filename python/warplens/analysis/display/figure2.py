@@ -1,11 +1,11 @@
 """The paper's Figure 2 for any short item: a short and a long event in a soft alignment."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 import warplens as wl
-from warplens.analysis.cost_matrices import local_costs
 from warplens.analysis.display.colors import cost_bar, level_bar
 from warplens.analysis.display.matrices import alignment, cost_matrix
 from warplens.analysis.display.piano_roll import mark_event, piano_roll
@@ -55,7 +55,7 @@ def figure2(
 
     figure = Figure(figsize=(10, 6), dpi=150, layout="constrained")
     (ax_costs, ax_alignment), (ax_weak, ax_modified) = figure.subplots(2, 2)
-    costs = local_costs(item.predictions, item.weak, cost)
+    costs = wl.cost_matrix(item.predictions, item.weak, cost=cost, dtype=np.float64)
     cost_matrix(costs, ax_costs, item.fps, path=aligned.path().indices)
     ax_costs.set_title("cost matrix C, hard path", loc="left")
     cost_bar(ax_costs)

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 import warplens as wl
-from warplens.analysis.cost_matrices import local_costs
 from warplens.analysis.display.colors import cost_bar
 from warplens.analysis.display.curves import magnitude_over_duration, row_sums
 from warplens.analysis.display.matrices import accumulated_cost, alignment, cost_matrix
@@ -39,7 +39,7 @@ def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
     gammas = analysis.gammas
     figure = Figure(figsize=(11, 2.4 * (len(gammas) + 1)), dpi=150, layout="constrained")
     grid = figure.subplots(len(gammas) + 1, 2, squeeze=False)
-    C = local_costs(item.predictions, item.weak, analysis.cost)
+    C = wl.cost_matrix(item.predictions, item.weak, cost=analysis.cost, dtype=np.float64)
     path = wl.hard_dtw(
         item.predictions, item.weak, cost=analysis.cost, step_weights=analysis.step_weights
     ).indices

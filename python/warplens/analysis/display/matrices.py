@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from warplens.analysis.cost_matrices import accumulated_costs
+from warplens.analysis.accumulated_costs import accumulated_costs
 from warplens.analysis.display.axes import axes_or_new, frame_extent, label_frames, pooled, pooled_extent
 from warplens.analysis.display.colors import ALIGNMENT_COLORS, COST_COLORS, PATH_COLOR
 

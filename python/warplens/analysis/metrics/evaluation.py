@@ -62,9 +62,11 @@ def evaluate(
         ValueError: shapes that do not fit; a cost without modified targets.
     """
     weak = np.asarray(weak)
-    found = measure_alignment(rows_of(alignment), weak, find_events(weak), threshold=threshold, h=alignment.h)
-    assert found.measures is not None
-    measures = {"value": alignment.value, "entropy": alignment.entropy, **found.measures}
+    result = measure_alignment(
+        rows_of(alignment), weak, find_events(weak), threshold=threshold, h=alignment.h
+    )
+    assert result.measures is not None
+    measures = {"value": alignment.value, "entropy": alignment.entropy, **result.measures}
     if strong is None:
         measures |= dict.fromkeys(_AGAINST_STRONG, math.nan)
     else:
@@ -79,19 +81,19 @@ def rows_of(alignment: Alignment) -> NDArray[Any]:
 
 
 def table_of(
-    found: MeasuredAlignments, *, strong: NDArray[Any] | None, threshold: float, fps: float | None
+    result: MeasuredAlignments, *, strong: NDArray[Any] | None, threshold: float, fps: float | None
 ) -> NDArray[Any]:
     """Compute the measures of `evaluate` for G alignments that keep y_mod where the strong target is known.
 
     Returns:
         (G,), with a field of float64 for each of `MEASURES`.
     """
-    measures: dict[str, Any] = {**found.measures}
+    measures: dict[str, Any] = {**result.measures}
     if strong is None:
-        measures |= dict.fromkeys(_AGAINST_STRONG, [math.nan] * len(found.measures["value"]))
+        measures |= dict.fromkeys(_AGAINST_STRONG, [math.nan] * len(result.measures["value"]))
     else:
-        assert found.y_mod is not None
-        known = [against_strong(y_mod, strong, threshold=threshold, fps=fps) for y_mod in found.y_mod]
+        assert result.y_mod is not None
+        known = [against_strong(y_mod, strong, threshold=threshold, fps=fps) for y_mod in result.y_mod]
         measures |= {name: [each[name] for each in known] for name in _AGAINST_STRONG}
     columns = np.array([measures[name] for name in MEASURES], np.float64)
     return np.ascontiguousarray(columns.T).view(_TABLE)[:, 0]
@@ -100,7 +102,7 @@ def table_of(
 def against_strong(
     y_mod: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
 ) -> dict[str, float]:
-    """The measures of modified targets that need a strong target, by name."""
+    """Compute the measures of modified targets that need a strong target, by name."""
     measures = frame_measures(y_mod, strong, threshold)
     measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
     return {name: measures[name] for name in _AGAINST_STRONG}

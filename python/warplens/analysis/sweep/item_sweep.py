@@ -41,7 +41,7 @@ def sweep_item(
     short_peaks, fades, entropy = (np.empty(len(ascending)) for _ in range(3))
     short_events, hits, active = (np.zeros(len(ascending), np.int64) for _ in range(3))
     for g, gamma in enumerate(ascending):
-        found = align_and_measure(
+        result = align_and_measure(
             item.predictions,
             item.weak,
             events,
@@ -52,15 +52,15 @@ def sweep_item(
             outputs=[] if wanted is None else ["y_mod"],
             threads=1,  # a corpus runs its items side by side
         )
-        levels = found.levels
+        levels = result.levels
         peak[g], duration[g] = levels.peak[0], levels.duration[0]
         short, _ = short_and_long(duration[g])
         short_events[g], short_peaks[g] = np.count_nonzero(short), peak[g, short].sum()
         fades[g] = (levels.onset_fade + levels.offset_fade).sum() / 2
-        entropy[g] = found.measures["entropy"][0]
+        entropy[g] = result.measures["entropy"][0]
         if wanted is not None:
-            assert found.y_mod is not None
-            taught = found.y_mod[0] > threshold
+            assert result.y_mod is not None
+            taught = result.y_mod[0] > threshold
             hits[g] = np.count_nonzero(taught & wanted)
             active[g] = np.count_nonzero(taught) + np.count_nonzero(wanted)
     return GammaSweep(

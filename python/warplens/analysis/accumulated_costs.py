@@ -1,31 +1,9 @@
-"""The matrices of a cost: local costs C and soft accumulated costs D, for pictures of an alignment.
-
-Alignments themselves hold neither: they keep only probabilities.
-"""
+"""The matrix of soft accumulated costs, of which alignments keep only probabilities, for pictures of it."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from warplens import cost_matrix
-
-
-def local_costs(x: NDArray[Any], y: NDArray[Any], cost: str) -> NDArray[np.float64]:
-    """Return C(n,m) = c(x_n, y_m) of a named cost, as `warplens.align` charges it.
-
-    Args:
-        x: predictions, (N, D).
-        y: targets, (M, D).
-        cost: one of the names that `warplens.align` takes.
-
-    Returns:
-        (N, M) float64, see `warplens.cost_matrix`.
-
-    Raises:
-        ValueError: the shapes do not fit, or the cost is unknown.
-    """
-    return cost_matrix(x, y, cost=cost, dtype=np.float64)
 
 
 def accumulated_costs(
@@ -37,7 +15,7 @@ def accumulated_costs(
     min_g(S) = -g log sum exp(-s/g), D(0,0) = 0, D(n,0) = D(0,m) = inf, so D(N,M) is the value of the loss.
 
     Args:
-        C: local costs, (N, M), finite.
+        C: local costs, (N, M), finite, as `warplens.cost_matrix` gives them.
         gamma: softness g; 0 is hard DTW.
         step_weights: (horizontal, vertical, diagonal).
 
