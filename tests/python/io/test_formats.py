@@ -225,7 +225,7 @@ def test_bfloat16_is_widened(tmp_path):
 @pytest.mark.parametrize(
     "name", ["a.h5", "a.safetensors", "a.zarr.zip", "a.predictions.npy", "a.npz", "a.zarr"]
 )
-def test_files_of_other_content_are_told(tmp_path, name):
+def test_files_of_other_content_are_refused(tmp_path, name):
     path = tmp_path / name
     for content in (b"", b"plain text" * 100, bytes(3000)):
         path.write_bytes(content)
