@@ -112,7 +112,7 @@ def _print_choice(run: SweepRun, choice: GammaChoice) -> None:
     click.echo(choice.reason)
     if run.pooled is not None and choice.nearest is not None:
         click.echo(_losing_items(run.outcomes, run.pooled.gammas.tolist().index(choice.nearest)), nl=False)
-    where = f"Table: {run.table}" if run.picture is None else f"Table and curves: {run.table}, {run.picture}"
+    where = f"Table: {run.table}" if run.figure is None else f"Table and curves: {run.table}, {run.figure}"
     click.echo(printable(where))
 
 

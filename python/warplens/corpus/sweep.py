@@ -47,7 +47,7 @@ class SweepRun:
         pooled: all events of all items that did not fail, None if all did, or if the run did a shard.
         choice: the recommendation, None if the run did a shard.
         table: OUT/sweep.csv, likewise.
-        picture: OUT/sweep.png, None if there is none.
+        figure: OUT/sweep.png, None if there is none.
     """
 
     outcomes: list[SweepOutcome]
@@ -56,7 +56,7 @@ class SweepRun:
     pooled: GammaSweep | None
     choice: GammaChoice | None
     table: Path | None
-    picture: Path | None
+    figure: Path | None
 
     @property
     def failed(self) -> list[SweepOutcome]:
@@ -140,8 +140,8 @@ def sweep(
     with replacing(out / "recommendation.json") as file:
         fields = {name: getattr(choice, name) for name in ("gamma", "kept", "threshold", "reason")}
         file.write((json.dumps(fields, indent=2) + "\n").encode())
-    picture = draw_sweep(out / "sweep.png", pooled, recommended=choice.gamma, share=share)
-    run = SweepRun(outcomes, ignored, results, pooled, choice, table, picture)
+    figure = draw_sweep(out / "sweep.png", pooled, recommended=choice.gamma, share=share)
+    run = SweepRun(outcomes, ignored, results, pooled, choice, table, figure)
     items.end(
         outcomes,
         {**{name: settings.as_record()[name] for name in _SETTINGS}, "share": share},

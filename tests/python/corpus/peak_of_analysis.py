@@ -1,4 +1,4 @@
-"""Prints how far the memory of this process rises over the analysis of one item, and what was told before.
+"""Print how far the memory of this process rises over the analysis of one item, and the estimate.
 
 Usage: python peak_of_analysis.py WORK DTYPE HORIZONTAL, WORK one of analyze, keep, sweep.
 """
@@ -25,8 +25,12 @@ def item_of(n_frames, n_targets):
 
 
 def work(item):
-    told = {"gammas": GAMMAS, "cost": "mse", "step_weights": (HORIZONTAL, 1.0, 1.0)}
-    return sweep_item(item, **told) if WORK == "sweep" else analyze_item(item, **told, keep_alignment=KEEP)
+    settings = {"gammas": GAMMAS, "cost": "mse", "step_weights": (HORIZONTAL, 1.0, 1.0)}
+    return (
+        sweep_item(item, **settings)
+        if WORK == "sweep"
+        else analyze_item(item, **settings, keep_alignment=KEEP)
+    )
 
 
 def from_status(name):

@@ -72,12 +72,12 @@ def test_what_cannot_be_used_is_named(tmp_path):
 
 def test_the_second_of_two_items_of_one_name_is_refused_alone(tmp_path):
     first, second = touch(tmp_path / "one", "a.npz"), touch(tmp_path / "two", "a.npz")
-    found = collect([first, second], exclude=tmp_path / "out").sources
-    assert [source.id for source in found] == ["a", "a.npz"]
+    sources = collect([first, second], exclude=tmp_path / "out").sources
+    assert [source.id for source in sources] == ["a", "a.npz"]
     with pytest.raises(
         ItemError, match=r"two items would be called 'a': .*one.*two.*a folder that holds both"
     ):
-        found[1].read()
+        sources[1].read()
 
 
 def test_an_item_called_all_is_refused_alone_but_not_in_a_folder_of_its_own(tmp_path):
@@ -95,11 +95,11 @@ def test_an_item_in_the_way_of_another_s_file_is_refused_alone(tmp_path):
     (folder / "a.npz").mkdir()
     touch(folder / "a.npz", "b.npz")
     touch(tmp_path / "in", "a.safetensors")
-    found = {source.id: source for source in collect([folder], exclude=tmp_path / "out").sources}
-    assert set(found) == {"a", "a.npz/b", "b/a", "b/a.json/deep/d", "c", "sub/c", "e.png/f"}
+    sources = {source.id: source for source in collect([folder], exclude=tmp_path / "out").sources}
+    assert set(sources) == {"a", "a.npz/b", "b/a", "b/a.json/deep/d", "c", "sub/c", "e.png/f"}
     for refused, reason in (("a.npz/b", "beside 'a'.*, a.npz;"), ("b/a.json/deep/d", "beside 'b/a'")):
         with pytest.raises(ItemError, match=reason):
-            found[refused].read()
+            sources[refused].read()
 
 
 def test_a_file_name_that_is_no_id_is_refused_alone(tmp_path):
@@ -119,10 +119,10 @@ def test_sets_of_npy_files_are_one_item_and_none_of_them_is_ignored(tmp_path):
 
 def test_the_second_of_two_formats_of_one_name_is_refused_alone(tmp_path):
     folder = touch(tmp_path / "in", "a.npz", "a.safetensors", "b.npz")
-    found = collect([folder], exclude=tmp_path / "out").sources
-    assert [source.id for source in found] == ["a", "a.safetensors", "b"]
+    sources = collect([folder], exclude=tmp_path / "out").sources
+    assert [source.id for source in sources] == ["a", "a.safetensors", "b"]
     with pytest.raises(ItemError, match=r"two items would be called 'a': .*rename one"):
-        found[1].read()
+        sources[1].read()
 
 
 def test_what_is_no_regular_file_is_never_waited_for(tmp_path):
@@ -145,7 +145,7 @@ def test_a_manifest_that_is_no_regular_file_is_never_waited_for(tmp_path, name):
         collect([tmp_path / name], exclude=tmp_path / "out")
 
 
-def test_a_folder_that_cannot_be_read_is_told_and_the_others_are_searched(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_fails_alone_and_the_others_are_searched(tmp_path, monkeypatch):
     folder = touch(tmp_path / "in", "a.npz", "closed/b.npz")
     scandir = os.scandir
 

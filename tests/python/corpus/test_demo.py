@@ -47,7 +47,7 @@ def test_figure_2_in_the_demo(demo):
     np.testing.assert_allclose(demo.figure_2.levels.peak[1], [0.519, 0.408, 0.977], atol=1e-3)
 
 
-def test_words_tell_what_was_found_and_where_it_lies(demo):
+def test_the_summary_has_the_kept_notes_and_the_path_of_the_report(demo):
     words = describe(demo)
     kept = demo.kept[2]
     assert f"10      {kept['staccato'].kept} of 48" in words

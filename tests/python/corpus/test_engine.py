@@ -1,4 +1,4 @@
-"""The engine: every item once and in order, whatever dies on the way."""
+"""The engine: every item once and in order, even when workers die."""
 
 import multiprocessing
 import os
@@ -106,14 +106,14 @@ def test_an_item_that_hangs_costs_itself_alone(tmp_path, count, processes):
     assert multiprocessing.active_children() == []
 
 
-def test_who_collects_may_take_longer_than_an_item(tmp_path):
+def test_a_slow_consumer_costs_no_item_its_time(tmp_path):
     """What was answered in time counts, however late it is heard."""
     with Engine(processes=2, item_timeout=3) as engine:
         results = engine.run(sources_of(40), Work(tmp_path), failed=failed)
-        found = [next(results)]
+        taken = [next(results)]
         time.sleep(4)
-        found += results
-    assert not any(isinstance(result, str) for _, result in found)
+        taken += results
+    assert not any(isinstance(result, str) for _, result in taken)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])

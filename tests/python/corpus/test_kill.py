@@ -134,10 +134,10 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(tmp_path, hal
 
 
 ANOTHER_THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-"""With it a process cannot be copied, so workers are new interpreters."""
+"""With it a process cannot be forked, so workers are spawned."""
 
 
-@pytest.mark.parametrize("beginning", ["", ANOTHER_THREAD], ids=["copied", "spawned"])
+@pytest.mark.parametrize("beginning", ["", ANOTHER_THREAD], ids=["forked", "spawned"])
 def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus, beginning):
     script = tmp_path / "run.py"
     script.write_text(
@@ -204,9 +204,11 @@ IN_THE_PARENT = "if __name__ == '__main__':\n    " + ANOTHER_THREAD.replace("\n"
 
 
 @pytest.mark.parametrize(
-    "beginning", ["", ANOTHER_THREAD, IN_THE_PARENT], ids=["copied", "spawned", "spawned-to-be-copied"]
+    "beginning",
+    ["", ANOTHER_THREAD, IN_THE_PARENT],
+    ids=["forked", "spawned", "spawned-by-one-that-could-be-forked"],
 )
-def test_a_script_without_a_guard_runs_or_is_told_what_it_needs(tmp_path, corpus, beginning):
+def test_a_script_without_a_guard_runs_or_names_what_it_needs(tmp_path, corpus, beginning):
     script = tmp_path / "run.py"
     script.write_text(
         beginning + "import os, sys\n"

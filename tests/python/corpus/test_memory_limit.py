@@ -1,4 +1,4 @@
-"""What an analysis is said to hold beforehand, against what it is seen to hold."""
+"""The memory of an analysis as estimated, against its peak as measured."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ SCRATCH = 48 << 20
         ("sweep", "float64", 1.0),
     ],
 )
-def test_no_more_is_held_than_was_told_and_not_far_less(work, dtype, horizontal):
+def test_the_peak_is_at_most_the_estimate_and_not_far_less(work, dtype, horizontal):
     script = Path(__file__).with_name("peak_of_analysis.py")
     words = [sys.executable, script, work, dtype, str(horizontal)]
     run = subprocess.run(words, capture_output=True, text=True, check=False)

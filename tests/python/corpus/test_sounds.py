@@ -112,6 +112,6 @@ def test_recordings_are_heard_on_the_left(tmp_path, folder):
     ("told", "message"),
     [({"sonify": False}, "needs sonify"), ({"sonify": True}, "nowhere is no folder")],
 )
-def test_recordings_that_cannot_be_heard_are_refused(tmp_path, told, message):
+def test_recordings_that_cannot_be_played_are_refused(tmp_path, told, message):
     with pytest.raises(ValueError, match=message):
         Settings(recordings=tmp_path / "nowhere", **told)

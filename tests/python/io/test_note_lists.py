@@ -177,7 +177,7 @@ def test_targets_of_an_item_may_be_notes():
         ),
     ],
 )
-def test_notes_that_do_not_fit_the_item_are_told(told, reason):
+def test_notes_that_do_not_fit_the_item_are_refused(told, reason):
     with pytest.raises(ItemError, match=reason):
         make_item({"predictions": np.full((20, 5), 0.5), "weak": notes_of(NOTES), **told})
 
