@@ -15,6 +15,7 @@ from torch import Tensor
 
 from warplens import _core
 from warplens._bands import Band
+from warplens._core import MOST_THREADS
 from warplens.torch.autograd.saved_gradient import Solution
 from warplens.torch.autograd.second_derivative import CostSweeps
 from warplens.torch.backends.costs import cost_matrix
@@ -149,7 +150,7 @@ def _recursion_arguments(settings: RecursionSettings) -> dict[str, Any]:
         "gamma": float(settings.gamma.detach()),
         "step_weights": (horizontal, vertical, diagonal),
         "band": None if settings.band is None else settings.band.as_core(),
-        "threads": min(torch.get_num_threads(), _core.MOST_THREADS),
+        "threads": min(torch.get_num_threads(), MOST_THREADS),
     }
 
 
