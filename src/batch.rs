@@ -124,8 +124,8 @@ pub trait Scratch: Default + 'static {
 }
 
 thread_local! {
-    static ALIGNMENT: Slot<plan::Scratch> = const { Cell::new(None) };
-    static TANGENT: Slot<tangent::Scratch> = const { Cell::new(None) };
+    static ALIGNMENT: Slot<plan::PairScratch> = const { Cell::new(None) };
+    static TANGENT: Slot<tangent::TangentScratch> = const { Cell::new(None) };
 }
 
 impl Scratch for plan::PairScratch {

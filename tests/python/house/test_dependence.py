@@ -50,65 +50,6 @@ def test_the_numpy_interface_imports_none_of_them():
         assert not set(imported_parts(file)) & FORBIDDEN.keys()
 
 
-# Inside torch, from the bottom up: a layer imports those below it. Files of one folder may import each other.
-TORCH_LAYERS = [
-    ["inputs"],
-    ["autograd"],
-    ["backends.costs", "backends.protocol", "backends.relative_alignment"],
-    ["backends.by_matrices"],
-    ["backends.core", "backends.ops"],
-    ["backends.triton"],
-    ["dispatch"],
-    ["library_operators"],
-    ["values"],
-    ["alignment", "diagonal_prior", "family", "functional", "loss", "plain_loops", "schedules", "selfcheck"],
-]
-
-
-def torch_imports():
-    """Each file of torch but the `__init__`s, as a dotted name, and the files of torch that it imports."""
-    root = PACKAGE / "torch"
-    files = {".".join(file.relative_to(root).with_suffix("").parts): file for file in root.rglob("*.py")}
-    imports = {}
-    for name, file in files.items():
-        if file.name == "__init__.py":
-            continue
-        imports[name] = set()
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("warplens.torch"):
-                module = node.module.removeprefix("warplens.torch").removeprefix(".")
-                candidates = {module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)}
-                imports[name] |= candidates & files.keys()
-    return imports
-
-
-def layer_of(name):
-    """The index of the layer of a file, and the folder or file that the layer names."""
-    for index, layer in enumerate(TORCH_LAYERS):
-        for part in layer:
-            if name == part or name.startswith(f"{part}."):
-                return index, part
-    raise AssertionError(f"torch/{name.replace('.', '/')}.py is in no layer")
-
-
-def test_torch_imports_go_down_its_layers():
-    public = len(TORCH_LAYERS) - 1
-    for name, imported in torch_imports().items():
-        layer, part = layer_of(name)
-        for other in imported:
-            other_layer, other_part = layer_of(other)
-            allowed = other_layer < layer or other_part == part or layer == other_layer == public
-            assert allowed, f"torch: {name} imports {other}"
-
-
-def test_torch_files_import_in_no_circle():
-    remaining = torch_imports()
-    while remaining:
-        leaves = {name for name, imported in remaining.items() if not imported & remaining.keys()}
-        assert leaves, f"torch: a circle among {sorted(remaining)}"
-        remaining = {name: imported for name, imported in remaining.items() if name not in leaves}
-
-
 # Levels of the files and folders of a folder: each imports from levels before its own alone.
 CORPUS_LEVELS = (
     ("progress", "settings", "memory_limit", "inputs"),
@@ -131,6 +72,24 @@ CLI_LEVELS = (
     ("analyze", "demo", "sweep"),
     ("commands",),
 )
+TORCH_LEVELS = (
+    ("inputs",),
+    ("autograd",),
+    ("backends",),
+    ("dispatch",),
+    ("library_operators",),
+    ("values",),
+    ("alignment", "diagonal_prior", "family", "plain_loops"),
+    ("functional",),
+    ("loss", "selfcheck"),
+    ("schedules",),
+)
+BACKENDS_LEVELS = (
+    ("costs", "protocol", "relative_alignment"),
+    ("by_matrices",),
+    ("core", "ops"),
+    ("triton",),
+)
 LEVELS = {
     "corpus": CORPUS_LEVELS,
     "corpus/inputs": (("source",), ("results_folder", "shard"), ("collect",)),
@@ -148,6 +107,8 @@ LEVELS = {
     ),
     "io/notes": (("notes",), ("midi",), ("note_lists",)),
     "cli": CLI_LEVELS,
+    "torch": TORCH_LEVELS,
+    "torch/backends": BACKENDS_LEVELS,
 }
 
 
@@ -180,3 +141,20 @@ def test_no_file_imports_one_of_its_level_or_above(folder):
                 continue
             other = parts[len(prefix)]
             assert level_of[other] < level_of[name], f"{file.relative_to(PACKAGE)} imports {imported}"
+
+
+def test_no_files_import_in_a_circle():
+    files = {
+        ".".join(("warplens", *file.relative_to(PACKAGE).with_suffix("").parts)): file
+        for file in PACKAGE.rglob("*.py")
+        if file.name != "__init__.py"
+    }
+    remaining = {}
+    for name, file in files.items():
+        imported = set(imported_names(file))
+        imported |= {full.rpartition(".")[0] for full in imported}
+        remaining[name] = imported & files.keys() - {name}
+    while remaining:
+        leaves = {name for name, imported in remaining.items() if not imported & remaining.keys()}
+        assert leaves, f"a circle among {sorted(remaining)}"
+        remaining = {name: imported for name, imported in remaining.items() if name not in leaves}
