@@ -3,12 +3,17 @@
 With pytest-xdist, reports reach the hooks below in the process that started the run; that one alone prints.
 """
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from warplens import _core
+
+# Tests run side by side: waiting threads of OpenMP are to sleep, for spinning takes many times the work.
+# Set before torch is imported, which reads it once; processes that tests start inherit it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Deterministic and independent of any clock.
 settings.register_profile("warplens", deadline=None, derandomize=True, database=None, max_examples=60)
