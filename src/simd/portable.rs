@@ -37,7 +37,7 @@ impl<const L: usize> Lanes<L> for Portable<L> {
         unsafe { from.cast::<[i32; L]>().read_unaligned() }
     }
     #[inline(never)]
-    fn load_first(self, from: &[f32]) -> [f32; L] {
+    fn load_part(self, from: &[f32]) -> [f32; L] {
         std::array::from_fn(|j| from.get(j).copied().unwrap_or(0.0))
     }
     #[inline(never)]
@@ -52,7 +52,7 @@ impl<const L: usize> Lanes<L> for Portable<L> {
     }
 
     #[inline(never)]
-    fn store_first(self, to: &mut [f32], a: [f32; L]) {
+    fn store_part(self, to: &mut [f32], a: [f32; L]) {
         for (to, from) in to.iter_mut().zip(a) {
             *to = from;
         }
