@@ -4,12 +4,11 @@
 //! kept; the forward sweep is redone for the groups whose probabilities were not. The numbers are those of one thread,
 //! to the bit.
 
-use std::sync::Mutex;
-
 use super::Grid;
 use super::backward::{BackwardRange, begin_flow};
 use super::forward::ForwardRange;
 use super::job::{Columns, Job, RECOMPUTED_BYTES, SweepScratch};
+use super::sync::Mutex;
 use super::thread_team::{Neighbours, PanicGuard, Progress, WorkCounter};
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
@@ -189,7 +188,7 @@ impl Kept {
     const NOTHING: Self = Self { from: usize::MAX, probabilities: Shared(std::ptr::null_mut()), group_len: 0 };
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "model-check")))] // there, threads are those of loom
 mod tests {
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;

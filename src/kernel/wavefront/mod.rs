@@ -44,8 +44,11 @@ pub mod form;
 pub mod forward;
 mod groups;
 pub mod job;
+#[cfg(all(test, feature = "model-check"))]
+mod model_check;
 pub mod pair;
 pub mod skew;
+mod sync;
 pub mod thread_team;
 pub mod tiles;
 
