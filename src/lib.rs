@@ -14,18 +14,15 @@
 //!
 //! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel` ->
 //! `cost`; `error`, `real`, `shape`, `weights`, `band`, `matrix`, `row_sink`, `scaled`, `simd` and `reference` lie below.
-//! `marginals`, `events` and `summary` read a soft alignment and know of no sweep; `measured` puts both together. The core
-//! knows no Python unless the feature `python` adds the binding.
+//! `measures` reads soft alignments. The core knows no Python unless the feature `python` adds the binding.
 
 pub mod band;
 pub mod batch;
 pub mod cost;
 pub mod error;
-pub mod events;
 pub mod kernel;
-pub mod marginals;
 pub mod matrix;
-pub mod measured;
+pub mod measures;
 pub mod plan;
 pub mod readout;
 pub mod real;
@@ -34,7 +31,6 @@ pub mod row_sink;
 pub mod scaled;
 pub mod shape;
 pub mod simd;
-pub mod summary;
 pub mod weights;
 
 #[cfg(feature = "python")]

@@ -4,6 +4,7 @@
 //! ([`inner_product`]); the rest is computed cell by cell ([`distance`]). The recursion sees neither: it asks
 //! for rows of costs ([`CostRows`]).
 
+pub mod cost_matrix;
 pub mod distance;
 pub mod inner_product;
 

@@ -57,10 +57,9 @@ RUST_LAYERS = [
     {"error", "real", "row_sink", "scaled", "simd"},
     {"matrix", "shape", "weights"},
     {"band", "cost", "reference"},
-    {"kernel", "marginals", "readout"},
-    {"events", "plan"},
-    {"batch", "summary"},
-    {"measured"},
+    {"kernel", "readout"},
+    {"plan"},
+    {"batch", "measures"},
     {"python"},
 ]
 
