@@ -16,7 +16,7 @@ pub fn clamped_ln<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     // 0x3f3504f3 is sqrt(1/2): the sum carries into the exponent exactly where m would pass sqrt(2).
     let carried = lanes.add_i(bits, lanes.splat_i(0x3f80_0000 - 0x3f35_04f3));
     let exponent = lanes.sub_i(lanes.of_exponent(carried), lanes.splat_i(127));
-    let m = lanes.from_bits(lanes.sub_i(bits, lanes.to_exponent(exponent)));
+    let m = lanes.of_bits(lanes.sub_i(bits, lanes.to_exponent(exponent)));
     let one = lanes.splat(1.0);
     let s = lanes.div(lanes.sub(m, one), lanes.add(m, one));
     let square = lanes.mul(s, s);
@@ -42,7 +42,7 @@ pub fn clamped_exp<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     for coefficient in [1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         sum = lanes.mul_add(r, sum, lanes.splat(coefficient));
     }
-    lanes.from_bits(lanes.add_i(lanes.bits(sum), lanes.to_exponent(e)))
+    lanes.of_bits(lanes.add_i(lanes.bits(sum), lanes.to_exponent(e)))
 }
 
 /// Sums as eight sums side by side: one after the other the additions would wait for each other.

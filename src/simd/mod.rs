@@ -152,7 +152,7 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     fn round(self, a: Self::F) -> Self::I;
     fn to_float(self, a: Self::I) -> Self::F;
     fn bits(self, a: Self::F) -> Self::I;
-    fn from_bits(self, a: Self::I) -> Self::F;
+    fn of_bits(self, a: Self::I) -> Self::F;
 
     fn add_i(self, a: Self::I, b: Self::I) -> Self::I;
     fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
@@ -170,7 +170,7 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
         let bits = self.bits(mantissa);
         let exponent = self.add_i(exponent, self.sub_i(self.of_exponent(bits), self.splat_i(127)));
         let one = self.splat_i(0x3f80_0000);
-        (self.from_bits(self.or_i(self.and_i(bits, self.splat_i(0x7f_ffff)), one)), exponent)
+        (self.of_bits(self.or_i(self.and_i(bits, self.splat_i(0x7f_ffff)), one)), exponent)
     }
 
     /// `mantissa * 2^(exponent - top)`, the difference being at most 0 and counted as -90 below; the mantissa is at
@@ -178,7 +178,7 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn aligned(self, mantissa: Self::F, exponent: Self::I, top: Self::I) -> Self::F {
         let shift = self.max_i(self.sub_i(exponent, top), self.splat_i(-90));
-        self.from_bits(self.add_i(self.bits(mantissa), self.to_exponent(shift)))
+        self.of_bits(self.add_i(self.bits(mantissa), self.to_exponent(shift)))
     }
 
     /// Lane j takes lane j-1 of `a`; lane 0 takes the last lane of `b`.

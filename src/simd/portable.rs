@@ -118,7 +118,7 @@ impl<const L: usize> Lanes<L> for Portable<L> {
         a.map(|x| x.to_bits() as i32)
     }
     #[inline(never)]
-    fn from_bits(self, a: [i32; L]) -> [f32; L] {
+    fn of_bits(self, a: [i32; L]) -> [f32; L] {
         a.map(|x| f32::from_bits(x as u32))
     }
 
