@@ -6,7 +6,7 @@ pub trait Real: Copy + Default + Send + Sync + 'static {
     fn to_f64(self) -> f64;
     /// Rounds to nearest.
     fn from_f64(x: f64) -> Self;
-    /// Whether this is 0, of either sign.
+    /// Tells if this is 0, of either sign.
     fn is_zero(self) -> bool;
     /// The slice itself if this is float32.
     fn as_f32(slice: &[Self]) -> Option<&[f32]>;

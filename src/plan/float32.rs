@@ -32,7 +32,7 @@ pub struct Float32Scratch {
 }
 
 impl Float32Scratch {
-    /// An upper estimate of what it holds.
+    /// An upper estimate of what it holds, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -108,14 +108,14 @@ pub fn align_pair<F: Real>(
         }
         match &wide {
             Some(wide) => read_out_wide(wide, cost, pair, (h, hw), outputs),
-            None => set.read_out(
-                cost.cost,
-                x,
-                form,
-                (h, hw),
-                outputs.x_grad.as_deref_mut().and_then(F::as_f32_mut),
-                outputs.y_mod.as_deref_mut().and_then(F::as_f32_mut),
-            ),
+            None => {
+                if let Some(out) = outputs.x_grad.as_deref_mut().and_then(F::as_f32_mut) {
+                    set.x_gradient(cost.cost, x, form, (h, hw), out);
+                }
+                if let Some(out) = outputs.y_mod.as_deref_mut().and_then(F::as_f32_mut) {
+                    form.modified_targets(h, hw, out);
+                }
+            }
         }
     }
     let value = finish(set, job, costs, log_end, outputs, kernel, false);
@@ -127,7 +127,7 @@ fn as_f32<F: Real>(matrix: Option<MatrixMut<'_, F>>) -> Option<MatrixMut<'_, f32
     Some(MatrixMut { entries: F::as_f32_mut(entries)?, stride })
 }
 
-/// Gradients and modified targets in float64, frame by frame.
+/// Makes gradients and modified targets in float64, frame by frame.
 fn read_out_wide<F: Real>(
     form: &InnerProduct,
     cost: &WeightedCost,

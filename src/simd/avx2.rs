@@ -14,7 +14,7 @@ use super::{Lanes, Work};
 pub struct Avx2(());
 
 impl Avx2 {
-    /// The token, where the machine has the instructions.
+    /// Makes the token, where the machine has the instructions.
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
@@ -50,7 +50,7 @@ impl Lanes<8> for Avx2 {
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
     #[inline(always)]
-    fn load_first(self, from: &[f32]) -> __m256 {
+    fn load_part(self, from: &[f32]) -> __m256 {
         // Lanes beyond the slice are masked: their memory is not read.
         unsafe { _mm256_maskload_ps(from.as_ptr(), first(from.len())) }
     }
@@ -64,7 +64,7 @@ impl Lanes<8> for Avx2 {
     }
 
     #[inline(always)]
-    fn store_first(self, to: &mut [f32], a: __m256) {
+    fn store_part(self, to: &mut [f32], a: __m256) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first(to.len()), a) }
     }
@@ -127,7 +127,7 @@ impl Lanes<8> for Avx2 {
         unsafe { _mm256_castps_si256(a) }
     }
     #[inline(always)]
-    fn from_bits(self, a: __m256i) -> __m256 {
+    fn of_bits(self, a: __m256i) -> __m256 {
         unsafe { _mm256_castsi256_ps(a) }
     }
 
@@ -220,7 +220,7 @@ impl Lanes<8> for Avx2 {
     }
 }
 
-/// A mask of the first `count` lanes.
+/// Makes a mask of the first `count` lanes.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn first(count: usize) -> __m256i {

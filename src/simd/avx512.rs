@@ -14,7 +14,7 @@ use super::{Lanes, Work};
 pub struct Avx512(());
 
 impl Avx512 {
-    /// The token, where the machine has the instructions.
+    /// Makes the token, where the machine has the instructions.
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f")).then_some(Self(()))
     }
@@ -50,7 +50,7 @@ impl Lanes<16> for Avx512 {
         unsafe { _mm512_loadu_epi32(from) }
     }
     #[inline(always)]
-    fn load_first(self, from: &[f32]) -> __m512 {
+    fn load_part(self, from: &[f32]) -> __m512 {
         // Lanes beyond the slice are masked: their memory is not read.
         unsafe { _mm512_maskz_loadu_ps(first(from.len()), from.as_ptr()) }
     }
@@ -64,7 +64,7 @@ impl Lanes<16> for Avx512 {
     }
 
     #[inline(always)]
-    fn store_first(self, to: &mut [f32], a: __m512) {
+    fn store_part(self, to: &mut [f32], a: __m512) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), a) }
     }
@@ -132,7 +132,7 @@ impl Lanes<16> for Avx512 {
         unsafe { _mm512_castps_si512(a) }
     }
     #[inline(always)]
-    fn from_bits(self, a: __m512i) -> __m512 {
+    fn of_bits(self, a: __m512i) -> __m512 {
         unsafe { _mm512_castsi512_ps(a) }
     }
 
@@ -222,7 +222,7 @@ impl Lanes<16> for Avx512 {
     }
 }
 
-/// A mask of the first `count` lanes.
+/// Makes a mask of the first `count` lanes.
 #[inline(always)]
 fn first(count: usize) -> __mmask16 {
     if count >= 16 { 0xffff } else { (1 << count) - 1 }

@@ -5,7 +5,7 @@ use super::Lanes;
 /// e^-100, times 2^32.
 const LEAST_SCALED: f32 = 1.597_79e-34;
 
-/// ln(x) of x in [0, 2^90], at least -100. A NaN or infinity gives some number: look for them elsewhere.
+/// Returns ln(x) of x in [0, 2^90], at least -100. A NaN or infinity gives some number: look for them elsewhere.
 ///
 /// x 2^32 = m 2^e with m in [sqrt(1/2), sqrt(2)), so that no x is denormal, and with s = (m-1)/(m+1)
 /// ln(m) = 2 (s + s^3/3 + s^5/5 + s^7/7 + s^9/9), which leaves 7e-10.
@@ -16,7 +16,7 @@ pub fn clamped_ln<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     // 0x3f3504f3 is sqrt(1/2): the sum carries into the exponent exactly where m would pass sqrt(2).
     let carried = lanes.add_i(bits, lanes.splat_i(0x3f80_0000 - 0x3f35_04f3));
     let exponent = lanes.sub_i(lanes.of_exponent(carried), lanes.splat_i(127));
-    let m = lanes.from_bits(lanes.sub_i(bits, lanes.to_exponent(exponent)));
+    let m = lanes.of_bits(lanes.sub_i(bits, lanes.to_exponent(exponent)));
     let one = lanes.splat(1.0);
     let s = lanes.div(lanes.sub(m, one), lanes.add(m, one));
     let square = lanes.mul(s, s);
@@ -28,7 +28,7 @@ pub fn clamped_ln<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     lanes.mul_add(e, lanes.splat(std::f32::consts::LN_2), lanes.mul(s, series))
 }
 
-/// exp(x), with x held between -87 and 88.
+/// Returns exp(x), with x held between -87 and 88.
 #[inline(always)]
 pub fn clamped_exp<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     let zero = lanes.splat(0.0);
@@ -42,10 +42,10 @@ pub fn clamped_exp<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     for coefficient in [1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         sum = lanes.mul_add(r, sum, lanes.splat(coefficient));
     }
-    lanes.from_bits(lanes.add_i(lanes.bits(sum), lanes.to_exponent(e)))
+    lanes.of_bits(lanes.add_i(lanes.bits(sum), lanes.to_exponent(e)))
 }
 
-/// A sum as eight side by side: one after the other the additions would wait for each other.
+/// Sums as eight sums side by side: one after the other the additions would wait for each other.
 #[inline(always)]
 pub fn eight_sums(entries: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0f32; 8];

@@ -65,10 +65,27 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     /// As for [`Lanes::store`].
     unsafe fn store_i(self, to: *mut i32, a: Self::I);
 
+    /// Reads fewer than L entries, 0 in the other lanes.
+    fn load_part(self, from: &[f32]) -> Self::F;
+    /// Writes to fewer than L entries.
+    fn store_part(self, to: &mut [f32], a: Self::F);
+
     /// Reads the first L entries; there may be fewer, the other lanes are then 0.
-    fn load_first(self, from: &[f32]) -> Self::F;
+    #[inline(always)]
+    fn load_first(self, from: &[f32]) -> Self::F {
+        match from.first_chunk::<L>() {
+            Some(from) => self.load_array(from),
+            None => self.load_part(from),
+        }
+    }
     /// Writes the first L entries, or as many as there are.
-    fn store_first(self, to: &mut [f32], a: Self::F);
+    #[inline(always)]
+    fn store_first(self, to: &mut [f32], a: Self::F) {
+        match to.first_chunk_mut::<L>() {
+            Some(to) => self.store_array(to, a),
+            None => self.store_part(to, a),
+        }
+    }
 
     #[inline(always)]
     fn load_array(self, from: &[f32; L]) -> Self::F {
@@ -135,7 +152,7 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     fn round(self, a: Self::F) -> Self::I;
     fn to_float(self, a: Self::I) -> Self::F;
     fn bits(self, a: Self::F) -> Self::I;
-    fn from_bits(self, a: Self::I) -> Self::F;
+    fn of_bits(self, a: Self::I) -> Self::F;
 
     fn add_i(self, a: Self::I, b: Self::I) -> Self::I;
     fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
@@ -153,7 +170,7 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
         let bits = self.bits(mantissa);
         let exponent = self.add_i(exponent, self.sub_i(self.of_exponent(bits), self.splat_i(127)));
         let one = self.splat_i(0x3f80_0000);
-        (self.from_bits(self.or_i(self.and_i(bits, self.splat_i(0x7f_ffff)), one)), exponent)
+        (self.of_bits(self.or_i(self.and_i(bits, self.splat_i(0x7f_ffff)), one)), exponent)
     }
 
     /// `mantissa * 2^(exponent - top)`, the difference being at most 0 and counted as -90 below; the mantissa is at
@@ -161,7 +178,7 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn aligned(self, mantissa: Self::F, exponent: Self::I, top: Self::I) -> Self::F {
         let shift = self.max_i(self.sub_i(exponent, top), self.splat_i(-90));
-        self.from_bits(self.add_i(self.bits(mantissa), self.to_exponent(shift)))
+        self.of_bits(self.add_i(self.bits(mantissa), self.to_exponent(shift)))
     }
 
     /// Lane j takes lane j-1 of `a`; lane 0 takes the last lane of `b`.

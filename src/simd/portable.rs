@@ -37,7 +37,7 @@ impl<const L: usize> Lanes<L> for Portable<L> {
         unsafe { from.cast::<[i32; L]>().read_unaligned() }
     }
     #[inline(never)]
-    fn load_first(self, from: &[f32]) -> [f32; L] {
+    fn load_part(self, from: &[f32]) -> [f32; L] {
         std::array::from_fn(|j| from.get(j).copied().unwrap_or(0.0))
     }
     #[inline(never)]
@@ -52,7 +52,7 @@ impl<const L: usize> Lanes<L> for Portable<L> {
     }
 
     #[inline(never)]
-    fn store_first(self, to: &mut [f32], a: [f32; L]) {
+    fn store_part(self, to: &mut [f32], a: [f32; L]) {
         for (to, from) in to.iter_mut().zip(a) {
             *to = from;
         }
@@ -118,7 +118,7 @@ impl<const L: usize> Lanes<L> for Portable<L> {
         a.map(|x| x.to_bits() as i32)
     }
     #[inline(never)]
-    fn from_bits(self, a: [i32; L]) -> [f32; L] {
+    fn of_bits(self, a: [i32; L]) -> [f32; L] {
         a.map(|x| f32::from_bits(x as u32))
     }
 

@@ -6,7 +6,7 @@ use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
 impl Job<'_> {
-    /// a(N,M), in O(N) memory.
+    /// Sweeps forward alone and returns a(N,M), in O(N) memory.
     pub fn value<V, T, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -25,7 +25,7 @@ impl Job<'_> {
         }
     }
 
-    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    /// Sweeps both ways: returns a(N,M) and hands H (or E, by the readout) to `sink`.
     pub fn align<V, T, A, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -60,7 +60,7 @@ mod tests {
     use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
 
-    /// The greatest difference of H from the reference over shapes, weights, gammas and panels.
+    /// Compares value and H with the reference over shapes, weights, gammas and panels.
     fn check<V: Lanes<L>, const L: usize, const S: usize>(lanes: V) {
         let mut scratch = SweepScratch::default();
         // Every residue of N and M by 16, in one group of stripes and in several.

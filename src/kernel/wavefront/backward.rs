@@ -20,9 +20,9 @@ const LEAST_VISIT: f32 = 7.888_609e-31; // 2^-100
 struct Slot<V: Lanes<L>, const L: usize> {
     steps: [[V::F; L]; 2],
     skew: [V::F; L],
-    /// What the steps of the last block add to the entropy.
+    /// Share of the steps of the last block in the entropy.
     entropy: V::F,
-    /// The tile that `steps` will become, if any, and whether its stripe began with it.
+    /// Block and stripe of the tile that `steps` will become, if any; true where the stripe begins with it.
     pending: Option<(usize, usize, bool)>,
 }
 
@@ -36,13 +36,13 @@ struct State<V: Lanes<L>, const L: usize> {
     first: V::F,
 }
 
-/// Where a backward sweep runs.
+/// The stripes of a backward sweep, and the columns that it reads and writes.
 pub struct BackwardRange<'a> {
     /// A whole number of groups.
     pub stripes: Range<usize>,
-    /// What the stripes after send to their left, or for the last stripe [`begin_flow`].
+    /// The flow that the stripes after send to their left, or for the last stripe [`begin_flow`].
     pub right: *mut f32,
-    /// Where what the first stripe sends goes; may be the same.
+    /// The column for the flow that the first stripe sends; may be the same.
     pub left: *mut f32,
     /// Neighbours on other threads; then the stripes are one group.
     pub neighbours: Neighbours<'a>,
@@ -59,7 +59,7 @@ pub struct BackwardSweep<'a, V, T, const L: usize, const S: usize, const UNIT: b
 }
 
 impl<'a, V, T, const L: usize, const S: usize, const UNIT: bool> BackwardSweep<'a, V, T, L, S, UNIT> {
-    /// A sweep of the grid with the weights of the readout; with `UNIT` all are 1.
+    /// Makes a sweep of the grid with the weights of the readout; with `UNIT` all are 1.
     ///
     /// # Safety
     ///
@@ -214,7 +214,7 @@ where
     }
 }
 
-/// `sum - (E p_h) log p_h - (E p_v) log p_v - (E p_d) log p_d`, given p_h and p_v and the three products.
+/// Returns `sum - (E p_h) log p_h - (E p_v) log p_v - (E p_d) log p_d`, given p_h and p_v and the three products.
 ///
 /// p_d is a difference and may be a rounding below 0; then it counts as 0.
 #[inline(always)]
@@ -226,7 +226,7 @@ fn add_entropy<V: Lanes<L>, const L: usize>(lanes: V, sum: V::F, [p_h, p_v]: [V:
     lanes.neg_mul_add(lanes.max(lanes.splat(0.0), diagonal), clamped_ln(lanes, p_d), sum)
 }
 
-/// The boundary column right of the last stripe: all mass enters at row N-1.
+/// Fills the boundary column right of the last stripe: all mass enters at row N-1.
 pub fn begin_flow(grid: Grid, flow: &mut [f32]) {
     flow.fill(0.0);
     flow[grid.boundary_origin() - (grid.shape.n - 1)] = 1.0;

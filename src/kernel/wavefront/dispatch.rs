@@ -52,7 +52,7 @@ macro_rules! with_lanes {
     }};
 }
 
-/// A way to run lanes.
+/// A set of instructions that lanes run by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstructionSet {
     /// Plain Rust on 8 lanes.
@@ -66,7 +66,7 @@ pub enum InstructionSet {
 }
 
 impl InstructionSet {
-    /// All, by the names that `WARPLENS_SIMD` takes.
+    /// All sets, by the names that `WARPLENS_SIMD` takes.
     pub const ALL: [(&'static str, Self); 4] = [
         ("portable8", Self::Portable8),
         ("portable16", Self::Portable16),
@@ -79,7 +79,7 @@ impl InstructionSet {
         Self::ALL.iter().find(|(_, set)| *set == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether this machine has it.
+    /// Tells if this machine has the set.
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable8 | Self::Portable16 => true,
@@ -92,7 +92,7 @@ impl InstructionSet {
         }
     }
 
-    /// The set that pairs go by in this process; `None`: no lanes.
+    /// The set that this process aligns pairs by; `None`: no lanes.
     pub fn chosen() -> Option<Self> {
         static CHOSEN: OnceLock<Option<InstructionSet>> = OnceLock::new();
         *CHOSEN.get_or_init(|| {
@@ -117,33 +117,23 @@ impl InstructionSet {
         with_lanes!(self, lanes => pair::run(lanes, job, costs, output, scratch))
     }
 
-    /// [`matrix::largest`] on this set.
+    /// Runs [`matrix::largest`] on this set.
     pub fn largest(self, costs: &[f32], stride: usize, shape: Shape) -> f32 {
         with_lanes!(self, lanes => matrix::largest(lanes, costs, stride, shape))
     }
 
-    /// [`form::prepare`] on this set.
+    /// Runs [`form::prepare`] on this set.
     pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut PairForm) -> bool {
         with_lanes!(self, lanes => form::prepare(lanes, cost, x, y, d, form))
     }
 
-    /// [`form::read_out`] on this set; the form is that of the same pair and cost.
-    pub fn read_out(
-        self,
-        cost: Cost,
-        x: &[f32],
-        form: &PairForm,
-        products: (&[f32], &[f32]),
-        x_grad: Option<&mut [f32]>,
-        y_mod: Option<&mut [f32]>,
-    ) {
-        for out in [&x_grad, &y_mod].into_iter().flatten() {
-            assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
-        }
-        with_lanes!(self, lanes => form::read_out(lanes, cost, x, form, products, x_grad, y_mod))
+    /// Runs [`form::x_gradient`] on this set; the form is that of the same pair and cost.
+    pub fn x_gradient(self, cost: Cost, x: &[f32], form: &PairForm, products: (&[f32], &[f32]), out: &mut [f32]) {
+        assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
+        with_lanes!(self, lanes => form::x_gradient(lanes, cost, x, form, products, out))
     }
 
-    /// Whether the set gives the H of the portable lanes on a small pair that has every kind of block.
+    /// Tells if the set gives the H of the portable lanes on a small pair that has every kind of block.
     fn agrees_with_portable(self) -> bool {
         let (n, m) = (45, 37);
         let costs: Vec<f32> = (0..n * m).map(|k| ((k * 7919) % 101) as f32 * 0.13).collect();

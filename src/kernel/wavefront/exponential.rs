@@ -13,9 +13,9 @@ const POLYNOMIAL: [f32; 5] = [0.693_147, 0.240_222_42, 0.055_507_336, 0.009_671_
 /// The factors of one tile for one step weight.
 #[derive(Clone, Copy)]
 pub struct Factors<V: Lanes<L>, const L: usize> {
-    /// 2^f.
+    /// Mantissas 2^f.
     pub mantissa: [V::F; L],
-    /// e.
+    /// Exponents e.
     pub exponent: [V::I; L],
 }
 

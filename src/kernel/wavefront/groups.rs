@@ -28,7 +28,7 @@ impl Shared {
 }
 
 impl Job<'_> {
-    /// a(N,M).
+    /// Sweeps forward alone and returns a(N,M).
     pub(super) fn value_by_many<V, T, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -45,7 +45,7 @@ impl Job<'_> {
         unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, Kept::NOTHING) }
     }
 
-    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    /// Sweeps both ways: returns a(N,M) and hands H (or E, by the readout) to `sink`.
     pub(super) fn align_by_many<V, T, A, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -120,7 +120,7 @@ impl Job<'_> {
         end
     }
 
-    /// The forward sweep group by group on all threads; column g+1 becomes the last column of group g.
+    /// Sweeps forward group by group on all threads; column g+1 becomes the last column of group g.
     ///
     /// # Safety
     ///

@@ -57,13 +57,13 @@ pub use buffer::AlignedBuffer;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 
-/// The largest exponent of one factor: beyond, rounding it in float32 leaves remainders that the polynomial is not for.
+/// The largest exponent of one factor: beyond it, rounding in float32 leaves remainders that the polynomial is not for.
 pub const LARGEST_EXPONENT: f64 = 1e6;
 
 /// Exponent of "nothing".
 pub(crate) const NOTHING: i32 = -(1 << 30);
 
-/// Whether costs of at most `largest` in size keep all exponents in range.
+/// Tells if costs of at most `largest` in size keep all exponents in range.
 pub fn fits(largest: f64, shape: Shape, gamma: f64, weights: StepWeights) -> bool {
     let weight = weights.as_array().into_iter().fold(0.0, f64::max);
     let rate = weight * std::f64::consts::LOG2_E / gamma;

@@ -49,7 +49,6 @@ impl BlockSums {
 }
 
 /// Costs and a sink that add their tiles to sums, and panic at one tile.
-#[derive(Clone, Copy)]
 struct Watched<'a, T> {
     tiles: T,
     sums: Option<&'a BlockSums>,
@@ -60,7 +59,7 @@ struct Watched<'a, T> {
 impl CostTiles<Portable<LANES>, LANES> for Watched<'_, MatrixCosts<'_>> {
     fn tile(&mut self, lanes: Portable<LANES>, block: usize, stripe: usize) -> Tile {
         assert!(self.panics_at != Some((block, stripe)), "this tile panics");
-        let tile = CostTiles::<Portable<LANES>, LANES>::tile(&mut self.tiles, lanes, block, stripe);
+        let tile = self.tiles.tile(lanes, block, stripe);
         if let Some(sums) = self.sums
             && block > 0
         {
@@ -70,7 +69,7 @@ impl CostTiles<Portable<LANES>, LANES> for Watched<'_, MatrixCosts<'_>> {
     }
 
     fn for_thread(&self) -> Self {
-        *self
+        Self { ..*self }
     }
 }
 
@@ -80,11 +79,11 @@ impl AlignmentTiles<Portable<LANES>, LANES> for Watched<'_, MatrixAlignment<'_>>
         if let Some(sums) = self.sums {
             sums.add(block, rows);
         }
-        AlignmentTiles::<Portable<LANES>, LANES>::take_tile(&mut self.tiles, lanes, block, stripe, rows);
+        self.tiles.take_tile(lanes, block, stripe, rows);
     }
 
     unsafe fn for_thread(&self) -> Self {
-        // SAFETY: as of these tiles.
+        // SAFETY: the caller orders the tiles.
         let tiles = unsafe { AlignmentTiles::<Portable<LANES>, LANES>::for_thread(&self.tiles) };
         Self { tiles, ..*self }
     }

@@ -16,7 +16,7 @@ pub struct CombinedSink<'a, G> {
 unsafe impl<G: Sync> Sync for CombinedSink<'_, G> {}
 
 impl<'a, G> CombinedSink<'a, G> {
-    /// Sums go to `entropy`, an entry for each stripe, so that they do not depend on threads.
+    /// Combines the sinks; sums go to `entropy`, an entry for each stripe, so that they do not depend on threads.
     pub fn new(gather: G, matrix: Option<MatrixAlignment<'a>>, entropy: &'a mut [f64]) -> Self {
         entropy.fill(0.0);
         Self { gather, matrix, entropy: entropy.as_mut_ptr(), stripes: entropy.len() }

@@ -85,18 +85,19 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S>
                 let row = block * L + half * (L / 2);
                 let sums = product(lanes, &costs.predictions[row * d..], d, targets, width, d);
                 let row_terms = &costs.row_terms[row..][..L / 2];
-                for i in 0..L / 2 {
-                    let u = lanes.splat(row_terms[i]);
-                    let out = &mut tile[(half * (L / 2) + i) * group_columns + part * width..][..width];
-                    lanes.store_slice(out, lanes.sub(lanes.add(u, phi[0]), sums[i][0]));
-                    lanes.store_slice(&mut out[L..], lanes.sub(lanes.add(u, phi[1]), sums[i][1]));
+                let rows = tile[half * (L / 2) * group_columns..].chunks_exact_mut(group_columns);
+                for ((out, &u), sum) in rows.zip(row_terms).zip(&sums) {
+                    let u = lanes.splat(u);
+                    let out = &mut out[part * width..][..width];
+                    lanes.store_slice(out, lanes.sub(lanes.add(u, phi[0]), sum[0]));
+                    lanes.store_slice(&mut out[L..], lanes.sub(lanes.add(u, phi[1]), sum[1]));
                 }
             }
         }
     }
 }
 
-/// `a (L/2 rows, count) b (count, two vectors)`: rows of a are `a_stride` apart, rows of b `b_stride`.
+/// Multiplies `a (L/2 rows, count) b (count, two vectors)`: rows of a are `a_stride` apart, rows of b `b_stride`.
 ///
 /// The result has L rows of which the first L/2 are used: array lengths cannot be halved.
 #[inline(always)]
@@ -127,7 +128,7 @@ fn product<V: Lanes<L>, const L: usize>(
     sums
 }
 
-/// `a (L rows, count) b (count, one vector)`, strides as in [`product`].
+/// Multiplies `a (L rows, count) b (count, one vector)`, strides as in [`product`].
 #[inline(always)]
 fn narrow_product<V: Lanes<L>, const L: usize>(
     lanes: V,
@@ -155,14 +156,14 @@ fn narrow_product<V: Lanes<L>, const L: usize>(
     sums
 }
 
-/// Room for S tiles of L rows and S L columns.
+/// Makes room for S tiles of L rows and S L columns.
 fn ring(slots: usize, lanes: usize) -> AlignedBuffer {
     let mut ring = AlignedBuffer::default();
     ring.reserve(slots * lanes * slots * lanes);
     ring
 }
 
-/// A copy of `from`, zeros behind, `len` in all.
+/// Copies `from` and puts zeros behind, `len` in all.
 fn padded<'a>(buffer: &'a mut AlignedBuffer, from: &[f32], len: usize) -> &'a [f32] {
     let out = &mut buffer.reserve(len)[..len];
     out[..from.len()].copy_from_slice(from);
@@ -213,7 +214,7 @@ pub struct DenseGather<'a, const S: usize> {
 }
 
 impl<'a, const S: usize> DenseGather<'a, S> {
-    /// Zero sums for a grid.
+    /// Makes zero sums for a grid.
     pub fn new(form: FormSlices<'_>, grid: Grid, scratch: &'a mut DenseGatherScratch) -> Self {
         let lanes = grid.lanes;
         let d_padded = form.d.next_multiple_of(lanes);

@@ -19,7 +19,7 @@ pub struct MatrixCosts<'a> {
 }
 
 impl<'a> MatrixCosts<'a> {
-    /// `costs` holds N rows of M entries, `stride` apart.
+    /// Makes tiles of `costs`, which hold N rows of M entries, `stride` apart.
     pub fn new(costs: &'a [f32], stride: usize, shape: Shape) -> Self {
         assert!(stride >= shape.m && costs.len() >= (shape.n - 1) * stride + shape.m);
         Self { costs, stride, shape }
@@ -103,7 +103,7 @@ pub struct MatrixAlignment<'a> {
 unsafe impl Sync for MatrixAlignment<'_> {}
 
 impl<'a> MatrixAlignment<'a> {
-    /// `out` has room for N rows of M entries.
+    /// Makes a taker that writes to `out`, which has room for N rows of M entries.
     pub fn new(out: &'a mut MatrixMut<'_, f32>, shape: Shape) -> Self {
         assert!(out.stride >= shape.m && out.entries.len() >= (shape.n - 1) * out.stride + shape.m);
         Self { entries: out.entries.as_mut_ptr(), stride: out.stride, shape, borrowed: PhantomData }
