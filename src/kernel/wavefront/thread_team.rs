@@ -54,12 +54,12 @@ impl Drop for PanicGuard<'_> {
     }
 }
 
-/// The progress of the neighbour and of a group itself; `None`: nobody else is there.
+/// Progress on both sides of a group; `None` where no other group is.
 #[derive(Clone, Copy, Default)]
 pub struct Neighbours<'a> {
-    /// Whose rows are read.
+    /// The progress of the group before, whose rows are read.
     pub before: Option<&'a Progress>,
-    /// The group that reads ours.
+    /// Our own progress, which the next group reads.
     pub own: Option<&'a Progress>,
 }
 
