@@ -79,7 +79,7 @@ TORCH_LEVELS = (
     ("dispatch",),
     ("library_operators",),
     ("values",),
-    ("alignment", "diagonal_prior", "family", "plain_loops"),
+    ("alignment", "barycenters", "diagonal_prior", "pairwise", "plain_loops"),
     ("functional",),
     ("loss", "selfcheck"),
     ("schedules",),

@@ -43,7 +43,7 @@ def test_cdist_of_one_set_is_symmetric_and_keeps_its_dtype(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("numbers", [2**24, 200])
 def test_gradients_of_cdist_in_one_block_or_many(numbers, backend, monkeypatch):
-    monkeypatch.setattr("warplens.torch.family._MOST_NUMBERS", numbers)
+    monkeypatch.setattr("warplens.torch.pairwise._MOST_NUMBERS", numbers)
     xs, ys = series("mse", (5, 1, 7, 3)), series("mse", (4, 6), seed=9)
     inputs = [each.requires_grad_() for each in (*xs, *ys)]
     gamma = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
@@ -64,7 +64,7 @@ def test_gradients_of_cdist_in_one_block_or_many(numbers, backend, monkeypatch):
 @pytest.mark.parametrize("changed", ["gamma", "step_weights", "feature_weights", "prior"])
 def test_what_changes_before_backward_changes_no_gradient_of_cdist(changed, backend, monkeypatch):
     """Blocks are computed again in backward, with the settings of forward."""
-    monkeypatch.setattr("warplens.torch.family._MOST_NUMBERS", 200)
+    monkeypatch.setattr("warplens.torch.pairwise._MOST_NUMBERS", 200)
     xs, ys = series("mse", (5, 3)), series("mse", (4, 6), seed=9)
     prior = wlt.DiagonalPrior("mse", weight=1.0, nu=1.0)
     moving = {
@@ -85,7 +85,7 @@ def test_what_changes_before_backward_changes_no_gradient_of_cdist(changed, back
 
 
 def test_cdist_of_series_changed_before_backward_is_refused(monkeypatch):
-    monkeypatch.setattr("warplens.torch.family._MOST_NUMBERS", 200)
+    monkeypatch.setattr("warplens.torch.pairwise._MOST_NUMBERS", 200)
     x, y = torch.rand(3, 5, 2, requires_grad=True), torch.rand(4, 6, 2)
     distances = wlt.cdist(x, y)
     y.mul_(2.0)
