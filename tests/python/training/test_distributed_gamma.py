@@ -10,6 +10,7 @@ from torch import distributed
 PATIENCE = 300
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_available(), reason="torch without distributed")
 def test_all_ranks_have_the_gamma_of_rank_0(tmp_path):
     """Each sees targets of its own, by its own statistics; one of them inspects at its leisure."""

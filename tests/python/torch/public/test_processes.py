@@ -19,6 +19,7 @@ import warplens.torch as wlt
 PATIENCE = 300
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_available(), reason="torch without distributed")
 def test_two_processes_get_the_gradient_of_the_whole_batch(tmp_path):
     """DistributedDataParallel averages the gradients of two halves; "mean" makes that the whole batch's."""
@@ -46,7 +47,7 @@ def test_two_processes_get_the_gradient_of_the_whole_batch(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_of_a_dataloader_align(start):
     """Workers forked from a process whose core has threads do too."""
     if start not in multiprocessing.get_all_start_methods():
