@@ -1,7 +1,26 @@
 //! The two precisions of inputs and outputs.
 
+use std::fmt::Debug;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
 /// `f32` or `f64`: what sequences, cost matrices and gradients are made of.
-pub trait Real: Copy + Default + Send + Sync + 'static {
+pub trait Real:
+    Copy
+    + Debug
+    + Default
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + Sum
+    + Send
+    + Sync
+    + 'static
+{
     /// Widens without loss.
     fn to_f64(self) -> f64;
     /// Rounds to nearest.
@@ -18,6 +37,7 @@ impl Real for f32 {
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
+    #[inline(always)]
     fn from_f64(x: f64) -> Self {
         x as f32
     }
@@ -36,6 +56,7 @@ impl Real for f64 {
     fn to_f64(self) -> f64 {
         self
     }
+    #[inline(always)]
     fn from_f64(x: f64) -> Self {
         x
     }

@@ -23,8 +23,8 @@ use crate::weights::StepWeights;
 /// Memory that pairs reuse; any contents will do.
 #[derive(Default)]
 pub struct Float32Scratch {
-    kernel: WavefrontScratch,
-    form: PairForm,
+    kernel: WavefrontScratch<f32>,
+    form: PairForm<f32>,
     h: Vec<f32>,
     hw: Vec<f32>,
     /// The most that a pair has needed of it.
@@ -53,7 +53,7 @@ fn bytes(shape: Shape, d: usize, threads: usize) -> usize {
     // two of H W beside what is read off.
     let (rows, columns) = (shape.n + 64, shape.m + 128);
     let features = 5 * size_of::<f32>() * (d + 32) * (rows + columns);
-    features + job::bytes(rows, columns, threads)
+    features + job::bytes::<f32>(rows, columns, threads)
 }
 
 /// Aligns a pair whose costs have an inner-product form; `None` if it takes the slow path.
@@ -162,7 +162,7 @@ pub fn align_costs<F: Real>(
 ) -> Result<Option<f64>, Error> {
     let Ok(set) = route::by_request(None, recursion, outputs) else { return Ok(None) };
     let Some(costs) = F::as_f32(costs) else { return Ok(None) };
-    let largest = f64::from(set.largest(costs, stride, shape));
+    let largest = set.largest(costs, stride, shape);
     if route::by_size_of_costs(largest, None, shape, recursion).is_err() {
         return Ok(None);
     }
@@ -181,10 +181,10 @@ pub fn align_costs<F: Real>(
 fn finish<F: Real>(
     set: InstructionSet,
     job: Job<'_>,
-    costs: Costs<'_>,
+    costs: Costs<'_, f32>,
     mut log_end: Option<f64>,
     outputs: &mut Outputs<'_, F>,
-    kernel: &mut WavefrontScratch,
+    kernel: &mut WavefrontScratch<f32>,
     row_sums: bool,
 ) -> f64 {
     let Shape { n: rows, m } = job.shape;

@@ -81,7 +81,7 @@ pub fn by_size_of_costs(
     shape: Shape,
     recursion: &Recursion,
 ) -> Result<(), SlowPath> {
-    if !fits(largest, shape, recursion.gamma, recursion.weights) {
+    if !fits::<f32>(largest, shape, recursion.gamma, recursion.weights) {
         return Err(SlowPath::Range);
     }
     let cancels = products_of.is_some_and(|d| d > few_features::MOST_FEATURES);

@@ -11,13 +11,13 @@ impl Job<'_> {
         self,
         lanes: V,
         tiles: &mut T,
-        scratch: &mut SweepScratch,
+        scratch: &mut SweepScratch<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
     {
-        let grid = self.grid(L, S);
+        let grid = self.grid::<V, L>(S);
         if self.is_for_many(grid, S) {
             self.value_by_many::<V, T, L, S>(lanes, grid, tiles, scratch)
         } else {
@@ -31,14 +31,14 @@ impl Job<'_> {
         lanes: V,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut SweepScratch,
+        scratch: &mut SweepScratch<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
         A: AlignmentTiles<V, L> + Sync,
     {
-        let grid = self.grid(L, S);
+        let grid = self.grid::<V, L>(S);
         if self.is_for_many(grid, S) {
             self.align_by_many::<V, T, A, L, S>(lanes, grid, tiles, sink, scratch)
         } else {
@@ -61,7 +61,7 @@ mod tests {
     use crate::weights::StepWeights;
 
     /// The greatest difference of H from the reference over shapes, weights, gammas and panels.
-    fn check<V: Lanes<L>, const L: usize, const S: usize>(lanes: V) {
+    fn check<V: Lanes<L, Real = f32>, const L: usize, const S: usize>(lanes: V) {
         let mut scratch = SweepScratch::default();
         // Every residue of N and M by 16, in one group of stripes and in several.
         let shapes = (1..=16)
@@ -107,15 +107,15 @@ mod tests {
 
     #[test]
     fn portable_lanes_agree_with_the_reference() {
-        check::<_, 8, 2>(Portable);
-        check::<_, 8, 3>(Portable);
-        check::<_, 16, 2>(Portable);
+        check::<_, 8, 2>(Portable::<f32, 8>::new());
+        check::<_, 8, 3>(Portable::<f32, 8>::new());
+        check::<_, 16, 2>(Portable::<f32, 16>::new());
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn avx2_agrees_with_the_reference() {
-        if let Some(lanes) = crate::simd::avx2::Avx2::detect() {
+        if let Some(lanes) = crate::simd::avx2::Avx2::<f32>::detect() {
             check::<_, 8, 2>(lanes);
             check::<_, 8, 4>(lanes);
         }
@@ -124,7 +124,7 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn avx512_agrees_with_the_reference() {
-        if let Some(lanes) = crate::simd::avx512::Avx512::detect() {
+        if let Some(lanes) = crate::simd::avx512::Avx512::<f32>::detect() {
             check::<_, 16, 2>(lanes);
             check::<_, 16, 4>(lanes);
         }

@@ -29,21 +29,21 @@ macro_rules! with_lanes {
         let missing = || -> ! { panic!("{set:?} is not available") };
         match set {
             InstructionSet::Portable8 => {
-                let $lanes = Portable::<8>;
+                let $lanes = Portable::<f32, 8>::new();
                 $work
             }
             InstructionSet::Portable16 => {
-                let $lanes = Portable::<16>;
+                let $lanes = Portable::<f32, 16>::new();
                 $work
             }
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => {
-                let $lanes = Avx2::detect().unwrap_or_else(|| missing());
+                let $lanes = Avx2::<f32>::detect().unwrap_or_else(|| missing());
                 $work
             }
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => {
-                let $lanes = Avx512::detect().unwrap_or_else(|| missing());
+                let $lanes = Avx512::<f32>::detect().unwrap_or_else(|| missing());
                 $work
             }
             #[cfg(not(target_arch = "x86_64"))]
@@ -84,9 +84,9 @@ impl InstructionSet {
         match self {
             Self::Portable8 | Self::Portable16 => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Avx2::detect().is_some(),
+            Self::Avx2 => Avx2::<f32>::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => Avx512::detect().is_some(),
+            Self::Avx512 => Avx512::<f32>::detect().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 => false,
         }
@@ -110,20 +110,20 @@ impl InstructionSet {
     pub fn run(
         self,
         job: Job<'_>,
-        costs: Costs<'_>,
-        output: SweepOutput<'_, '_>,
-        scratch: &mut WavefrontScratch,
+        costs: Costs<'_, f32>,
+        output: SweepOutput<'_, '_, f32>,
+        scratch: &mut WavefrontScratch<f32>,
     ) -> Scaled {
         with_lanes!(self, lanes => pair::run(lanes, job, costs, output, scratch))
     }
 
     /// [`matrix::largest`] on this set.
-    pub fn largest(self, costs: &[f32], stride: usize, shape: Shape) -> f32 {
+    pub fn largest(self, costs: &[f32], stride: usize, shape: Shape) -> f64 {
         with_lanes!(self, lanes => matrix::largest(lanes, costs, stride, shape))
     }
 
     /// [`form::prepare`] on this set.
-    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut PairForm) -> bool {
+    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut PairForm<f32>) -> bool {
         with_lanes!(self, lanes => form::prepare(lanes, cost, x, y, d, form))
     }
 
@@ -132,7 +132,7 @@ impl InstructionSet {
         self,
         cost: Cost,
         x: &[f32],
-        form: &PairForm,
+        form: &PairForm<f32>,
         products: (&[f32], &[f32]),
         x_grad: Option<&mut [f32]>,
         y_mod: Option<&mut [f32]>,

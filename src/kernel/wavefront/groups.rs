@@ -17,13 +17,13 @@ use crate::simd::Lanes;
 
 /// A pointer that threads share.
 #[derive(Clone, Copy)]
-struct Shared(*mut f32);
+struct Shared<R>(*mut R);
 
 // SAFETY: threads use disjoint parts, or the same rows as `Progress` orders them.
-unsafe impl Sync for Shared {}
+unsafe impl<R> Sync for Shared<R> {}
 
-impl Shared {
-    fn at(self, index: usize) -> *mut f32 {
+impl<R> Shared<R> {
+    fn at(self, index: usize) -> *mut R {
         self.0.wrapping_add(index)
     }
 }
@@ -35,15 +35,15 @@ impl Job<'_> {
         lanes: V,
         grid: Grid,
         tiles: &T,
-        scratch: &mut SweepScratch,
+        scratch: &mut SweepScratch<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
     {
-        let columns = scratch.columns(grid, grid.groups(S) + 1);
+        let columns = scratch.columns::<V, L>(grid, grid.groups(S) + 1);
         // SAFETY: a column more than groups, ours alone; nothing is kept.
-        unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, Kept::NOTHING) }
+        unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, Kept::nothing()) }
     }
 
     /// a(N,M), and H (or what the readout asks for) handed to `sink`.
@@ -53,7 +53,7 @@ impl Job<'_> {
         grid: Grid,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut SweepScratch,
+        scratch: &mut SweepScratch<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -63,18 +63,18 @@ impl Job<'_> {
         let (groups, len) = (grid.groups(S), grid.boundary_len());
         // A group's probabilities, and a block for slots that idle.
         let group_len = (S * grid.blocks + 1) * grid.block_len();
-        let kept = (self.panel_bytes / (group_len * size_of::<f32>())).min(groups);
+        let kept = (self.panel_bytes / (group_len * size_of::<V::Real>())).min(groups);
         // A thread needs a place only for groups that were not kept; more threads than that have nothing to do.
-        let at_most = (RECOMPUTED_BYTES / (group_len * size_of::<f32>())).max(1).min(groups - kept);
+        let at_most = (RECOMPUTED_BYTES / (group_len * size_of::<V::Real>())).max(1).min(groups - kept);
         let members = if kept == groups { self.team.threads } else { self.team.threads.min(at_most) };
         let places = if kept == groups { groups } else { kept + members };
         let probabilities = Shared(scratch.probabilities.reserve(places * group_len).as_mut_ptr());
         let flows = scratch.flows(grid, groups + 1);
-        flows.fill(0.0);
+        flows.fill(V::Real::default());
         begin_flow(grid, &mut flows[groups * len..]);
         let flows = Shared(flows.as_mut_ptr());
         // A column left of each group and right of the last, and for each thread one to write to in vain.
-        let columns = scratch.columns(grid, groups + 1 + members);
+        let columns = scratch.columns::<V, L>(grid, groups + 1 + members);
         let kept_from = groups - kept;
         let keep = Kept { from: kept_from, probabilities, group_len };
         // SAFETY: more than a column more than groups, and places for the groups from `kept_from` on, ours alone.
@@ -131,8 +131,8 @@ impl Job<'_> {
         lanes: V,
         grid: Grid,
         tiles: &T,
-        columns: Columns,
-        keep: Kept,
+        columns: Columns<V::Real, V::Exponent>,
+        keep: Kept<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -179,14 +179,16 @@ impl Job<'_> {
 }
 
 /// Probabilities of the groups from `from` on, one after the other.
-struct Kept {
+struct Kept<R> {
     from: usize,
-    probabilities: Shared,
+    probabilities: Shared<R>,
     group_len: usize,
 }
 
-impl Kept {
-    const NOTHING: Self = Self { from: usize::MAX, probabilities: Shared(std::ptr::null_mut()), group_len: 0 };
+impl<R> Kept<R> {
+    fn nothing() -> Self {
+        Self { from: usize::MAX, probabilities: Shared(std::ptr::null_mut()), group_len: 0 }
+    }
 }
 
 #[cfg(test)]
@@ -202,7 +204,7 @@ mod tests {
     use crate::weights::StepWeights;
 
     /// The value and H of a job with these threads, with probabilities kept up to these bytes.
-    fn align<V: Lanes<L>, const L: usize, const S: usize>(
+    fn align<V: Lanes<L, Real = f32>, const L: usize, const S: usize>(
         lanes: V,
         shape: Shape,
         least_shared_cells: usize,
@@ -225,7 +227,7 @@ mod tests {
     }
 
     /// No thread is left waiting, and the numbers are those of one thread to the bit.
-    fn check<V: Lanes<L>, const L: usize, const S: usize>(
+    fn check<V: Lanes<L, Real = f32>, const L: usize, const S: usize>(
         lanes: V,
         n: usize,
         m: usize,
@@ -253,15 +255,15 @@ mod tests {
     #[test]
     fn several_threads_give_the_bits_of_one() {
         for (n, m) in [(1, 17), (9, 33), (16, 100), (61, 47), (40, 160)] {
-            check::<_, 8, 2>(Portable, n, m, 0, 20_000);
-            check::<_, 16, 2>(Portable, n, m.max(33), 0, 40_000);
+            check::<_, 8, 2>(Portable::<f32, 8>::new(), n, m, 0, 20_000);
+            check::<_, 16, 2>(Portable::<f32, 16>::new(), n, m.max(33), 0, 40_000);
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn several_threads_give_the_bits_of_one_on_a_large_pair() {
-        if let Some(lanes) = crate::simd::avx2::Avx2::detect() {
+        if let Some(lanes) = crate::simd::avx2::Avx2::<f32>::detect() {
             check::<_, 8, 4>(lanes, 3001, 700, super::super::job::LEAST_SHARED_CELLS, 4 << 20);
         }
     }

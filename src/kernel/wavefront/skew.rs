@@ -32,8 +32,10 @@ fn advance<V: Lanes<L>, const L: usize, const BIT: usize>(lanes: V, rows: &mut [
 pub fn skew<V: Lanes<L>, const L: usize>(lanes: V, rows: &mut [V::F; L], state: &mut [V::F; L]) {
     delay::<V, L, 1>(lanes, rows, state);
     delay::<V, L, 2>(lanes, rows, state);
-    delay::<V, L, 4>(lanes, rows, state);
-    if L == 16 {
+    if L >= 8 {
+        delay::<V, L, 4>(lanes, rows, state);
+    }
+    if L >= 16 {
         delay::<V, L, 8>(lanes, rows, state);
     }
 }
@@ -43,8 +45,10 @@ pub fn skew<V: Lanes<L>, const L: usize>(lanes: V, rows: &mut [V::F; L], state: 
 pub fn deskew<V: Lanes<L>, const L: usize>(lanes: V, steps: &mut [V::F; L], state: &mut [V::F; L]) {
     advance::<V, L, 1>(lanes, steps, state);
     advance::<V, L, 2>(lanes, steps, state);
-    advance::<V, L, 4>(lanes, steps, state);
-    if L == 16 {
+    if L >= 8 {
+        advance::<V, L, 4>(lanes, steps, state);
+    }
+    if L >= 16 {
         advance::<V, L, 8>(lanes, steps, state);
     }
 }
@@ -60,7 +64,7 @@ mod tests {
         for block in 0..3 {
             let mut rows: [[f32; L]; L] =
                 std::array::from_fn(|i| std::array::from_fn(|j| (block * L + i) as f32 * 100.0 + j as f32 + 1.0));
-            skew(Portable::<L>, &mut rows, &mut state);
+            skew(Portable::<f32, L>::new(), &mut rows, &mut state);
             skewed.extend(rows);
         }
         for (t, step) in skewed.iter().enumerate() {
@@ -72,7 +76,7 @@ mod tests {
         let mut state = [[0.0; L]; L];
         for block in (0..3).rev() {
             let mut steps: [[f32; L]; L] = std::array::from_fn(|i| skewed[block * L + i]);
-            deskew(Portable::<L>, &mut steps, &mut state);
+            deskew(Portable::<f32, L>::new(), &mut steps, &mut state);
             for (i, row) in steps.iter().enumerate() {
                 for (j, &entry) in row.iter().enumerate() {
                     let row = block * L + i;
