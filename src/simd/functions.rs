@@ -77,5 +77,15 @@ mod tests {
             let got = clamped_ln(Portable::<f32, 8>::new(), [x; 8])[0];
             assert!((f64::from(got) - f64::from(x).ln().max(-100.0)).abs() < 2e-5, "ln {x}: {got}");
         }
+        for k in 0..2000 {
+            let x = 10f64.powf(-44.0 + k as f64 * 0.035);
+            let got = clamped_ln(Portable::<f64, 8>::new(), [x; 8])[3];
+            let expected = x.ln().max(-100.0);
+            assert!((got - expected).abs() <= 4e-16 * expected.abs().max(0.5), "ln {x}: {got} {expected}");
+            let x = -700.0 + k as f64 * 0.7;
+            let got = clamped_exp(Portable::<f64, 8>::new(), [x; 8])[5];
+            assert!((got / x.exp() - 1.0).abs() <= 6e-16, "exp {x}: {got} {}", x.exp());
+        }
+        assert!((clamped_ln(Portable::<f64, 4>::new(), [0.0; 4])[0] + 100.0).abs() < 1e-13);
     }
 }

@@ -91,8 +91,9 @@ macro_rules! scalar {
     };
 }
 
-// Without hardware a fused operation would be a library call; float64 holds the product of two float32.
+// Without hardware a fused operation is a library call. float32 does without: float64 holds the product of two.
 scalar!(f32, u32, i32, 23, 0x3f35_04f3, |a, b, c| (f64::from(a) * f64::from(b) + f64::from(c)) as f32);
+scalar!(f64, u64, i64, 52, 0x3fe6_a09e_667f_3bcd, |a, b, c| a.mul_add(b, c));
 
 impl<R: Scalar, const L: usize> Lanes<L> for Portable<R, L> {
     type Real = R;

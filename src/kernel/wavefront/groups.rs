@@ -199,23 +199,24 @@ mod tests {
     use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
     use super::*;
     use crate::matrix::MatrixMut;
+    use crate::real::Real;
     use crate::shape::Shape;
     use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
 
     /// The value and H of a job with these threads, with probabilities kept up to these bytes.
-    fn align<V: Lanes<L, Real = f32>, const L: usize, const S: usize>(
+    fn align<V: Lanes<L>, const L: usize, const S: usize>(
         lanes: V,
         shape: Shape,
         least_shared_cells: usize,
         team: ThreadTeam<'_>,
         panel_bytes: usize,
-    ) -> (f64, Vec<f32>) {
+    ) -> (f64, Vec<V::Real>) {
         let Shape { n, m } = shape;
-        let costs = costs(n, m, 1.0);
+        let costs = costs::<V::Real>(n, m, 1.0);
         let weights = StepWeights::new(0.1, 1.0, 1.0).unwrap();
         let job = Job { panel_bytes, least_shared_cells, ..Job::new(shape, 0.5, weights, team) };
-        let mut h = vec![f32::NAN; n * m];
+        let mut h = vec![V::Real::from_f64(f64::NAN); n * m];
         let mut matrix = MatrixMut { entries: &mut h, stride: m };
         let mut tiles = MatrixCosts::new(&costs, m, shape);
         let mut sink = MatrixAlignment::new(&mut matrix, shape);
@@ -227,7 +228,7 @@ mod tests {
     }
 
     /// No thread is left waiting, and the numbers are those of one thread to the bit.
-    fn check<V: Lanes<L, Real = f32>, const L: usize, const S: usize>(
+    fn check<V: Lanes<L>, const L: usize, const S: usize>(
         lanes: V,
         n: usize,
         m: usize,
@@ -237,7 +238,7 @@ mod tests {
         let shape = Shape::new(n, m).unwrap();
         assert!(shape.cells() >= least_shared_cells);
         let one = align::<_, L, S>(lanes, shape, least_shared_cells, ThreadTeam::ALONE, PANEL_BYTES);
-        assert!(one.1.iter().all(|h| (0.0..1.001).contains(h)));
+        assert!(one.1.iter().all(|h| (0.0..1.001).contains(&h.to_f64())));
         for threads in [2, 5] {
             let run = move |work: &(dyn Fn() + Sync)| {
                 std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
@@ -257,6 +258,8 @@ mod tests {
         for (n, m) in [(1, 17), (9, 33), (16, 100), (61, 47), (40, 160)] {
             check::<_, 8, 2>(Portable::<f32, 8>::new(), n, m, 0, 20_000);
             check::<_, 16, 2>(Portable::<f32, 16>::new(), n, m.max(33), 0, 40_000);
+            check::<_, 4, 2>(Portable::<f64, 4>::new(), n, m, 0, 20_000);
+            check::<_, 8, 2>(Portable::<f64, 8>::new(), n, m, 0, 40_000);
         }
     }
 

@@ -193,15 +193,17 @@ impl<'a> Job<'a> {
 /// Costs for tests.
 #[cfg(test)]
 pub mod tests {
-    /// N M exponentially distributed costs.
-    pub fn costs(n: usize, m: usize, scale: f32) -> Vec<f32> {
+    use crate::simd::Number;
+
+    /// N M exponentially distributed costs, the same numbers in both precisions.
+    pub fn costs<R: Number>(n: usize, m: usize, scale: f32) -> Vec<R> {
         let mut state = (n * 1009 + m) as u64 + 88_172_645_463_325_252;
         (0..n * m)
             .map(|_| {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
-                scale * -((state >> 11) as f32 / (1u64 << 53) as f32 + 1e-7).ln()
+                R::from_f64(f64::from(scale * -((state >> 11) as f32 / (1u64 << 53) as f32 + 1e-7).ln()))
             })
             .collect()
     }

@@ -1,4 +1,4 @@
-//! Eight lanes of AVX2 with FMA.
+//! Eight lanes of float32, with exponents of 32 bits.
 
 #![expect(
     clippy::undocumented_unsafe_blocks,
@@ -6,20 +6,9 @@
 )]
 
 use core::arch::x86_64::*;
-use std::marker::PhantomData;
 
-use super::{Lanes, Number, Work};
-
-/// Proof that the machine has AVX2 and FMA.
-#[derive(Clone, Copy)]
-pub struct Avx2<R>(PhantomData<R>);
-
-impl<R> Avx2<R> {
-    /// The token, where the machine has the instructions.
-    pub fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(PhantomData))
-    }
-}
+use super::Avx2;
+use crate::simd::{Lanes, Number, Work};
 
 impl Lanes<8> for Avx2<f32> {
     type Real = f32;
@@ -28,12 +17,7 @@ impl Lanes<8> for Avx2<f32> {
     type I = __m256i;
 
     fn outline<W: Work>(self, work: W) -> W::Output {
-        #[target_feature(enable = "avx2,fma")]
-        #[inline(never)]
-        fn enabled<W: Work>(work: W) -> W::Output {
-            work.run()
-        }
-        unsafe { enabled(work) }
+        self.enable(work)
     }
 
     #[inline(always)]

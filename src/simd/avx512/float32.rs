@@ -1,25 +1,14 @@
-//! Sixteen lanes of AVX-512F.
+//! Sixteen lanes of float32, with exponents of 32 bits.
 
 #![expect(
     clippy::undocumented_unsafe_blocks,
-    reason = "intrinsics of AVX-512F, which the machine has where there is a token; pointers are used as the trait says"
+    reason = "intrinsics of AVX-512, which the machine has where there is a token; pointers are used as the trait says"
 )]
 
 use core::arch::x86_64::*;
-use std::marker::PhantomData;
 
-use super::{Lanes, Number, Work};
-
-/// Proof that the machine has AVX-512F.
-#[derive(Clone, Copy)]
-pub struct Avx512<R>(PhantomData<R>);
-
-impl<R> Avx512<R> {
-    /// The token, where the machine has the instructions.
-    pub fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f")).then_some(Self(PhantomData))
-    }
-}
+use super::Avx512;
+use crate::simd::{Lanes, Number, Work};
 
 impl Lanes<16> for Avx512<f32> {
     type Real = f32;
@@ -28,12 +17,7 @@ impl Lanes<16> for Avx512<f32> {
     type I = __m512i;
 
     fn outline<W: Work>(self, work: W) -> W::Output {
-        #[target_feature(enable = "avx512f")]
-        #[inline(never)]
-        fn enabled<W: Work>(work: W) -> W::Output {
-            work.run()
-        }
-        unsafe { enabled(work) }
+        self.enable(work)
     }
 
     #[inline(always)]
