@@ -21,6 +21,7 @@ demo: $(VENV)/.built ## make a piece of music, show what the loss teaches, write
 
 test: $(VENV)/.study $(VENV)/.built ## run the tests of the core and of the package; the last lines name what was skipped
 	cargo test --locked
+	cargo test --locked --features model-check --lib model_check
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test $(VENV)/.built ## check style, types, stubs and the Rust code, warnings as errors

@@ -25,7 +25,7 @@ pub enum Band {
 }
 
 impl Band {
-    /// A Sakoe-Chiba band.
+    /// Makes a Sakoe-Chiba band.
     pub fn sakoe_chiba(radius: f64) -> Result<Self, Error> {
         if radius.is_nan() || radius < 0.0 {
             return Err(Error::argument(
@@ -36,7 +36,7 @@ impl Band {
         Ok(Self::SakoeChiba { radius })
     }
 
-    /// An Itakura parallelogram.
+    /// Makes an Itakura parallelogram.
     pub fn itakura(max_slope: f64) -> Result<Self, Error> {
         if max_slope.is_nan() || max_slope < 1.0 {
             return Err(Error::argument("band", format!("max_slope is {max_slope}; a slope is 1 or more")));
@@ -111,7 +111,7 @@ fn around(centre: f64, half_width: f64, m: usize, allowed: impl Fn(usize) -> boo
     start..end
 }
 
-/// Whether steps (1,0), (0,1), (1,1) lead through the ranges from the first cell to the last.
+/// Tells if steps (1,0), (0,1), (1,1) lead through the ranges from the first cell to the last.
 fn has_path(columns: &[Range<usize>], m: usize) -> bool {
     let mut reached = 0..1; // as if a row above the first ended at column 0
     for (row, allowed) in columns.iter().enumerate() {
@@ -124,6 +124,8 @@ fn has_path(columns: &[Range<usize>], m: usize) -> bool {
     reached.end == m
 }
 
+/// Finds the smallest radius with a path.
+///
 /// Every frame of the longer sequence must be within the radius of some frame of the shorter one;
 /// taking the nearest each time is a path, so the worst of these distances is the smallest radius.
 fn smallest_radius(shape: Shape) -> f64 {

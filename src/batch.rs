@@ -1,14 +1,14 @@
-//! Many pairs over threads, the longest first.
+//! Many pairs on several threads, the longest first.
 //!
 //! The pool is our own and belongs to one process: a child made by `fork()` inherits the memory of its parent's
 //! pool but not the threads, and would wait for them forever. So a pool carries the id of the process that made it,
 //! a child makes its own, and the stale one is leaked (its threads cannot be joined). Nothing here takes a lock that
 //! another thread could have held at the fork.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::thread::LocalKey;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -17,9 +17,10 @@ use crate::kernel::tangent;
 use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::plan;
 
-/// The greatest number of threads that can be asked for.
+/// The greatest number of threads that a call can ask for.
 pub const MOST_THREADS: usize = 256;
 
+/// A thread pool and the process whose threads it holds.
 struct Pool {
     process: u32,
     threads: ThreadPool,
@@ -28,7 +29,7 @@ struct Pool {
 /// One slot a thread count, so that callers who alternate between counts do not rebuild.
 static POOLS: [AtomicPtr<Pool>; MOST_THREADS + 1] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST_THREADS + 1];
 
-/// What `set_num_threads` was told; 0 is nothing.
+/// The argument of the last `set_num_threads`; 0 before the first.
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets the number of threads of later calls that do not name one.
@@ -37,7 +38,8 @@ pub fn set_num_threads(threads: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// `set_num_threads`, then `WARPLENS_NUM_THREADS`, then the cores that the process may use.
+/// Returns the number of threads of calls that do not name one: that of `set_num_threads`, else of the environment
+/// variable `WARPLENS_NUM_THREADS`, else the cores that the process may use.
 pub fn num_threads() -> Result<usize, Error> {
     let chosen = CHOSEN.load(Ordering::Relaxed);
     if chosen > 0 {
@@ -62,6 +64,7 @@ pub fn num_threads() -> Result<usize, Error> {
     }
 }
 
+/// Returns the number if it is in range.
 fn checked(threads: usize) -> Result<usize, Error> {
     if (1..=MOST_THREADS).contains(&threads) {
         Ok(threads)
@@ -70,6 +73,7 @@ fn checked(threads: usize) -> Result<usize, Error> {
     }
 }
 
+/// Returns the pool of this process with so many threads, made at the first call.
 fn pool(threads: usize) -> Result<&'static ThreadPool, Error> {
     let slot = &POOLS[threads];
     let process = std::process::id();
@@ -98,7 +102,7 @@ fn pool(threads: usize) -> Result<&'static ThreadPool, Error> {
     Ok(unsafe { &(*published).threads })
 }
 
-/// Calls `work` on so many threads, of which the calling one is awake already.
+/// Calls `work` once on each of so many threads. The calling thread is one of them: it is awake already.
 fn on_all_of(pool: &ThreadPool, threads: usize, work: &(dyn Fn() + Sync)) {
     pool.in_place_scope(|scope| {
         (1..threads).for_each(|_| scope.spawn(|_| work()));
@@ -106,16 +110,31 @@ fn on_all_of(pool: &ThreadPool, threads: usize, work: &(dyn Fn() + Sync)) {
     });
 }
 
+/// The scratch of one kind that a thread has kept, if any.
+type Slot<S> = Cell<Option<Box<S>>>;
+
 /// Memory that a thread keeps from job to job and from call to call: to ask the system for it takes longer than to
 /// sweep over it.
 pub trait Scratch: Default + 'static {
-    /// An upper estimate of what it holds, in bytes.
+    /// Estimates from above what it holds, in bytes.
     fn bytes(&self) -> usize;
+
+    /// Returns the slot of this kind. A slot a kind, so that callers who alternate between kinds lose neither.
+    fn slot() -> &'static LocalKey<Slot<Self>>;
+}
+
+thread_local! {
+    static ALIGNMENT: Slot<plan::PairScratch> = const { Cell::new(None) };
+    static TANGENT: Slot<tangent::TangentScratch> = const { Cell::new(None) };
 }
 
 impl Scratch for plan::PairScratch {
     fn bytes(&self) -> usize {
         self.bytes()
+    }
+
+    fn slot() -> &'static LocalKey<Slot<Self>> {
+        &ALIGNMENT
     }
 }
 
@@ -123,24 +142,23 @@ impl Scratch for tangent::TangentScratch {
     fn bytes(&self) -> usize {
         self.bytes()
     }
+
+    fn slot() -> &'static LocalKey<Slot<Self>> {
+        &TANGENT
+    }
 }
 
-/// A scratch of more bytes than this is freed when its call ends: where a call is one pair, ...
+/// The bytes of scratch that the calling thread keeps when it was the only one; more is freed when the call ends.
 const KEPT_BYTES_OF_ONE: usize = 96 << 20;
-/// ... and where each of several threads keeps one.
+/// The bytes of scratch that each of several threads keeps.
 const KEPT_BYTES: usize = 16 << 20;
 
-thread_local! {
-    static KEPT: Cell<Option<Box<dyn Any>>> = const { Cell::new(None) };
-}
-
-/// Calls `work` with the scratch of this thread. (Within `work` itself there is another one.)
+/// Calls `work` with the scratch of this thread. A call within `work` gets another one.
 fn with_scratch<S: Scratch, T>(kept_bytes: usize, work: impl FnOnce(&mut S) -> T) -> T {
-    let kept = KEPT.take().and_then(|kept| kept.downcast::<S>().ok());
-    let mut scratch = kept.unwrap_or_default();
+    let mut scratch = S::slot().take().unwrap_or_default();
     let result = work(&mut scratch);
     if scratch.bytes() <= kept_bytes {
-        KEPT.set(Some(scratch));
+        S::slot().set(Some(scratch));
     }
     result
 }
@@ -200,9 +218,28 @@ pub fn run<J: Send, S: Scratch, T: Send>(
 mod tests {
     use super::*;
 
+    thread_local! {
+        static BYTES: Slot<Vec<u8>> = const { Cell::new(None) };
+        static WORDS: Slot<Vec<u16>> = const { Cell::new(None) };
+    }
+
     impl Scratch for Vec<u8> {
         fn bytes(&self) -> usize {
             self.capacity()
+        }
+
+        fn slot() -> &'static LocalKey<Slot<Self>> {
+            &BYTES
+        }
+    }
+
+    impl Scratch for Vec<u16> {
+        fn bytes(&self) -> usize {
+            2 * self.capacity()
+        }
+
+        fn slot() -> &'static LocalKey<Slot<Self>> {
+            &WORDS
         }
     }
 
@@ -219,6 +256,23 @@ mod tests {
     fn a_number_of_threads_out_of_range_is_an_error() {
         assert!(run(vec![1, 2], |_| 1, Some(0), |_, _, _: &mut Vec<u8>| ()).is_err());
         assert!(run(vec![1, 2], |_| 1, Some(MOST_THREADS + 1), |_, _, _: &mut Vec<u8>| ()).is_err());
+    }
+
+    #[test]
+    fn calls_of_two_kinds_in_turn_keep_the_scratch_of_both() {
+        let of_both = || {
+            let bytes = with_scratch(KEPT_BYTES, |scratch: &mut Vec<u8>| {
+                scratch.resize(1 << 10, 0);
+                scratch.as_ptr().addr()
+            });
+            let words = with_scratch(KEPT_BYTES, |scratch: &mut Vec<u16>| {
+                scratch.resize(1 << 10, 0);
+                scratch.as_ptr().addr()
+            });
+            (bytes, words)
+        };
+        let first = of_both();
+        assert!((0..3).all(|_| of_both() == first));
     }
 
     #[test]

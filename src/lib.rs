@@ -8,20 +8,21 @@
 //! H(n,m) = dSDTW/dC(n,m),   h(n) = sum_m H(n,m),   H~ = H / h(n),   Y_mod = H~ Y
 //! ```
 //!
-//! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel`,
-//! `cost`; `error`, `shape`, `real`, `weights` and `band` are leaves. `marginals`, `events` and `summary` read a soft
-//! alignment and know of no sweep; `measured` puts both together. The core knows no Python unless the feature `python`
-//! adds the binding.
+//! Y_mod is formed by [`modified_targets`](kernel::wavefront::form::PairForm::modified_targets) on the fast path and by
+//! [`modified_target`](cost::inner_product::InnerProduct::modified_target) on the slow one; [`plan::route`] decides which
+//! path a pair takes, and why.
+//!
+//! Dependence runs one way: `python` -> `batch` (the only file that names rayon) -> `plan` -> `readout`, `kernel` ->
+//! `cost`; `error`, `real`, `shape`, `weights`, `band`, `matrix`, `row_sink`, `scaled`, `simd` and `reference` lie below.
+//! `measures` reads soft alignments. The core knows no Python unless the feature `python` adds the binding.
 
 pub mod band;
 pub mod batch;
 pub mod cost;
 pub mod error;
-pub mod events;
 pub mod kernel;
-pub mod marginals;
 pub mod matrix;
-pub mod measured;
+pub mod measures;
 pub mod plan;
 pub mod readout;
 pub mod real;
@@ -30,7 +31,6 @@ pub mod row_sink;
 pub mod scaled;
 pub mod shape;
 pub mod simd;
-pub mod summary;
 pub mod weights;
 
 #[cfg(feature = "python")]

@@ -10,10 +10,10 @@ use crate::real::Real;
 use crate::row_sink::RowSink;
 use crate::shape::Shape;
 
-/// A row of H with a smaller sum is divided by the sum of E instead.
+/// The least sum of a row of H that it is divided by; with less, the row of E and its sum are taken instead.
 pub const LEAST_ROW_SUM: f64 = 1e-20;
 
-/// Where results go; what is `None` is not computed. Entries need not be zero.
+/// The outputs that are asked for and the memory they go to; `None` is not computed. Entries need not be zero.
 pub struct Outputs<'a, F> {
     /// h(n), (N,).
     pub h: Option<&'a mut [F]>,
@@ -27,11 +27,11 @@ pub struct Outputs<'a, F> {
     pub soft_alignment: Option<MatrixMut<'a, F>>,
     /// E, (N,M).
     pub visits: Option<MatrixMut<'a, F>>,
-    /// Whether entropy and the gradient of the step weights are computed.
+    /// Asks for the exact entropy and the gradient of the step weights.
     pub moments: bool,
-    /// Whether entropy is computed: exactly with `moments`, else as exactly as the sweep for the other outputs gives it.
+    /// Asks for the entropy: exact with `moments`, else as exact as the sweep for the other outputs gives it.
     pub entropy: bool,
-    /// Whether the hard path is computed.
+    /// Asks for the hard path.
     pub path: bool,
 }
 
@@ -77,7 +77,7 @@ impl<F: Real> Outputs<'_, F> {
 }
 
 impl<F> Outputs<'_, F> {
-    /// Whether rows of E or H are needed at all.
+    /// Tells if rows of E or H are needed at all.
     pub fn needs_alignment(&self) -> bool {
         self.h.is_some()
             || self.y_mod.is_some()
@@ -90,9 +90,9 @@ impl<F> Outputs<'_, F> {
     }
 }
 
-/// What stands behind the costs, for the gradients.
+/// The sequences behind the costs, for the gradients.
 pub enum Features<'a, F> {
-    /// The costs are all there is.
+    /// None: the costs came as a matrix.
     None,
     /// Costs in inner-product form.
     InnerProduct {
@@ -127,7 +127,7 @@ pub struct Readout<'a, 'o, F> {
 }
 
 impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
-    /// A readout of one pair.
+    /// Makes the readout of one pair.
     pub fn new(features: Features<'a, F>, outputs: &'a mut Outputs<'o, F>, shape: Shape) -> Self {
         let d = match features {
             Features::None => 0,
@@ -137,7 +137,7 @@ impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
         Self { features, outputs, shape, hw: vec![0.0; d], column_sums: vec![0.0; targets], hv: vec![0.0; targets * d] }
     }
 
-    /// Writes what is known only after the last row.
+    /// Writes the gradient of the targets, which is known only after the last row.
     pub fn finish(self) {
         let Some(y_grad) = self.outputs.y_grad.as_deref_mut() else { return };
         match self.features {
@@ -171,7 +171,7 @@ impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
     }
 }
 
-/// `sum_m factors[m] w_m` over the columns.
+/// Sums `factors[m] w_m` over the columns.
 fn combine(form: &InnerProduct, factors: &[f64], columns: Range<usize>, out: &mut [f64]) {
     out.fill(0.0);
     for m in columns {

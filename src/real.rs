@@ -25,7 +25,7 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Rounds to nearest.
     fn from_f64(x: f64) -> Self;
-    /// Whether this is 0, of either sign.
+    /// Tells if this is 0, of either sign.
     fn is_zero(self) -> bool;
     /// The slice itself if R is this type.
     fn cast<R: Real>(slice: &[Self]) -> Option<&[R]>;

@@ -27,7 +27,7 @@ pub struct Reference {
     pub step_weights_grad: [f64; 3],
 }
 
-/// Soft DTW of the (N,M) cost matrix `costs` for gamma > 0; +inf forbids a cell.
+/// Aligns by the (N,M) cost matrix `costs` for gamma > 0; +inf forbids a cell.
 pub fn align(costs: &[f64], n: usize, m: usize, gamma: f64, weights: StepWeights) -> Reference {
     assert_eq!(costs.len(), n * m);
     let w = weights.as_array();

@@ -34,9 +34,4 @@ impl StepWeights {
     pub fn as_array(self) -> [f64; 3] {
         [self.horizontal, self.vertical, self.diagonal]
     }
-
-    /// The weights that align the transposed pair: horizontal and vertical change places.
-    pub fn transposed(self) -> Self {
-        Self { horizontal: self.vertical, vertical: self.horizontal, diagonal: self.diagonal }
-    }
 }

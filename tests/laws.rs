@@ -122,7 +122,9 @@ fn transposition_swaps_horizontal_and_vertical() {
     let transposed: Vec<f64> = (0..n * m).map(|k| costs[k % n * m + k / n]).collect();
     for weights in weights() {
         let a = by_costs::<f64>(&costs, Shape::new(n, m).unwrap(), &recursion(0.4, weights), false).unwrap();
-        let recursion = recursion(0.4, weights.transposed());
+        let StepWeights { horizontal, vertical, diagonal } = weights;
+        let swapped = StepWeights { horizontal: vertical, vertical: horizontal, diagonal };
+        let recursion = recursion(0.4, swapped);
         let b = by_costs::<f64>(&transposed, Shape::new(m, n).unwrap(), &recursion, false).unwrap();
         assert!((a.alignment.value - b.alignment.value).abs() < 1e-12);
         let back: Vec<f64> = (0..n * m).map(|k| b.visits[k % m * n + k / m]).collect();

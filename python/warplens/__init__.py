@@ -8,12 +8,17 @@ Every function takes predictions x (N,D) and targets y (M,D). Importing this pac
 `warplens.torch`, `warplens.analysis`, `warplens.corpus` and the command `warplens` are extras.
 """
 
-from ._align import align, align_costs, align_many, get_num_threads, hard_dtw, set_num_threads, soft_dtw
+from ._align import align, align_costs, align_many, hard_dtw, soft_dtw
 from ._alignment import Alignment, Path
+from ._bands import Itakura, SakoeChiba
+from ._barycenter import barycenter
+from ._cdist import cdist
 from ._core import NoPathError, __version__
-from ._family import barycenter, cdist, divergence
-from ._settings import Itakura, SakoeChiba, StepWeights
+from ._cost_matrix import cost_matrix
+from ._divergence import divergence
+from ._step_weights import StepWeights
 from ._targets import WeakTargets, collapse_repeats, expand
+from ._threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Alignment",
@@ -30,6 +35,7 @@ __all__ = [
     "barycenter",
     "cdist",
     "collapse_repeats",
+    "cost_matrix",
     "divergence",
     "expand",
     "get_num_threads",

@@ -1,4 +1,4 @@
-"""Aligning: one pair, many pairs, a cost matrix, the value alone, the hard path."""
+"""Alignment of one pair, of many pairs, or by a cost matrix; the value alone; the hard path."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core
-from ._alignment import Alignment, Path, compute
+from ._alignment import Alignment, Path
+from ._bands import Band
+from ._compute import compute, compute_one
+from ._costs import CostFunction
 from ._sequences import as_cost_matrix, as_pair, called_costs, check_dtype
-from ._settings import Band, CostFunction, Settings
-
-_UNIT = (1.0, 1.0, 1.0)
-_MOST_THREADS = 256  # as in the compiled module
+from ._settings import AlignmentSettings
+from ._step_weights import UNIT_WEIGHTS
+from ._threads import check_threads, get_num_threads
 
 
 def align(
@@ -23,7 +24,7 @@ def align(
     *,
     cost: str | CostFunction = "mse",
     gamma: float = 1.0,
-    step_weights: Sequence[float] = _UNIT,
+    step_weights: Sequence[float] = UNIT_WEIGHTS,
     band: Band | None = None,
     feature_weights: ArrayLike | None = None,
     pos_weight: ArrayLike | None = None,
@@ -31,7 +32,7 @@ def align(
     dtype: DTypeLike | None = None,
     threads: int | None = None,
 ) -> Alignment:
-    """Aligns predictions x with targets y softly.
+    """Align predictions x with targets y softly.
 
     D(n,m) = min_g{ w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
     min_g(S) = -g log sum exp(-s/g), D(0,0) = 0, D(n,0) = D(0,m) = inf, C(n,m) = c(x_n, y_m),
@@ -61,7 +62,7 @@ def align(
             cost, an unknown cost, negative or non-finite gamma or weights, no path within the band.
         TypeError: something that is not a number where one is needed.
     """
-    settings = Settings.of(
+    settings = AlignmentSettings.of(
         cost=cost,
         gamma=gamma,
         step_weights=step_weights,
@@ -71,7 +72,7 @@ def align(
         feature_reduction=feature_reduction,
     )
     pair = as_pair(x, y, settings, dtype)
-    return _align_checked(settings, [pair], check_threads(threads))[0].alignment()
+    return _align_pair(settings, pair, threads)
 
 
 def align_in_full(
@@ -87,12 +88,12 @@ def align_in_full(
     feature_reduction: str = "sum",
     threads: int | None = None,
 ) -> Alignment:
-    """As `align`, with H and the entropy from the same sweep and without x_grad, for the package's analyses.
+    """Align as `align`, with H and the entropy from the same sweep and without x_grad, for the analyses.
 
     In float32 this entropy is exact to about 1e-6 nats for each of the N + M frames; `Alignment.entropy` of
     `align` is a float64 sweep of its own, many times slower.
     """
-    settings = Settings.of(
+    settings = AlignmentSettings.of(
         cost=cost,
         gamma=gamma,
         step_weights=step_weights,
@@ -105,7 +106,7 @@ def align_in_full(
     if settings.has_modified_targets:
         outputs.append("y_mod")
     pair = as_pair(x, y, settings, None)
-    return _align_checked(settings, [pair], check_threads(threads), outputs)[0].alignment()
+    return _align_pair(settings, pair, threads, outputs)
 
 
 def align_many(
@@ -114,7 +115,7 @@ def align_many(
     *,
     cost: str | CostFunction = "mse",
     gamma: float = 1.0,
-    step_weights: Sequence[float] = _UNIT,
+    step_weights: Sequence[float] = UNIT_WEIGHTS,
     band: Band | None = None,
     feature_weights: ArrayLike | None = None,
     pos_weight: ArrayLike | None = None,
@@ -124,7 +125,7 @@ def align_many(
     progress: Callable[[int, int], object] | None = None,
     errors: Literal["raise", "return"] = "raise",
 ) -> list[Any]:
-    """Aligns pairs of any lengths, over threads, the longest first.
+    """Align pairs of any lengths, over threads, the longest first.
 
     Args:
         xs: predictions, each (N_i,D).
@@ -138,14 +139,14 @@ def align_many(
         feature_reduction: see `align`.
         dtype: see `align`.
         threads: see `align`.
-        progress: called with (pairs done, pairs in all) now and then, from the calling thread.
+        progress: called with (pairs done, pairs in all), at most 50 times, from the calling thread.
         errors: "raise" raises after all pairs ran and names the indices that failed; "return" puts the
             exception in the place of the result.
 
     Returns:
         A list of `Alignment` in the order of the inputs. Results do not depend on the number of threads.
     """
-    settings = Settings.of(
+    settings = AlignmentSettings.of(
         cost=cost,
         gamma=gamma,
         step_weights=step_weights,
@@ -176,10 +177,10 @@ def align_many(
             pairs[index] = pair
     failed_before = len(xs) - len(pairs)
     for chunk in _chunks(list(pairs), None if progress is None else 50):
-        for index, result in zip(
-            chunk, _align_checked(settings, [pairs[index] for index in chunk], threads), strict=True
+        for index, outcome in zip(
+            chunk, _align_pairs(settings, [pairs[index] for index in chunk], threads), strict=True
         ):
-            outcomes[index] = result.error or result.alignment()
+            outcomes[index] = outcome
         if progress is not None:
             failed_before += len(chunk)
             progress(failed_before, len(xs))
@@ -198,11 +199,11 @@ def align_costs(
     C: ArrayLike,
     *,
     gamma: float = 1.0,
-    step_weights: Sequence[float] = _UNIT,
+    step_weights: Sequence[float] = UNIT_WEIGHTS,
     band: Band | None = None,
     threads: int | None = None,
 ) -> Alignment:
-    """Aligns by a cost matrix that the caller has; the recursion is that of `align`.
+    """Align by a cost matrix that the caller has; the recursion is that of `align`.
 
     Args:
         C: (N,M), float32 or float64; +inf forbids a cell.
@@ -217,13 +218,11 @@ def align_costs(
     Raises:
         ValueError: NaN or -inf in C, an empty matrix, no path.
     """
-    settings = Settings.of(cost="mse", gamma=gamma, step_weights=step_weights, band=band)
+    settings = AlignmentSettings.of(cost="mse", gamma=gamma, step_weights=step_weights, band=band)
     costs = as_cost_matrix("C", C)
     threads = check_threads(threads)
-    found = compute(settings, xs=None, ys=None, costs=[costs], outputs=["h", "H"], threads=threads)[0]
-    if isinstance(found, Exception):
-        raise found
-    return Alignment(settings, costs=costs, results=found, threads=threads)
+    results = compute_one(settings, x=None, y=None, costs=costs, outputs=["h", "H"], threads=threads)
+    return Alignment(settings, costs=costs, results=results, threads=threads)
 
 
 def soft_dtw(
@@ -232,7 +231,7 @@ def soft_dtw(
     *,
     cost: str | CostFunction = "mse",
     gamma: float = 1.0,
-    step_weights: Sequence[float] = _UNIT,
+    step_weights: Sequence[float] = UNIT_WEIGHTS,
     band: Band | None = None,
     feature_weights: ArrayLike | None = None,
     pos_weight: ArrayLike | None = None,
@@ -240,8 +239,8 @@ def soft_dtw(
     dtype: DTypeLike | None = None,
     threads: int | None = None,
 ) -> float:
-    """SDTW = D(N,M) alone, in O(M) memory beside the inputs; arguments and errors as in `align`."""
-    settings = Settings.of(
+    """Return SDTW = D(N,M) alone, in O(M) memory beside the inputs; arguments and errors as in `align`."""
+    settings = AlignmentSettings.of(
         cost=cost,
         gamma=gamma,
         step_weights=step_weights,
@@ -250,7 +249,7 @@ def soft_dtw(
         pos_weight=pos_weight,
         feature_reduction=feature_reduction,
     )
-    return float(_results(settings, as_pair(x, y, settings, dtype), [], threads)["value"])
+    return float(_results_of_pair(settings, as_pair(x, y, settings, dtype), [], threads)["value"])
 
 
 def hard_dtw(
@@ -258,21 +257,21 @@ def hard_dtw(
     y: ArrayLike,
     *,
     cost: str | CostFunction = "mse",
-    step_weights: Sequence[float] = _UNIT,
+    step_weights: Sequence[float] = UNIT_WEIGHTS,
     band: Band | None = None,
     feature_weights: ArrayLike | None = None,
     pos_weight: ArrayLike | None = None,
     feature_reduction: str = "sum",
     dtype: DTypeLike | None = None,
 ) -> Path:
-    """The path of least accumulated cost: the limit gamma -> 0 of `align`.
+    """Return the path of least accumulated cost, the limit gamma -> 0 of `align`.
 
     Ties go diagonal, then horizontal, then vertical. Arguments and errors as in `align`.
 
     Returns:
         `Path(indices (L,2) int64, value)`, zero-based cells from (0,0) to (N-1,M-1).
     """
-    settings = Settings.of(
+    settings = AlignmentSettings.of(
         cost=cost,
         gamma=0.0,
         step_weights=step_weights,
@@ -281,96 +280,71 @@ def hard_dtw(
         pos_weight=pos_weight,
         feature_reduction=feature_reduction,
     )
-    results = _results(settings, as_pair(x, y, settings, dtype), ["path"], None)
+    results = _results_of_pair(settings, as_pair(x, y, settings, dtype), ["path"], None)
     return Path(results["path"], float(results["path_value"]))
 
 
-def check_threads(threads: int | None) -> int | None:
-    """None or a whole number in range."""
-    if threads is None:
-        return None
-    if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
-        raise TypeError(
-            f"threads: is {threads!r}; None or a whole number from 1 to {_MOST_THREADS} is accepted"
-        )
-    if not 1 <= threads <= _MOST_THREADS:
-        raise ValueError(f"threads: is {threads}; a whole number from 1 to {_MOST_THREADS} is accepted")
-    return int(threads)
-
-
-def set_num_threads(n: int) -> None:
-    """Sets the threads of calls that do not name a number.
-
-    Without it `WARPLENS_NUM_THREADS` counts, then the cores that the process may use.
-    """
-    checked = check_threads(n)
-    if checked is None:
-        raise TypeError(f"n: is None; a whole number from 1 to {_MOST_THREADS} is accepted")
-    _core.set_num_threads(checked)
-
-
-def get_num_threads() -> int:
-    """The threads of calls that do not name a number."""
-    return _core.get_num_threads()
-
-
-class _Outcome:
-    """One pair after its run: an alignment or an error."""
-
-    def __init__(self, settings: Settings, inputs: dict[str, Any], found: Any, threads: int | None) -> None:
-        self.error = found if isinstance(found, Exception) else None
-        self._made = None if self.error else Alignment(settings, **inputs, results=found, threads=threads)
-
-    def alignment(self) -> Alignment:
-        if self._made is None:
-            assert self.error is not None
-            raise self.error
-        return self._made
-
-
-def _align_checked(
-    settings: Settings,
+def _align_pairs(
+    settings: AlignmentSettings,
     pairs: list[tuple[NDArray[Any], NDArray[Any]]],
     threads: int | None,
     outputs: list[str] | None = None,
-) -> list[_Outcome]:
+) -> list[Alignment | Exception]:
+    """Align checked pairs; in the place of one that fails stands the error."""
+    if callable(settings.cost):
+        return [_align_by_callable(settings, x, y, threads) for x, y in pairs]
     if outputs is None:
         outputs = ["h", "x_grad", "y_mod"] if settings.has_modified_targets else ["h", "x_grad"]
-    inputs: list[dict[str, Any]] = [{"x": x, "y": y} for x, y in pairs]
-    if callable(settings.cost):
-        outcomes = []
-        for each in inputs:
-            try:
-                each["costs"] = called_costs(settings.cost, each["x"], each["y"])
-                found = compute(
-                    settings, xs=None, ys=None, costs=[each["costs"]], outputs=["h"], threads=threads
-                )[0]
-            except Exception as error:  # whatever the caller's function raises stays with its pair
-                found = error
-            outcomes.append(_Outcome(settings, each, found, threads))
-        return outcomes
+    outcomes: dict[int, Alignment | Exception] = {}
     # One call a dtype: the compiled module takes pairs of one precision.
-    outcomes_by_index: dict[int, _Outcome] = {}
     for precision in (np.float32, np.float64):
         chosen = [index for index, (x, _) in enumerate(pairs) if x.dtype == precision]
         xs, ys = [pairs[index][0] for index in chosen], [pairs[index][1] for index in chosen]
-        found_all = compute(settings, xs=xs, ys=ys, costs=None, outputs=outputs, threads=threads)
-        for index, found in zip(chosen, found_all, strict=True):
-            outcomes_by_index[index] = _Outcome(settings, inputs[index], found, threads)
-    return [outcomes_by_index[index] for index in range(len(pairs))]
+        results = compute(settings, xs=xs, ys=ys, costs=None, outputs=outputs, threads=threads)
+        for index, x, y, result in zip(chosen, xs, ys, results, strict=True):
+            if isinstance(result, Exception):
+                outcomes[index] = result
+            else:
+                outcomes[index] = Alignment(settings, x=x, y=y, results=result, threads=threads)
+    return [outcomes[index] for index in range(len(pairs))]
 
 
-def _results(
-    settings: Settings, pair: tuple[NDArray[Any], NDArray[Any]], outputs: list[str], threads: int | None
+def _align_by_callable(
+    settings: AlignmentSettings, x: NDArray[Any], y: NDArray[Any], threads: int | None
+) -> Alignment | Exception:
+    assert callable(settings.cost)
+    try:
+        costs = called_costs(settings.cost, x, y)
+        (result,) = compute(settings, xs=None, ys=None, costs=[costs], outputs=["h"], threads=threads)
+    except Exception as error:  # whatever the caller's function raises stays with its pair
+        return error
+    if isinstance(result, Exception):
+        return result
+    return Alignment(settings, x=x, y=y, costs=costs, results=result, threads=threads)
+
+
+def _align_pair(
+    settings: AlignmentSettings,
+    pair: tuple[NDArray[Any], NDArray[Any]],
+    threads: int | None,
+    outputs: list[str] | None = None,
+) -> Alignment:
+    (outcome,) = _align_pairs(settings, [pair], check_threads(threads), outputs)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _results_of_pair(
+    settings: AlignmentSettings,
+    pair: tuple[NDArray[Any], NDArray[Any]],
+    outputs: list[str],
+    threads: int | None,
 ) -> dict[str, Any]:
-    costs = [called_costs(settings.cost, *pair)] if callable(settings.cost) else None
-    found = compute(
-        settings, xs=[pair[0]], ys=[pair[1]], costs=costs, outputs=outputs, threads=check_threads(threads)
-    )[0]
-    if isinstance(found, Exception):
-        raise found
-    results: dict[str, Any] = found
-    return results
+    costs = called_costs(settings.cost, *pair) if callable(settings.cost) else None
+    return compute_one(
+        settings, x=pair[0], y=pair[1], costs=costs, outputs=outputs, threads=check_threads(threads)
+    )
 
 
 def _chunks(indices: list[int], parts: int | None) -> list[list[int]]:

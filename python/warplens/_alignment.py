@@ -1,4 +1,4 @@
-"""The result of a soft alignment: everything that its loss teaches, computed when it is looked at."""
+"""The result of a soft alignment, computed on first access."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from ._settings import CostFunction, Settings, StepWeights
+from ._compute import compute_one, no_modified_targets
+from ._core import LEAST_ROW_SUM
+from ._costs import CostFunction
+from ._settings import AlignmentSettings
+from ._step_weights import StepWeights
 
 # Results that one sweep yields together.
 _MOMENTS = ("entropy", "gamma_grad", "step_weights_grad")
-LEAST_ROW_SUM = 1e-20
-"""A row of H with a smaller sum is no row to divide by; with no step weight below this there is none."""
 
 
 class Path(NamedTuple):
@@ -41,7 +42,7 @@ class Alignment:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AlignmentSettings,
         *,
         x: NDArray[Any] | None = None,
         y: NDArray[Any] | None = None,
@@ -156,7 +157,7 @@ class Alignment:
         return self._array("step_weights_grad")
 
     def path(self) -> Path:
-        """The most probable path, which is the hard-DTW path (ties: diagonal, horizontal, vertical)."""
+        """Return the most probable path, that of hard DTW (ties: diagonal, horizontal, vertical)."""
         indices = self._result("path")
         return Path(indices, float(self._results["path_value"]))
 
@@ -177,17 +178,15 @@ class Alignment:
         return self._results[name]
 
     def _compute(self, output: str) -> None:
-        found = compute(
+        results = compute_one(
             self._settings,
-            xs=None if self._x is None else [self._x],
-            ys=None if self._y is None else [self._y],
-            costs=None if self._costs is None else [self._costs],
+            x=self._x,
+            y=self._y,
+            costs=self._costs,
             outputs=[output],
             threads=self._threads,
-        )[0]
-        if isinstance(found, Exception):
-            raise found
-        self._results.update({name: _frozen(result) for name, result in found.items() if name != "value"})
+        )
+        self._results.update({name: _frozen(result) for name, result in results.items() if name != "value"})
 
     def _needs_sequences(self, name: str) -> None:
         if self._x is None:
@@ -199,57 +198,6 @@ class Alignment:
             raise ValueError(
                 f"{name}: the gradient of a callable cost is not known; chain H = dSDTW/dC with your own"
             )
-
-
-def compute(
-    settings: Settings,
-    *,
-    xs: list[NDArray[Any]] | None,
-    ys: list[NDArray[Any]] | None,
-    costs: list[NDArray[Any]] | None,
-    outputs: list[str],
-    threads: int | None,
-) -> list[Any]:
-    """Runs checked pairs: from their cost matrices where there are some, else from sequences."""
-    if costs is not None:
-        return _core.costs_ragged(costs, **settings.recursion_arguments(), outputs=outputs, threads=threads)
-    assert xs is not None
-    assert ys is not None
-    if not xs:
-        return []
-    found = _core.align_ragged(
-        xs,
-        ys,
-        **settings.cost_arguments(xs[0].shape[1]),
-        **settings.recursion_arguments(),
-        outputs=outputs,
-        threads=threads,
-    )
-    return [costs_overflow(settings) if is_overflow(result) else result for result in found]
-
-
-def no_modified_targets(settings: Settings) -> ValueError:
-    """What is wrong with a cost that is asked for modified targets and has none."""
-    name = settings.cost if isinstance(settings.cost, str) else "a callable"
-    return ValueError(
-        f"y_mod: cost {name} is not affine in the target, so no modified targets give its gradient; "
-        'use "mse", "bce" or another cost of that form'
-    )
-
-
-def is_overflow(result: Any) -> bool:
-    """Whether a result, or the error in its place, is that of costs beyond float64."""
-    # The sequences are finite, so costs that are not, or their sum, left the range of float64.
-    if isinstance(result, _core.NoPathError):
-        return not str(result).startswith("band")
-    return not isinstance(result, Exception) and bool(np.isnan(result["value"]))
-
-
-def costs_overflow(settings: Settings) -> ValueError:
-    """What is wrong with sequences whose costs leave the range of float64."""
-    return ValueError(
-        f"x, y: their costs {settings.cost!r} overflow float64; sequences of smaller magnitude are accepted"
-    )
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

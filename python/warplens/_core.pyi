@@ -1,43 +1,54 @@
-"""The compiled module: it declares, converts and releases the interpreter lock.
-
-Beyond shapes it does no checking that the Python side has done before (finite numbers, ranges).
-"""
+"""The compiled module, which checks shapes alone: finite numbers and ranges are checked before the call."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypedDict, type_check_only
+from typing import Any, Final, TypeAlias, TypedDict, TypeVar, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "LEAST_ROW_SUM",
+    "MEASURES",
+    "MOST_THREADS",
     "NoPathError",
     "__version__",
     "align_and_measure_pair",
     "align_padded",
     "align_ragged",
     "available_instruction_sets",
+    "cost_matrix",
     "costs_padded",
     "costs_ragged",
     "crc32",
     "find_events",
     "get_num_threads",
     "instruction_set",
-    "limits_of_quartiles",
     "measure_alignment",
     "measure_events",
+    "quartile_limits",
     "set_num_threads",
     "tangent_padded",
 ]
 
-__version__: str
+__version__: Final[str]
+
+MOST_THREADS: Final[int]
+"""The greatest number of threads that can be asked for."""
+
+LEAST_ROW_SUM: Final[float]
+"""A row of H with a smaller sum gives way to that of E; without a step weight below this there is none."""
+
+MEASURES: Final[tuple[str, ...]]
+"""Names of the measures that need no strong target, in the order of tables."""
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+_Float = TypeVar("_Float", np.float32, np.float64)
 _Band: TypeAlias = tuple[str, float]
 """("sakoe_chiba", radius) or ("itakura", max_slope)."""
 
 @type_check_only
 class PairResult(TypedDict, total=False):
-    """What was asked for of one pair; arrays have the dtype of the inputs, numbers are float64."""
+    """Results that were asked for of one pair; arrays have the dtype of the inputs, numbers are float64."""
 
     value: float
     h: _Floats  # (N,)
@@ -53,22 +64,39 @@ class PairResult(TypedDict, total=False):
     path_value: float
 
 @type_check_only
-class AlignmentMeasures(TypedDict, total=False):
-    """What G soft alignments hold of their targets, frames and K events; G = 1 where one is given."""
+class Levels(TypedDict):
+    """Levels of K events in one alignment, (K,) each, or in G alignments, (G,K)."""
 
-    masses: NDArray[np.float64]  # (G,M)
-    path: NDArray[np.float64]  # (G,N)
-    frame_entropy: NDArray[np.float64]  # (G,N)
-    measures: NDArray[
-        np.float64
-    ]  # (G,22), MEASURES up to those against strong targets; only where h is known
-    levels: NDArray[np.float64]  # (G,K,9): peak, duration, mean_level, onset_fade, offset_fade, widening; as
-    # int64 by their bits peak_frame, first, last
+    peak: NDArray[np.float64]
+    duration: NDArray[np.float64]
+    mean_level: NDArray[np.float64]
+    onset_fade: NDArray[np.float64]
+    offset_fade: NDArray[np.float64]
+    widening: NDArray[np.float64]
+    peak_frame: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
 
 @type_check_only
-class PairMeasures(AlignmentMeasures, total=False):
-    """The same of one pair at G gammas, and what was asked for in the dtype of the inputs."""
+class MarginalsAndLevels(TypedDict):
+    """Marginals of one soft alignment and levels of its events; of G alignments with a leading axis."""
 
+    masses: NDArray[np.float64]  # (M,)
+    path: NDArray[np.float64]  # (N,)
+    frame_entropy: NDArray[np.float64]  # (N,)
+    levels: Levels
+
+@type_check_only
+class AlignmentMeasures(MarginalsAndLevels, total=False):
+    """The same of one alignment; where h is known, MEASURES by name but for value and entropy."""
+
+    measures: dict[str, float]
+
+@type_check_only
+class PairMeasures(MarginalsAndLevels, total=False):
+    """The same of one pair at G gammas, MEASURES by name, (G,) each, and the arrays that were asked for."""
+
+    measures: dict[str, NDArray[np.float64]]
     h: _Floats  # (G,N)
     y_mod: _Floats  # (G,N,D)
     H: _Floats  # (G,N,M)
@@ -136,6 +164,16 @@ def costs_padded(
     outputs: Sequence[str],
     threads: int | None,
 ) -> dict[str, NDArray[Any]]: ...
+def cost_matrix(
+    x: NDArray[_Float],
+    y: NDArray[_Float],
+    *,
+    cost: str,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+) -> NDArray[_Float]:
+    """Return C(n,m) = c(x_n, y_m), (N,M), computed in float64."""
+
 def tangent_padded(
     costs: NDArray[np.float64],
     costs_direction: NDArray[np.float64],
@@ -149,7 +187,7 @@ def tangent_padded(
     band: _Band | None,
     threads: int | None,
 ) -> dict[str, NDArray[np.float64]]:
-    """How `value` (B,), `H` (B,N,M) and the gradients of gamma and step weights change along a direction."""
+    """Return the changes of `value` (B,), `H` (B,N,M) and the gradients of gamma and step weights."""
 
 def costs_ragged(
     costs: Sequence[_Floats],
@@ -170,14 +208,22 @@ def measure_alignment(
     threshold: float,
     h: _Floats | None = None,
 ) -> AlignmentMeasures: ...
-def measure_events(levels: NDArray[np.float64], threshold: float) -> list[float]:
-    """Of records (K,9) the measures of events, in the order of MEASURES."""
+def measure_events(
+    *,
+    peak: NDArray[np.float64],
+    duration: NDArray[np.float64],
+    onset_fade: NDArray[np.float64],
+    offset_fade: NDArray[np.float64],
+    widening: NDArray[np.float64],
+    threshold: float,
+) -> dict[str, float]:
+    """Return by name those of MEASURES that follow from the levels of events, (K,) each."""
 
-def limits_of_quartiles(durations: NDArray[np.float64]) -> list[float]:
-    """Up to which events are short, and from which on long."""
+def quartile_limits(durations: NDArray[np.float64]) -> list[float]:
+    """Return the duration up to which events are short, and the one from which on they are long."""
 
 def crc32(data: bytes | memoryview, value: int = 0) -> int:
-    """As `zlib.crc32`."""
+    """Return what `zlib.crc32` returns."""
 
 def find_events(y: _Floats) -> Runs: ...
 def set_num_threads(n: int) -> None: ...

@@ -1,7 +1,9 @@
-"""Single numbers that a caller gives: checked, and made plain ones of Python."""
+"""Checks of single numbers, which become plain numbers of Python."""
 
 import math
 import numbers
+
+import numpy as np
 
 
 def as_number(
@@ -11,7 +13,7 @@ def as_number(
     above_zero: bool = False,
     below: float = math.inf,
 ) -> float:
-    """A finite number that is not negative, or above 0, and below a bound; NumPy's become Python's."""
+    """Check for a finite number that is not negative, or above 0, and below a bound."""
     accepted = "finite and above 0" if above_zero else "finite and not negative"
     if below < math.inf:
         accepted += f", below {below:g}"
@@ -24,9 +26,14 @@ def as_number(
 
 
 def as_count(name: str, value: object, *, least: int = 1) -> int:
-    """A whole number of at least so many; NumPy's become Python's, 2.5 is none."""
+    """Check for a whole number of at least `least`; 2.5 is none, NumPy's are."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: is {value!r}; a whole number is accepted, {least} or more")
     if value < least:
         raise ValueError(f"{name}: is {value}; a whole number is accepted, {least} or more")
     return int(value)
+
+
+def is_number(value: object) -> bool:
+    """Tell real numbers, NumPy's among them, from booleans and everything else."""
+    return isinstance(value, numbers.Real | np.floating | np.integer) and not isinstance(value, bool)

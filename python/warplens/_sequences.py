@@ -1,4 +1,4 @@
-"""Sequences and cost matrices as the compiled module takes them: checked, copied only when they must be."""
+"""Checked sequences and cost matrices for the compiled module, copied only where they must be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ._settings import CostFunction, Settings
+from ._costs import CostFunction
+from ._settings import AlignmentSettings
 
 # H is as large as the weights, and its row sums are some thousand times as large.
 _LARGEST_WEIGHT = 1e30
@@ -24,7 +25,7 @@ _RANGES: dict[str, tuple[tuple[float | None, float | None], tuple[float | None, 
 
 
 def as_sequence(name: str, values: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
-    """A finite, C-contiguous (L,D) array with L, D >= 1; a series (L,) becomes (L,1).
+    """Check a sequence: finite, C-contiguous (L,D) with L, D >= 1; a series (L,) becomes (L,1).
 
     float32 and float64 stay what they are, other dtypes become float64, `dtype` overrules both.
     """
@@ -43,21 +44,26 @@ def _converted(array: NDArray[Any], dtype: np.dtype[Any] | None) -> NDArray[Any]
 
 
 def _frames(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Real numbers (L,D) with L, D >= 1, not yet converted or copied."""
+    """Check for real numbers (L,D) with L, D >= 1, not yet converted or copied."""
     array = as_real_array(name, values)
     if array.ndim == 1:
         array = array[:, np.newaxis]
-    if array.ndim != 2:
-        raise ValueError(f"{name}: has shape {array.shape}; (frames, features) or (frames,) is accepted")
-    if array.shape[0] == 0:
-        raise ValueError(f"{name}: is an empty sequence of shape {array.shape}; at least one frame is needed")
+    check_frames(name, array)
     if array.shape[1] == 0:
         raise ValueError(f"{name}: has no features (shape {array.shape}); at least one is needed")
     return array
 
 
+def check_frames(name: str, array: NDArray[Any]) -> None:
+    """Check for (frames, features) or (frames,) with at least one frame."""
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{name}: has shape {array.shape}; (frames, features) or (frames,) is accepted")
+    if len(array) == 0:
+        raise ValueError(f"{name}: is an empty sequence of shape {array.shape}; at least one frame is needed")
+
+
 def as_real_array(name: str, values: ArrayLike) -> NDArray[Any]:
-    """An array of real numbers of any shape."""
+    """Check for an array of real numbers of any shape."""
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -68,7 +74,7 @@ def as_real_array(name: str, values: ArrayLike) -> NDArray[Any]:
 
 
 def check_dtype(dtype: DTypeLike | None) -> np.dtype[Any] | None:
-    """None, float32 or float64."""
+    """Check for None, float32 or float64."""
     if dtype is None:
         return None
     try:
@@ -81,7 +87,7 @@ def check_dtype(dtype: DTypeLike | None) -> np.dtype[Any] | None:
 
 
 def _check_cells(name: str, n: int, m: int) -> None:
-    """Before anything is copied: N*M must be countable, with room for some bytes a cell."""
+    """Check, before anything is copied, that N*M can be counted in bytes."""
     if n * m >= sys.maxsize // 64:
         raise ValueError(f"{name}: N*M = {n}*{m} cells overflow; shorten the sequences")
 
@@ -89,11 +95,11 @@ def _check_cells(name: str, n: int, m: int) -> None:
 def as_pair(
     x: ArrayLike,
     y: ArrayLike,
-    settings: Settings,
+    settings: AlignmentSettings,
     dtype: DTypeLike | None = None,
     names: tuple[str, str] = ("x", "y"),
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """x (N,D) and y (M,D) of one dtype, in the range that the cost asks for."""
+    """Check x (N,D) and y (M,D) and give them one dtype; values lie in the range that the cost asks for."""
     wanted = check_dtype(dtype)
     x, y = _frames(names[0], x), _frames(names[1], y)
     if x.shape[1] != y.shape[1]:
@@ -120,7 +126,7 @@ def as_pair(
 def check_range(
     name: str, values: NDArray[Any], cost: str, side: int, extremes: tuple[Any, Any] | None = None
 ) -> None:
-    """The range of predictions (`side` 0) or targets (`side` 1) under a cost; NaN passes."""
+    """Check the range of predictions (`side` 0) or targets (`side` 1) under a cost; NaN passes."""
     lowest, highest = _RANGES.get(cost, ((None, None), (None, None)))[side]
     if lowest is None and highest is None:
         return
@@ -145,7 +151,7 @@ def check_range(
 
 
 def as_cost_matrix(name: str, costs: ArrayLike, shape: tuple[int, int] | None = None) -> NDArray[Any]:
-    """A C-contiguous (N,M) array, N, M >= 1, finite or +inf."""
+    """Check a cost matrix: C-contiguous (N,M), N, M >= 1, finite or +inf."""
     array = as_real_array(name, costs)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name}: has shape {array.shape}; a cost matrix (N,M) with N, M >= 1 is accepted")
@@ -166,19 +172,19 @@ def as_cost_matrix(name: str, costs: ArrayLike, shape: tuple[int, int] | None = 
 
 
 def called_costs(cost: CostFunction, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """The cost matrix of a callable cost, checked."""
+    """Call a callable cost and check its cost matrix."""
     return as_cost_matrix("cost", cost(x, y), (len(x), len(y)))
 
 
 def finite_extremes(array: NDArray[Any]) -> tuple[Any, Any] | None:
-    """The least and the greatest number of a non-empty array, None if any is not finite."""
+    """Return the least and the greatest number of a non-empty array, None if any is not finite."""
     # Several times as fast as `np.isfinite(array).all()`; a NaN makes both NaN.
     least, most = array.min(), array.max()
     return (least, most) if math.isfinite(least) and math.isfinite(most) else None
 
 
 def _check_finite(name: str, array: NDArray[Any]) -> tuple[Any, Any]:
-    """The extremes of the array."""
+    """Check for finite numbers and return the least and the greatest."""
     extremes = finite_extremes(array)
     if extremes is None:
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

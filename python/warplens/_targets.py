@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._sequences import as_real_array
+from ._sequences import as_real_array, check_frames
 
 
 class WeakTargets(NamedTuple):
@@ -23,7 +23,7 @@ class WeakTargets(NamedTuple):
 
 
 def collapse_repeats(y_strong: ArrayLike) -> WeakTargets:
-    """Removes repetitions of frames: the weak targets of the paper.
+    """Remove repetitions of frames, which gives the weak targets of the paper.
 
     Args:
         y_strong: (N,D) or (N,) with N >= 1.
@@ -40,7 +40,7 @@ def collapse_repeats(y_strong: ArrayLike) -> WeakTargets:
 
 
 def expand(y: ArrayLike, durations: ArrayLike) -> NDArray[Any]:
-    """Repeats frame m of y (M,D) durations[m] times: the inverse of `collapse_repeats`.
+    """Repeat frame m of y (M,D) durations[m] times: the inverse of `collapse_repeats`.
 
     Args:
         y: (M,D) or (M,), with M >= 1.
@@ -65,8 +65,5 @@ def expand(y: ArrayLike, durations: ArrayLike) -> NDArray[Any]:
 
 def _frames(name: str, values: ArrayLike) -> NDArray[Any]:
     array = as_real_array(name, values)
-    if array.ndim not in (1, 2):
-        raise ValueError(f"{name}: has shape {array.shape}; (frames, features) or (frames,) is accepted")
-    if len(array) == 0:
-        raise ValueError(f"{name}: is an empty sequence of shape {array.shape}; at least one frame is needed")
+    check_frames(name, array)
     return array

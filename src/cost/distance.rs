@@ -16,7 +16,7 @@ pub struct Distance<'a, F> {
 }
 
 impl<'a, F: Real> Distance<'a, F> {
-    /// `cost` is one of the distances.
+    /// Takes two sequences and one of the distances.
     pub fn new(cost: &'a WeightedCost, x: &'a [F], y: &'a [F], d: usize) -> Self {
         debug_assert!(!cost.cost.has_modified_targets());
         Self { cost, x, y, d }

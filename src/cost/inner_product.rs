@@ -100,7 +100,7 @@ impl InnerProduct {
         largest(self.u.iter().copied()) + largest(self.phi.iter().copied()) + norms
     }
 
-    /// dL/dx_n from h(n) and (H W)(n).
+    /// Writes dL/dx_n from h(n) and (H W)(n).
     pub fn x_gradient<F: Real>(&self, cost: &WeightedCost, x: &[F], n: usize, h: f64, hw: &[f64], out: &mut [F]) {
         let mut frame = vec![0.0; self.d];
         centred(&x[n * self.d..][..self.d], &self.mean, &mut frame);
@@ -108,7 +108,7 @@ impl InnerProduct {
         narrow(&frame, out);
     }
 
-    /// dL/dy_m from sum_n H(n,m) and (H^T V)(m).
+    /// Writes dL/dy_m from sum_n H(n,m) and (H^T V)(m).
     pub fn y_gradient<F: Real>(
         &self,
         cost: &WeightedCost,
@@ -124,7 +124,7 @@ impl InnerProduct {
         narrow(&frame, out);
     }
 
-    /// The modified target of one frame from (H W)(n) and h(n): the mean is put back.
+    /// Writes the modified target of one frame, Y_mod(n) = (H W)(n) / h(n), with the mean put back.
     pub fn modified_target<F: Real>(&self, h: f64, hw: &[f64], out: &mut [F]) {
         for ((to, hw), mean) in out.iter_mut().zip(hw).zip(&self.mean) {
             *to = F::from_f64(hw / h + mean);
@@ -203,7 +203,7 @@ fn reciprocal(x: f64) -> f64 {
     1.0 / if x < LEAST_DENOMINATOR { LEAST_DENOMINATOR } else { x }
 }
 
-/// log sum exp of a frame of logits.
+/// Returns log sum exp of a frame of logits.
 fn log_partition(x: &[f64]) -> f64 {
     let top = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     top + x.iter().map(|x| (x - top).exp()).sum::<f64>().ln()

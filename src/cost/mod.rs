@@ -4,6 +4,7 @@
 //! ([`inner_product`]); the rest is computed cell by cell ([`distance`]). The recursion sees neither: it asks
 //! for rows of costs ([`CostRows`]).
 
+pub mod cost_matrix;
 pub mod distance;
 pub mod inner_product;
 
@@ -22,7 +23,7 @@ pub enum Cost {
     SquaredEuclidean,
     /// `-sum y log x + (1-y) log(1-x)` of probabilities x
     Bce,
-    /// the same of logits x
+    /// `-sum y log sigmoid(x) + (1-y) log(1-sigmoid(x))` of logits x
     BceLogits,
     /// `-sum y log x` of probabilities x
     CrossEntropy,
@@ -56,7 +57,7 @@ impl Cost {
         ("l1", Self::L1),
     ];
 
-    /// Whether the cost is affine in the targets, so that modified targets give its exact gradient.
+    /// Tells if the cost is affine in the targets, so that modified targets give its exact gradient.
     pub fn has_modified_targets(self) -> bool {
         !matches!(self, Self::Euclidean | Self::L1)
     }
@@ -76,11 +77,11 @@ impl FromStr for Cost {
 /// A cost and the weights inside it: one per feature, and for the BCE costs one on the positive part.
 #[derive(Clone, Debug)]
 pub struct WeightedCost {
-    /// Which cost.
+    /// The cost.
     pub cost: Cost,
-    /// (D,), finite and not negative; `None` is 1 everywhere.
+    /// Weights of the features, (D,), finite and not negative; `None` is 1 everywhere.
     pub feature_weights: Option<Vec<f64>>,
-    /// (D,), finite and not negative, for the BCE costs; `None` is 1 everywhere.
+    /// Weights of the positive part, (D,), finite and not negative, for the BCE costs; `None` is 1 everywhere.
     pub pos_weight: Option<Vec<f64>>,
 }
 

@@ -17,7 +17,7 @@ enum Step {
     Vertical = 2,
 }
 
-/// Two bits a cell.
+/// The step into each cell, two bits a cell.
 struct Steps {
     packed: Vec<u8>,
     m: usize,
@@ -41,11 +41,11 @@ impl Steps {
 
 /// A path of least cost.
 pub struct HardPath {
-    /// Its accumulated cost; +inf when there is no path.
+    /// The accumulated cost; +inf when there is no path.
     pub value: f64,
     /// Cells (n,m) from (0,0) to (N-1,M-1), zero-based; empty when there is no path or the value is NaN.
     pub cells: Vec<(usize, usize)>,
-    /// sum C over the horizontal, vertical and diagonal steps: the gradient of the value for the weights.
+    /// Sums of C over the horizontal, vertical and diagonal steps: the gradient of the value for the weights.
     pub moments: Moments,
     steps: Vec<Step>,
 }
@@ -55,7 +55,7 @@ pub fn bytes(shape: Shape) -> usize {
     shape.cells().div_ceil(4) + 4 * shape.m * size_of::<f64>()
 }
 
-/// The path of least cost through the allowed columns.
+/// Finds the path of least cost through the allowed columns.
 pub fn align(costs: &impl CostRows, shape: Shape, band: Option<&[Range<usize>]>, weights: StepWeights) -> HardPath {
     let Shape { n: rows, m } = shape;
     let [w_h, w_v, w_d] = weights.as_array();
@@ -117,7 +117,7 @@ impl HardPath {
         self.steps.reverse();
     }
 
-    /// The sums of `costs` over the horizontal, vertical and diagonal steps.
+    /// Sums `costs` over the horizontal, vertical and diagonal steps.
     pub fn sums_over_steps(&self, costs: &impl CostRows, shape: Shape) -> [f64; 3] {
         let mut sums = [0.0; 3];
         let mut row = vec![0.0; shape.m];

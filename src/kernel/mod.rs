@@ -5,7 +5,7 @@ pub mod rowwise;
 pub mod tangent;
 pub mod wavefront;
 
-/// Sums over all cells that a backward sweep yields on the way.
+/// Sums over all cells that a backward sweep makes on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moments {
     /// S = -sum E (p_h log p_h + p_v log p_v + p_d log p_d), the entropy of the distribution of paths.

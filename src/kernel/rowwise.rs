@@ -68,7 +68,7 @@ pub struct RowwiseSweep<'a, C> {
 }
 
 impl<C: CostRows> RowwiseSweep<'_, C> {
-    /// The value alone, in O(M) memory; +inf when there is no path, `None` beyond the range of exponents.
+    /// Makes the value alone, in O(M) memory; +inf when there is no path, `None` beyond the range of exponents.
     pub fn value(&self, scratch: &mut RowwiseScratch) -> Option<f64> {
         let m = self.shape.m;
         begin(&mut scratch.above, m);
@@ -80,7 +80,7 @@ impl<C: CostRows> RowwiseSweep<'_, C> {
         self.value_of(scratch.above[m])
     }
 
-    /// The value and, through `sink`, E and H; +inf and no rows when there is no path, `None` and no rows beyond the
+    /// Makes the value and, through `sink`, E and H; +inf and no rows when there is no path, `None` and no rows beyond the
     /// range of exponents.
     pub fn align(
         &self,
@@ -234,7 +234,7 @@ impl<C: CostRows> RowwiseSweep<'_, C> {
     }
 }
 
-/// -sum p log p, exact also where one p is 1 to rounding.
+/// Returns -sum p log p, exact also where one p is 1 to rounding.
 fn entropy(p: [f64; 3]) -> f64 {
     let logs = logarithms(p);
     -(p[0] * logs[0] + p[1] * logs[1] + p[2] * logs[2])
@@ -266,7 +266,7 @@ pub(super) fn prepare<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) {
     buffer.resize(len, value);
 }
 
-/// The row above the first: the empty path alone.
+/// Fills the row above the first: the empty path alone.
 pub(super) fn begin(above: &mut Vec<Scaled>, m: usize) {
     prepare(above, m + 1, Scaled::ZERO);
     above[0] = Scaled::ONE;

@@ -35,7 +35,7 @@ use crate::shape::Shape;
 /// A direction in the space of costs, gamma and step weights.
 #[derive(Clone, Copy)]
 pub struct Direction<'a, C> {
-    /// C'; what stands where C is +inf is not read.
+    /// C'; entries where C is +inf are not read.
     pub costs: &'a C,
     /// g'.
     pub gamma: f64,
@@ -43,14 +43,14 @@ pub struct Direction<'a, C> {
     pub weights: [f64; 3],
 }
 
-/// What changes along a direction, beside H.
+/// Changes along a direction, beside that of H.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tangent {
-    /// Of SDTW.
+    /// The change of SDTW.
     pub value: f64,
-    /// Of dSDTW/dgamma.
+    /// The change of dSDTW/dgamma.
     pub gamma_grad: f64,
-    /// Of dSDTW/dw for the horizontal, vertical and diagonal step.
+    /// The change of dSDTW/dw for the horizontal, vertical and diagonal step.
     pub step_weights_grad: [f64; 3],
 }
 
@@ -68,7 +68,7 @@ pub struct TangentScratch {
 }
 
 impl TangentScratch {
-    /// What it holds, in bytes.
+    /// The bytes that it holds.
     pub fn bytes(&self) -> usize {
         let Self { rowwise, probabilities, accumulated, accumulated_checkpoints, .. } = self;
         rowwise.checkpoints.capacity() * size_of::<Scaled>()
@@ -87,12 +87,12 @@ pub fn bytes(shape: Shape) -> usize {
 pub struct TangentSweep<'a, C, T> {
     /// The pair.
     pub at: RowwiseSweep<'a, C>,
-    /// Where it goes.
+    /// The direction.
     pub direction: Direction<'a, T>,
 }
 
 impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
-    /// The changes along the direction; the rows of H' go to `take_row`, the last row first. All is 0 and no rows
+    /// Makes the changes along the direction; the rows of H' go to `take_row`, the last row first. All is 0 and no rows
     /// come when there is no path, `None` and no rows beyond the range of exponents.
     pub fn run(&self, scratch: &mut TangentScratch, take_row: &mut impl FnMut(usize, &[f64])) -> Option<Tangent> {
         self.run_in_blocks(block_rows(self.at.shape), scratch, take_row)
@@ -146,7 +146,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         Some(tangent)
     }
 
-    /// The same from probabilities (N,M) that are known, for a pair that has a path.
+    /// Makes the same from probabilities (N,M) that are known, for a pair that has a path.
     pub fn run_on(
         &self,
         probabilities: Vec<[f64; 3]>,
@@ -174,7 +174,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         prepare(&mut scratch.direction, m, 0.0);
     }
 
-    /// Probabilities and D' of a block, from the rows before it.
+    /// Makes probabilities and D' of a block, from the rows before it.
     fn forward_block(&self, index: usize, block: usize, scratch: &mut TangentScratch) {
         let Shape { n: rows, m } = self.at.shape;
         for n in index * block..rows.min((index + 1) * block) {
@@ -184,7 +184,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         }
     }
 
-    /// D' of row n, the k-th of its block, whose costs were just written.
+    /// Makes D' of row n, the k-th of its block, whose costs were just written.
     fn forward_row(&self, n: usize, k: usize, scratch: &mut TangentScratch) {
         let m = self.at.shape.m;
         let columns = self.at.columns(n);
@@ -209,7 +209,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         if self.direction.gamma == 0.0 { [0.0; 3] } else { logarithms(p) }
     }
 
-    /// z'_s from D' of the three cells before.
+    /// Returns z'_s from D' of the three cells before.
     fn change_of_terms(&self, cost: f64, direction: f64, before: [f64; 3], logs: [f64; 3]) -> [f64; 3] {
         let w = self.at.weights.as_array();
         std::array::from_fn(|s| {
@@ -217,7 +217,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         })
     }
 
-    /// E and E' at the end, after `rows` rows of the last block.
+    /// Puts E and E' at the end, after `rows` rows of the last block.
     fn begin_backward(&self, rows: usize, scratch: &mut TangentScratch) -> Tangent {
         let m = self.at.shape.m;
         prepare(&mut scratch.soft_alignment, m, 0.0);
@@ -328,7 +328,7 @@ mod tests {
             Self { costs: result.soft_alignment, gamma: -result.entropy, weights: result.step_weights_grad }
         }
 
-        /// Through blocks of so many rows, or from the probabilities of the reference; the change of the value too.
+        /// Makes the tangent through blocks of so many rows, or from the probabilities of the reference.
         fn tangent(&self, along: &Self, (n, m): (usize, usize), block: Option<usize>) -> (f64, Self) {
             let [horizontal, vertical, diagonal] = self.weights;
             let weights = StepWeights { horizontal, vertical, diagonal };

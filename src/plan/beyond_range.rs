@@ -16,7 +16,7 @@ pub fn bytes(shape: Shape) -> usize {
     shape.cells() * size_of::<f64>() * 8
 }
 
-/// The costs, +inf outside the band.
+/// Writes out the costs, +inf outside the band.
 pub fn matrix(costs: &impl CostRows, shape: Shape, band: Option<&[Range<usize>]>) -> Vec<f64> {
     let m = shape.m;
     let mut matrix = vec![f64::INFINITY; shape.cells()];
@@ -26,7 +26,7 @@ pub fn matrix(costs: &impl CostRows, shape: Shape, band: Option<&[Range<usize>]>
     matrix
 }
 
-/// The value; E and H go to `sink`, the sums over all cells to `moments`.
+/// Aligns one pair and returns the value; E and H go to `sink`, the sums over all cells to `moments`.
 pub fn align(
     costs: &impl CostRows,
     shape: Shape,

@@ -31,7 +31,7 @@ pub struct LanesScratch<R> {
 }
 
 impl<R> LanesScratch<R> {
-    /// An upper estimate of what it holds.
+    /// An upper estimate of what it holds, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -122,7 +122,12 @@ fn align_pair_on<R: OnLanes>(
         match &wide {
             Some(wide) => read_out_wide(wide, cost, pair, (h, hw), outputs),
             None => {
-                set.read_out(cost.cost, x, form, (h, hw), outputs.x_grad.as_deref_mut(), outputs.y_mod.as_deref_mut())
+                if let Some(out) = outputs.x_grad.as_deref_mut() {
+                    set.x_gradient(cost.cost, x, form, (h, hw), out);
+                }
+                if let Some(out) = outputs.y_mod.as_deref_mut() {
+                    form.modified_targets(h, hw, out);
+                }
             }
         }
     }
@@ -130,7 +135,7 @@ fn align_pair_on<R: OnLanes>(
     Ok(Ok(OfLanes { value, entropy }))
 }
 
-/// Gradients and modified targets in float64, frame by frame.
+/// Makes gradients and modified targets in float64, frame by frame.
 fn read_out_wide<R: OnLanes>(
     form: &InnerProduct,
     cost: &WeightedCost,

@@ -11,9 +11,9 @@ use crate::weights::StepWeights;
 /// The settings of the recursion: all it needs beside the costs.
 #[derive(Clone, Debug)]
 pub struct Recursion {
-    /// 0 is hard DTW.
+    /// gamma; 0 is hard DTW.
     pub gamma: f64,
-    /// Step weights.
+    /// The step weights.
     pub weights: StepWeights,
     /// A global constraint on the path.
     pub band: Option<Band>,

@@ -1,21 +1,23 @@
-//! What a soft alignment holds of its targets and their events.
+//! Measures of soft alignments and of the events of their targets, as Python objects.
 
-use numpy::{Element, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{Element, Ix2, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::arguments::precision_error;
+use super::arrays::read;
 use crate::error::Error;
-use crate::events::{Event, Level, Targets, levels};
-use crate::marginals::Marginals;
+use crate::measures::events::{Event, Level, Targets, levels};
+use crate::measures::marginals::Marginals;
+use crate::measures::names::{MEASURES, Measure};
+use crate::measures::summary::{AlignmentSummary, EventSummary, quartile_limits};
 use crate::real::Real;
 use crate::shape::Shape;
-use crate::summary::{OfAlignment, OfEvents, quartile_limits};
 
-/// Features, starts and stops of events.
+/// Features, starts and stops of events, (K,) each.
 pub type Runs<'a, 'py> = [&'a PyReadonlyArray1<'py, i64>; 3];
 
-/// Runs [a, b) of features, checked against the targets' M and D.
+/// Reads runs [a, b) of features and checks them against the targets' M and D.
 pub fn events([features, starts, stops]: Runs<'_, '_>, (m, d): (usize, usize)) -> Result<Vec<Event>, Error> {
     let (features, starts, stops) = (features.as_array(), starts.as_array(), stops.as_array());
     if features.len() != starts.len() || features.len() != stops.len() {
@@ -55,98 +57,76 @@ fn measure<'py, F: Real + Element>(
         let levels = levels(alignment, shape, &marginals, Targets { y, d }, &events, threshold);
         (marginals, levels)
     });
-    let result = PyDict::new(py);
+    let result = Stack { py, count: None }.marginals_and_levels([&marginals], [&levels[..]])?;
     if let Some(h) = h {
         let h = h.as_slice()?;
         if h.len() != n {
             return Err(Error::argument("h", format!("has {} entries, the alignment {n} frames", h.len())).into());
         }
-        let (alignment, events) = (OfAlignment::new(h, &marginals, y, d), OfEvents::new(&levels, threshold));
-        put(&result, "measures", 1, in_numbers(f64::NAN, f64::NAN, &alignment, &events).into_iter())?;
+        let alignment = AlignmentSummary::new(h, &marginals, y, d);
+        let events = EventSummary::new(&levels, threshold);
+        let measures = PyDict::new(py);
+        for (name, measure) in MEASURES {
+            match measure {
+                Measure::Value | Measure::Entropy => {}
+                Measure::Alignment(read) => measures.set_item(name, read(&alignment))?,
+                Measure::Events(read) => measures.set_item(name, read(&events))?,
+            }
+        }
+        result.set_item("measures", measures)?;
     }
-    put_measures(&result, &[marginals], &[levels])?;
     Ok(result)
 }
 
-/// Puts G lists of numbers of one length under a name, as (G, length).
-pub fn put<'py, T: Element>(
-    result: &Bound<'py, PyDict>,
-    name: &str,
-    rows: usize,
-    numbers: impl Iterator<Item = T>,
-) -> PyResult<()> {
-    let flat: Vec<T> = numbers.collect();
-    let length = flat.len() / rows.max(1);
-    result.set_item(name, PyArray1::from_vec(result.py(), flat).reshape([rows, length])?)
+/// Makes arrays of one alignment, or of G with a leading axis.
+#[derive(Clone, Copy)]
+pub struct Stack<'py> {
+    pub py: Python<'py>,
+    /// Number of alignments G; `None` for one without a leading axis.
+    pub count: Option<usize>,
 }
 
-/// Numbers of 8 bytes in the record of a level.
-const RECORD: usize = 9;
-
-/// The record of a level as Python reads it, whole numbers by their bits.
-fn record(level: &Level) -> [f64; RECORD] {
-    let whole = |number: usize| f64::from_bits(number as u64);
-    let Level { peak, duration, mean, onset_fade, offset_fade, widening, .. } = *level;
-    let [peak_frame, first, last] = [level.peak_frame, level.first, level.last].map(whole);
-    [peak, duration, mean, onset_fade, offset_fade, widening, peak_frame, first, last]
-}
-
-/// The level that a record tells.
-fn level(record: &[f64]) -> Level {
-    let whole = |number: f64| number.to_bits() as usize;
-    Level {
-        peak: record[0],
-        duration: record[1],
-        mean: record[2],
-        onset_fade: record[3],
-        offset_fade: record[4],
-        widening: record[5],
-        peak_frame: whole(record[6]),
-        first: whole(record[7]),
-        last: whole(record[8]),
+impl<'py> Stack<'py> {
+    /// Makes an array of numbers, those of one alignment after those of the other, equally many of each.
+    fn array<T: Element>(self, numbers: impl Iterator<Item = T>) -> PyResult<Bound<'py, PyAny>> {
+        let numbers: Vec<T> = numbers.collect();
+        let length = numbers.len();
+        let array = PyArray1::from_vec(self.py, numbers);
+        match self.count {
+            None => Ok(array.into_any()),
+            Some(count) => Ok(array.reshape([count, length / count.max(1)])?.into_any()),
+        }
     }
-}
 
-/// How many numbers [`of_events`] gives.
-pub const OF_EVENTS: usize = 13;
-
-/// Measures of events in the order of tables.
-pub fn of_events(found: &OfEvents) -> [f64; OF_EVENTS] {
-    [
-        found.events as f64,
-        found.below as f64,
-        found.kept,
-        found.peak_mean,
-        found.peak_min,
-        found.short_peak,
-        found.long_peak,
-        found.short_long_ratio(),
-        found.duration,
-        found.onset_fade,
-        found.offset_fade,
-        found.widening,
-        (found.onset_fade + found.offset_fade) / 2.0,
-    ]
-}
-
-/// Measures of an alignment and its events in the order of tables.
-pub fn in_numbers(value: f64, entropy: f64, alignment: &OfAlignment, events: &OfEvents) -> Vec<f64> {
-    let OfAlignment { entropy_per_frame, h_min, h_mean, h_max, path_diagonal_distance, collapse, empty_share } =
-        *alignment;
-    let before = [value, entropy, entropy_per_frame, h_min, h_mean, h_max];
-    before.into_iter().chain(of_events(events)).chain([path_diagonal_distance, collapse, empty_share]).collect()
-}
-
-/// Puts what is known of G alignments of one pair.
-pub fn put_measures<'py>(result: &Bound<'py, PyDict>, marginals: &[Marginals], levels: &[Vec<Level>]) -> PyResult<()> {
-    let rows = marginals.len();
-    put(result, "masses", rows, marginals.iter().flat_map(|each| &each.masses).copied())?;
-    put(result, "path", rows, marginals.iter().flat_map(|each| &each.path).copied())?;
-    put(result, "frame_entropy", rows, marginals.iter().flat_map(|each| &each.entropy).copied())?;
-    let records: Vec<f64> = levels.iter().flatten().flat_map(record).collect();
-    let shape = [rows, levels.first().map_or(0, Vec::len), RECORD];
-    result.set_item("levels", PyArray1::from_vec(result.py(), records).reshape(shape)?)?;
-    Ok(())
+    /// Puts masses, expected path, entropy of each frame, and the levels of the events into a dict by their names.
+    pub fn marginals_and_levels<'a>(
+        self,
+        marginals: impl IntoIterator<Item = &'a Marginals, IntoIter: Clone>,
+        levels: impl IntoIterator<Item = &'a [Level], IntoIter: Clone>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (marginals, levels) = (marginals.into_iter(), levels.into_iter().flatten());
+        let result = PyDict::new(self.py);
+        result.set_item("masses", self.array(marginals.clone().flat_map(|each| each.masses.iter().copied()))?)?;
+        result.set_item("path", self.array(marginals.clone().flat_map(|each| each.path.iter().copied()))?)?;
+        result.set_item("frame_entropy", self.array(marginals.flat_map(|each| each.entropy.iter().copied()))?)?;
+        let by_name = PyDict::new(self.py);
+        let number =
+            |name: &str, read: fn(&Level) -> f64| by_name.set_item(name, self.array(levels.clone().map(read))?);
+        number("peak", |level| level.peak)?;
+        number("duration", |level| level.duration)?;
+        number("mean_level", |level| level.mean)?;
+        number("onset_fade", |level| level.onset_fade)?;
+        number("offset_fade", |level| level.offset_fade)?;
+        number("widening", |level| level.widening)?;
+        let frame = |name: &str, read: fn(&Level) -> usize| {
+            by_name.set_item(name, self.array(levels.clone().map(|level| read(level) as i64))?)
+        };
+        frame("peak_frame", |level| level.peak_frame)?;
+        frame("first", |level| level.first)?;
+        frame("last", |level| level.last)?;
+        result.set_item("levels", by_name)?;
+        Ok(result)
+    }
 }
 
 #[pyfunction]
@@ -163,43 +143,66 @@ pub fn measure_alignment<'py>(
     h: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let runs = [&features, &starts, &stops];
-    if let (Some(alignment), Some(y)) = (read::<f32>(&alignment), read::<f32>(&y)) {
+    if let (Some(alignment), Some(y)) = (read::<f32, _>(&alignment), read::<f32, _>(&y)) {
         measure(py, &alignment, &y, runs, threshold, read_row(&h)?.as_ref())
-    } else if let (Some(alignment), Some(y)) = (read::<f64>(&alignment), read::<f64>(&y)) {
+    } else if let (Some(alignment), Some(y)) = (read::<f64, _>(&alignment), read::<f64, _>(&y)) {
         measure(py, &alignment, &y, runs, threshold, read_row(&h)?.as_ref())
     } else {
         Err(precision_error("alignment, y"))
     }
 }
 
-pub fn read<'py, F: Element>(object: &Bound<'py, PyAny>) -> Option<PyReadonlyArray2<'py, F>> {
-    object.extract().ok().filter(|array: &PyReadonlyArray2<'py, F>| array.as_slice().is_ok())
-}
-
 fn read_row<'py, F: Element>(object: &Option<Bound<'py, PyAny>>) -> PyResult<Option<PyReadonlyArray1<'py, F>>> {
     object.as_ref().map(|object| object.extract().map_err(|_| precision_error("h"))).transpose()
 }
 
-/// Measures of levels (K,9), in the order of tables.
 #[pyfunction]
-pub fn measure_events(levels: PyReadonlyArray2<'_, f64>, threshold: f64) -> PyResult<[f64; OF_EVENTS]> {
-    if levels.as_array().dim().1 != RECORD {
-        return Err(Error::argument("levels", format!("must be (K, {RECORD})")).into());
+#[pyo3(signature = (*, peak, duration, onset_fade, offset_fade, widening, threshold))]
+pub fn measure_events<'py>(
+    py: Python<'py>,
+    peak: PyReadonlyArray1<'py, f64>,
+    duration: PyReadonlyArray1<'py, f64>,
+    onset_fade: PyReadonlyArray1<'py, f64>,
+    offset_fade: PyReadonlyArray1<'py, f64>,
+    widening: PyReadonlyArray1<'py, f64>,
+    threshold: f64,
+) -> PyResult<Bound<'py, PyDict>> {
+    let peak = peak.as_array();
+    let mut levels: Vec<Level> = peak.iter().map(|&peak| Level { peak, ..Level::default() }).collect();
+    let mut read = |name: &'static str, column: PyReadonlyArray1<'py, f64>, field: fn(&mut Level) -> &mut f64| {
+        let column = column.as_array();
+        if column.len() != levels.len() {
+            let (count, events) = (column.len(), levels.len());
+            return Err(Error::argument(name, format!("has {count} entries, peak {events}")));
+        }
+        levels.iter_mut().zip(column).for_each(|(level, &number)| *field(level) = number);
+        Ok(())
+    };
+    read("duration", duration, |level| &mut level.duration)?;
+    read("onset_fade", onset_fade, |level| &mut level.onset_fade)?;
+    read("offset_fade", offset_fade, |level| &mut level.offset_fade)?;
+    read("widening", widening, |level| &mut level.widening)?;
+    let summary = EventSummary::new(&levels, threshold);
+    let result = PyDict::new(py);
+    for (name, measure) in MEASURES {
+        if let Measure::Events(read) = measure {
+            result.set_item(name, read(&summary))?;
+        }
     }
-    let levels: Vec<Level> = levels.as_slice()?.chunks_exact(RECORD).map(level).collect();
-    Ok(of_events(&OfEvents::new(&levels, threshold)))
+    Ok(result)
 }
 
 #[pyfunction]
-pub fn limits_of_quartiles(durations: PyReadonlyArray1<'_, f64>) -> PyResult<[f64; 2]> {
+#[pyo3(name = "quartile_limits")]
+pub fn quartile_limits_of(durations: PyReadonlyArray1<'_, f64>) -> PyResult<[f64; 2]> {
     Ok(quartile_limits(durations.as_slice()?))
 }
 
 #[pyfunction]
 pub fn find_events<'py>(py: Python<'py>, y: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
-    let events = if let Some(y) = read::<f32>(&y) {
+    let events = if let Some(y) = read::<f32, Ix2>(&y) {
         Event::all_of(Targets { y: y.as_slice()?, d: y.as_array().dim().1 })
-    } else if let Some(y) = read::<f64>(&y) {
+    } else if let Some(y) = read::<f64, Ix2>(&y) {
         Event::all_of(Targets { y: y.as_slice()?, d: y.as_array().dim().1 })
     } else {
         return Err(precision_error("y"));

@@ -1,17 +1,16 @@
-//! One pair at several gammas, measured where it lies.
+//! One pair aligned and measured at several gammas.
 
-use numpy::ndarray::Dimension;
-use numpy::{Element, PyArray, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{Element, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::arguments::{Wanted, precision_error, recursion, weighted_cost};
-use super::arrays::zeros;
-use super::events::{Runs, events, in_numbers, put, put_measures, read};
+use super::arguments::{RequestedOutputs, pair, precision_error, recursion, weighted_cost};
+use super::arrays::{FreshArray, Parts, read};
+use super::events::{Runs, Stack, events};
 use crate::batch;
 use crate::cost::WeightedCost;
-use crate::error::Error;
-use crate::measured::{Kept, align_and_measure};
+use crate::measures::measured::{Kept, align_and_measure};
+use crate::measures::names::MEASURES;
 use crate::plan::{Pair, PairScratch, Recursion};
 use crate::real::Real;
 use crate::shape::Shape;
@@ -21,7 +20,7 @@ struct Arguments<'a, 'py> {
     recursions: &'a [Recursion],
     runs: Runs<'a, 'py>,
     threshold: f64,
-    wanted: Wanted,
+    requested: RequestedOutputs,
     threads: Option<usize>,
 }
 
@@ -31,25 +30,25 @@ fn measure_all<'py, F: Real + Element>(
     y: &PyReadonlyArray2<'py, F>,
     arguments: Arguments<'_, 'py>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let Arguments { cost, recursions, runs, threshold, wanted, threads } = arguments;
-    let ((n, d), (m, d_of_y)) = (x.as_array().dim(), y.as_array().dim());
-    if d != d_of_y {
-        return Err(Error::argument("y", format!("has {d_of_y} features, x has {d}")).into());
-    }
-    cost.check_features(d)?;
-    let pair = Pair::new(x.as_slice()?, y.as_slice()?, Shape::new(n, m)?, d)?;
+    let Arguments { cost, recursions, runs, threshold, requested, threads } = arguments;
+    let pair = pair(x, y, cost)?;
+    let Pair { shape: Shape { n, m }, d, .. } = pair;
     let events = events(runs, (m, d))?;
     let count = recursions.len();
-    let h: Option<Bound<'py, PyArray2<F>>> = wanted.h.then(|| zeros(py, &[count, n])).transpose()?;
-    let matrices = |yes: bool, columns: usize| yes.then(|| zeros(py, &[count, n, columns])).transpose();
-    let y_mod: Option<Bound<'py, PyArray3<F>>> = matrices(wanted.y_mod, d)?;
-    let soft_alignment: Option<Bound<'py, PyArray3<F>>> = matrices(wanted.soft_alignment, m)?;
+    let array = |is_requested: bool, shape: &[usize]| -> PyResult<Option<FreshArray<'py, F>>> {
+        is_requested.then(|| FreshArray::zeros(py, shape)).transpose()
+    };
+    let mut h = array(requested.h, &[count, n])?;
+    let mut y_mod = array(requested.y_mod, &[count, n, d])?;
+    let mut soft_alignment = array(requested.soft_alignment, &[count, n, m])?;
     let jobs: Vec<_> = {
-        let (mut h, mut y_mod, mut rows) = (parts(&h, n)?, parts(&y_mod, n * d)?, parts(&soft_alignment, n * m)?);
-        let mut kept = || Kept { h: h.next(), y_mod: y_mod.next(), soft_alignment: rows.next() };
+        let mut h = Parts::new(&mut h, count);
+        let mut y_mod = Parts::new(&mut y_mod, count);
+        let mut soft_alignment = Parts::new(&mut soft_alignment, count);
+        let mut kept = || Kept { h: h.next(), y_mod: y_mod.next(), soft_alignment: soft_alignment.next() };
         recursions.iter().map(|recursion| (recursion, kept())).collect()
     };
-    let found = py.detach(|| {
+    let measured = py.detach(|| {
         batch::run(
             jobs,
             |_| 1,
@@ -59,32 +58,21 @@ fn measure_all<'py, F: Real + Element>(
             },
         )
     })?;
-    let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let result = PyDict::new(py);
-    let measures =
-        found.iter().flat_map(|each| in_numbers(each.value, each.entropy, &each.of_alignment, &each.of_events));
-    put(&result, "measures", count, measures)?;
-    let (marginals, levels): (Vec<_>, Vec<_>) = found.into_iter().map(|each| (each.marginals, each.levels)).unzip();
-    put_measures(&result, &marginals, &levels)?;
-    if let Some(h) = h {
-        result.set_item("h", h)?;
+    let measured = measured.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let stack = Stack { py, count: Some(count) };
+    let marginals = measured.iter().map(|each| &each.marginals);
+    let result = stack.marginals_and_levels(marginals, measured.iter().map(|each| &each.levels[..]))?;
+    let measures = PyDict::new(py);
+    for (name, measure) in MEASURES {
+        measures.set_item(name, PyArray1::from_iter(py, measured.iter().map(|each| each.measure(measure))))?;
     }
-    for (name, array) in [("y_mod", y_mod), ("H", soft_alignment)] {
+    result.set_item("measures", measures)?;
+    for (name, array) in [("h", h), ("y_mod", y_mod), ("H", soft_alignment)] {
         if let Some(array) = array {
-            result.set_item(name, array)?;
+            result.set_item(name, array.into_array())?;
         }
     }
     Ok(result)
-}
-
-/// The parts of a fresh array, one a gamma; none where there is no array. Borrowed once.
-fn parts<'a, F: Element, D: Dimension>(
-    array: &'a Option<Bound<'_, PyArray<F, D>>>,
-    length: usize,
-) -> PyResult<impl Iterator<Item = &'a mut [F]>> {
-    // SAFETY: the array was just made, nobody else knows it until it is returned, and it is borrowed once.
-    let entries = array.as_ref().map(|array| unsafe { array.as_slice_mut() }).transpose()?;
-    Ok(entries.into_iter().flat_map(move |entries| entries.chunks_exact_mut(length)))
 }
 
 #[pyfunction]
@@ -112,12 +100,12 @@ pub fn align_and_measure_pair<'py>(
         recursions: &recursions,
         runs: [&features, &starts, &stops],
         threshold,
-        wanted: Wanted::parse(&outputs)?,
+        requested: RequestedOutputs::parse(&outputs)?,
         threads,
     };
-    if let (Some(x), Some(y)) = (read::<f32>(&x), read::<f32>(&y)) {
+    if let (Some(x), Some(y)) = (read::<f32, _>(&x), read::<f32, _>(&y)) {
         measure_all(py, &x, &y, arguments)
-    } else if let (Some(x), Some(y)) = (read::<f64>(&x), read::<f64>(&y)) {
+    } else if let (Some(x), Some(y)) = (read::<f64, _>(&x), read::<f64, _>(&y)) {
         measure_all(py, &x, &y, arguments)
     } else {
         Err(precision_error("x, y"))

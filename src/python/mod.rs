@@ -3,10 +3,12 @@
 mod arguments;
 mod arrays;
 mod checksum;
+mod cost_matrix;
 mod events;
 mod measured;
 mod padded;
 mod ragged;
+mod results;
 mod tangent;
 
 use pyo3::exceptions::{PyMemoryError, PyValueError};
@@ -50,18 +52,27 @@ fn available_instruction_sets() -> Vec<&'static str> {
 #[pymodule]
 mod _core {
     use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("MEASURES", PyTuple::new(module.py(), crate::measures::names::MEASURES.map(|(name, _)| name))?)
     }
+
+    #[pymodule_export]
+    const MOST_THREADS: usize = crate::batch::MOST_THREADS;
+    #[pymodule_export]
+    const LEAST_ROW_SUM: f64 = crate::readout::LEAST_ROW_SUM;
 
     #[pymodule_export]
     use super::NoPathError;
     #[pymodule_export]
     use super::checksum::crc32;
     #[pymodule_export]
-    use super::events::{find_events, limits_of_quartiles, measure_alignment, measure_events};
+    use super::cost_matrix::cost_matrix;
+    #[pymodule_export]
+    use super::events::{find_events, measure_alignment, measure_events, quartile_limits_of};
     #[pymodule_export]
     use super::measured::align_and_measure_pair;
     #[pymodule_export]

@@ -1,12 +1,12 @@
-//! Changes of value and gradient along a direction, of cost matrices padded to one shape (B,N,M).
+//! Directional derivatives of value and gradient, for cost matrices padded to one shape (B,N,M).
 
-use numpy::{PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray1};
+use numpy::{Ix3, PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::arguments::{precision_error, recursion};
-use super::arrays::zeros;
-use super::padded::{Sizes, read, shapes};
+use super::arrays::{FreshArray, read};
+use super::padded::shapes;
 use crate::batch;
 use crate::cost::CostMatrix;
 use crate::error::Error;
@@ -32,7 +32,7 @@ pub fn tangent_padded<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let recursion = recursion(gamma, step_weights, band)?;
     let weights: [f64; 3] = step_weights_direction.into();
-    let (Some(costs), Some(changes)) = (read::<f64>(&costs), read::<f64>(&costs_direction)) else {
+    let (Some(costs), Some(changes)) = (read::<f64, Ix3>(&costs), read::<f64, Ix3>(&costs_direction)) else {
         return Err(precision_error("costs, costs_direction"));
     };
     let (pairs, n, m) = costs.as_array().dim();
@@ -41,13 +41,11 @@ pub fn tangent_padded<'py>(
             Error::argument("costs_direction", format!("must have the shape of costs, ({pairs}, {n}, {m})")).into()
         );
     }
-    let shapes = shapes(Sizes { pairs, n, m, d: 0 }, x_lengths, y_lengths)?;
-    let alignments: Bound<'py, PyArray3<f64>> = zeros(py, &[pairs, n, m])?;
-    // SAFETY: the array was just made, nobody else knows it until it is returned, and it is borrowed once.
-    let rows = unsafe { alignments.as_slice_mut() }.expect("a fresh array is contiguous");
+    let shapes = shapes((pairs, n, m), x_lengths, y_lengths)?;
+    let mut alignments = FreshArray::zeros(py, &[pairs, n, m])?;
     let of_pairs = costs.as_slice()?.chunks_exact(n * m).zip(changes.as_slice()?.chunks_exact(n * m));
-    let jobs: Vec<_> = of_pairs.zip(rows.chunks_exact_mut(n * m)).zip(shapes).collect();
-    let found = py.detach(|| {
+    let jobs: Vec<_> = of_pairs.zip(alignments.parts_mut(pairs)).zip(shapes).collect();
+    let tangents = py.detach(|| {
         batch::run(
             jobs,
             |job| job.1.cells(),
@@ -63,12 +61,12 @@ pub fn tangent_padded<'py>(
             },
         )
     })?;
-    let found: Vec<Tangent> = found.into_iter().collect::<Result<_, _>>()?;
+    let tangents: Vec<Tangent> = tangents.into_iter().collect::<Result<_, _>>()?;
     let result = PyDict::new(py);
-    result.set_item("value", PyArray1::from_iter(py, found.iter().map(|pair| pair.value)))?;
-    result.set_item("H", alignments)?;
-    result.set_item("gamma_grad", PyArray1::from_iter(py, found.iter().map(|pair| pair.gamma_grad)))?;
-    let weights = found.iter().flat_map(|pair| pair.step_weights_grad);
+    result.set_item("value", PyArray1::from_iter(py, tangents.iter().map(|pair| pair.value)))?;
+    result.set_item("H", alignments.into_array())?;
+    result.set_item("gamma_grad", PyArray1::from_iter(py, tangents.iter().map(|pair| pair.gamma_grad)))?;
+    let weights = tangents.iter().flat_map(|pair| pair.step_weights_grad);
     result.set_item("step_weights_grad", PyArray1::from_iter(py, weights).reshape([pairs, 3])?)?;
     Ok(result)
 }

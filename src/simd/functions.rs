@@ -3,7 +3,7 @@
 use super::{Lanes, Number};
 use crate::real::Real;
 
-/// ln(x) of x in [0, 2^90], at least -100. A NaN or infinity gives some number: look for them elsewhere.
+/// Returns ln(x) of x in [0, 2^90], at least -100. A NaN or infinity gives some number: look for them elsewhere.
 ///
 /// x 2^32 = m 2^e with m in [sqrt(1/2), sqrt(2)), so that no x is denormal, and with s = (m-1)/(m+1)
 /// ln(m) = 2 (s + s^3/3 + s^5/5 + ...).
@@ -18,7 +18,7 @@ pub fn clamped_ln<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     lanes.mul_add(e, lanes.constant(std::f64::consts::LN_2), lanes.mul(s, series))
 }
 
-/// exp(x), with x held within [`Number::EXPONENTIAL_RANGE`].
+/// Returns exp(x), with x held within [`Number::EXPONENTIAL_RANGE`].
 #[inline(always)]
 pub fn clamped_exp<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     let zero = lanes.constant(0.0);
@@ -32,7 +32,7 @@ pub fn clamped_exp<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     lanes.shifted(polynomial(lanes, V::Real::EXPONENTIAL, r), e)
 }
 
-/// The sum of coefficients times powers of x, the lowest power first.
+/// Sums coefficients times powers of x, the lowest power first.
 #[inline(always)]
 pub fn polynomial<V: Lanes<L>, const L: usize>(lanes: V, coefficients: &'static [f64], x: V::F) -> V::F {
     let last = coefficients.len() - 1;
@@ -43,7 +43,7 @@ pub fn polynomial<V: Lanes<L>, const L: usize>(lanes: V, coefficients: &'static 
     sum
 }
 
-/// A sum as eight side by side: one after the other the additions would wait for each other.
+/// Sums as eight sums side by side: one after the other the additions would wait for each other.
 #[inline(always)]
 pub fn eight_sums<R: Real>(entries: &[R], term: impl Fn(R) -> R) -> R {
     let mut sums = [R::default(); 8];

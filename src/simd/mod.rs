@@ -83,10 +83,27 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     /// As for [`Lanes::store`].
     unsafe fn store_i(self, to: *mut Self::Exponent, a: Self::I);
 
+    /// Reads fewer than L entries, 0 in the other lanes.
+    fn load_part(self, from: &[Self::Real]) -> Self::F;
+    /// Writes to fewer than L entries.
+    fn store_part(self, to: &mut [Self::Real], a: Self::F);
+
     /// Reads the first L entries; there may be fewer, the other lanes are then 0.
-    fn load_first(self, from: &[Self::Real]) -> Self::F;
+    #[inline(always)]
+    fn load_first(self, from: &[Self::Real]) -> Self::F {
+        match from.first_chunk::<L>() {
+            Some(from) => self.load_array(from),
+            None => self.load_part(from),
+        }
+    }
     /// Writes the first L entries, or as many as there are.
-    fn store_first(self, to: &mut [Self::Real], a: Self::F);
+    #[inline(always)]
+    fn store_first(self, to: &mut [Self::Real], a: Self::F) {
+        match to.first_chunk_mut::<L>() {
+            Some(to) => self.store_array(to, a),
+            None => self.store_part(to, a),
+        }
+    }
 
     #[inline(always)]
     fn load_array(self, from: &[Self::Real; L]) -> Self::F {

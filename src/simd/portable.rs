@@ -125,7 +125,7 @@ impl<R: Scalar, const L: usize> Lanes<L> for Portable<R, L> {
         unsafe { from.cast::<[R::Integer; L]>().read_unaligned() }
     }
     #[inline(never)]
-    fn load_first(self, from: &[R]) -> [R; L] {
+    fn load_part(self, from: &[R]) -> [R; L] {
         std::array::from_fn(|j| from.get(j).copied().unwrap_or_default())
     }
     #[inline(never)]
@@ -140,7 +140,7 @@ impl<R: Scalar, const L: usize> Lanes<L> for Portable<R, L> {
     }
 
     #[inline(never)]
-    fn store_first(self, to: &mut [R], a: [R; L]) {
+    fn store_part(self, to: &mut [R], a: [R; L]) {
         for (to, from) in to.iter_mut().zip(a) {
             *to = from;
         }

@@ -10,7 +10,6 @@ what the network is taught at best: an event whose peak stays under the threshol
 read off is one that the network is taught to lose.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -110,13 +109,13 @@ class AlignmentMeasures(NamedTuple):
     Attributes:
         marginals: of H~.
         levels: of the K events.
-        measures: where h is known, those of `metrics.MEASURES` that need no strong target, in their order,
-            (22,); value and entropy, which H does not tell, are NaN.
+        measures: where h is known, those of `metrics.MEASURES` by name that need neither the value, the
+            entropy of the paths nor a strong target.
     """
 
     marginals: Marginals
     levels: EventLevels
-    measures: NDArray[np.float64] | None
+    measures: dict[str, float] | None
 
 
 def measure_alignment(
@@ -134,15 +133,14 @@ def measure_alignment(
     _check_shapes(H, weak)
     # One precision for both, and none lost; sums are float64 anyway.
     dtype: Any = np.float32 if H.dtype == weak.dtype == np.float32 else np.float64
-    found: Mapping[str, Any] = _core.measure_alignment(
+    result = _core.measure_alignment(
         np.ascontiguousarray(H, dtype),
         np.ascontiguousarray(weak, dtype),
         **events.as_core(),
         threshold=threshold,
         h=None if h is None else np.ascontiguousarray(h, dtype),
     )
-    of_one = {name: values[0] for name, values in found.items()}
-    return AlignmentMeasures(Marginals.of(of_one), EventLevels.of(of_one["levels"]), of_one.get("measures"))
+    return AlignmentMeasures(Marginals.of(result), EventLevels.of(result["levels"]), result.get("measures"))
 
 
 def _as_floats(array: NDArray[Any]) -> NDArray[Any]:

@@ -7,12 +7,9 @@ import numpy as np
 from warplens.analysis.events import find_events
 from warplens.analysis.gamma_sweep import GammaSweep, lost_to_collapse
 from warplens.analysis.measured_alignments import align_and_measure
-from warplens.analysis.metrics import MEASURES
 from warplens.analysis.metrics.events import short_and_long
 from warplens.analysis.metrics.frames import STRONG_THRESHOLD
 from warplens.io import Item
-
-_ENTROPY = MEASURES.index("entropy")
 
 
 def sweep_item(
@@ -60,7 +57,7 @@ def sweep_item(
         short, _ = short_and_long(duration[g])
         short_events[g], short_peaks[g] = np.count_nonzero(short), peak[g, short].sum()
         fades[g] = (levels.onset_fade + levels.offset_fade).sum() / 2
-        entropy[g] = found.measures[0, _ENTROPY]
+        entropy[g] = found.measures["entropy"][0]
         if wanted is not None:
             assert found.y_mod is not None
             taught = found.y_mod[0] > threshold

@@ -1,5 +1,6 @@
 """What is kept of the levels of events: one record an event."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ _NUMBERS = ("peak", "duration", "mean_level", "onset_fade", "offset_fade", "wide
 _FRAMES = ("peak_frame", "first", "last")
 
 RECORD = np.dtype([(name, np.float64) for name in _NUMBERS] + [(name, np.int64) for name in _FRAMES])
-"""The record of an event, as the compiled module writes it."""
+"""The record of an event."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,12 @@ class EventLevels:
     records: NDArray[Any]
 
     @classmethod
-    def of(cls, found: NDArray[np.float64]) -> Self:
-        """Of what the compiled module tells, (K, 9) or (G, K, 9)."""
-        return cls(found.view(RECORD)[..., 0])
+    def of(cls, columns: Mapping[str, Any]) -> Self:
+        """Join the columns of the compiled module, (K,) or (G, K) each, by their names."""
+        records = np.empty(columns["peak"].shape, RECORD)
+        for name in RECORD.names or ():
+            records[name] = columns[name]
+        return cls(records)
 
     @property
     def peak(self) -> NDArray[np.float64]:
@@ -80,10 +84,6 @@ class EventLevels:
         0 if the event is taught as it is, positive if it is spread thin; 0 for a peak of 0.
         """
         return self._field("widening")
-
-    def as_core(self) -> NDArray[np.float64]:
-        """The records as the compiled module writes them, (K, 9) or (G, K, 9)."""
-        return np.ascontiguousarray(self.records)[..., np.newaxis].view(np.float64)
 
     def _field(self, name: str) -> NDArray[Any]:
         values: NDArray[Any] = self.records[name]

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_LEAST_LOG = -100.0
+from warplens import cost_matrix
 
 
 def local_costs(x: NDArray[Any], y: NDArray[Any], cost: str) -> NDArray[np.float64]:
-    """C(n,m) = c(x_n, y_m) of a named cost, as `warplens.align` charges it.
+    """Return C(n,m) = c(x_n, y_m) of a named cost, as `warplens.align` charges it.
 
     Args:
         x: predictions, (N, D).
@@ -17,60 +17,9 @@ def local_costs(x: NDArray[Any], y: NDArray[Any], cost: str) -> NDArray[np.float
         cost: one of the names that `warplens.align` takes.
 
     Returns:
-        (N, M) float64.
+        (N, M) float64, see `warplens.cost_matrix`.
 
     Raises:
         ValueError: the shapes do not fit, or the cost is unknown.
     """
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise ValueError(f"x, y: shapes {x.shape} and {y.shape}, they must be (N, D) and (M, D)")
-    match cost:
-        case "mse":
-            costs = 0.5 * _square_distances(x, y)
-        case "sqeuclidean":
-            costs = _square_distances(x, y)
-        case "euclidean":
-            costs = np.sqrt(_square_distances(x, y))
-        case "l1":
-            costs = _over_features(x, y, np.abs)
-        case "bce":
-            costs = -(_log(x) @ y.T + _log(1 - x) @ (1 - y).T)
-        case "bce_logits":
-            costs = np.logaddexp(0, x).sum(axis=1, keepdims=True) - x @ y.T
-        case "ce":
-            costs = -_log(x) @ y.T
-        case "ce_logits":
-            top = x.max(axis=1, keepdims=True)
-            costs = -(x - top - np.log(np.exp(x - top).sum(axis=1, keepdims=True))) @ y.T
-        case "poisson":
-            costs = x.sum(axis=1, keepdims=True) - _log(x) @ y.T
-        case "poisson_log":
-            costs = np.exp(x).sum(axis=1, keepdims=True) - x @ y.T
-        case "cosine":
-            costs = 1 - _direction(x) @ _direction(y).T
-        case _:
-            raise ValueError(f"cost: {cost!r} is not the name of a cost")
-    return np.asarray(costs, np.float64)
-
-
-def _square_distances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _over_features(x, y, np.square)
-
-
-def _over_features(x: NDArray[np.float64], y: NDArray[np.float64], of_difference: Any) -> NDArray[np.float64]:
-    # Feature by feature: exact where a product of matrices cancels, small where a cube would not be.
-    total = np.zeros((len(x), len(y)))
-    for x_d, y_d in zip(x.T, y.T, strict=True):
-        total += of_difference(x_d[:, None] - y_d)
-    return total
-
-
-def _log(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log(x), _LEAST_LOG)
-
-
-def _direction(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    norm = np.sqrt(np.square(z).sum(axis=1, keepdims=True))
-    return z / np.where(norm > 0, norm, 1)
+    return cost_matrix(x, y, cost=cost, dtype=np.float64)

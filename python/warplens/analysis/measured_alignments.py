@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens import _core
-from warplens._alignment import costs_overflow, is_overflow, no_modified_targets
+from warplens._compute import costs_overflow, is_overflow, no_modified_targets
 from warplens._sequences import as_pair
-from warplens._settings import Settings, check_gamma
+from warplens._settings import AlignmentSettings, check_gamma
 from warplens.analysis.events import Events
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
@@ -21,8 +21,8 @@ class MeasuredAlignments:
     """What is known of G alignments of one pair; arrays lead with the gamma axis.
 
     Attributes:
-        measures: those of `metrics.MEASURES` that need no strong target, in their order, (G, 22). In float32
-            the entropy is exact to about 1e-6 nats for each of the N + M frames.
+        measures: those of `metrics.MEASURES` by name that need no strong target, (G,) each. In float32 the
+            entropy is exact to about 1e-6 nats for each of the N + M frames.
         marginals: of H~.
         levels: of the K events of the targets, (G, K).
         h: row sums of H, (G, N), if asked for.
@@ -30,7 +30,7 @@ class MeasuredAlignments:
         H: soft alignments, (G, N, M), if asked for.
     """
 
-    measures: NDArray[np.float64]
+    measures: dict[str, NDArray[np.float64]]
     marginals: Marginals
     levels: EventLevels
     h: NDArray[Any] | None = None
@@ -67,7 +67,7 @@ def align_and_measure(
     Raises:
         ValueError: as `warplens.align`; the cost has no modified targets.
     """
-    settings = Settings.of(cost=cost, gamma=gammas[0], step_weights=step_weights)
+    settings = AlignmentSettings.of(cost=cost, gamma=gammas[0], step_weights=step_weights)
     horizontal, vertical, diagonal = settings.step_weights
     if not settings.has_modified_targets:
         raise no_modified_targets(settings)
@@ -87,7 +87,7 @@ def align_and_measure(
     except _core.NoPathError as error:
         raise costs_overflow(settings) if is_overflow(error) else error from None
     measures = found["measures"]
-    if np.isnan(measures[:, 0]).any():
+    if np.isnan(measures["value"]).any():
         raise costs_overflow(settings)
     return MeasuredAlignments(
         measures,

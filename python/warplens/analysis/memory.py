@@ -5,7 +5,7 @@ Counted are the arrays that grow with N x M, and modified targets; what else the
 
 import numpy as np
 
-from warplens._alignment import LEAST_ROW_SUM
+from warplens._core import LEAST_ROW_SUM
 from warplens.io import Item
 
 _FOR_EMPTY_ROWS = 1

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from warplens._alignment import LEAST_ROW_SUM
+from warplens._core import LEAST_ROW_SUM
 
 Compute: TypeAlias = Callable[[Sequence[str]], dict[str, Tensor]]
 """names among h, y_mod, H, E, moments -> at least these (moments: entropy) and value, batched"""

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from warplens import _core
+from warplens._core import MOST_THREADS
 from warplens.torch.batches import CostMatrices, Pairs
 from warplens.torch.costs import cost_matrix
 from warplens.torch.ready_gradient import pair_values
 from warplens.torch.second_derivative import CostsOf, CostSweeps, differentiable_gradient
 from warplens.torch.settings import LocalCost, RecursionSettings
-
-_MOST_THREADS = 256  # of the core
 
 
 def values_of_pairs(
@@ -134,7 +133,7 @@ def _recursion_arguments(settings: RecursionSettings) -> dict[str, Any]:
         "gamma": float(settings.gamma.detach()),
         "step_weights": (horizontal, vertical, diagonal),
         "band": None if settings.band is None else settings.band.as_core(),
-        "threads": min(torch.get_num_threads(), _MOST_THREADS),
+        "threads": min(torch.get_num_threads(), MOST_THREADS),
     }
 
 

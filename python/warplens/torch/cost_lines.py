@@ -14,7 +14,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.autograd_in_operators import autograd
 from warplens.torch.batches import Pairs
 from warplens.torch.costs import SQUARED_COSTS, Mapped, common_mean, distance, is_distance, map_frames

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from warplens._settings import CostFunction, check_cost
+from warplens._costs import CostFunction, check_cost
 from warplens.torch.uncast import UncastModule
 
 

@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.checkpoint import checkpoint
 
+from warplens._bands import Band
+from warplens._costs import MEAN_COSTS
 from warplens._numbers import as_count, as_number
-from warplens._settings import MEAN_COSTS, Band
 from warplens.torch.batches import Lengths, Pairs, dtype_of_loss, dtype_of_results, lengths_or_all
 from warplens.torch.series import Series, as_series, check_finite
 from warplens.torch.settings import (

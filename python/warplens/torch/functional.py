@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.alignment import BatchAlignment
 from warplens.torch.batches import (
     CostMatrices,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.masks import Sides, allowed_cells
 
 DIAGONAL, HORIZONTAL, VERTICAL = range(3)

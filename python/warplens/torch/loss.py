@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.batches import Lengths
 from warplens.torch.functional import soft_dtw_loss
 from warplens.torch.settings import (

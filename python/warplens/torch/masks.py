@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from warplens._settings import Band, SakoeChiba
+from warplens._bands import Band, SakoeChiba
 from warplens.torch.batches import CostMatrices, Pairs
 
 _ROUNDING = 1e-12  # of a corner of the parallelogram, in units of a side

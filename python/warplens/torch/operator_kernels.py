@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from warplens._settings import Band, Itakura, SakoeChiba
+from warplens._bands import Band, Itakura, SakoeChiba
 from warplens.torch import core_backend, ops_backend, triton_backend
 from warplens.torch.batches import CostMatrices, Pairs
 from warplens.torch.settings import Backend, LocalCost, RecursionSettings

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.alignment_lines import AlignmentLines
 from warplens.torch.batches import CostMatrices, Pairs
 from warplens.torch.cost_lines import CostLines

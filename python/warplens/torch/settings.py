@@ -9,14 +9,10 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from warplens._settings import (
-    COSTS_WITHOUT_TARGETS,
-    SYMMETRIC_COSTS,
-    Band,
-    Settings,
-    check_gamma,
-    check_step_weights,
-)
+from warplens._bands import Band
+from warplens._costs import COSTS_WITHOUT_TARGETS, SYMMETRIC_COSTS
+from warplens._settings import AlignmentSettings, check_gamma
+from warplens._step_weights import check_step_weights
 from warplens.torch.batches import values_are_readable
 from warplens.torch.diagonal_prior import DiagonalPrior, PriorTerm
 
@@ -108,7 +104,7 @@ def check_names(
     band: Band | None = None,
 ) -> None:
     """Checks all that needs neither the number of features nor the values of a tensor."""
-    Settings.of(
+    AlignmentSettings.of(
         cost=bare_cost(cost),
         gamma=1.0,
         step_weights=(1.0, 1.0, 1.0),

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch.batches import CostMatrices, Pairs, lengths_or_all
 from warplens.torch.masks import within_band
 

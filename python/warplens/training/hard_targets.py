@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import warplens as wl
-from warplens._settings import Band
+from warplens._bands import Band
 from warplens.torch import DiagonalPrior
 from warplens.torch.batches import Lengths
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import warplens as wl
 from warplens._align import align_in_full
-from warplens._settings import COSTS_WITHOUT_TARGETS
+from warplens._costs import COSTS_WITHOUT_TARGETS
 from warplens.analysis import EventLevels, Marginals, measure_alignment
 from warplens.analysis.metrics import precision_recall_f
 from warplens.analysis.metrics.evaluation import rows_of

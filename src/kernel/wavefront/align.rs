@@ -6,7 +6,7 @@ use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
 impl Job<'_> {
-    /// a(N,M), in O(N) memory.
+    /// Sweeps forward alone and returns a(N,M), in O(N) memory.
     pub fn value<V, T, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -25,7 +25,7 @@ impl Job<'_> {
         }
     }
 
-    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    /// Sweeps both ways: returns a(N,M) and hands H (or E, by the readout) to `sink`.
     pub fn align<V, T, A, const L: usize, const S: usize>(
         self,
         lanes: V,

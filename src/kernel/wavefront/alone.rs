@@ -14,7 +14,7 @@ use crate::scaled::Scaled;
 use crate::simd::{Lanes, Number};
 
 impl Job<'_> {
-    /// a(N,M), in O(N) memory.
+    /// Sweeps forward alone and returns a(N,M), in O(N) memory.
     pub(super) fn value_alone<V, T, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -36,7 +36,7 @@ impl Job<'_> {
         }
     }
 
-    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    /// Sweeps both ways: returns a(N,M) and hands H (or E, by the readout) to `sink`.
     pub(super) fn align_alone<V, T, A, const L: usize, const S: usize>(
         self,
         lanes: V,

@@ -18,9 +18,9 @@ use crate::weights::StepWeights;
 struct Slot<V: Lanes<L>, const L: usize> {
     steps: [[V::F; L]; 2],
     skew: [V::F; L],
-    /// What the steps of the last block add to the entropy.
+    /// Share of the steps of the last block in the entropy.
     entropy: V::F,
-    /// The tile that `steps` will become, if any, and whether its stripe began with it.
+    /// Block and stripe of the tile that `steps` will become, if any; true where the stripe begins with it.
     pending: Option<(usize, usize, bool)>,
 }
 
@@ -34,13 +34,13 @@ struct State<V: Lanes<L>, const L: usize> {
     first: V::F,
 }
 
-/// Where a backward sweep runs.
+/// The stripes of a backward sweep, and the columns that it reads and writes.
 pub struct BackwardRange<'a, R> {
     /// A whole number of groups.
     pub stripes: Range<usize>,
-    /// What the stripes after send to their left, or for the last stripe [`begin_flow`].
+    /// The flow that the stripes after send to their left, or for the last stripe [`begin_flow`].
     pub right: *mut R,
-    /// Where what the first stripe sends goes; may be the same.
+    /// The column for the flow that the first stripe sends; may be the same.
     pub left: *mut R,
     /// Neighbours on other threads; then the stripes are one group.
     pub neighbours: Neighbours<'a>,
@@ -57,7 +57,7 @@ pub struct BackwardSweep<'a, V: Lanes<L>, T, const L: usize, const S: usize, con
 }
 
 impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const UNIT: bool> BackwardSweep<'a, V, T, L, S, UNIT> {
-    /// A sweep of the grid with the weights of the readout; with `UNIT` all are 1.
+    /// Makes a sweep of the grid with the weights of the readout; with `UNIT` all are 1.
     ///
     /// # Safety
     ///
@@ -212,7 +212,7 @@ where
     }
 }
 
-/// `sum - (E p_h) log p_h - (E p_v) log p_v - (E p_d) log p_d`, given p_h and p_v and the three products.
+/// Returns `sum - (E p_h) log p_h - (E p_v) log p_v - (E p_d) log p_d`, given p_h and p_v and the three products.
 ///
 /// p_d is a difference and may be a rounding below 0; then it counts as 0.
 #[inline(always)]
@@ -224,7 +224,7 @@ fn add_entropy<V: Lanes<L>, const L: usize>(lanes: V, sum: V::F, [p_h, p_v]: [V:
     lanes.neg_mul_add(lanes.max(lanes.constant(0.0), diagonal), clamped_ln(lanes, p_d), sum)
 }
 
-/// The boundary column right of the last stripe: all mass enters at row N-1.
+/// Fills the boundary column right of the last stripe: all mass enters at row N-1.
 pub fn begin_flow<R: Number>(grid: Grid, flow: &mut [R]) {
     flow.fill(R::default());
     flow[grid.boundary_origin() - (grid.shape.n - 1)] = R::from_f64(1.0);

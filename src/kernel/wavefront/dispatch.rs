@@ -63,7 +63,7 @@ macro_rules! on_lanes {
 on_lanes!(f32, 8, 16);
 on_lanes!(f64, 4, 8);
 
-/// A way to run lanes.
+/// A set of instructions that lanes run by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstructionSet {
     /// Plain Rust on 8 lanes.
@@ -77,7 +77,7 @@ pub enum InstructionSet {
 }
 
 impl InstructionSet {
-    /// All, by the names that `WARPLENS_SIMD` takes.
+    /// All sets, by the names that `WARPLENS_SIMD` takes.
     pub const ALL: [(&'static str, Self); 4] = [
         ("portable8", Self::Portable8),
         ("portable16", Self::Portable16),
@@ -90,7 +90,7 @@ impl InstructionSet {
         Self::ALL.iter().find(|(_, set)| *set == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether this machine has it.
+    /// Tells if this machine has the set.
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable8 | Self::Portable16 => true,
@@ -103,7 +103,7 @@ impl InstructionSet {
         }
     }
 
-    /// The set that pairs go by in this process; `None`: no lanes.
+    /// The set that this process aligns pairs by; `None`: no lanes.
     pub fn chosen() -> Option<Self> {
         static CHOSEN: OnceLock<Option<InstructionSet>> = OnceLock::new();
         *CHOSEN.get_or_init(|| {
@@ -130,33 +130,30 @@ impl InstructionSet {
         R::run_on(self, RunPair { job, costs, output, scratch })
     }
 
-    /// [`matrix::largest`] on this set.
+    /// Runs [`matrix::largest`] on this set.
     pub fn largest<R: OnLanes>(self, costs: &[R], stride: usize, shape: Shape) -> f64 {
         R::run_on(self, Largest { costs, stride, shape })
     }
 
-    /// [`form::prepare`] on this set.
+    /// Runs [`form::prepare`] on this set.
     pub fn prepare<R: OnLanes>(self, cost: &WeightedCost, x: &[R], y: &[R], d: usize, form: &mut PairForm<R>) -> bool {
         R::run_on(self, Prepare { cost, x, y, d, form })
     }
 
-    /// [`form::read_out`] on this set; the form is that of the same pair and cost.
-    pub fn read_out<R: OnLanes>(
+    /// Runs [`form::x_gradient`] on this set; the form is that of the same pair and cost.
+    pub fn x_gradient<R: OnLanes>(
         self,
         cost: Cost,
         x: &[R],
         form: &PairForm<R>,
         products: (&[R], &[R]),
-        x_grad: Option<&mut [R]>,
-        y_mod: Option<&mut [R]>,
+        out: &mut [R],
     ) {
-        for out in [&x_grad, &y_mod].into_iter().flatten() {
-            assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
-        }
-        R::run_on(self, ReadOut { cost, x, form, products, x_grad, y_mod });
+        assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
+        R::run_on(self, XGradient { cost, x, form, products, out });
     }
 
-    /// Whether the set gives the H of the portable lanes on a small pair that has every kind of block.
+    /// Tells if the set gives the H of the portable lanes on a small pair that has every kind of block.
     fn agrees_with_portable<R: OnLanes>(self) -> bool {
         let (n, m) = (45, 37);
         let costs: Vec<R> = (0..n * m).map(|k| R::from_f64(((k * 7919) % 101) as f64 * 0.13)).collect();
@@ -223,19 +220,18 @@ impl<R: Number> LaneWork<R> for Prepare<'_, R> {
     }
 }
 
-struct ReadOut<'a, R> {
+struct XGradient<'a, R> {
     cost: Cost,
     x: &'a [R],
     form: &'a PairForm<R>,
     products: (&'a [R], &'a [R]),
-    x_grad: Option<&'a mut [R]>,
-    y_mod: Option<&'a mut [R]>,
+    out: &'a mut [R],
 }
 
-impl<R: Number> LaneWork<R> for ReadOut<'_, R> {
+impl<R: Number> LaneWork<R> for XGradient<'_, R> {
     type Output = ();
 
     fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) {
-        form::read_out(lanes, self.cost, self.x, self.form, self.products, self.x_grad, self.y_mod);
+        form::x_gradient(lanes, self.cost, self.x, self.form, self.products, self.out);
     }
 }

@@ -12,9 +12,9 @@ use crate::simd::{Lanes, Number};
 /// The factors of one tile for one step weight.
 #[derive(Clone, Copy)]
 pub struct Factors<V: Lanes<L>, const L: usize> {
-    /// 2^f.
+    /// Mantissas 2^f.
     pub mantissa: [V::F; L],
-    /// e.
+    /// Exponents e.
     pub exponent: [V::I; L],
 }
 

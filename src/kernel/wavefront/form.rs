@@ -12,19 +12,19 @@ use crate::simd::functions::{clamped_exp, clamped_ln, eight_sums};
 use crate::simd::{Lanes, Number, Work};
 
 const LEAST_DENOMINATOR: f64 = 1e-12;
-/// The logarithm on lanes is for less; no probability is near, and rates near it are out of range as costs.
+/// A bound for arguments of the logarithm on lanes. No probability is near, and rates near it are out of range as costs.
 const LARGEST_OF_LOGARITHM: f64 = 1e27;
 
-/// u, phi, v and w of one pair; memory that pairs reuse.
+/// The inner-product form of one pair: u, phi, v and w. Memory that pairs reuse.
 #[derive(Default)]
 pub struct PairForm<R> {
-    /// (N,).
+    /// u of the predictions, (N,).
     pub u: Vec<R>,
-    /// (M,).
+    /// phi of the targets, (M,).
     pub phi: Vec<R>,
-    /// (N,D).
+    /// v of the predictions, (N,D).
     pub v: Vec<R>,
-    /// (M,D), less the common mean; empty where w is the targets themselves.
+    /// w of the targets, (M,D), less the common mean; empty where w is the targets themselves.
     pub w: Vec<R>,
     /// The factor of (v-w)^2 under the squared costs.
     pub squared: Option<f64>,
@@ -32,29 +32,29 @@ pub struct PairForm<R> {
     largest: f64,
 }
 
-/// The form of one pair as the tiles read it, whoever made it.
+/// The inner-product form of one pair as the tiles read it: a [`PairForm`], or what was made in float64.
 #[derive(Clone, Copy)]
 pub struct FormSlices<'a, R> {
-    /// (N,).
+    /// u of the predictions, (N,).
     pub u: &'a [R],
-    /// (M,).
+    /// phi of the targets, (M,).
     pub phi: &'a [R],
-    /// (N,D).
+    /// v of the predictions, (N,D).
     pub v: &'a [R],
-    /// (M,D).
+    /// w of the targets, (M,D).
     pub w: &'a [R],
     /// D.
     pub d: usize,
-    /// Where C is this factor times |v - w|^2 with v the predictions themselves or twice as much (factor 1): few
+    /// The factor of |v - w|^2 where that is C, with v the predictions themselves or twice as much (factor 1): few
     /// features are then subtracted rather than multiplied, so that nothing cancels.
     pub squared: Option<f64>,
 }
 
 /// A cost that is a sum over features: shares of u and v of each feature's x, and the gradient.
 trait Elementwise {
-    /// u(x) and v(x).
+    /// Returns u(x) and v(x).
     fn map<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> (V::F, V::F);
-    /// h u'(x) - (H W) v'(x).
+    /// Returns h u'(x) - (H W) v'(x).
     fn gradient<V: Lanes<L>, const L: usize>(lanes: V, x: V::F, h: V::F, hw: V::F) -> V::F;
 }
 
@@ -120,7 +120,7 @@ fn reciprocal<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
     lanes.div(lanes.constant(1.0), lanes.max(lanes.constant(LEAST_DENOMINATOR), x))
 }
 
-/// Makes the form of x (N,D) and y (M,D), or says no: another cost, weights inside it, a NaN or an infinity.
+/// Makes the form of x (N,D) and y (M,D). False where it cannot: another cost, weights inside it, a NaN or an infinity.
 pub fn prepare<V: Lanes<L>, const L: usize>(
     lanes: V,
     cost: &WeightedCost,
@@ -188,9 +188,20 @@ impl<R: Number> PairForm<R> {
     pub fn largest_cost(&self) -> f64 {
         self.largest
     }
+
+    /// Writes the modified targets Y_mod = H W / h, (N,D), with the mean put back, from h (N,) and H W (N,D).
+    pub fn modified_targets(&self, h: &[R], hw: &[R], out: &mut [R]) {
+        let d = self.mean.len();
+        for (n, (row, hw)) in out.chunks_exact_mut(d).zip(hw.chunks_exact(d)).enumerate() {
+            let inverse = R::from_f64(1.0) / h[n];
+            for ((out, hw), mean) in row.iter_mut().zip(hw).zip(&self.mean) {
+                *out = *hw * inverse + *mean;
+            }
+        }
+    }
 }
 
-/// The sum over features of the squared range of both sequences.
+/// Sums the squared range of both sequences over features.
 fn squared_ranges<R: Real>(x: &[R], y: &[R], d: usize) -> f64 {
     let range = |k: usize| {
         let entries = x.iter().skip(k).step_by(d).chain(y.iter().skip(k).step_by(d));
@@ -265,18 +276,27 @@ impl<V: Lanes<L>, C: Elementwise, const L: usize> Work for Map<'_, V, C, L> {
     #[inline(always)]
     fn run(self) -> bool {
         let Self { lanes, x, d, form: PairForm { u, v, mean, .. }, .. } = self;
+        let (means, last_mean) = mean.as_chunks::<L>();
         let mut taint = lanes.constant(0.0);
         for ((frame, u), v) in x.chunks_exact(d).zip(u).zip(v.chunks_exact_mut(d)) {
+            let (frame, last) = frame.as_chunks::<L>();
+            let (v, last_v) = v.as_chunks_mut::<L>();
             let mut sum_u = lanes.constant(0.0);
-            for k in (0..d).step_by(L) {
-                let part = k..d.min(k + L);
-                let entry = lanes.sub(load(lanes, &frame[part.clone()]), load(lanes, &mean[part.clone()]));
+            for ((x, mean), v) in frame.iter().zip(means).zip(v) {
+                let entry = lanes.sub(lanes.load_array(x), lanes.load_array(mean));
+                taint = lanes.mul_add(entry, lanes.constant(0.0), taint);
+                let (u_share, v_share) = C::map(lanes, entry);
+                sum_u = lanes.add(sum_u, u_share);
+                lanes.store_array(v, v_share);
+            }
+            if !last.is_empty() {
+                let entry = lanes.sub(lanes.load_part(last), lanes.load_part(last_mean));
                 taint = lanes.mul_add(entry, lanes.constant(0.0), taint);
                 let (u_share, v_share) = C::map(lanes, entry);
                 // Lanes behind the last feature hold the shares of x = 0.
-                let u_share = if part.len() == L { u_share } else { first(lanes, u_share, part.len()) };
+                let u_share = lanes.load_part(&lanes.to_array(u_share)[..last.len()]);
                 sum_u = lanes.add(sum_u, u_share);
-                store(lanes, &mut v[part], v_share);
+                lanes.store_part(last_v, v_share);
             }
             *u = lanes.to_array(sum_u).into_iter().sum();
         }
@@ -284,28 +304,15 @@ impl<V: Lanes<L>, C: Elementwise, const L: usize> Work for Map<'_, V, C, L> {
     }
 }
 
-/// Writes dL/dx = h u'(x) - v'(x) (H W) and the modified targets H W / h, with the mean put back.
-///
-/// The form is that of the same pair and cost; h (N,), hw, x_grad and y_mod (N,D).
-pub fn read_out<V: Lanes<L>, const L: usize>(
+/// Writes dL/dx = h u'(x) - v'(x) (H W), (N,D), from h (N,) and H W (N,D); the form is that of the same pair and cost.
+pub fn x_gradient<V: Lanes<L>, const L: usize>(
     lanes: V,
     cost: Cost,
     x: &[V::Real],
     form: &PairForm<V::Real>,
     (h, hw): (&[V::Real], &[V::Real]),
-    x_grad: Option<&mut [V::Real]>,
-    y_mod: Option<&mut [V::Real]>,
+    out: &mut [V::Real],
 ) {
-    if let Some(out) = y_mod {
-        let d = form.mean.len();
-        for (n, (row, hw)) in out.chunks_exact_mut(d).zip(hw.chunks_exact(d)).enumerate() {
-            let inverse = V::Real::from_f64(1.0) / h[n];
-            for ((out, hw), mean) in row.iter_mut().zip(hw).zip(&form.mean) {
-                *out = *hw * inverse + *mean;
-            }
-        }
-    }
-    let Some(out) = x_grad else { return };
     macro_rules! gradient {
         ($cost:ty) => {
             lanes.outline(Gradient { lanes, cost: PhantomData::<$cost>, x, mean: &form.mean, h, hw, out })
@@ -342,40 +349,21 @@ impl<V: Lanes<L>, C: Elementwise, const L: usize> Work for Gradient<'_, V, C, L>
     fn run(self) {
         let Self { lanes, x, mean, h, hw, out, .. } = self;
         let d = mean.len();
+        let (means, last_mean) = mean.as_chunks::<L>();
         let frames = x.chunks_exact(d).zip(hw.chunks_exact(d)).zip(out.chunks_exact_mut(d));
         for (&h, ((frame, hw), out)) in h.iter().zip(frames) {
             let h = lanes.splat(h);
-            for k in (0..d).step_by(L) {
-                let part = k..d.min(k + L);
-                let entry = lanes.sub(load(lanes, &frame[part.clone()]), load(lanes, &mean[part.clone()]));
-                let hw = load(lanes, &hw[part.clone()]);
-                store(lanes, &mut out[part], C::gradient(lanes, entry, h, hw));
+            let (frame, last) = frame.as_chunks::<L>();
+            let (hw, last_hw) = hw.as_chunks::<L>();
+            let (out, last_out) = out.as_chunks_mut::<L>();
+            for (((x, mean), hw), out) in frame.iter().zip(means).zip(hw).zip(out) {
+                let entry = lanes.sub(lanes.load_array(x), lanes.load_array(mean));
+                lanes.store_array(out, C::gradient(lanes, entry, h, lanes.load_array(hw)));
+            }
+            if !last.is_empty() {
+                let entry = lanes.sub(lanes.load_part(last), lanes.load_part(last_mean));
+                lanes.store_part(last_out, C::gradient(lanes, entry, h, lanes.load_part(last_hw)));
             }
         }
     }
-}
-
-/// The entries of a slice of at most L, 0 in the other lanes.
-#[inline(always)]
-fn load<V: Lanes<L>, const L: usize>(lanes: V, from: &[V::Real]) -> V::F {
-    match from.first_chunk() {
-        Some(from) => lanes.load_array(from),
-        None => lanes.load_first(from),
-    }
-}
-
-/// Writes the entries of a slice of at most L.
-#[inline(always)]
-fn store<V: Lanes<L>, const L: usize>(lanes: V, to: &mut [V::Real], a: V::F) {
-    if let Some(to) = to.first_chunk_mut() {
-        lanes.store_array(to, a);
-    } else {
-        lanes.store_first(to, a);
-    }
-}
-
-/// The first `count` lanes, 0 in the others.
-#[inline(always)]
-fn first<V: Lanes<L>, const L: usize>(lanes: V, a: V::F, count: usize) -> V::F {
-    lanes.load_first(&lanes.to_array(a)[..count])
 }

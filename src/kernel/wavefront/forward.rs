@@ -12,13 +12,13 @@ use crate::scaled::Scaled;
 use crate::simd::{Exponent, Lanes, Number, Work};
 use crate::weights::StepWeights;
 
-/// Which step weights agree, and so how many exponentials a cell needs.
+/// Kinds of step weights by which of them agree, and so by how many exponentials a cell needs.
 pub mod distinct {
-    /// All three.
+    /// All three agree.
     pub const NONE: usize = 1;
-    /// The vertical and the diagonal one.
+    /// The vertical and the diagonal weight agree.
     pub const HORIZONTAL: usize = 2;
-    /// None of them.
+    /// The vertical and the diagonal weight differ.
     pub const ALL: usize = 3;
 }
 
@@ -36,14 +36,14 @@ pub fn distinct_weights(weights: StepWeights) -> usize {
 /// A boundary column between groups of stripes: mantissas and exponents in reversed row order.
 #[derive(Clone, Copy)]
 pub struct Boundary<R, E> {
-    /// [`Grid::boundary_len`] entries.
+    /// Mantissas, [`Grid::boundary_len`] of them.
     pub mantissa: *mut R,
-    /// As many.
+    /// Exponents, as many.
     pub exponent: *mut E,
 }
 
 impl<R: Number, E: Exponent> Boundary<R, E> {
-    /// Nothing comes from the left of the first column.
+    /// Fills the column with "nothing", which is what lies left of the first column.
     ///
     /// # Safety
     ///
@@ -57,7 +57,7 @@ impl<R: Number, E: Exponent> Boundary<R, E> {
     }
 }
 
-/// What a slot keeps of its tile from block to block.
+/// Factors of the present tile of a slot, and what skewing keeps of the block before.
 struct Slot<V: Lanes<L>, const L: usize> {
     vertical: Factors<V, L>,
     horizontal: Factors<V, L>,
@@ -65,7 +65,7 @@ struct Slot<V: Lanes<L>, const L: usize> {
     skew: [V::F; L],
 }
 
-/// What a block is for its slot.
+/// The part of its stripe that a block is.
 #[derive(Clone, Copy)]
 enum Phase {
     Idle,
@@ -76,7 +76,7 @@ enum Phase {
     Inner,
 }
 
-/// a in this lane one step ago (`own`) and in the lane to the left two steps ago (`diagonal`).
+/// The values a of this lane one step ago (`own`) and of the lane to the left two steps ago (`diagonal`).
 #[derive(Clone, Copy)]
 struct State<V: Lanes<L>, const L: usize> {
     own: V::F,
@@ -92,7 +92,7 @@ impl<V: Lanes<L>, const L: usize> State<V, L> {
         Self { own: one, own_exponent: nothing, diagonal: one, diagonal_exponent: nothing }
     }
 
-    /// The empty path lies diagonally before the first cell.
+    /// The state before the first cell: the empty path lies diagonally before it.
     #[inline(always)]
     fn origin(lanes: V) -> Self {
         let mut exponents = [V::Exponent::NOTHING; L];
@@ -107,14 +107,14 @@ impl<V: Lanes<L>, const L: usize> State<V, L> {
     }
 }
 
-/// Where a forward sweep runs.
+/// The stripes of a forward sweep, and the columns that it reads and writes.
 pub struct ForwardRange<'a, R, E> {
     /// A whole number of groups.
     pub stripes: Range<usize>,
     /// The column left of the stripes. The sweep brings its mantissas to [1,2) in place as it reads them, block by block:
     /// nobody else may touch the column meanwhile, except a neighbour that writes the rows ahead of it.
     pub left: Boundary<R, E>,
-    /// Where the last column of the stripes goes; may be the same.
+    /// The column for the last one of the stripes; may be the same.
     pub right: Boundary<R, E>,
     /// Neighbours on other threads; then the stripes are one group.
     pub neighbours: Neighbours<'a>,
@@ -139,7 +139,7 @@ where
 impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool>
     ForwardSweep<'a, V, T, L, S, DISTINCT, KEEP>
 {
-    /// A sweep of the grid for gamma > 0 and the weights, of which `DISTINCT` tells the kind.
+    /// Makes a sweep of the grid for gamma > 0 and the weights, of which `DISTINCT` tells the kind.
     ///
     /// # Safety
     ///
@@ -310,7 +310,7 @@ where
     }
 }
 
-/// One step of one slot: the new a, and with `KEEP` the shares of its horizontal and vertical terms.
+/// Makes one step of one slot: the new a, and with `KEEP` the shares of its horizontal and vertical terms.
 #[inline(always)]
 fn step<V: Lanes<L>, const L: usize, const DISTINCT: usize, const KEEP: bool>(
     lanes: V,
@@ -363,7 +363,7 @@ fn step<V: Lanes<L>, const L: usize, const DISTINCT: usize, const KEEP: bool>(
     [quotient(lanes, h, sum, inverse), quotient(lanes, v, sum, inverse)]
 }
 
-/// `a / b` by the inverse of b and its remainder: 1 exactly where a = b.
+/// Divides a by b by the inverse of b and its remainder: 1 exactly where a = b.
 ///
 /// A share that should be 1 and is a rounding below would leak, step by step, what a long run along one row or column
 /// carries.

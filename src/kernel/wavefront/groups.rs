@@ -4,12 +4,11 @@
 //! kept; the forward sweep is redone for the groups whose probabilities were not. The numbers are those of one thread,
 //! to the bit.
 
-use std::sync::Mutex;
-
 use super::Grid;
 use super::backward::{BackwardRange, begin_flow};
 use super::forward::ForwardRange;
 use super::job::{Columns, Job, RECOMPUTED_BYTES, SweepScratch};
+use super::sync::Mutex;
 use super::thread_team::{Neighbours, PanicGuard, Progress, WorkCounter};
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
@@ -29,7 +28,7 @@ impl<R> Shared<R> {
 }
 
 impl Job<'_> {
-    /// a(N,M).
+    /// Sweeps forward alone and returns a(N,M).
     pub(super) fn value_by_many<V, T, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -46,7 +45,7 @@ impl Job<'_> {
         unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, Kept::nothing()) }
     }
 
-    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    /// Sweeps both ways: returns a(N,M) and hands H (or E, by the readout) to `sink`.
     pub(super) fn align_by_many<V, T, A, const L: usize, const S: usize>(
         self,
         lanes: V,
@@ -121,7 +120,7 @@ impl Job<'_> {
         end
     }
 
-    /// The forward sweep group by group on all threads; column g+1 becomes the last column of group g.
+    /// Sweeps forward group by group on all threads; column g+1 becomes the last column of group g.
     ///
     /// # Safety
     ///
@@ -191,7 +190,7 @@ impl<R> Kept<R> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "model-check")))] // there, threads are those of loom
 mod tests {
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;

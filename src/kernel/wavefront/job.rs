@@ -39,7 +39,7 @@ pub struct SweepScratch<R> {
     flow: Vec<R>,
 }
 
-/// What is swept.
+/// A pair to be swept, and the limits that decide how.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// N and M.
@@ -104,13 +104,13 @@ impl<R: Number> SweepScratch<R> {
 }
 
 impl<'a> Job<'a> {
-    /// A job with the limits above, whose readout is H.
+    /// Makes a job with the limits above, whose readout is H.
     pub fn new(shape: Shape, gamma: f64, weights: StepWeights, team: ThreadTeam<'a>) -> Self {
         let (panel_bytes, least_shared_cells) = (PANEL_BYTES, LEAST_SHARED_CELLS);
         Self { shape, gamma, weights, readout: weights, panel_bytes, least_shared_cells, team }
     }
 
-    /// The sizes of its sweeps. A matter of N and M and not of the threads at hand, as all that decides results.
+    /// The sizes of the sweeps. A matter of N and M and not of the threads at hand, as all that decides results.
     pub fn grid<V: Lanes<L>, const L: usize>(&self, slots: usize) -> Grid {
         Grid::new::<V::Real>(self.shape, L, slots, self.shape.cells() >= self.least_shared_cells)
     }
@@ -120,7 +120,7 @@ impl<'a> Job<'a> {
         self.team.threads > 1 && grid.shared && grid.groups(slots) > 1
     }
 
-    /// The forward sweep of some stripes.
+    /// Runs the forward sweep of some stripes.
     ///
     /// # Safety
     ///
@@ -161,7 +161,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The backward sweep of some stripes.
+    /// Runs the backward sweep of some stripes.
     ///
     /// # Safety
     ///

@@ -46,8 +46,11 @@ pub mod form;
 pub mod forward;
 mod groups;
 pub mod job;
+#[cfg(all(test, feature = "model-check"))]
+mod model_check;
 pub mod pair;
 pub mod skew;
+mod sync;
 pub mod thread_team;
 pub mod tiles;
 
@@ -57,7 +60,7 @@ use crate::shape::Shape;
 use crate::simd::Number;
 use crate::weights::StepWeights;
 
-/// Whether costs of at most `largest` in size keep all exponents in the range of the numbers `R`.
+/// Tells if costs of at most `largest` in size keep all exponents in the range of the numbers `R`.
 pub fn fits<R: Number>(largest: f64, shape: Shape, gamma: f64, weights: StepWeights) -> bool {
     let weight = weights.as_array().into_iter().fold(0.0, f64::max);
     let rate = weight * std::f64::consts::LOG2_E / gamma;

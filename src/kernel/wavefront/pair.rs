@@ -43,7 +43,7 @@ pub enum Costs<'a, R> {
     },
 }
 
-/// The output of the sweep that is asked for.
+/// The output of a sweep that is asked for.
 pub enum SweepOutput<'a, 'o, R> {
     /// The value alone.
     Value,
@@ -73,7 +73,7 @@ const SLOTS: usize = 4;
 /// Stripes side by side of sparse targets: their tiles take longer, so that less padding counts for more.
 const SPARSE_SLOTS: usize = 2;
 
-/// How tiles of a form are made.
+/// Ways to make tiles of a form.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Dense,
@@ -81,7 +81,7 @@ enum Kind {
     FewFeatures,
 }
 
-/// Entries other than 0 below this share of D go by sums.
+/// The share of D below which entries of W other than 0 are added one by one.
 const SPARSE_SHARE: f64 = 1.0 / 6.0;
 
 fn kind<R: Number>(form: FormSlices<'_, R>, targets: usize) -> Kind {
@@ -177,7 +177,7 @@ where
     (end, gather)
 }
 
-/// The value, or H as a matrix.
+/// Makes the value, or H as a matrix.
 fn without_form<V, T, const L: usize, const S: usize>(
     lanes: V,
     job: Job<'_>,

@@ -27,7 +27,7 @@ fn advance<V: Lanes<L>, const L: usize, const BIT: usize>(lanes: V, rows: &mut [
     state[BIT - 1..2 * BIT - 1].copy_from_slice(&before[..BIT]);
 }
 
-/// Rows of one block to steps of the same block; blocks come from first to last, `state` starts as zeros.
+/// Turns rows of one block into steps of the same block; blocks come from first to last, `state` starts as zeros.
 #[inline(always)]
 pub fn skew<V: Lanes<L>, const L: usize>(lanes: V, rows: &mut [V::F; L], state: &mut [V::F; L]) {
     delay::<V, L, 1>(lanes, rows, state);
@@ -40,7 +40,7 @@ pub fn skew<V: Lanes<L>, const L: usize>(lanes: V, rows: &mut [V::F; L], state: 
     }
 }
 
-/// Steps of one block to rows of the same block; blocks come from last to first, `state` starts as zeros.
+/// Turns steps of one block into rows of the same block; blocks come from last to first, `state` starts as zeros.
 #[inline(always)]
 pub fn deskew<V: Lanes<L>, const L: usize>(lanes: V, steps: &mut [V::F; L], state: &mut [V::F; L]) {
     advance::<V, L, 1>(lanes, steps, state);

@@ -5,7 +5,7 @@
 //! claimed in order, so a thread only ever waits for a group that a running thread has claimed: no deadlock, however
 //! few of the threads run.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use super::sync::{AtomicUsize, Ordering, spin_loop, yield_now};
 
 /// Runs a piece of work on several threads at once and returns when all have ended.
 #[derive(Clone, Copy)]
@@ -32,9 +32,9 @@ impl Progress {
         while self.0.load(Ordering::Acquire) < blocks {
             spins += 1;
             if spins.is_multiple_of(64) {
-                std::thread::yield_now();
+                yield_now();
             } else {
-                std::hint::spin_loop();
+                spin_loop();
             }
         }
     }

@@ -37,7 +37,7 @@ impl Lanes<8> for Avx2<f32> {
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
     #[inline(always)]
-    fn load_first(self, from: &[f32]) -> __m256 {
+    fn load_part(self, from: &[f32]) -> __m256 {
         // Lanes beyond the slice are masked: their memory is not read.
         unsafe { _mm256_maskload_ps(from.as_ptr(), first(from.len())) }
     }
@@ -51,7 +51,7 @@ impl Lanes<8> for Avx2<f32> {
     }
 
     #[inline(always)]
-    fn store_first(self, to: &mut [f32], a: __m256) {
+    fn store_part(self, to: &mut [f32], a: __m256) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first(to.len()), a) }
     }
@@ -220,7 +220,7 @@ impl Lanes<8> for Avx2<f32> {
     }
 }
 
-/// A mask of the first `count` lanes.
+/// Makes a mask of the first `count` lanes.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn first(count: usize) -> __m256i {

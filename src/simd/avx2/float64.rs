@@ -41,7 +41,7 @@ impl Lanes<4> for Avx2<f64> {
         unsafe { _mm256_loadu_pd(from) }
     }
     #[inline(always)]
-    fn load_first(self, from: &[f64]) -> __m256d {
+    fn load_part(self, from: &[f64]) -> __m256d {
         // Lanes beyond the slice are masked: their memory is not read.
         unsafe { _mm256_maskload_pd(from.as_ptr(), first(from.len())) }
     }
@@ -55,7 +55,7 @@ impl Lanes<4> for Avx2<f64> {
     }
 
     #[inline(always)]
-    fn store_first(self, to: &mut [f64], a: __m256d) {
+    fn store_part(self, to: &mut [f64], a: __m256d) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm256_maskstore_pd(to.as_mut_ptr(), first(to.len()), a) }
     }
@@ -226,7 +226,7 @@ fn small_integer(a: __m256i) -> __m256d {
     _mm256_sub_pd(_mm256_castsi256_pd(bits), _mm256_set1_pd(two_to_52))
 }
 
-/// A mask of the first `count` lanes.
+/// Makes a mask of the first `count` lanes.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn first(count: usize) -> __m256i {

@@ -12,7 +12,7 @@ use super::Work;
 pub struct Avx2<R>(PhantomData<R>);
 
 impl<R> Avx2<R> {
-    /// The token, where the machine has the instructions.
+    /// Makes the token, where the machine has the instructions.
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(PhantomData))
     }

@@ -37,7 +37,7 @@ impl Lanes<16> for Avx512<f32> {
         unsafe { _mm512_loadu_epi32(from) }
     }
     #[inline(always)]
-    fn load_first(self, from: &[f32]) -> __m512 {
+    fn load_part(self, from: &[f32]) -> __m512 {
         // Lanes beyond the slice are masked: their memory is not read.
         unsafe { _mm512_maskz_loadu_ps(first(from.len()), from.as_ptr()) }
     }
@@ -51,7 +51,7 @@ impl Lanes<16> for Avx512<f32> {
     }
 
     #[inline(always)]
-    fn store_first(self, to: &mut [f32], a: __m512) {
+    fn store_part(self, to: &mut [f32], a: __m512) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), a) }
     }
@@ -222,7 +222,7 @@ impl Lanes<16> for Avx512<f32> {
     }
 }
 
-/// A mask of the first `count` lanes.
+/// Makes a mask of the first `count` lanes.
 #[inline(always)]
 fn first(count: usize) -> __mmask16 {
     if count >= 16 { 0xffff } else { (1 << count) - 1 }

@@ -39,7 +39,7 @@ impl Lanes<8> for Avx512<f64> {
         unsafe { _mm512_loadu_epi64(from) }
     }
     #[inline(always)]
-    fn load_first(self, from: &[f64]) -> __m512d {
+    fn load_part(self, from: &[f64]) -> __m512d {
         // Lanes beyond the slice are masked: their memory is not read.
         unsafe { _mm512_maskz_loadu_pd(first(from.len()), from.as_ptr()) }
     }
@@ -53,7 +53,7 @@ impl Lanes<8> for Avx512<f64> {
     }
 
     #[inline(always)]
-    fn store_first(self, to: &mut [f64], a: __m512d) {
+    fn store_part(self, to: &mut [f64], a: __m512d) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm512_mask_storeu_pd(to.as_mut_ptr(), first(to.len()), a) }
     }
@@ -220,7 +220,7 @@ impl Lanes<8> for Avx512<f64> {
 /// The bits of sqrt(1/2).
 const SQRT_HALF: i64 = 0x3fe6_a09e_667f_3bcd;
 
-/// A mask of the first `count` lanes.
+/// Makes a mask of the first `count` lanes.
 #[inline(always)]
 fn first(count: usize) -> __mmask8 {
     if count >= 8 { 0xff } else { (1 << count) - 1 }

@@ -12,7 +12,7 @@ use super::Work;
 pub struct Avx512<R>(PhantomData<R>);
 
 impl<R> Avx512<R> {
-    /// The token, where the machine has the instructions.
+    /// Makes the token, where the machine has the instructions.
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq")).then_some(Self(PhantomData))
     }

@@ -6,25 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens import Alignment
-from warplens._alignment import LEAST_ROW_SUM
+from warplens import Alignment, _core
+from warplens._core import LEAST_ROW_SUM
 from warplens.analysis.events import find_events, measure_alignment
 from warplens.analysis.measured_alignments import MeasuredAlignments
-from warplens.analysis.metrics.events import EVENT_MEASURES
 from warplens.analysis.metrics.frames import frame_measures
 from warplens.analysis.metrics.notes import note_measures_of_rolls
 
 MEASURES: tuple[str, ...] = (
-    "value",
-    "entropy",
-    "entropy_per_frame",
-    "h_min",
-    "h_mean",
-    "h_max",
-    *EVENT_MEASURES,
-    "path_diagonal_distance",
-    "collapse",
-    "empty_share",
+    *_core.MEASURES,
     "precision",
     "recall",
     "f_measure",
@@ -74,12 +64,12 @@ def evaluate(
     weak = np.asarray(weak)
     found = measure_alignment(rows_of(alignment), weak, find_events(weak), threshold=threshold, h=alignment.h)
     assert found.measures is not None
-    measures = [alignment.value, alignment.entropy, *found.measures.tolist()[2:]]
+    measures = {"value": alignment.value, "entropy": alignment.entropy, **found.measures}
     if strong is None:
-        measures += [math.nan] * len(_AGAINST_STRONG)
+        measures |= dict.fromkeys(_AGAINST_STRONG, math.nan)
     else:
-        measures += against_strong(alignment.y_mod, np.asarray(strong), threshold=threshold, fps=fps)
-    named = dict(zip(MEASURES, measures, strict=True))
+        measures |= against_strong(alignment.y_mod, np.asarray(strong), threshold=threshold, fps=fps)
+    named = {name: measures[name] for name in MEASURES}
     return named | {name: int(named[name]) for name in COUNTS}
 
 
@@ -96,22 +86,24 @@ def table_of(
     Returns:
         (G,), with a field of float64 for each of `MEASURES`.
     """
-    table = np.full((len(found.measures), len(MEASURES)), math.nan)
-    table[:, : -len(_AGAINST_STRONG)] = found.measures
-    if strong is not None:
+    measures: dict[str, Any] = {**found.measures}
+    if strong is None:
+        measures |= dict.fromkeys(_AGAINST_STRONG, [math.nan] * len(found.measures["value"]))
+    else:
         assert found.y_mod is not None
-        for row, y_mod in zip(table, found.y_mod, strict=True):
-            row[-len(_AGAINST_STRONG) :] = against_strong(y_mod, strong, threshold=threshold, fps=fps)
-    return table.view(_TABLE)[:, 0]
+        known = [against_strong(y_mod, strong, threshold=threshold, fps=fps) for y_mod in found.y_mod]
+        measures |= {name: [each[name] for each in known] for name in _AGAINST_STRONG}
+    columns = np.array([measures[name] for name in MEASURES], np.float64)
+    return np.ascontiguousarray(columns.T).view(_TABLE)[:, 0]
 
 
 def against_strong(
     y_mod: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
-) -> list[float]:
-    """The measures of modified targets that need a strong target, in the order of `MEASURES`."""
+) -> dict[str, float]:
+    """The measures of modified targets that need a strong target, by name."""
     measures = frame_measures(y_mod, strong, threshold)
     measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
-    return [measures[name] for name in _AGAINST_STRONG]
+    return {name: measures[name] for name in _AGAINST_STRONG}
 
 
 def by_name(table: NDArray[Any]) -> dict[str, NDArray[np.float64]]:

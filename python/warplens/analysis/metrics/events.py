@@ -9,23 +9,6 @@ from numpy.typing import NDArray
 from warplens import _core
 from warplens.analysis.levels import EventLevels
 
-EVENT_MEASURES = (
-    "events",
-    "events_below_threshold",
-    "kept",
-    "peak_mean",
-    "peak_min",
-    "short_event_peak",
-    "long_event_peak",
-    "short_long_ratio",
-    "expected_duration_mean",
-    "onset_fade_mean",
-    "offset_fade_mean",
-    "widening_mean",
-    "blur",
-)
-"""What `event_measures` gives."""
-
 
 class ShortLong(NamedTuple):
     """Mean peak of the shortest and of the longest quartile of events; NaN without events."""
@@ -53,7 +36,7 @@ def short_and_long(durations: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[
     Returns:
         Two masks, (K,).
     """
-    short, long = _core.limits_of_quartiles(np.ascontiguousarray(durations, np.float64))
+    short, long = _core.quartile_limits(np.ascontiguousarray(durations, np.float64))
     return durations <= short, durations >= long
 
 
@@ -100,4 +83,11 @@ def event_measures(levels: EventLevels, threshold: float) -> dict[str, float]:
         expected_duration_mean, onset_fade_mean, offset_fade_mean and widening_mean in frames, and blur, the
         mean of (onset fade + offset fade) / 2.
     """
-    return dict(zip(EVENT_MEASURES, _core.measure_events(levels.as_core(), threshold), strict=True))
+    return _core.measure_events(
+        peak=np.ascontiguousarray(levels.peak),
+        duration=np.ascontiguousarray(levels.duration),
+        onset_fade=np.ascontiguousarray(levels.onset_fade),
+        offset_fade=np.ascontiguousarray(levels.offset_fade),
+        widening=np.ascontiguousarray(levels.widening),
+        threshold=threshold,
+    )

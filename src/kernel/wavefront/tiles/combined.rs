@@ -17,7 +17,7 @@ pub struct CombinedSink<'a, R, G> {
 unsafe impl<R, G: Sync> Sync for CombinedSink<'_, R, G> {}
 
 impl<'a, R, G> CombinedSink<'a, R, G> {
-    /// Sums go to `entropy`, an entry for each stripe, so that they do not depend on threads.
+    /// Combines the sinks; sums go to `entropy`, an entry for each stripe, so that they do not depend on threads.
     pub fn new(gather: G, matrix: Option<MatrixAlignment<'a, R>>, entropy: &'a mut [f64]) -> Self {
         entropy.fill(0.0);
         Self { gather, matrix, entropy: entropy.as_mut_ptr(), stripes: entropy.len() }

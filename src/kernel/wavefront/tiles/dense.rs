@@ -1,6 +1,7 @@
 //! Tiles of the form C = u + phi - V W^T, and of H gathered into H W and h, by small matrix products.
 //!
-//! The products run on as many rows of a tile as registers hold ([`Lanes::PRODUCT_ROWS`]) against two vectors of columns. The costs of
+//! The products run on as many rows of a tile as registers hold ([`Lanes::PRODUCT_ROWS`]) against two vectors of columns.
+//! The costs of
 //! one block of rows and all S stripes of a group are made at once, when slot 0 asks; the other slots come for theirs
 //! up to S-1 blocks later, so a ring of S tiles is kept. H is gathered in the same way and multiplied with W when the
 //! last slot has brought its part.
@@ -85,19 +86,20 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S>
                 let row = block * L + first;
                 let sums = product(lanes, &costs.predictions[row * d..], d, targets, width, d);
                 let row_terms = &costs.row_terms[row..][..V::PRODUCT_ROWS];
-                for i in 0..V::PRODUCT_ROWS {
-                    let u = lanes.splat(row_terms[i]);
-                    let out = &mut tile[(first + i) * group_columns + part * width..][..width];
-                    lanes.store_slice(out, lanes.sub(lanes.add(u, phi[0]), sums[i][0]));
-                    lanes.store_slice(&mut out[L..], lanes.sub(lanes.add(u, phi[1]), sums[i][1]));
+                let rows = tile[first * group_columns..].chunks_exact_mut(group_columns);
+                for ((out, &u), sum) in rows.zip(row_terms).zip(&sums) {
+                    let u = lanes.splat(u);
+                    let out = &mut out[part * width..][..width];
+                    lanes.store_slice(out, lanes.sub(lanes.add(u, phi[0]), sum[0]));
+                    lanes.store_slice(&mut out[L..], lanes.sub(lanes.add(u, phi[1]), sum[1]));
                 }
             }
         }
     }
 }
 
-/// `a (rows, count) b (count, two vectors)`, [`Lanes::PRODUCT_ROWS`] of them: rows of a are `a_stride` apart, rows of b
-/// `b_stride`.
+/// Multiplies `a (rows, count) b (count, two vectors)`, [`Lanes::PRODUCT_ROWS`] of them: rows of a are `a_stride` apart,
+/// rows of b `b_stride`.
 ///
 /// The result has L rows of which the first are used: array lengths cannot be computed.
 #[inline(always)]
@@ -128,7 +130,7 @@ fn product<V: Lanes<L>, const L: usize>(
     sums
 }
 
-/// `a (L rows, count) b (count, one vector)`, strides as in [`product`].
+/// Multiplies `a (L rows, count) b (count, one vector)`, strides as in [`product`].
 #[inline(always)]
 fn narrow_product<V: Lanes<L>, const L: usize>(
     lanes: V,
@@ -156,14 +158,14 @@ fn narrow_product<V: Lanes<L>, const L: usize>(
     sums
 }
 
-/// Room for S tiles of L rows and S L columns.
+/// Makes room for S tiles of L rows and S L columns.
 fn ring<R: Number>(slots: usize, lanes: usize) -> AlignedBuffer<R> {
     let mut ring = AlignedBuffer::default();
     ring.reserve(slots * lanes * slots * lanes);
     ring
 }
 
-/// A copy of `from`, zeros behind, `len` in all.
+/// Copies `from` and puts zeros behind, `len` in all.
 fn padded<'a, R: Number>(buffer: &'a mut AlignedBuffer<R>, from: &[R], len: usize) -> &'a [R] {
     let out = &mut buffer.reserve(len)[..len];
     out[..from.len()].copy_from_slice(from);
@@ -214,7 +216,7 @@ pub struct DenseGather<'a, R, const S: usize> {
 }
 
 impl<'a, R: Number, const S: usize> DenseGather<'a, R, S> {
-    /// Zero sums for a grid.
+    /// Makes zero sums for a grid.
     pub fn new(form: FormSlices<'_, R>, grid: Grid, scratch: &'a mut DenseGatherScratch<R>) -> Self {
         let lanes = grid.lanes;
         let d_padded = form.d.next_multiple_of(lanes);

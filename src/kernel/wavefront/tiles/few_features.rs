@@ -9,7 +9,7 @@ use super::sums::Sums;
 use super::{AlignmentTiles, CostTiles};
 use crate::simd::{Lanes, Number};
 
-/// The most features for which this is the fastest.
+/// The greatest number of features for which this is the fastest.
 pub const MOST_FEATURES: usize = 4;
 
 /// Memory of the tiles; any contents will do.
@@ -87,7 +87,7 @@ impl<'a, R: Number> FewFeaturesCosts<'a, R> {
         self.predictions[block * len..][..len].as_chunks::<L>().0
     }
 
-    /// `factor * sum (x - y)^2`; v is x for the factor 1/2, and 2 x for 1.
+    /// Makes a tile of `factor * sum (x - y)^2`; v is x for the factor 1/2, and 2 x for 1.
     #[inline(always)]
     fn squared_differences<V: Lanes<L, Real = R>, const L: usize>(
         &self,
@@ -149,7 +149,7 @@ pub struct FewFeaturesGather<'a, R, const S: usize> {
 }
 
 impl<'a, R: Number, const S: usize> FewFeaturesGather<'a, R, S> {
-    /// Zero sums for the grid of the targets.
+    /// Makes zero sums for the grid of the targets.
     pub fn new(grid: Grid, targets: &'a FewFeaturesTargets<R>, scratch: &'a mut FewFeaturesGatherScratch<R>) -> Self {
         let len = grid.blocks * (targets.d + 1) * grid.lanes * grid.lanes;
         Self { targets, lanes: grid.lanes, sums: Sums::new(&mut scratch.sums, grid, len) }

@@ -20,7 +20,7 @@ pub struct MatrixCosts<'a, R> {
 }
 
 impl<'a, R: Number> MatrixCosts<'a, R> {
-    /// `costs` holds N rows of M entries, `stride` apart.
+    /// Makes tiles of `costs`, which hold N rows of M entries, `stride` apart.
     pub fn new(costs: &'a [R], stride: usize, shape: Shape) -> Self {
         assert!(stride >= shape.m && costs.len() >= (shape.n - 1) * stride + shape.m);
         Self { costs, stride, shape }
@@ -110,7 +110,7 @@ pub struct MatrixAlignment<'a, R> {
 unsafe impl<R> Sync for MatrixAlignment<'_, R> {}
 
 impl<'a, R: Number> MatrixAlignment<'a, R> {
-    /// `out` has room for N rows of M entries.
+    /// Makes a taker that writes to `out`, which has room for N rows of M entries.
     pub fn new(out: &'a mut MatrixMut<'_, R>, shape: Shape) -> Self {
         assert!(out.stride >= shape.m && out.entries.len() >= (shape.n - 1) * out.stride + shape.m);
         Self { entries: out.entries.as_mut_ptr(), stride: out.stride, shape, borrowed: PhantomData }

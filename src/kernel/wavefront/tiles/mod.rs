@@ -14,7 +14,7 @@ use crate::simd::Lanes;
 
 /// Gives the cost matrix as tiles of L rows and L columns; entries of rows from N and columns from M on are finite.
 pub trait CostTiles<V: Lanes<L>, const L: usize> {
-    /// The tile of rows `block * L..` and columns `stripe * L..`.
+    /// Makes the tile of rows `block * L..` and columns `stripe * L..`.
     ///
     /// Stripes are asked for from left to right in groups of S, within a group the tiles of one block one after the
     /// other; blocks may lie wholly below row N.
@@ -28,19 +28,19 @@ pub trait CostTiles<V: Lanes<L>, const L: usize> {
 ///
 /// Stripes that are all padding are left out.
 pub trait AlignmentTiles<V: Lanes<L>, const L: usize> {
-    /// Whether the sweep makes the sums of [`Self::take_entropy`], which take three logarithms a cell.
+    /// True if the sweep is to make the sums of [`Self::take_entropy`], which take three logarithms a cell.
     const TAKES_ENTROPY: bool = false;
 
-    /// The tile of rows `block * L..` and columns `stripe * L..`; 0 from row N and from column M on.
+    /// Takes the tile of rows `block * L..` and columns `stripe * L..`; 0 from row N and from column M on.
     fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]);
 
-    /// The same of a tile that is 0, as most are off the path.
+    /// Takes a tile that is 0, as most are off the path.
     #[inline(always)]
     fn take_zero_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         self.take_tile(lanes, block, stripe, rows);
     }
 
-    /// -sum E (p_h log p_h + p_v log p_v + p_d log p_d) over one block of a stripe, lane by lane; 0 from column M on.
+    /// Takes -sum E (p_h log p_h + p_v log p_v + p_d log p_d) over one block of a stripe, lane by lane; 0 from column M on.
     #[inline(always)]
     fn take_entropy(&mut self, _lanes: V, _stripe: usize, _sums: V::F) {}
 

@@ -2,7 +2,7 @@
 
 use crate::simd::{Lanes, Work};
 
-/// From [frame][feature] to [panel][feature][frame of the panel], zeros behind the last frame.
+/// Reorders frames from [frame][feature] to [panel][feature][frame of the panel], zeros behind the last frame.
 pub fn transposed<V: Lanes<L>, const L: usize>(
     lanes: V,
     frames: &[V::Real],
@@ -28,19 +28,19 @@ impl<V: Lanes<L>, const L: usize> Work for Pack<'_, V, L> {
     #[inline(always)]
     fn run(self) {
         let Self { lanes, frames, d, width, packed } = self;
-        let count = frames.len() / d;
+        let parts = width / L;
         for (panel, packed) in packed.chunks_exact_mut(d * width).enumerate() {
-            for part in (0..width).step_by(L) {
-                let first = panel * width + part;
+            let (packed, _) = packed.as_chunks_mut::<L>(); // [feature][part of the panel]
+            for part in 0..parts {
+                let frames = frames.get((panel * parts + part) * L * d..).unwrap_or(&[]);
                 for k in (0..d).step_by(L) {
-                    let features = (d - k).min(L);
                     let mut tile = [lanes.constant(0.0); L];
-                    for i in 0..L.min(count.saturating_sub(first)) {
-                        tile[i] = lanes.load_first(&frames[(first + i) * d + k..][..features]);
+                    for (row, frame) in tile.iter_mut().zip(frames.chunks_exact(d)) {
+                        *row = lanes.load_first(&frame[k..]);
                     }
                     lanes.transpose(&mut tile);
-                    for (i, &feature) in tile.iter().enumerate().take(features) {
-                        lanes.store_slice(&mut packed[(k + i) * width + part..], feature);
+                    for (feature, to) in tile.iter().zip(packed[k * parts + part..].iter_mut().step_by(parts)) {
+                        lanes.store_array(to, *feature);
                     }
                 }
             }

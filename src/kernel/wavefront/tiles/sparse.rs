@@ -9,7 +9,6 @@ use super::super::{AlignedBuffer, Grid};
 use super::pack::transposed;
 use super::sums::Sums;
 use super::{AlignmentTiles, CostTiles};
-use crate::shape::Shape;
 use crate::simd::{Lanes, Number, Work};
 
 /// The entries of W other than 0, target by target.
@@ -19,18 +18,19 @@ pub struct SparseTargets<R> {
     entries: Vec<(u32, R)>, // where the feature's vector starts in a block, and the entry
     phi: Vec<R>,
     d: usize,
+    m: usize,
     lanes: usize,
 }
 
 impl<R: Number> SparseTargets<R> {
-    /// Entries other than 0 a target frame, on average.
+    /// The mean number of entries other than 0 of a target frame.
     pub fn density(w: &[R], targets: usize) -> f64 {
         w.iter().filter(|entry| !entry.is_zero()).count() as f64 / targets as f64
     }
 
     /// Lists the entries for a grid; targets of the padding have none.
     pub fn fill(&mut self, form: FormSlices<'_, R>, grid: Grid) {
-        (self.d, self.lanes) = (form.d, grid.lanes);
+        (self.d, self.m, self.lanes) = (form.d, grid.shape.m, grid.lanes);
         self.starts.clear();
         self.entries.clear();
         self.starts.push(0);
@@ -47,12 +47,20 @@ impl<R: Number> SparseTargets<R> {
     }
 
     /// The entries of a column.
+    ///
+    /// # Safety
+    ///
+    /// The column is one of the grid that the lists were filled for.
     #[inline(always)]
-    fn of(&self, column: usize) -> &[(u32, R)] {
-        &self.entries[self.starts[column] as usize..self.starts[column + 1] as usize]
+    unsafe fn of(&self, column: usize) -> &[(u32, R)] {
+        // SAFETY: `fill` wrote a start for every column and one more, rising to the number of entries.
+        unsafe {
+            let (start, end) = (*self.starts.get_unchecked(column), *self.starts.get_unchecked(column + 1));
+            self.entries.get_unchecked(start as usize..end as usize)
+        }
     }
 
-    /// Numbers of a block of features, a vector each.
+    /// The count of numbers of a block of features, a vector each.
     fn block_len(&self) -> usize {
         self.d * self.lanes
     }
@@ -104,10 +112,12 @@ impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_, V::Real> {
         let mut columns = [u; L];
         for (j, column) in columns.iter_mut().enumerate() {
             let mut sum = lanes.add(u, lanes.splat(phi[j]));
-            for &(at, entry) in targets.of(stripe * L + j) {
-                // SAFETY: the vector of a feature less than D, as `fill` listed it, in a block of D vectors of L.
-                let of_feature = unsafe { lanes.load(rows.as_ptr().add(at as usize)) };
-                sum = lanes.mul_add(of_feature, lanes.splat(-entry), sum);
+            // SAFETY: a column of the grid, since `phi` has it; vectors of features less than D, as `fill` listed them, in
+            // a block of D vectors of L.
+            unsafe {
+                for &(at, entry) in targets.of(stripe * L + j) {
+                    sum = lanes.mul_add(lanes.load(rows.as_ptr().add(at as usize)), lanes.splat(-entry), sum);
+                }
             }
             *column = sum;
         }
@@ -130,34 +140,32 @@ pub struct SparseGatherScratch<R> {
 /// H W and h by adding columns, in groups of S stripes.
 pub struct SparseGather<'a, R, const S: usize> {
     targets: &'a SparseTargets<R>,
-    shape: Shape,
     sums: Sums<'a, R>,     // [block][feature][row]
     row_sums: Sums<'a, R>, // [row]
 }
 
 impl<'a, R: Number, const S: usize> SparseGather<'a, R, S> {
-    /// Zero sums for the grid of the targets.
+    /// Makes zero sums for the grid of the targets.
     pub fn new(grid: Grid, targets: &'a SparseTargets<R>, scratch: &'a mut SparseGatherScratch<R>) -> Self {
         let sums = Sums::new(&mut scratch.sums, grid, grid.blocks * targets.block_len());
         let row_sums = Sums::new(&mut scratch.row_sums, grid, grid.blocks * grid.lanes);
-        Self { targets, shape: grid.shape, sums, row_sums }
+        Self { targets, sums, row_sums }
     }
 
     /// Writes h (N,) and H W (N,D).
     pub fn write<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V, h: &mut [R], hw: &mut [R]) {
-        let Self { targets: SparseTargets { d, .. }, shape, sums, row_sums } = self;
-        assert!(h.len() == shape.n && hw.len() == shape.n * d);
-        h.copy_from_slice(&row_sums.total()[..shape.n]);
-        lanes.outline(Unpack { lanes, sums: sums.total(), d: *d, shape, hw });
+        let Self { targets: SparseTargets { d, .. }, sums, row_sums } = self;
+        assert!(hw.len() == h.len() * d);
+        h.copy_from_slice(&row_sums.total()[..h.len()]);
+        lanes.outline(Unpack { lanes, sums: sums.total(), d: *d, hw });
     }
 }
 
-/// From [block][feature][row] to [row][feature].
+/// Reorders sums from [block][feature][row] to [row][feature].
 struct Unpack<'a, V: Lanes<L>, const L: usize> {
     lanes: V,
     sums: &'a [V::Real],
     d: usize,
-    shape: Shape,
     hw: &'a mut [V::Real],
 }
 
@@ -166,17 +174,17 @@ impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { lanes, sums, d, shape, hw } = self;
-        for block in 0..shape.n.div_ceil(L) {
+        let Self { lanes, sums, d, hw } = self;
+        let blocks = sums.as_chunks::<L>().0.chunks_exact(d);
+        for (features, hw) in blocks.zip(hw.chunks_mut(L * d)) {
             for k in (0..d).step_by(L) {
-                let count = (d - k).min(L);
                 let mut tile = [lanes.constant(0.0); L];
-                for i in 0..count {
-                    tile[i] = lanes.load_slice(&sums[(block * d + k + i) * L..]);
+                for (row, feature) in tile.iter_mut().zip(&features[k..]) {
+                    *row = lanes.load_array(feature);
                 }
                 lanes.transpose(&mut tile);
-                for (i, &row) in tile.iter().enumerate().take(shape.n - block * L) {
-                    lanes.store_first(&mut hw[(block * L + i) * d + k..][..count], row);
+                for (row, hw) in tile.iter().zip(hw.chunks_exact_mut(d)) {
+                    lanes.store_first(&mut hw[k..], *row);
                 }
             }
         }
@@ -186,7 +194,7 @@ impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
 impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for SparseGather<'_, V::Real, S> {
     #[inline(always)]
     fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
-        let Self { targets, shape, sums, row_sums } = self;
+        let Self { targets, sums, row_sums } = self;
         assert!(targets.lanes == L);
         let mut columns = *rows;
         lanes.transpose(&mut columns);
@@ -194,11 +202,12 @@ impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for Spars
         let sums = sums.of_group(stripe / S, block * len..(block + 1) * len);
         let row_sums = row_sums.of_group(stripe / S, block * L..(block + 1) * L);
         let mut h = lanes.load_slice(row_sums);
-        for (j, &column) in columns.iter().enumerate().take(shape.m.saturating_sub(stripe * L)) {
+        for (j, &column) in columns.iter().enumerate().take(targets.m.saturating_sub(stripe * L)) {
             h = lanes.add(h, column);
-            for &(at, entry) in targets.of(stripe * L + j) {
-                // SAFETY: the vector of a feature less than D, as `fill` listed it, in a block of D vectors of L.
-                unsafe {
+            // SAFETY: a column before M; vectors of features less than D, as `fill` listed them, in a block of D vectors
+            // of L.
+            unsafe {
+                for &(at, entry) in targets.of(stripe * L + j) {
                     let sum = sums.as_mut_ptr().add(at as usize);
                     lanes.store(sum, lanes.mul_add(column, lanes.splat(entry), lanes.load(sum)));
                 }

@@ -21,7 +21,7 @@ pub struct Sums<'a, R> {
 unsafe impl<R> Sync for Sums<'_, R> {}
 
 impl<'a, R: Number> Sums<'a, R> {
-    /// Zeros. The number of copies is a matter of N and M alone, as all that decides results.
+    /// Makes sums of zeros. The number of copies is a matter of N and M alone, as all that decides results.
     pub fn new(buffer: &'a mut AlignedBuffer<R>, grid: Grid, len: usize) -> Self {
         let copies = if grid.shared { 2 } else { 1 };
         let sums = &mut buffer.reserve(copies * len)[..copies * len];

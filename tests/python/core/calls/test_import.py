@@ -35,6 +35,7 @@ import warplens as wl
 a = wl.align(x, y)
 _ = a.H, a.E, a.y_grad, a.entropy, a.path(), repr(a)
 _ = wl.align_many([x], [y]), wl.divergence(x, y), wl.cdist([x]), wl.barycenter([x, y]), wl.hard_dtw(x, y)
+_ = wl.cost_matrix(x, y)
 after = {{name.split(".")[0] for name in sys.modules}}
 foreign = {{name for name in after - with_numpy if name not in sys.stdlib_module_names}}
 print(sorted(foreign))

@@ -1,17 +1,18 @@
-//! A pair aligned at one gamma and measured where it lies: what an analysis keeps, without H unless that is asked for.
+//! A pair aligned at one gamma and measured at once: H is not kept unless that is asked for.
 
 use crate::cost::WeightedCost;
 use crate::error::Error;
-use crate::events::{Event, Level, Targets, levels};
 use crate::kernel::wavefront::thread_team::ThreadTeam;
-use crate::marginals::Marginals;
 use crate::matrix::MatrixMut;
+use crate::measures::events::{Event, Level, Targets, levels};
+use crate::measures::marginals::Marginals;
+use crate::measures::names::Measure;
+use crate::measures::summary::{AlignmentSummary, EventSummary};
 use crate::plan::{self, Pair, PairScratch, Recursion};
 use crate::readout::{LEAST_ROW_SUM, Outputs};
 use crate::real::Real;
-use crate::summary::{OfAlignment, OfEvents};
 
-/// Where results go; what is `None` is not kept. Entries need not be zero.
+/// Memory for the arrays that are kept; entries need not be zero.
 #[derive(Default)]
 pub struct Kept<'a, F> {
     /// h(n), (N,).
@@ -22,23 +23,35 @@ pub struct Kept<'a, F> {
     pub soft_alignment: Option<&'a mut [F]>,
 }
 
-/// What is known of the alignment and of the events of its targets.
+/// Measures of the alignment and of the events of its targets.
 pub struct Measured {
     /// D(N,M).
     pub value: f64,
-    /// Of the distribution of paths, in nats.
+    /// Entropy of the distribution of paths in nats.
     pub entropy: f64,
-    /// Of H~.
+    /// Marginals of H~.
     pub marginals: Marginals,
-    /// Of each event.
+    /// Level of each event.
     pub levels: Vec<Level>,
-    /// The alignment in a few numbers.
-    pub of_alignment: OfAlignment,
-    /// And its events.
-    pub of_events: OfEvents,
+    /// Summary of the alignment.
+    pub alignment: AlignmentSummary,
+    /// Summary of the events.
+    pub events: EventSummary,
 }
 
-/// Aligns two sequences and measures the events of the second; `threshold` as in [`levels`] and [`OfEvents`].
+impl Measured {
+    /// Reads one measure.
+    pub fn measure(&self, measure: Measure) -> f64 {
+        match measure {
+            Measure::Value => self.value,
+            Measure::Entropy => self.entropy,
+            Measure::Alignment(read) => read(&self.alignment),
+            Measure::Events(read) => read(&self.events),
+        }
+    }
+}
+
+/// Aligns two sequences and measures the events of the second; `threshold` as in [`levels`] and [`EventSummary`].
 ///
 /// # Errors
 ///
@@ -71,7 +84,7 @@ pub fn align_and_measure<F: Real>(
         entropy: true,
         ..Outputs::default()
     };
-    let found = plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)?;
+    let result = plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)?;
     let rows = if has_empty_rows {
         // H itself may be kept, so the rows that H~ takes from E go to where E lies.
         for (row, visits) in rows.chunks_exact(shape.m).zip(visits.chunks_exact_mut(shape.m)) {
@@ -86,10 +99,10 @@ pub fn align_and_measure<F: Real>(
     let marginals = Marginals::new(rows, shape);
     let levels = levels(rows, shape, &marginals, Targets { y, d }, events, threshold);
     Ok(Measured {
-        value: found.value,
-        entropy: found.entropy.unwrap_or(f64::NAN),
-        of_alignment: OfAlignment::new(h, &marginals, y, d),
-        of_events: OfEvents::new(&levels, threshold),
+        value: result.value,
+        entropy: result.entropy.unwrap_or(f64::NAN),
+        alignment: AlignmentSummary::new(h, &marginals, y, d),
+        events: EventSummary::new(&levels, threshold),
         marginals,
         levels,
     })

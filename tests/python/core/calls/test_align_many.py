@@ -93,7 +93,7 @@ def test_an_error_in_progress_reaches_the_caller():
         wl.align_many(xs, ys, progress=interrupt)
 
 
-def test_callable_costs():
+def test_callable_costs_are_those_of_their_names():
     def manhattan(x, y):
         return np.abs(x[:, None] - y[None]).sum(axis=2)
 
@@ -103,5 +103,5 @@ def test_callable_costs():
         np.testing.assert_allclose(a.h, b.h, atol=1e-12)
 
 
-def test_nothing_to_align():
+def test_no_pairs_give_no_alignments():
     assert wl.align_many([], []) == []

@@ -1,4 +1,4 @@
-"""What follows from soft DTW: the divergence, matrices of values, barycenters."""
+"""Quantities built on soft DTW values: the divergence, matrices of values, barycenters."""
 
 import numpy as np
 import pytest
@@ -38,19 +38,19 @@ def test_cdist_holds_every_pair(cost):
     xs = [costs.sample(cost, length, 1, 3, seed=i)[0] for i, length in enumerate(lengths)]
     ys = [costs.sample(cost, 1, length, 3, seed=i)[1] for i, length in enumerate(lengths[:3])]
     weights = (0.5, 1.5, 1.0)
-    found = wl.cdist(xs, ys, cost=cost, gamma=0.5, step_weights=weights)
-    assert found.shape == (4, 3)
-    assert found.dtype == np.float64
+    values = wl.cdist(xs, ys, cost=cost, gamma=0.5, step_weights=weights)
+    assert values.shape == (4, 3)
+    assert values.dtype == np.float64
     for i, x in enumerate(xs):
         for j, y in enumerate(ys):
-            assert found[i, j] == pytest.approx(value(x, y, cost, 0.5, weights), rel=1e-10, abs=1e-10)
+            assert values[i, j] == pytest.approx(value(x, y, cost, 0.5, weights), rel=1e-10, abs=1e-10)
 
 
 def test_cdist_of_one_list_is_symmetric():
     xs = [costs.sample("mse", length, 1, 3, seed=length)[0] for length in (9, 4, 14)]
-    found = wl.cdist(xs)
-    np.testing.assert_allclose(found, found.T, rtol=1e-12)
-    np.testing.assert_array_equal(found, wl.cdist(xs, xs, threads=1))
+    values = wl.cdist(xs)
+    np.testing.assert_allclose(values, values.T, rtol=1e-12)
+    np.testing.assert_array_equal(values, wl.cdist(xs, xs, threads=1))
     assert wl.cdist([], xs).shape == (0, 3)
 
 

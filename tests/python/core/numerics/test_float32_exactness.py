@@ -89,7 +89,7 @@ def test_a_nan_is_found_at_any_gamma(gamma):
     costs = np.full((1, 4, 4), 100.0)
     costs[0, 1, 2] = np.nan
     for dtype in (np.float32, np.float64):
-        found = _core.costs_padded(
+        results = _core.costs_padded(
             costs.astype(dtype),
             x_lengths=None,
             y_lengths=None,
@@ -99,8 +99,8 @@ def test_a_nan_is_found_at_any_gamma(gamma):
             outputs=["H"],
             threads=1,
         )
-        assert np.isnan(found["value"]).all()
-        assert np.isnan(found["H"]).all()
+        assert np.isnan(results["value"]).all()
+        assert np.isnan(results["H"]).all()
 
 
 def test_costs_of_zero_at_tiny_gamma():

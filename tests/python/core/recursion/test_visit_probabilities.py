@@ -17,7 +17,7 @@ def assert_probabilities(E, tolerance=1e-5):
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_a_thousand_frames_in_float32(scale):
+def test_visits_of_a_thousand_frames_in_float32_are_probabilities(scale):
     generator = np.random.default_rng(0)
     x, y = (generator.normal(size=(1000, 80)).astype(np.float32) for _ in range(2))
     factor = np.float32(np.sqrt(scale))
@@ -33,7 +33,7 @@ def test_a_thousand_frames_in_float32(scale):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("gamma", [1e-3, 0.01, 1.0, 100.0])
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
-def test_any_scale_and_softness(dtype, gamma, scale):
+def test_visits_at_any_scale_and_softness_are_probabilities(dtype, gamma, scale):
     generator = np.random.default_rng(1)
     C = (scale * generator.random((150, 90))).astype(dtype)
     for weights in [(1, 1, 1), (0.1, 1, 1), (0, 1, 0.5)]:
@@ -42,7 +42,7 @@ def test_any_scale_and_softness(dtype, gamma, scale):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("magnitude", [1e8, 1e12, 1e17])
-def test_costs_beyond_every_exponent(dtype, magnitude):
+def test_visits_under_costs_beyond_every_exponent_are_probabilities(dtype, magnitude):
     """Costs whose accumulated sum over gamma exceeds what an integer exponent of 32 or of 53 bits counts."""
     generator = np.random.default_rng(2)
     C = (magnitude * (1 + generator.random((50, 40)))).astype(dtype)
@@ -53,7 +53,7 @@ def test_costs_beyond_every_exponent(dtype, magnitude):
 
 
 @pytest.mark.parametrize("gamma", [1e-30, 1e-150, 1e-300, 5e-324])
-def test_gamma_of_any_smallness(gamma):
+def test_visits_at_tiny_gamma_follow_the_hard_path(gamma):
     generator = np.random.default_rng(3)
     C = generator.random((20, 30))
     alignment = wl.align_costs(C, gamma=gamma)

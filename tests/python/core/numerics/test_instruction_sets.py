@@ -39,7 +39,7 @@ for n, m, d, cost in [(1, 1, 1, "mse"), (50, 41, 1, "mse"), (33, 66, 12, "sqeucl
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_forced(name):
+def test_every_instruction_set_agrees_with_float64(name):
     environment = {**os.environ, "WARPLENS_SIMD": name}
     command = [sys.executable, "-c", CHECK, name]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)

@@ -18,7 +18,7 @@ def settings_of(cost):
 @pytest.mark.parametrize("cost", costs.COSTS)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("band", [None, wl.SakoeChiba(2)])
-def test_sequences(cost, weighted, band):
+def test_gradients_for_predictions_and_targets(cost, weighted, band):
     x, y = costs.sample(cost, 7, 5, 3)
     settings = (settings_of(cost) if weighted else {"cost": cost, "gamma": 0.6}) | {"band": band}
     alignment = wl.align(x, y, **settings)
@@ -29,7 +29,7 @@ def test_sequences(cost, weighted, band):
 
 
 @pytest.mark.parametrize("cost", costs.COSTS)
-def test_gamma_and_step_weights(cost):
+def test_gradients_for_gamma_and_step_weights(cost):
     x, y = costs.sample(cost, 9, 6, 3)
     settings = settings_of(cost)
     alignment = wl.align(x, y, **settings)
@@ -41,8 +41,7 @@ def test_gamma_and_step_weights(cost):
     np.testing.assert_allclose(alignment.step_weights_grad, by_weights, rtol=1e-7, atol=1e-8)
 
 
-def test_cost_matrix():
-    """H is the gradient for the cost matrix."""
+def test_H_is_the_gradient_for_the_cost_matrix():
     C = np.random.default_rng(0).normal(size=(6, 4))
     by_costs = differences.gradient(lambda C: wl.align_costs(C, gamma=0.6, step_weights=WEIGHTS).value, C)
     np.testing.assert_allclose(
@@ -51,7 +50,7 @@ def test_cost_matrix():
 
 
 @pytest.mark.parametrize("cost", costs.COSTS)
-def test_hard_path(cost):
+def test_gradients_along_the_hard_path(cost):
     """At gamma = 0 the value is the sum along one path; its gradients hold as long as the path stays."""
     x, y = costs.sample(cost, 7, 5, 3)
     settings = settings_of(cost) | {"gamma": 0.0}
@@ -68,7 +67,7 @@ def test_hard_path(cost):
     np.testing.assert_allclose(alignment.step_weights_grad, by_weights, atol=1e-5)
 
 
-def test_entropy_keeps_its_digits():
+def test_a_tiny_entropy_keeps_its_digits():
     """A nearly certain alignment has a tiny entropy, which (value - sum C H) / gamma would lose."""
     costs_of_other_paths = 75.0
     C = np.array([[1.0, 1.0 + costs_of_other_paths], [1.0 + costs_of_other_paths, 1.0]])

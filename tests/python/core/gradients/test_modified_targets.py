@@ -1,4 +1,4 @@
-"""Modified targets give the very update of soft DTW (Zeitler & Mueller, ISMIR 2025, eqs. 14, 17)."""
+"""Modified targets Y_mod = H~ Y give the update of soft DTW (Zeitler & Mueller, ISMIR 2025, eqs. 14, 17)."""
 
 import numpy as np
 import pytest
@@ -27,16 +27,17 @@ def variants(cost):
 @pytest.mark.parametrize("cost", costs.COSTS_WITH_TARGETS)
 @pytest.mark.parametrize("gamma", [0.0, 0.1, 1.0, 10.0])
 @pytest.mark.parametrize("weights", [(1, 1, 1), (0.1, 1, 1), (0.7, 0.3, 2.0)])
-def test_gradient_is_that_of_the_modified_targets(cost, gamma, weights):
+def test_gradient_equals_elementwise_gradient_against_modified_targets_eq_17(cost, gamma, weights):
+    """dSDTW/dx(n) = h(n) dc(x_n, y_mod(n))/dx, h(n) the row sums of H."""
     x, y = costs.sample(cost, 31, 17, 5)
     for settings, oracle in variants(cost):
         alignment = wl.align(x, y, cost=cost, gamma=gamma, step_weights=weights, **settings)
-        taught = alignment.h[:, None] * costs.gradient(cost, x, alignment.y_mod, **oracle)
-        np.testing.assert_allclose(alignment.x_grad, taught, rtol=0, atol=1e-10)
+        elementwise = costs.gradient(cost, x, alignment.y_mod, **oracle)
+        np.testing.assert_allclose(alignment.x_grad, alignment.h[:, None] * elementwise, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("cost", costs.COSTS_WITH_TARGETS)
-def test_modified_targets_are_means_of_targets(cost):
+def test_modified_targets_are_means_of_targets_eq_14(cost):
     x, y = costs.sample(cost, 31, 17, 5)
     alignment = wl.align(x, y, cost=cost)
     targets = costs.direction(y, np.ones(5)) if cost == "cosine" else y
@@ -66,7 +67,7 @@ def test_rows_without_weight_stay_means_of_targets(dtype, gamma):
     np.testing.assert_array_equal(alignment.x_grad[alignment.h == 0], 0)
 
 
-def test_all_steps_free():
+def test_without_weights_each_frame_takes_the_mean_over_all_paths():
     """With all weights 0 nothing is charged: no gradient, and each frame sees the mean over all paths."""
     x, y = costs.sample("mse", 6, 4, 3)
     alignment = wl.align(x, y, step_weights=(0, 0, 0))
@@ -81,7 +82,7 @@ def test_all_steps_free():
 
 @pytest.mark.parametrize("cost", ["bce", "ce", "poisson"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_predictions_at_the_edge_of_the_domain(cost, dtype):
+def test_predictions_at_the_edge_of_the_domain_have_finite_gradients(cost, dtype):
     """Logs are clamped at -100 and 1/x at 1e12, so a certain prediction has a finite loss and update."""
     x, y = costs.sample(cost, 20, 8, 4)
     x[::3] = 0.0
@@ -94,12 +95,12 @@ def test_predictions_at_the_edge_of_the_domain(cost, dtype):
     if dtype == np.float64:
         truth = wl.align_costs(costs.matrix(cost, x, y), gamma=1.0)
         assert alignment.value == pytest.approx(truth.value, rel=1e-10)
-        taught = alignment.h[:, None] * costs.gradient(cost, x, alignment.y_mod)
-        np.testing.assert_allclose(alignment.x_grad, taught, rtol=1e-9, atol=1e-9)
+        elementwise = alignment.h[:, None] * costs.gradient(cost, x, alignment.y_mod)
+        np.testing.assert_allclose(alignment.x_grad, elementwise, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_silent_frames_under_cosine(dtype):
+def test_zero_frames_under_cosine_have_no_gradient(dtype):
     """A zero vector has no direction: cost 1 against everything, gradient 0, and attracts no target."""
     x, y = costs.sample("cosine", 12, 7, 3, dtype=dtype)
     x[4], y[2] = 0, 0
@@ -115,7 +116,7 @@ def test_silent_frames_under_cosine(dtype):
 
 
 @pytest.mark.parametrize("cost", ["euclidean", "l1", lambda x, y: np.abs(x[:, None] - y[None]).sum(axis=2)])
-def test_costs_that_are_not_affine_have_none(cost):
+def test_costs_that_are_not_affine_have_no_modified_targets(cost):
     x, y = costs.sample("mse", 6, 4, 3)
     alignment = wl.align(x, y, cost=cost)
     assert alignment.H.shape == (6, 4)

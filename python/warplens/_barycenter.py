@@ -1,4 +1,4 @@
-"""What follows from soft DTW: a divergence, a matrix of pairwise values, a barycenter."""
+"""Barycenters of series under soft DTW."""
 
 from __future__ import annotations
 
@@ -8,116 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._align import _UNIT, align_many, check_threads, soft_dtw
-from ._alignment import Alignment, compute
+from ._align import align_many
+from ._alignment import Alignment
+from ._bands import Band
 from ._core import NoPathError
+from ._costs import MEAN_COSTS
 from ._numbers import as_count, as_number
-from ._sequences import as_pair, as_sequence
-from ._settings import MEAN_COSTS, SYMMETRIC_COSTS, Band, Settings
-
-
-def divergence(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    cost: str = "mse",
-    gamma: float = 1.0,
-    step_weights: Sequence[float] = _UNIT,
-    band: Band | None = None,
-    feature_weights: ArrayLike | None = None,
-    feature_reduction: str = "sum",
-    threads: int | None = None,
-) -> float:
-    """The soft-DTW divergence SDTW(x,y) - 1/2 SDTW(x,x) - 1/2 SDTW(y,y).
-
-    0 for equal series, and unlike the bare value not driven below 0 by many paths (Blondel, Mensch & Vert,
-    AISTATS 2021). Lengths may differ. The cost is one with c(x,y) = c(y,x); arguments as in `align`.
-    """
-    if cost not in SYMMETRIC_COSTS:
-        raise ValueError(
-            f"cost: a divergence needs a symmetric cost ({', '.join(SYMMETRIC_COSTS)}), not {cost!r}"
-        )
-
-    def value(a: ArrayLike, b: ArrayLike) -> float:
-        return soft_dtw(
-            a,
-            b,
-            cost=cost,
-            gamma=gamma,
-            step_weights=step_weights,
-            band=band,
-            feature_weights=feature_weights,
-            feature_reduction=feature_reduction,
-            dtype=np.float64,
-            threads=threads,
-        )
-
-    return value(x, y) - 0.5 * (value(x, x) + value(y, y))
-
-
-def cdist(
-    xs: Sequence[ArrayLike],
-    ys: Sequence[ArrayLike] | None = None,
-    *,
-    cost: str = "mse",
-    gamma: float = 1.0,
-    step_weights: Sequence[float] = _UNIT,
-    band: Band | None = None,
-    feature_weights: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    feature_reduction: str = "sum",
-    threads: int | None = None,
-) -> NDArray[np.float64]:
-    """SDTW of every x with every y, (len(xs), len(ys)).
-
-    Args:
-        xs: series in the place of the predictions, of any lengths.
-        ys: series in the place of the targets; None is xs.
-        cost: this and the following as in `align`; callables are not accepted.
-        gamma: see `align`.
-        step_weights: see `align`.
-        band: see `align`.
-        feature_weights: see `align`.
-        pos_weight: see `align`.
-        feature_reduction: see `align`.
-        threads: see `align`.
-
-    Returns:
-        Values (len(xs), len(ys)) float64.
-    """
-    settings = Settings.of(
-        cost=cost,
-        gamma=gamma,
-        step_weights=step_weights,
-        band=band,
-        feature_weights=feature_weights,
-        pos_weight=pos_weight,
-        feature_reduction=feature_reduction,
-    )
-    if callable(cost):
-        raise TypeError("cost: is a callable; cdist takes a named cost")
-    # Converted once: the pairs below are views.
-    rows = [as_sequence(f"xs[{i}]", x, np.dtype(np.float64)) for i, x in enumerate(xs)]
-    others = rows
-    if ys is not None:
-        others = [as_sequence(f"ys[{j}]", y, np.dtype(np.float64)) for j, y in enumerate(ys)]
-    pairs = [
-        as_pair(x, y, settings, np.float64, (f"xs[{i}]", f"ys[{j}]"))
-        for i, x in enumerate(rows)
-        for j, y in enumerate(others)
-    ]
-    found = compute(
-        settings,
-        xs=[x for x, _ in pairs],
-        ys=[y for _, y in pairs],
-        costs=None,
-        outputs=[],
-        threads=check_threads(threads),
-    )
-    for result in found:
-        if isinstance(result, Exception):
-            raise result
-    return np.array([result["value"] for result in found], dtype=np.float64).reshape(len(xs), len(others))
+from ._sequences import as_sequence
+from ._step_weights import UNIT_WEIGHTS
 
 
 def barycenter(
@@ -128,13 +26,13 @@ def barycenter(
     length: int | None = None,
     cost: str = "mse",
     gamma: float = 1.0,
-    step_weights: Sequence[float] = _UNIT,
+    step_weights: Sequence[float] = UNIT_WEIGHTS,
     band: Band | None = None,
     max_iterations: int = 100,
     tolerance: float = 1e-6,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
-    """The series z that minimises sum_i weights[i] SDTW(z, x_i).
+    """Return the series z that minimises sum_i weights[i] SDTW(z, x_i).
 
     SDTW is concave in the costs, so at the alignments H_i of the present z its tangent lies above it, and the
     z that minimises the tangent is the mean of the modified targets, weighted by weights[i] h_i(n):
@@ -194,7 +92,9 @@ def barycenter(
         )
         objective = float(sum(share * each.value for share, each in zip(shares, alignments, strict=True)))
         if before == np.inf:
-            size = sum(abs(share * _mean_cost(each)) for share, each in zip(shares, alignments, strict=True))
+            size = sum(
+                abs(share * _expected_cost(each)) for share, each in zip(shares, alignments, strict=True)
+            )
         elif before - objective <= tolerance * size:
             break
         before = objective
@@ -211,9 +111,9 @@ def barycenter(
 def _aligned_with_all(
     z: NDArray[np.float64], series: Sequence[NDArray[Any]], **settings: Any
 ) -> list[Alignment]:
-    found = align_many([z] * len(series), series, errors="return", **settings)
+    outcomes = align_many([z] * len(series), series, errors="return", **settings)
     alignments = []
-    for i, each in enumerate(found):
+    for i, each in enumerate(outcomes):
         if isinstance(each, NoPathError):
             raise ValueError(
                 f"band: leaves no path between a barycenter of {len(z)} frames and xs[{i}]: {each}"
@@ -224,7 +124,7 @@ def _aligned_with_all(
     return alignments
 
 
-def _mean_cost(alignment: Alignment) -> float:
+def _expected_cost(alignment: Alignment) -> float:
     """<H,C> = SDTW + gamma S."""
     return alignment.value + alignment.gamma * alignment.entropy
 

@@ -11,33 +11,33 @@ use std::ops::Range;
 use crate::real::Real;
 use crate::shape::Shape;
 
-/// Shares below this add less than 1e-16 to an entropy, and most shares are.
+/// Least share that counts towards an entropy: smaller ones add less than 1e-16 each, and most shares are smaller.
 const LEAST_SHARE: f64 = 1e-18;
 
-/// Entries of a row that are looked at together.
+/// Number of entries of a row that are tested for 0 together.
 const BLOCK: usize = 16;
 
-/// What lies on each target and where each frame lies.
+/// Sums of H~ for each target and for each frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marginals {
     /// sum_m H(n,m), (N,).
     pub sums: Vec<f64>,
-    /// Frames that each target holds, (M,); they add up to N.
+    /// Number of frames that each target holds, (M,); they add up to N.
     pub masses: Vec<f64>,
-    /// The target, counted from 0, that each frame lies on in the mean, (N,).
+    /// Expected target of each frame, counted from 0, (N,).
     pub path: Vec<f64>,
     /// Entropy of each frame's row in nats, (N,).
     pub entropy: Vec<f64>,
-    /// The targets from the first to the last that each frame has a share of, (N,): most rows are 0 but near the path.
+    /// Targets from the first to the last that each frame has a share of, (N,): most rows are 0 but near the path.
     pub support: Vec<Range<usize>>,
 }
 
 impl Marginals {
-    /// Of H (N,M), row-major.
+    /// Sums up the rows and columns of H (N,M), row-major.
     pub fn new<F: Real>(alignment: &[F], shape: Shape) -> Self {
         let Shape { n, m } = shape;
         assert_eq!(alignment.len(), n * m);
-        let mut found = Self {
+        let mut marginals = Self {
             sums: vec![0.0; n],
             masses: vec![0.0; m],
             path: vec![0.0; n],
@@ -52,30 +52,30 @@ impl Marginals {
             let shares = &mut shares[..support.len()];
             shares.iter_mut().zip(&row[support.clone()]).for_each(|(share, h)| *share = h.to_f64());
             let sum = dot(shares, &ones[..shares.len()]);
-            for (share, mass) in shares.iter_mut().zip(&mut found.masses[support.clone()]) {
+            for (share, mass) in shares.iter_mut().zip(&mut marginals.masses[support.clone()]) {
                 *share = share_of(*share, sum);
                 *mass += *share;
             }
-            found.sums[frame] = sum;
-            found.path[frame] = dot(shares, &numbers[support.clone()]);
+            marginals.sums[frame] = sum;
+            marginals.path[frame] = dot(shares, &numbers[support.clone()]);
             let entropy: f64 =
                 shares.iter().filter(|&&share| share > LEAST_SHARE).map(|share| share * share.ln()).sum();
-            found.entropy[frame] = (-entropy).max(0.0);
-            found.support.push(support);
+            marginals.entropy[frame] = (-entropy).max(0.0);
+            marginals.support.push(support);
         }
-        found
+        marginals
     }
 }
 
-/// H~ of an entry of H: exactly 1 where it is all of its row, 0 where the row has none.
+/// Divides an entry of H by its row's sum: exactly 1 where it is all of its row, 0 where the row sums to 0.
 #[inline(always)]
 pub fn share_of(h: f64, sum: f64) -> f64 {
     if sum > 0.0 { h / sum } else { 0.0 }
 }
 
-/// From the first entry that is not 0 to the last; empty where all are.
+/// Finds the range from the first entry that is not 0 to the last; empty where all are 0.
 fn support<F: Real>(row: &[F]) -> Range<usize> {
-    // Whole blocks of nothing first: without a branch a number, they are passed over several at a time.
+    // Whole blocks of zeros first: without a branch for each number, several are tested at a time.
     let is_nothing = |block: &&[F]| block.iter().fold(true, |nothing, h| nothing & h.is_zero());
     let start = BLOCK * row.chunks(BLOCK).take_while(is_nothing).count();
     let end = row.len() - (BLOCK * row.rchunks(BLOCK).take_while(is_nothing).count()).min(row.len());
@@ -88,7 +88,7 @@ fn support<F: Real>(row: &[F]) -> Range<usize> {
     start + first..start + last + 1
 }
 
-/// `sum a b` in eight parts, so that no addition waits for the one before.
+/// Computes `sum a b` in eight parts, so that no addition waits for the one before.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     let mut parts = [0.0; 8];
@@ -123,10 +123,10 @@ mod tests {
 
     #[test]
     fn a_row_of_nothing_is_nothing() {
-        let found = Marginals::new(&[0.0f64, 0.0, 1.0, 1.0], Shape { n: 2, m: 2 });
-        assert_eq!(found.sums, [0.0, 2.0]);
-        assert_eq!(found.masses, [0.5, 0.5]);
-        assert_eq!(found.entropy[0], 0.0);
-        assert_eq!(found.support, [0..0, 0..2]);
+        let marginals = Marginals::new(&[0.0f64, 0.0, 1.0, 1.0], Shape { n: 2, m: 2 });
+        assert_eq!(marginals.sums, [0.0, 2.0]);
+        assert_eq!(marginals.masses, [0.5, 0.5]);
+        assert_eq!(marginals.entropy[0], 0.0);
+        assert_eq!(marginals.support, [0..0, 0..2]);
     }
 }

@@ -33,7 +33,7 @@ def assert_is(alignment, truth, tolerance):
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("gamma", [0.05, 1.0, 20.0])
-def test_sum_over_every_path(gamma, weights):
+def test_recursion_is_the_sum_over_every_path(gamma, weights):
     for N, M in SHAPES:
         C = costs(N, M)
         truth = every_path.soft_dtw(C, gamma, weights)
@@ -41,7 +41,7 @@ def test_sum_over_every_path(gamma, weights):
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_float32_costs(weights):
+def test_float32_costs_give_the_sum_over_every_path(weights):
     for N, M in SHAPES:
         C = costs(N, M).astype(np.float32)
         truth = every_path.soft_dtw(C.astype(np.float64), 0.3, weights)
@@ -51,7 +51,7 @@ def test_float32_costs(weights):
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_forbidden_cells(weights):
+def test_paths_through_forbidden_cells_do_not_count(weights):
     forbidden = 0
     for N, M in SHAPES:
         C = costs(N, M, forbidden=0.25)

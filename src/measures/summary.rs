@@ -1,21 +1,21 @@
-//! An alignment and the events it teaches, in a few numbers.
+//! Summaries of a soft alignment and of the events of its targets: a few numbers each.
 
-use crate::events::Level;
-use crate::marginals::Marginals;
+use crate::measures::events::Level;
+use crate::measures::marginals::Marginals;
 use crate::real::Real;
 
 /// Quantiles of durations up to which events count as short, and from which on as long.
 const QUARTILES: [f64; 2] = [0.25, 0.75];
 
-/// Durations are ties within this, of a frame and of themselves: they are sums of float32.
+/// Difference, in frames and relative to the durations, up to which durations are ties: they are sums of float32.
 const ROUNDING: f64 = 1e-6;
 
-/// A target that holds less than this share of one prediction frame counts as collapsed.
+/// Number of frames below which a target counts as collapsed.
 const LEAST_MASS: f64 = 0.5;
 
-/// What is known of a soft alignment by itself.
+/// Numbers that a soft alignment gives by itself.
 #[derive(Clone, Copy, Debug)]
-pub struct OfAlignment {
+pub struct AlignmentSummary {
     /// Mean of the entropies of the frames, in nats.
     pub entropy_per_frame: f64,
     /// min_n h(n).
@@ -32,11 +32,12 @@ pub struct OfAlignment {
     pub empty_share: f64,
 }
 
-impl OfAlignment {
-    /// From h (N,), the marginals of H~ (N,M) and targets Y (M,D), which are without activity where all of a frame is 0.
+impl AlignmentSummary {
+    /// Sums up h (N,), the marginals of H~ (N,M) and targets Y (M,D), which are without activity where all of a frame
+    /// is 0.
     pub fn new<F: Real>(h: &[F], marginals: &Marginals, y: &[F], d: usize) -> Self {
         let (n, m) = (h.len(), marginals.masses.len());
-        let mut found = Self {
+        let mut summary = Self {
             entropy_per_frame: marginals.entropy.iter().sum::<f64>() / n as f64,
             h_min: f64::INFINITY,
             h_mean: 0.0,
@@ -47,14 +48,14 @@ impl OfAlignment {
         };
         for h in h {
             let h = h.to_f64();
-            found.h_min = found.h_min.min(h);
-            found.h_max = found.h_max.max(h);
-            found.h_mean += h / n as f64;
+            summary.h_min = summary.h_min.min(h);
+            summary.h_max = summary.h_max.max(h);
+            summary.h_mean += h / n as f64;
         }
         let is_empty = |frame: &[F]| frame.iter().fold(true, |nothing, y| nothing & y.is_zero());
         let of_empty = y.chunks_exact(d).zip(&marginals.masses).filter(|(frame, _)| is_empty(frame));
-        found.empty_share = of_empty.map(|(_, mass)| mass).sum::<f64>() / marginals.masses.iter().sum::<f64>();
-        found
+        summary.empty_share = of_empty.map(|(_, mass)| mass).sum::<f64>() / marginals.masses.iter().sum::<f64>();
+        summary
     }
 }
 
@@ -67,18 +68,18 @@ fn diagonal_distance(path: &[f64], m: usize) -> f64 {
     path.iter().enumerate().map(|(n, at)| (at / targets - diagonal(n)).abs()).sum::<f64>() / frames
 }
 
-/// What is known of all K events together; means and shares are NaN without events.
+/// Numbers that K events give together; means and shares are NaN without events.
 #[derive(Clone, Copy, Debug)]
-pub struct OfEvents {
-    /// K.
+pub struct EventSummary {
+    /// Number of events, K.
     pub events: usize,
-    /// Those whose peak is under the threshold.
+    /// Number of events whose peak is under the threshold.
     pub below: usize,
-    /// Share of the others.
+    /// Share of the events whose peak is not under the threshold.
     pub kept: f64,
     /// Mean of the peaks.
     pub peak_mean: f64,
-    /// The least peak.
+    /// Least of the peaks.
     pub peak_min: f64,
     /// Mean peak of the short events, see [`quartile_limits`].
     pub short_peak: f64,
@@ -94,8 +95,8 @@ pub struct OfEvents {
     pub widening: f64,
 }
 
-impl OfEvents {
-    /// From the levels of the events.
+impl EventSummary {
+    /// Sums up the levels of the events.
     pub fn new(levels: &[Level], threshold: f64) -> Self {
         let mean = |of: fn(&Level) -> f64| levels.iter().map(of).sum::<f64>() / levels.len() as f64;
         let below = levels.iter().filter(|level| level.peak < threshold).count();
@@ -121,13 +122,18 @@ impl OfEvents {
         }
     }
 
-    /// Short peaks over long ones; NaN where the long ones are 0.
+    /// Divides the mean peak of short events by that of long ones; NaN where the latter is 0.
     pub fn short_long_ratio(&self) -> f64 {
         if self.long_peak > 0.0 { self.short_peak / self.long_peak } else { f64::NAN }
     }
+
+    /// Averages (onset fade + offset fade) / 2 over the events.
+    pub fn blur(&self) -> f64 {
+        (self.onset_fade + self.offset_fade) / 2.0
+    }
 }
 
-/// The duration up to which events are of the shortest quartile, and that from which on they are of the longest.
+/// Finds the duration up to which events belong to the shortest quartile, and from which on to the longest.
 ///
 /// Quantiles lie linearly between neighbours; ties are all in. NaN without durations.
 pub fn quartile_limits(durations: &[f64]) -> [f64; 2] {
@@ -160,11 +166,13 @@ mod tests {
 
     #[test]
     fn without_events_means_are_not_numbers() {
-        let found = OfEvents::new(&[], 0.5);
-        assert_eq!((found.events, found.below), (0, 0));
+        let nothing = EventSummary::new(&[], 0.5);
+        assert_eq!((nothing.events, nothing.below), (0, 0));
         assert!(
-            [found.kept, found.peak_mean, found.peak_min, found.short_peak, found.long_peak].iter().all(|x| x.is_nan())
+            [nothing.kept, nothing.peak_mean, nothing.peak_min, nothing.short_peak, nothing.long_peak]
+                .iter()
+                .all(|x| x.is_nan())
         );
-        assert!(found.short_long_ratio().is_nan());
+        assert!(nothing.short_long_ratio().is_nan());
     }
 }

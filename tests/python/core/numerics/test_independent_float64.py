@@ -27,7 +27,7 @@ def assert_agrees(alignment, truth, dtype):
 @pytest.mark.parametrize(
     ("gamma", "weights"), [(0.1, (1, 1, 1)), (5.0, (0.1, 1, 1)), (50.0, (0.7, 0.2, 1.3))]
 )
-def test_every_shape_of_two_vector_widths(dtype, gamma, weights):
+def test_agreement_for_every_shape_of_two_vector_widths(dtype, gamma, weights):
     """N and M over all residues of any lane count, in an order that leaves others' numbers in scratch."""
     shapes = list(itertools.product([*range(1, 18), 31, 32, 33], repeat=2))
     order = np.random.default_rng(1).permutation(len(shapes))
@@ -42,7 +42,7 @@ def test_every_shape_of_two_vector_widths(dtype, gamma, weights):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("N", "M"), [(63, 130), (64, 64), (65, 129), (127, 7), (5, 257), (200, 96)])
-def test_shapes_around_blocks(dtype, N, M):
+def test_agreement_for_shapes_around_blocks(dtype, N, M):
     x, y = costs.sample("bce", N, M, 12, dtype=dtype)
     for gamma, weights in [(0.1, (1, 1, 1)), (100.0, (0.1, 1, 1))]:
         truth = diagonals.soft_dtw(costs.matrix("bce", x, y), gamma, weights)
@@ -51,7 +51,7 @@ def test_shapes_around_blocks(dtype, N, M):
 
 @pytest.mark.parametrize("cost", costs.COSTS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_every_cost(cost, dtype):
+def test_agreement_for_every_cost(cost, dtype):
     """The compiled costs are those of the documentation, weights and reductions included."""
     x, y = costs.sample(cost, 40, 23, 5, dtype=dtype)
     f, p = np.array([0.5, 2.0, 1.0, 0.0, 0.3]), np.array([1.0, 3.0, 0.2, 1.0, 0.0])
@@ -66,7 +66,7 @@ def test_every_cost(cost, dtype):
 
 
 @pytest.mark.parametrize(("N", "M"), [(1000, 1000), (861, 100), (100, 700)])
-def test_large_gaussian_data(N, M):
+def test_agreement_for_large_gaussian_data(N, M):
     x, y = costs.sample("mse", N, M, 80, dtype=np.float32)
     C = costs.matrix("mse", x, y)
     for gamma in GAMMAS:
@@ -75,7 +75,7 @@ def test_large_gaussian_data(N, M):
         assert_agrees(wl.align(x, y, gamma=gamma, dtype=np.float64), truth, np.float64)
 
 
-def test_real_data(real_files):
+def test_agreement_for_real_data(real_files):
     for file in real_files:
         with np.load(file) as item:
             x, y, cost = item["predictions"], item["weak"].astype(np.float32), str(item["cost"])

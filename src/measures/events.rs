@@ -1,4 +1,4 @@
-//! Levels of the events of a weak target: what an alignment teaches of each.
+//! Levels of the events of a weak target: how strongly an alignment teaches each.
 //!
 //! An event is a run [a, b) of target frames in which feature d is active. Its level in prediction frame n, counted
 //! from 0, is
@@ -8,37 +8,37 @@
 //! ```
 //!
 //! One event at a time is held, from the first frame that has a share of it to the last, and the largest of every
-//! [`SPAN`] of these numbers: where nothing is large nothing is searched. Columns of H~ are turned into rows a window of
-//! targets at a time, since neighbouring events share them.
+//! [`SPAN`] of these numbers, so that spans without large numbers are not searched. Columns of H~ are turned into rows a
+//! window of targets at a time, since neighbouring events share them.
 
 use std::ops::Range;
 
-use crate::marginals::{Marginals, share_of};
+use crate::measures::marginals::{Marginals, share_of};
 use crate::real::Real;
 use crate::shape::Shape;
 
-/// Frames whose largest level is kept.
+/// Number of frames in a span, of which the largest level is kept.
 const SPAN: usize = 16;
 
-/// Numbers in a window of columns: as many as stay in cache, ...
+/// Numbers in a window of columns, as many as stay in cache; long alignments take [`LEAST_COLUMNS`] all the same.
 const WINDOW: usize = 1 << 15;
-/// ... but this many columns of a long alignment.
+/// Least number of columns in a window.
 const LEAST_COLUMNS: usize = 8;
 
 /// Levels of the peak between which a fade is measured.
 const FADE: [f64; 2] = [0.1, 0.9];
 
-/// An event.
+/// A run of target frames in which one feature is active.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// d.
+    /// Feature d.
     pub feature: usize,
-    /// [a, b).
+    /// Target frames [a, b).
     pub run: Range<usize>,
 }
 
 impl Event {
-    /// All maximal runs of targets Y (M,D) with y(m,d) > 0, by start, then feature.
+    /// Finds all maximal runs of targets Y (M,D) with y(m,d) > 0, by start, then feature.
     pub fn all_of<F: Real>(Targets { y, d }: Targets<'_, F>) -> Vec<Self> {
         let is_active = |m: usize, feature: usize| y.get(m * d + feature).is_some_and(|y| y.to_f64() > 0.0);
         let mut events = vec![];
@@ -54,16 +54,16 @@ impl Event {
     }
 }
 
-/// What is kept of the level of one event.
+/// Numbers that are kept of the level of one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Level {
     /// max_n e(n).
     pub peak: f64,
-    /// The first frame that reaches it.
+    /// First frame that reaches the peak.
     pub peak_frame: usize,
-    /// The first frame of at least half the peak.
+    /// First frame of at least half the peak.
     pub first: usize,
-    /// The last such frame.
+    /// Last frame of at least half the peak.
     pub last: usize,
     /// sum_n sum_{a <= m < b} H~(n,m), in frames.
     pub duration: f64,
@@ -71,22 +71,22 @@ pub struct Level {
     pub mean: f64,
     /// Frames from 10 % of the peak, last passed before 90 % is first reached, to there; 0 for a peak of 0.
     pub onset_fade: f64,
-    /// The same seen from the end.
+    /// Frames of the fall, which is the rise seen from the end.
     pub offset_fade: f64,
     /// Frames of at least `threshold` times the peak, less the duration; 0 for a peak of 0.
     pub widening: f64,
 }
 
-/// The targets that events are of.
+/// Targets in which events lie.
 #[derive(Clone, Copy)]
 pub struct Targets<'a, F> {
     /// Y (M,D), row-major.
     pub y: &'a [F],
-    /// D.
+    /// Number of features D.
     pub d: usize,
 }
 
-/// The level of every event; quickest where events come in the order of their starts.
+/// Measures the level of every event; quickest where events come in the order of their starts.
 pub fn levels<F: Real>(
     alignment: &[F],
     shape: Shape,
@@ -121,7 +121,7 @@ struct Columns<'a, F> {
     stride: usize,
     /// The columns of the window; 0 outside of `frames`.
     entries: Vec<f64>,
-    /// For each column of the window the frames from the first to the last that have a share of it.
+    /// Frames, for each column of the window, from the first to the last that have a share of it.
     frames: Vec<Range<usize>>,
 }
 
@@ -134,7 +134,7 @@ impl<'a, F: Real> Columns<'a, F> {
         Self { alignment, shape, marginals, window: 0..0, width, stride, entries, frames }
     }
 
-    /// `sum_m weights[m] H~(., m)` over a run of columns.
+    /// Writes `sum_m weights[m] H~(., m)` over a run of columns.
     fn combine(&mut self, run: Range<usize>, weights: &[f64], curve: &mut Curve) {
         if run.len() > self.width {
             let rows = self.alignment.chunks_exact(self.shape.m).zip(&self.marginals.sums);
@@ -161,6 +161,7 @@ impl<'a, F: Real> Columns<'a, F> {
         }
     }
 
+    /// Writes the columns of the window that begins here.
     fn turn(&mut self, start: usize) {
         for (column, frames) in self.entries.chunks_exact_mut(self.stride).zip(&mut self.frames) {
             column[frames.clone()].fill(0.0);
@@ -179,7 +180,7 @@ impl<'a, F: Real> Columns<'a, F> {
     }
 }
 
-/// From the first of either to the last.
+/// Joins two ranges: from the first of either to the last.
 fn joined(a: Range<usize>, b: Range<usize>) -> Range<usize> {
     if a.is_empty() {
         b
@@ -203,8 +204,8 @@ impl Curve {
         Self { frames, start: 0, e: vec![], largest: vec![] }
     }
 
-    /// The levels of these frames, to be written; a frame of level 0 is kept on either side, so that what falls to
-    /// nothing is seen to.
+    /// Yields the levels of these frames, to be written; a frame of level 0 is kept on either side, so that a fall to 0
+    /// within the event is measured.
     fn begin(&mut self, within: Range<usize>) -> &mut [f64] {
         let kept = within.start.saturating_sub(1)..(within.end + 1).min(self.frames);
         self.start = kept.start;
@@ -213,6 +214,7 @@ impl Curve {
         &mut self.e[within.start - kept.start..][..within.len()]
     }
 
+    /// Measures the level that was written.
     fn level(&mut self, duration: f64, threshold: f64) -> Level {
         let mut peak = 0.0f64;
         self.largest.clear();
@@ -241,20 +243,21 @@ impl Curve {
         }
     }
 
-    /// The first frame of at least this level, which is at most the peak.
+    /// Finds the first frame of at least this level, which is at most the peak.
     fn first_from(&self, level: f64) -> usize {
         let span = self.largest.iter().position(|&largest| largest >= level).unwrap_or(0);
         let within = self.e[span * SPAN..].iter().position(|&e| e >= level).unwrap_or(0);
         span * SPAN + within
     }
 
-    /// The last such frame.
+    /// Finds the last frame of at least this level.
     fn last_from(&self, level: f64) -> usize {
         let span = self.largest.iter().rposition(|&largest| largest >= level).unwrap_or(0);
         let end = ((span + 1) * SPAN).min(self.e.len());
         self.e[..end].iter().rposition(|&e| e >= level).unwrap_or(end - 1)
     }
 
+    /// Counts the frames of at least this level.
     fn count_from(&self, level: f64) -> usize {
         if level <= 0.0 {
             return self.frames;
@@ -264,7 +267,7 @@ impl Curve {
     }
 }
 
-/// The greatest of levels that are not negative, in four parts side by side.
+/// Finds the greatest of levels that are not negative, in four parts side by side.
 fn largest_of(levels: &[f64]) -> f64 {
     let greater = |a: f64, b: f64| if b > a { b } else { a };
     let mut parts = [0.0; 4];
@@ -278,8 +281,8 @@ fn largest_of(levels: &[f64]) -> f64 {
     parts.into_iter().fold(rest, greater)
 }
 
-/// Frames from where the level last passes `low` before frame `reached`, or from frame 0, to where it passes `high` in
-/// reaching it; between frames the level runs straight.
+/// Counts frames from where the level last passes `low` before frame `reached`, or from frame 0, to where it passes
+/// `high` in reaching it; between frames the level runs straight.
 fn rise(e: impl Fn(usize) -> f64, reached: usize, low: f64, high: f64) -> f64 {
     let passes = |before: usize, level: f64| {
         let (from, to) = (e(before), e(before + 1));
@@ -308,7 +311,7 @@ mod tests {
             .collect()
     }
 
-    /// Every definition written out.
+    /// Computes a level by its definitions, written out.
     fn by_definition(e: &[f64], duration: f64, threshold: f64) -> Level {
         let peak = e.iter().copied().fold(0.0, f64::max);
         let near: Vec<usize> = (0..e.len()).filter(|&n| e[n] >= peak / 2.0).collect();

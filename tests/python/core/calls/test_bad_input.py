@@ -248,14 +248,14 @@ def test_weights_beyond_float32_need_float64():
 
 @pytest.mark.parametrize(("_", "pair", "settings", "error", "message"), SEQUENCES, ids=ids(SEQUENCES))
 @pytest.mark.parametrize("call", [wl.align, wl.soft_dtw, wl.hard_dtw])
-def test_sequences(call, _, pair, settings, error, message):
+def test_bad_sequences(call, _, pair, settings, error, message):
     with pytest.raises(error, match=message):
         call(*pair, **settings)
 
 
 @pytest.mark.parametrize(("_", "settings", "error", "message"), SETTINGS, ids=ids(SETTINGS))
 @pytest.mark.parametrize("call", [wl.align, wl.soft_dtw, lambda x, y, **s: wl.align_many([x], [y], **s)])
-def test_settings(call, _, settings, error, message):
+def test_bad_settings(call, _, settings, error, message):
     if error is wl.NoPathError and call not in (wl.align, wl.soft_dtw):
         error, message = ValueError, message.replace("^", "pair 0: ")
     elif "callable" in _:
@@ -266,14 +266,14 @@ def test_settings(call, _, settings, error, message):
 
 @pytest.mark.parametrize(("cost", "x", "y", "message"), RANGES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_ranges_of_the_costs(cost, x, y, message, dtype):
+def test_values_outside_the_range_of_the_cost(cost, x, y, message, dtype):
     message = message.replace("-0.1", r"-0.1\d*")
     with pytest.raises(ValueError, match=message):
         wl.align(x.astype(dtype), y.astype(dtype), cost=cost)
 
 
 @pytest.mark.parametrize(("_", "C", "error", "message"), MATRICES, ids=ids(MATRICES))
-def test_cost_matrices(_, C, error, message):
+def test_bad_cost_matrices(_, C, error, message):
     for gamma in (0.0, 1.0):
         with pytest.raises(error, match=message):
             wl.align_costs(C, gamma=gamma)
@@ -289,12 +289,12 @@ def test_cost_matrices(_, C, error, message):
         (lambda: wl.Itakura(np.nan), r"^max_slope: is nan"),
     ],
 )
-def test_bands(make, message):
+def test_bad_bands(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_lists_of_pairs():
+def test_bad_lists_of_pairs():
     with pytest.raises(ValueError, match=r"^ys: has 1 sequences, but xs has 2; as many are accepted"):
         wl.align_many([X, X], [Y])
     with pytest.raises(ValueError, match=r'^errors: is \'ignore\'; accepted are "raise" and "return"'):
@@ -326,8 +326,8 @@ def test_whatever_a_callable_raises_stays_with_its_pair():
         return np.abs(x - y.T)
 
     x = [np.ones((n, 1)) for n in (2, 3, 4)]
-    found = wl.align_many(x, x, cost=cost, errors="return")
-    assert [type(each) for each in found] == [wl.Alignment, ZeroDivisionError, wl.Alignment]
+    outcomes = wl.align_many(x, x, cost=cost, errors="return")
+    assert [type(each) for each in outcomes] == [wl.Alignment, ZeroDivisionError, wl.Alignment]
 
 
 def test_unaligned_memory_is_copied():
