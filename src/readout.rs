@@ -51,6 +51,31 @@ impl<F> Default for Outputs<'_, F> {
     }
 }
 
+impl<F: Real> Outputs<'_, F> {
+    /// The same outputs if R is their type.
+    pub fn cast<R: Real>(&mut self) -> Option<Outputs<'_, R>> {
+        fn slice<'b, F: Real, R: Real>(of: &'b mut Option<&mut [F]>) -> Option<&'b mut [R]> {
+            of.as_deref_mut().and_then(F::cast_mut)
+        }
+        fn matrix<'b, F: Real, R: Real>(of: &'b mut Option<MatrixMut<'_, F>>) -> Option<MatrixMut<'b, R>> {
+            let MatrixMut { entries, stride } = of.as_mut()?;
+            Some(MatrixMut { entries: F::cast_mut(entries)?, stride: *stride })
+        }
+        let is_same = F::cast::<R>(&[]).is_some();
+        is_same.then_some(Outputs {
+            h: slice(&mut self.h),
+            y_mod: slice(&mut self.y_mod),
+            x_grad: slice(&mut self.x_grad),
+            y_grad: slice(&mut self.y_grad),
+            soft_alignment: matrix(&mut self.soft_alignment),
+            visits: matrix(&mut self.visits),
+            moments: self.moments,
+            entropy: self.entropy,
+            path: self.path,
+        })
+    }
+}
+
 impl<F> Outputs<'_, F> {
     /// Tells if rows of E or H are needed at all.
     pub fn needs_alignment(&self) -> bool {

@@ -4,6 +4,8 @@
 //! the recursion needs. With the exponent apart, no logarithm is taken and nothing is differenced, so the
 //! relative error of a probability does not depend on the size of D.
 
+use crate::real::Real;
+
 /// `mantissa * 2^exponent`; zero is [`Scaled::ZERO`] alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Scaled {
@@ -40,10 +42,10 @@ impl Rate {
         Self { high: -quotient, low: if low.is_finite() { -low } else { 0.0 } }
     }
 
-    /// Both words in float32: the high one, and what it leaves.
-    pub fn as_f32_pair(self) -> (f32, f32) {
-        let high = self.high as f32;
-        (high, (self.high - f64::from(high) + self.low) as f32)
+    /// In two words of another precision: the high one, and what it leaves.
+    pub fn as_words<R: Real>(self) -> (R, R) {
+        let high = R::from_f64(self.high);
+        (high, R::from_f64(self.high - high.to_f64() + self.low))
     }
 }
 

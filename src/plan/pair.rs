@@ -4,6 +4,7 @@ use crate::band::Band;
 use crate::error::Error;
 use crate::kernel::Moments;
 use crate::kernel::hard::HardPath;
+use crate::real::Real;
 use crate::shape::Shape;
 use crate::weights::StepWeights;
 
@@ -42,6 +43,13 @@ pub struct Pair<'a, F> {
     pub shape: Shape,
     /// D.
     pub d: usize,
+}
+
+impl<'a, F: Real> Pair<'a, F> {
+    /// The pair itself if R is its type.
+    pub fn cast<R: Real>(self) -> Option<Pair<'a, R>> {
+        Some(Pair { x: F::cast(self.x)?, y: F::cast(self.y)?, shape: self.shape, d: self.d })
+    }
 }
 
 impl<'a, F> Pair<'a, F> {

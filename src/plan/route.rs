@@ -1,20 +1,19 @@
-//! The route of a pair: by the fast path, float32 on lanes, or for one of the reasons of [`SlowPath`] by float64, row by row.
+//! The route of a pair: by the fast path, on lanes of its precision, or for one of the reasons of [`SlowPath`] by another:
+//! float32 that is not exact enough by lanes of float64, the rest row by row in float64.
 
 use crate::cost::WeightedCost;
 use crate::kernel::wavefront::dispatch::InstructionSet;
 use crate::kernel::wavefront::fits;
 use crate::kernel::wavefront::tiles::few_features;
 use crate::readout::Outputs;
-use crate::real::Real;
 use crate::shape::Shape;
+use crate::simd::Number;
 
 use super::pair::Recursion;
 
-/// A reason why a pair takes the slow path.
+/// A reason why a pair does not take the fast path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowPath {
-    /// Inputs are float64.
-    Precision,
     /// gamma is 0: hard DTW.
     Hard,
     /// A band.
@@ -27,44 +26,52 @@ pub enum SlowPath {
     Moments,
     /// The entropy of a cost matrix: it comes with products, which a matrix has not.
     EntropyOfMatrix,
-    /// Rows of H that may be too small to be shown in float32.
+    /// Rows of H that may be too small to be shown in this precision.
     SmallRows,
     /// No lanes: the machine has none, or none were wanted.
     NoLanes,
-    /// Costs over gamma beyond the exponents of float32, or not finite.
+    /// Costs that are not finite.
+    NotFinite,
+    /// Costs over gamma beyond the exponents.
     Range,
     /// A squared cost whose products would be rounded too much beside gamma.
     Rounding,
 }
 
-/// H is exact to about 1e-6, so the rows of H~ are as exact as h(n) is large; it is at least the least step weight.
-/// With less than this, what shows rows goes by float64. Gradients, sums of the same order as H, do not suffer.
+impl SlowPath {
+    /// Tells if lanes of greater precision may serve.
+    pub fn is_of_precision(self) -> bool {
+        matches!(self, Self::SmallRows | Self::Range | Self::Rounding)
+    }
+}
+
+/// H is exact to about 1e-6 in float32 and 1e-14 in float64, so the rows of H~ are as exact as h(n) is large; it is at least
+/// the least step weight. With less than this in float32, and a tenth of it in float64, what shows rows takes another path.
+/// Gradients, sums of the same order as H, do not suffer.
 const LEAST_WEIGHT_OF_TARGETS: f64 = 0.01;
 
-/// Half a unit of the last place of 1 in float32.
-const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
-/// The rounding of a squared cost over gamma above which it goes by float64: by products, the cost is the difference of
+/// The rounding of a squared cost over gamma above which it takes another path: by products, the cost is the difference of
 /// larger numbers. A few features are subtracted first and do not cancel.
 const LARGEST_ROUNDING: f64 = 5e-3;
 
 /// Chooses the lanes for a pair from what is asked for, or gives the reason for the slow path. `cost` is `None` where the
 /// costs come as a matrix.
-pub fn by_request<F: Real>(
+pub fn by_request<R: Number>(
     cost: Option<&WeightedCost>,
     recursion: &Recursion,
-    outputs: &Outputs<'_, F>,
+    outputs: &Outputs<'_, R>,
 ) -> Result<InstructionSet, SlowPath> {
+    let least_shown = if R::ROUNDING > f64::ROUNDING { LEAST_WEIGHT_OF_TARGETS } else { 0.1 * LEAST_WEIGHT_OF_TARGETS };
     let least_weight = recursion.weights.as_array().into_iter().fold(f64::INFINITY, f64::min);
     let shows_rows = outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some();
     for (is_so, reason) in [
-        (F::as_f32(&[]).is_none(), SlowPath::Precision),
         (recursion.gamma == 0.0, SlowPath::Hard),
         (recursion.band.is_some(), SlowPath::Band),
         (cost.is_some_and(|cost| !cost.cost.has_modified_targets()), SlowPath::Distance),
         (outputs.y_grad.is_some(), SlowPath::TargetGradient),
         (outputs.moments, SlowPath::Moments),
         (outputs.entropy && cost.is_none(), SlowPath::EntropyOfMatrix),
-        ((outputs.y_mod.is_some() || shows_rows) && least_weight < LEAST_WEIGHT_OF_TARGETS, SlowPath::SmallRows),
+        ((outputs.y_mod.is_some() || shows_rows) && least_weight < least_shown, SlowPath::SmallRows),
     ] {
         if is_so {
             return Err(reason);
@@ -75,17 +82,20 @@ pub fn by_request<F: Real>(
 
 /// Lets a pair whose costs are at most `largest` in size pass, or gives the reason for the slow path. `products_of` is the
 /// number of features of a squared cost that is made by products.
-pub fn by_size_of_costs(
+pub fn by_size_of_costs<R: Number>(
     largest: f64,
     products_of: Option<usize>,
     shape: Shape,
     recursion: &Recursion,
 ) -> Result<(), SlowPath> {
-    if !fits(largest, shape, recursion.gamma, recursion.weights) {
+    if !largest.is_finite() {
+        return Err(SlowPath::NotFinite);
+    }
+    if !fits::<R>(largest, shape, recursion.gamma, recursion.weights) {
         return Err(SlowPath::Range);
     }
     let cancels = products_of.is_some_and(|d| d > few_features::MOST_FEATURES);
-    if cancels && largest * ROUNDING / recursion.gamma > LARGEST_ROUNDING {
+    if cancels && largest * R::ROUNDING / recursion.gamma > LARGEST_ROUNDING {
         return Err(SlowPath::Rounding);
     }
     Ok(())
@@ -106,10 +116,8 @@ mod tests {
     fn each_request_that_lanes_do_not_serve_has_its_reason() {
         let unit = recursion(1.0, StepWeights::UNIT);
         let reason = |recursion: &Recursion, outputs: Outputs<'_, f32>| by_request(None, recursion, &outputs).err();
-        let plain = WeightedCost::plain(Cost::Mse);
         let of_distance = by_request::<f32>(Some(&WeightedCost::plain(Cost::L1)), &unit, &Outputs::default());
         assert_eq!(of_distance, Err(SlowPath::Distance));
-        assert_eq!(by_request::<f64>(Some(&plain), &unit, &Outputs::default()), Err(SlowPath::Precision));
         let banded = Recursion { band: Some(Band::SakoeChiba { radius: 3.0 }), ..unit.clone() };
         assert_eq!(reason(&banded, Outputs::default()), Some(SlowPath::Band));
         assert_eq!(reason(&recursion(0.0, StepWeights::UNIT), Outputs::default()), Some(SlowPath::Hard));
@@ -126,11 +134,14 @@ mod tests {
     #[test]
     fn costs_that_are_too_large_or_no_numbers_have_their_reason() {
         let (shape, unit) = (Shape { n: 10, m: 10 }, recursion(1.0, StepWeights::UNIT));
-        assert_eq!(by_size_of_costs(1e3, None, shape, &unit), Ok(()));
-        for largest in [1e7, f64::INFINITY, f64::NAN] {
-            assert_eq!(by_size_of_costs(largest, None, shape, &unit), Err(SlowPath::Range));
+        assert_eq!(by_size_of_costs::<f32>(1e3, None, shape, &unit), Ok(()));
+        for largest in [f64::INFINITY, f64::NAN] {
+            assert_eq!(by_size_of_costs::<f32>(largest, None, shape, &unit), Err(SlowPath::NotFinite));
         }
-        assert_eq!(by_size_of_costs(3e5, Some(64), shape, &unit), Err(SlowPath::Rounding));
-        assert_eq!(by_size_of_costs(3e5, Some(2), shape, &unit), Ok(()));
+        assert_eq!(by_size_of_costs::<f32>(1e7, None, shape, &unit), Err(SlowPath::Range));
+        assert_eq!(by_size_of_costs::<f64>(1e7, None, shape, &unit), Ok(()));
+        assert_eq!(by_size_of_costs::<f64>(1e14, None, shape, &unit), Err(SlowPath::Range));
+        assert_eq!(by_size_of_costs::<f32>(3e5, Some(64), shape, &unit), Err(SlowPath::Rounding));
+        assert_eq!(by_size_of_costs::<f32>(3e5, Some(2), shape, &unit), Ok(()));
     }
 }

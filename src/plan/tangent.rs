@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::beyond_range;
-use super::float64::LEAST_GAMMA;
 use super::memory::ask_for_memory;
 use super::pair::Recursion;
+use super::rowwise::LEAST_GAMMA;
 use crate::cost::{CostMatrix, CostRows};
 use crate::error::Error;
 use crate::kernel::hard;

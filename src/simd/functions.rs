@@ -1,61 +1,59 @@
 //! Logarithm and exponential on lanes, to a few units of the last place.
 
-use super::Lanes;
-
-/// e^-100, times 2^32.
-const LEAST_SCALED: f32 = 1.597_79e-34;
+use super::{Lanes, Number};
+use crate::real::Real;
 
 /// Returns ln(x) of x in [0, 2^90], at least -100. A NaN or infinity gives some number: look for them elsewhere.
 ///
 /// x 2^32 = m 2^e with m in [sqrt(1/2), sqrt(2)), so that no x is denormal, and with s = (m-1)/(m+1)
-/// ln(m) = 2 (s + s^3/3 + s^5/5 + s^7/7 + s^9/9), which leaves 7e-10.
+/// ln(m) = 2 (s + s^3/3 + s^5/5 + ...).
 #[inline(always)]
 pub fn clamped_ln<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
-    let scaled = lanes.mul(x, lanes.splat(4_294_967_296.0));
-    let bits = lanes.bits(lanes.max(lanes.splat(LEAST_SCALED), scaled));
-    // 0x3f3504f3 is sqrt(1/2): the sum carries into the exponent exactly where m would pass sqrt(2).
-    let carried = lanes.add_i(bits, lanes.splat_i(0x3f80_0000 - 0x3f35_04f3));
-    let exponent = lanes.sub_i(lanes.of_exponent(carried), lanes.splat_i(127));
-    let m = lanes.of_bits(lanes.sub_i(bits, lanes.to_exponent(exponent)));
-    let one = lanes.splat(1.0);
+    let scaled = lanes.mul(x, lanes.constant(4_294_967_296.0));
+    let (m, e) = lanes.centred_split(lanes.max(lanes.constant(V::Real::LEAST_OF_LOGARITHM), scaled));
+    let one = lanes.constant(1.0);
     let s = lanes.div(lanes.sub(m, one), lanes.add(m, one));
-    let square = lanes.mul(s, s);
-    let mut series = lanes.mul_add(square, lanes.splat(2.0 / 9.0), lanes.splat(2.0 / 7.0));
-    series = lanes.mul_add(square, series, lanes.splat(2.0 / 5.0));
-    series = lanes.mul_add(square, series, lanes.splat(2.0 / 3.0));
-    series = lanes.mul_add(square, series, lanes.splat(2.0));
-    let e = lanes.to_float(lanes.sub_i(exponent, lanes.splat_i(32)));
-    lanes.mul_add(e, lanes.splat(std::f32::consts::LN_2), lanes.mul(s, series))
+    let series = polynomial(lanes, V::Real::LOGARITHM, lanes.mul(s, s));
+    let e = lanes.sub(e, lanes.constant(32.0));
+    lanes.mul_add(e, lanes.constant(std::f64::consts::LN_2), lanes.mul(s, series))
 }
 
-/// Returns exp(x), with x held between -87 and 88.
+/// Returns exp(x), with x held within [`Number::EXPONENTIAL_RANGE`].
 #[inline(always)]
 pub fn clamped_exp<V: Lanes<L>, const L: usize>(lanes: V, x: V::F) -> V::F {
-    let zero = lanes.splat(0.0);
-    let above = lanes.max(lanes.splat(-87.0), x);
-    let x = lanes.sub(zero, lanes.max(lanes.splat(-88.0), lanes.sub(zero, above)));
-    let e = lanes.round(lanes.mul(x, lanes.splat(std::f32::consts::LOG2_E)));
-    // ln(2) in two words, the first of few bits, so that the products with e are exact.
-    let r = lanes.neg_mul_add(lanes.to_float(e), lanes.splat(0.693_359_4), x);
-    let r = lanes.neg_mul_add(lanes.to_float(e), lanes.splat(-2.121_944_4e-4), r);
-    let mut sum = lanes.mul_add(r, lanes.splat(1.0 / 720.0), lanes.splat(1.0 / 120.0));
-    for coefficient in [1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        sum = lanes.mul_add(r, sum, lanes.splat(coefficient));
+    let zero = lanes.constant(0.0);
+    let [least, greatest] = V::Real::EXPONENTIAL_RANGE;
+    let above = lanes.max(lanes.constant(least), x);
+    let x = lanes.sub(zero, lanes.max(lanes.constant(-greatest), lanes.sub(zero, above)));
+    let e = lanes.round(lanes.mul(x, lanes.constant(std::f64::consts::LOG2_E)));
+    let [ln_2, ln_2_low] = V::Real::LN_2;
+    let r = lanes.neg_mul_add(lanes.to_float(e), lanes.constant(ln_2), x);
+    let r = lanes.neg_mul_add(lanes.to_float(e), lanes.constant(ln_2_low), r);
+    lanes.shifted(polynomial(lanes, V::Real::EXPONENTIAL, r), e)
+}
+
+/// Sums coefficients times powers of x, the lowest power first.
+#[inline(always)]
+pub fn polynomial<V: Lanes<L>, const L: usize>(lanes: V, coefficients: &'static [f64], x: V::F) -> V::F {
+    let last = coefficients.len() - 1;
+    let mut sum = lanes.constant(coefficients[last]);
+    for k in (0..last).rev() {
+        sum = lanes.mul_add(x, sum, lanes.constant(coefficients[k]));
     }
-    lanes.of_bits(lanes.add_i(lanes.bits(sum), lanes.to_exponent(e)))
+    sum
 }
 
 /// Sums as eight sums side by side: one after the other the additions would wait for each other.
 #[inline(always)]
-pub fn eight_sums(entries: &[f32], term: impl Fn(f32) -> f32) -> f32 {
-    let mut sums = [0.0f32; 8];
+pub fn eight_sums<R: Real>(entries: &[R], term: impl Fn(R) -> R) -> R {
+    let mut sums = [R::default(); 8];
     let (chunks, rest) = entries.as_chunks::<8>();
     for chunk in chunks {
         for (sum, &x) in sums.iter_mut().zip(chunk) {
             *sum += term(x);
         }
     }
-    sums.iter().sum::<f32>() + rest.iter().map(|&x| term(x)).sum::<f32>()
+    sums.into_iter().sum::<R>() + rest.iter().map(|&x| term(x)).sum::<R>()
 }
 
 #[cfg(test)]
@@ -67,17 +65,27 @@ mod tests {
     fn logarithm_and_exponential_are_close() {
         for k in 0..2000 {
             let x = 10f32.powf(-44.0 + k as f32 * 0.035);
-            let got = clamped_ln(Portable::<8>, [x; 8])[3];
+            let got = clamped_ln(Portable::<f32, 8>::new(), [x; 8])[3];
             let expected = f64::from(x).ln().max(-100.0);
             assert!((f64::from(got) - expected).abs() <= 2e-7 * expected.abs().max(0.5), "ln {x}: {got} {expected}");
             let x = -87.0 + k as f32 * 0.087;
-            let got = clamped_exp(Portable::<8>, [x; 8])[5];
+            let got = clamped_exp(Portable::<f32, 8>::new(), [x; 8])[5];
             let expected = f64::from(x).exp();
             assert!((f64::from(got) / expected - 1.0).abs() <= 3e-7, "exp {x}: {got} {expected}");
         }
         for x in [0.0f32, 1e-45, 1.0] {
-            let got = clamped_ln(Portable::<8>, [x; 8])[0];
+            let got = clamped_ln(Portable::<f32, 8>::new(), [x; 8])[0];
             assert!((f64::from(got) - f64::from(x).ln().max(-100.0)).abs() < 2e-5, "ln {x}: {got}");
         }
+        for k in 0..2000 {
+            let x = 10f64.powf(-44.0 + k as f64 * 0.035);
+            let got = clamped_ln(Portable::<f64, 8>::new(), [x; 8])[3];
+            let expected = x.ln().max(-100.0);
+            assert!((got - expected).abs() <= 4e-16 * expected.abs().max(0.5), "ln {x}: {got} {expected}");
+            let x = -700.0 + k as f64 * 0.7;
+            let got = clamped_exp(Portable::<f64, 8>::new(), [x; 8])[5];
+            assert!((got / x.exp() - 1.0).abs() <= 6e-16, "exp {x}: {got} {}", x.exp());
+        }
+        assert!((clamped_ln(Portable::<f64, 4>::new(), [0.0; 4])[0] + 100.0).abs() < 1e-13);
     }
 }

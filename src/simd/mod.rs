@@ -11,7 +11,12 @@ pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
 pub mod functions;
+mod number;
 pub mod portable;
+
+use crate::real::Real;
+
+pub use number::{Exponent, Number};
 
 /// A piece of work on lanes, for [`Lanes::outline`]; it holds the token of its lanes.
 pub trait Work {
@@ -22,57 +27,70 @@ pub trait Work {
     fn run(self) -> Self::Output;
 }
 
-/// L lanes of numbers, float32, and of their exponents, int32.
+/// L lanes of numbers and of their exponents.
 ///
 /// Kernels hold a number or an exponent in memory, splat one, and combine lanes by the methods below. What depends on the
-/// bits of a number is a method too ([`Lanes::normalise`], [`Lanes::aligned`]), so that lanes of other numbers fit.
+/// bits of a number is a method too ([`Lanes::normalise`], [`Lanes::aligned`]), so that a kernel knows neither their
+/// precision nor how exponents are held.
 #[expect(missing_docs, reason = "the names say the rest")]
 pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
-    /// L float32.
+    /// A number: float32 or float64.
+    type Real: Number;
+    /// An exponent, of the size and alignment of a number.
+    type Exponent: Exponent;
+    /// L numbers.
     type F: Copy;
-    /// L int32.
+    /// L exponents.
     type I: Copy;
+
+    /// Rows of a matrix product that the registers hold beside two vectors of columns.
+    const PRODUCT_ROWS: usize = L / 2;
 
     /// Does the work in a function of its own that enables the instruction set.
     fn outline<W: Work>(self, work: W) -> W::Output;
 
-    fn splat(self, x: f32) -> Self::F;
-    fn splat_i(self, x: i32) -> Self::I;
+    fn splat(self, x: Self::Real) -> Self::F;
+    fn splat_i(self, x: Self::Exponent) -> Self::I;
+    /// A constant, rounded.
+    #[inline(always)]
+    fn constant(self, x: f64) -> Self::F {
+        self.splat(Self::Real::from_f64(x))
+    }
 
     /// Reads L entries.
     ///
     /// # Safety
     ///
     /// L entries from the pointer on can be read; they may lie at any alignment.
-    unsafe fn load(self, from: *const f32) -> Self::F;
+    unsafe fn load(self, from: *const Self::Real) -> Self::F;
     /// Reads L entries.
     ///
     /// # Safety
     ///
     /// As for [`Lanes::load`].
-    unsafe fn load_i(self, from: *const i32) -> Self::I;
+    unsafe fn load_i(self, from: *const Self::Exponent) -> Self::I;
     /// Writes L entries.
     ///
     /// # Safety
     ///
     /// L entries from the pointer on can be written, and nobody else reads or writes them meanwhile; they may lie at any
     /// alignment.
-    unsafe fn store(self, to: *mut f32, a: Self::F);
+    unsafe fn store(self, to: *mut Self::Real, a: Self::F);
     /// Writes L entries.
     ///
     /// # Safety
     ///
     /// As for [`Lanes::store`].
-    unsafe fn store_i(self, to: *mut i32, a: Self::I);
+    unsafe fn store_i(self, to: *mut Self::Exponent, a: Self::I);
 
     /// Reads fewer than L entries, 0 in the other lanes.
-    fn load_part(self, from: &[f32]) -> Self::F;
+    fn load_part(self, from: &[Self::Real]) -> Self::F;
     /// Writes to fewer than L entries.
-    fn store_part(self, to: &mut [f32], a: Self::F);
+    fn store_part(self, to: &mut [Self::Real], a: Self::F);
 
     /// Reads the first L entries; there may be fewer, the other lanes are then 0.
     #[inline(always)]
-    fn load_first(self, from: &[f32]) -> Self::F {
+    fn load_first(self, from: &[Self::Real]) -> Self::F {
         match from.first_chunk::<L>() {
             Some(from) => self.load_array(from),
             None => self.load_part(from),
@@ -80,7 +98,7 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     }
     /// Writes the first L entries, or as many as there are.
     #[inline(always)]
-    fn store_first(self, to: &mut [f32], a: Self::F) {
+    fn store_first(self, to: &mut [Self::Real], a: Self::F) {
         match to.first_chunk_mut::<L>() {
             Some(to) => self.store_array(to, a),
             None => self.store_part(to, a),
@@ -88,43 +106,43 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     }
 
     #[inline(always)]
-    fn load_array(self, from: &[f32; L]) -> Self::F {
+    fn load_array(self, from: &[Self::Real; L]) -> Self::F {
         // SAFETY: an array of L entries.
         unsafe { self.load(from.as_ptr()) }
     }
     #[inline(always)]
-    fn load_array_i(self, from: &[i32; L]) -> Self::I {
+    fn load_array_i(self, from: &[Self::Exponent; L]) -> Self::I {
         // SAFETY: an array of L entries.
         unsafe { self.load_i(from.as_ptr()) }
     }
     #[inline(always)]
-    fn store_array(self, to: &mut [f32; L], a: Self::F) {
+    fn store_array(self, to: &mut [Self::Real; L], a: Self::F) {
         // SAFETY: an array of L entries.
         unsafe { self.store(to.as_mut_ptr(), a) }
     }
     #[inline(always)]
-    fn to_array(self, a: Self::F) -> [f32; L] {
-        let mut entries = [0.0; L];
+    fn to_array(self, a: Self::F) -> [Self::Real; L] {
+        let mut entries = [Self::Real::default(); L];
         self.store_array(&mut entries, a);
         entries
     }
     #[inline(always)]
-    fn to_array_i(self, a: Self::I) -> [i32; L] {
-        let mut entries = [0; L];
+    fn to_array_i(self, a: Self::I) -> [Self::Exponent; L] {
+        let mut entries = [Self::Exponent::ZERO; L];
         // SAFETY: an array of L entries.
         unsafe { self.store_i(entries.as_mut_ptr(), a) };
         entries
     }
     /// Reads the first L entries; panics if there are fewer.
     #[inline(always)]
-    fn load_slice(self, from: &[f32]) -> Self::F {
+    fn load_slice(self, from: &[Self::Real]) -> Self::F {
         let from = &from[..L];
         // SAFETY: a slice of L entries.
         unsafe { self.load(from.as_ptr()) }
     }
     /// Writes the first L entries; panics if there are fewer.
     #[inline(always)]
-    fn store_slice(self, to: &mut [f32], a: Self::F) {
+    fn store_slice(self, to: &mut [Self::Real], a: Self::F) {
         let to = &mut to[..L];
         // SAFETY: a slice of L entries.
         unsafe { self.store(to.as_mut_ptr(), a) }
@@ -151,39 +169,26 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     /// The nearest integers.
     fn round(self, a: Self::F) -> Self::I;
     fn to_float(self, a: Self::I) -> Self::F;
-    fn bits(self, a: Self::F) -> Self::I;
-    fn of_bits(self, a: Self::I) -> Self::F;
-
     fn add_i(self, a: Self::I, b: Self::I) -> Self::I;
     fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
     fn max_i(self, a: Self::I, b: Self::I) -> Self::I;
-    fn and_i(self, a: Self::I, b: Self::I) -> Self::I;
-    fn or_i(self, a: Self::I, b: Self::I) -> Self::I;
-    /// Into the exponent of a float32: shift left by 23 bits.
-    fn to_exponent(self, a: Self::I) -> Self::I;
-    /// Out of the exponent of a float32: shift right by 23 bits, zeros move in.
-    fn of_exponent(self, a: Self::I) -> Self::I;
 
     /// Brings mantissas, which are greater than 0, to [1,2) and moves what they lose into the exponents.
-    #[inline(always)]
-    fn normalise(self, mantissa: Self::F, exponent: Self::I) -> (Self::F, Self::I) {
-        let bits = self.bits(mantissa);
-        let exponent = self.add_i(exponent, self.sub_i(self.of_exponent(bits), self.splat_i(127)));
-        let one = self.splat_i(0x3f80_0000);
-        (self.of_bits(self.or_i(self.and_i(bits, self.splat_i(0x7f_ffff)), one)), exponent)
-    }
+    fn normalise(self, mantissa: Self::F, exponent: Self::I) -> (Self::F, Self::I);
+    /// `mantissa * 2^exponent`, where neither it nor the mantissa leaves the normal numbers.
+    fn shifted(self, mantissa: Self::F, exponent: Self::I) -> Self::F;
+    /// x as a number in [sqrt(1/2), sqrt(2)) times 2 to a number; x is greater than 0 and normal.
+    fn centred_split(self, x: Self::F) -> (Self::F, Self::F);
 
-    /// `mantissa * 2^(exponent - top)`, the difference being at most 0 and counted as -90 below; the mantissa is at
-    /// least 2^-16, so that its exponent bits stay positive.
-    #[inline(always)]
-    fn aligned(self, mantissa: Self::F, exponent: Self::I, top: Self::I) -> Self::F {
-        let shift = self.max_i(self.sub_i(exponent, top), self.splat_i(-90));
-        self.of_bits(self.add_i(self.bits(mantissa), self.to_exponent(shift)))
-    }
+    /// The greatest exponent of a sum, as [`Lanes::aligned`] takes it.
+    fn reference(self, top: Self::I) -> Self::I;
+    /// `mantissa * 2^(exponent - top)`, the difference being at most 0 and counted as [`Number::LEAST_SHIFT`] below; the
+    /// mantissa is at least 2^-33, so that its exponent bits stay positive.
+    fn aligned(self, mantissa: Self::F, exponent: Self::I, reference: Self::I) -> Self::F;
 
     /// Lane j takes lane j-1 of `a`; lane 0 takes the last lane of `b`.
     fn up(self, a: Self::F, b: Self::F) -> Self::F;
-    /// [`Lanes::up`] for integers.
+    /// [`Lanes::up`] for exponents.
     fn up_i(self, a: Self::I, b: Self::I) -> Self::I;
     /// Lane j takes lane j+1 of `a`; the last lane takes lane 0 of `b`.
     fn down(self, a: Self::F, b: Self::F) -> Self::F;
@@ -192,5 +197,5 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     /// Turns the L x L block: entry j of row i becomes entry i of row j.
     fn transpose(self, rows: &mut [Self::F; L]);
     /// Brings the cache line of `from` near; any address will do.
-    fn prefetch(self, from: *const f32);
+    fn prefetch(self, from: *const Self::Real);
 }

@@ -11,7 +11,7 @@ use super::job::{Job, SweepScratch};
 use super::thread_team::Neighbours;
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
-use crate::simd::Lanes;
+use crate::simd::{Lanes, Number};
 
 impl Job<'_> {
     /// Sweeps forward alone and returns a(N,M), in O(N) memory.
@@ -20,13 +20,13 @@ impl Job<'_> {
         lanes: V,
         grid: Grid,
         tiles: &mut T,
-        scratch: &mut SweepScratch,
+        scratch: &mut SweepScratch<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L>,
     {
-        let column = scratch.columns(grid, 1).at(0);
+        let column = scratch.columns::<V, L>(grid, 1).at(0);
         let stripes = 0..grid.stripes;
         let at = ForwardRange { stripes, left: column, right: column, neighbours: Neighbours::default() };
         // SAFETY: the column is of the grid and ours alone.
@@ -43,14 +43,14 @@ impl Job<'_> {
         grid: Grid,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut SweepScratch,
+        scratch: &mut SweepScratch<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L>,
         A: AlignmentTiles<V, L>,
     {
-        let per_panel = self.panel_stripes(grid, S);
+        let per_panel = self.panel_stripes::<V::Real>(grid, S);
         let panels = grid.stripes.div_ceil(per_panel);
         let stripes = |panel: usize| panel * per_panel..grid.stripes.min((panel + 1) * per_panel);
         // One block more, for slots that idle.
@@ -60,13 +60,13 @@ impl Job<'_> {
         begin_flow(grid, flow);
         let flow = flow.as_mut_ptr();
         // A column left of each panel, and one to sweep with.
-        let columns = scratch.columns(grid, panels);
+        let columns = scratch.columns::<V, L>(grid, panels);
         let moving = columns.at(0);
         let mut end = Scaled::ZERO;
         // SAFETY: the probabilities of one panel and a block fit the buffer; the columns are of the grid; all of it is ours
         // alone, and what is swept back is what was last swept forward.
         unsafe {
-            let copy = |from: Boundary, to: Boundary| {
+            let copy = |from: Boundary<_, _>, to: Boundary<_, _>| {
                 std::ptr::copy_nonoverlapping(from.mantissa, to.mantissa, columns.len);
                 std::ptr::copy_nonoverlapping(from.exponent, to.exponent, columns.len);
             };
@@ -109,13 +109,13 @@ impl Job<'_> {
     }
 
     /// Stripes whose probabilities are kept at a time, a whole number of groups.
-    fn panel_stripes(self, grid: Grid, slots: usize) -> usize {
-        let stripe_bytes = grid.blocks * grid.block_len() * size_of::<f32>();
+    fn panel_stripes<R: Number>(self, grid: Grid, slots: usize) -> usize {
+        let stripe_bytes = grid.blocks * grid.block_len() * size_of::<R>();
         if grid.stripes * stripe_bytes <= self.panel_bytes {
             return grid.stripes;
         }
         // A checkpoint takes as much as a fixed share of a stripe: the sum of both is least at a root.
-        let checkpoint_bytes = grid.boundary_len() * (size_of::<f32>() + size_of::<i32>());
+        let checkpoint_bytes = grid.boundary_len() * 2 * size_of::<R>();
         let balanced = (grid.stripes * checkpoint_bytes / stripe_bytes).isqrt();
         balanced.max(self.panel_bytes / stripe_bytes).max(1).next_multiple_of(slots)
     }

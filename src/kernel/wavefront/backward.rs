@@ -9,12 +9,10 @@ use super::Grid;
 use super::skew::deskew;
 use super::thread_team::Neighbours;
 use super::tiles::AlignmentTiles;
+use crate::real::Real;
 use crate::simd::functions::clamped_ln;
-use crate::simd::{Lanes, Work};
+use crate::simd::{Lanes, Number, Work};
 use crate::weights::StepWeights;
-
-/// E below this is 0: products with probabilities stay normal numbers.
-const LEAST_VISIT: f32 = 7.888_609e-31; // 2^-100
 
 /// The steps of the last two blocks of a slot, and what deskewing keeps of the block after.
 struct Slot<V: Lanes<L>, const L: usize> {
@@ -37,28 +35,28 @@ struct State<V: Lanes<L>, const L: usize> {
 }
 
 /// The stripes of a backward sweep, and the columns that it reads and writes.
-pub struct BackwardRange<'a> {
+pub struct BackwardRange<'a, R> {
     /// A whole number of groups.
     pub stripes: Range<usize>,
     /// The flow that the stripes after send to their left, or for the last stripe [`begin_flow`].
-    pub right: *mut f32,
+    pub right: *mut R,
     /// The column for the flow that the first stripe sends; may be the same.
-    pub left: *mut f32,
+    pub left: *mut R,
     /// Neighbours on other threads; then the stripes are one group.
     pub neighbours: Neighbours<'a>,
 }
 
 /// A backward sweep over stripes, from right to left; H = E (w_h p_h + w_v p_v + w_d p_d) goes to `tiles`.
-pub struct BackwardSweep<'a, V, T, const L: usize, const S: usize, const UNIT: bool> {
+pub struct BackwardSweep<'a, V: Lanes<L>, T, const L: usize, const S: usize, const UNIT: bool> {
     lanes: V,
     grid: Grid,
-    at: BackwardRange<'a>,
-    probabilities: *const f32,
+    at: BackwardRange<'a, V::Real>,
+    probabilities: *const V::Real,
     weights: StepWeights,
     tiles: &'a mut T,
 }
 
-impl<'a, V, T, const L: usize, const S: usize, const UNIT: bool> BackwardSweep<'a, V, T, L, S, UNIT> {
+impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const UNIT: bool> BackwardSweep<'a, V, T, L, S, UNIT> {
     /// Makes a sweep of the grid with the weights of the readout; with `UNIT` all are 1.
     ///
     /// # Safety
@@ -68,8 +66,8 @@ impl<'a, V, T, const L: usize, const S: usize, const UNIT: bool> BackwardSweep<'
     pub unsafe fn new(
         lanes: V,
         grid: Grid,
-        at: BackwardRange<'a>,
-        probabilities: *const f32,
+        at: BackwardRange<'a, V::Real>,
+        probabilities: *const V::Real,
         weights: StepWeights,
         tiles: &'a mut T,
     ) -> Self {
@@ -92,12 +90,12 @@ where
         let groups = stripes.len().div_ceil(S);
         let last_stripe = (grid.shape.m - 1) / L;
         // Pointers go from row -2L+1 of the boundary to row blocks*L, which `boundary_len` covers.
-        let zero = lanes.splat(0.0);
-        let least = lanes.splat(LEAST_VISIT);
-        let [w_h, w_v, w_d] = weights.as_array().map(|w| lanes.splat(w as f32));
-        let mut padding = [1.0f32; L];
+        let zero = lanes.constant(0.0);
+        let least = lanes.constant(V::Real::LEAST_VISIT);
+        let [w_h, w_v, w_d] = weights.as_array().map(|w| lanes.constant(w));
+        let mut padding = [V::Real::from_f64(1.0); L];
         if grid.shape.m % L != 0 {
-            padding[grid.shape.m % L..].fill(0.0);
+            padding[grid.shape.m % L..].fill(V::Real::default());
         }
         let inside = lanes.load_array(&padding);
         let idle = State::<V, L> { flow: zero, up: zero, diagonal: zero, first: zero };
@@ -220,14 +218,14 @@ where
 #[inline(always)]
 fn add_entropy<V: Lanes<L>, const L: usize>(lanes: V, sum: V::F, [p_h, p_v]: [V::F; 2], flows: [V::F; 3]) -> V::F {
     let [up, left, diagonal] = flows;
-    let p_d = lanes.sub(lanes.sub(lanes.splat(1.0), p_h), p_v);
+    let p_d = lanes.sub(lanes.sub(lanes.constant(1.0), p_h), p_v);
     let sum = lanes.neg_mul_add(up, clamped_ln(lanes, p_h), sum);
     let sum = lanes.neg_mul_add(left, clamped_ln(lanes, p_v), sum);
-    lanes.neg_mul_add(lanes.max(lanes.splat(0.0), diagonal), clamped_ln(lanes, p_d), sum)
+    lanes.neg_mul_add(lanes.max(lanes.constant(0.0), diagonal), clamped_ln(lanes, p_d), sum)
 }
 
 /// Fills the boundary column right of the last stripe: all mass enters at row N-1.
-pub fn begin_flow(grid: Grid, flow: &mut [f32]) {
-    flow.fill(0.0);
-    flow[grid.boundary_origin() - (grid.shape.n - 1)] = 1.0;
+pub fn begin_flow<R: Number>(grid: Grid, flow: &mut [R]) {
+    flow.fill(R::default());
+    flow[grid.boundary_origin() - (grid.shape.n - 1)] = R::from_f64(1.0);
 }

@@ -3,15 +3,25 @@
 //! Fresh pages cost a fault each, which for 4 KB takes longer than a sweep over them. Large buffers are therefore
 //! mapped of their own and ask for large pages, one fault for 2 MB.
 
+use std::marker::PhantomData;
+
 use memmap2::{MmapMut, MmapOptions};
+
+use crate::simd::Number;
 
 /// Buffers from this size on are mapped.
 const LEAST_MAPPED_BYTES: usize = 4 << 20;
 
 /// Numbers of any contents that start at a cache line.
-#[derive(Default)]
-pub struct AlignedBuffer {
+pub struct AlignedBuffer<R> {
     memory: Memory,
+    numbers: PhantomData<R>,
+}
+
+impl<R> Default for AlignedBuffer<R> {
+    fn default() -> Self {
+        Self { memory: Memory::default(), numbers: PhantomData }
+    }
 }
 
 enum Memory {
@@ -27,38 +37,39 @@ impl Default for Memory {
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct Line([u8; 64]);
 
-impl AlignedBuffer {
+impl<R: Number> AlignedBuffer<R> {
     /// The contents.
-    pub fn as_slice(&self) -> &[f32] {
-        let (start, len) = match &self.memory {
-            Memory::Lines(lines) => (lines.as_ptr().cast(), lines.len() * 16),
-            Memory::Mapped(map) => (map.as_ptr().cast(), map.len() / size_of::<f32>()),
+    pub fn as_slice(&self) -> &[R] {
+        let (start, bytes): (*const R, usize) = match &self.memory {
+            Memory::Lines(lines) => (lines.as_ptr().cast(), lines.len() * size_of::<Line>()),
+            Memory::Mapped(map) => (map.as_ptr().cast(), map.len()),
         };
-        // SAFETY: `Line` is 16 float32 without padding; a mapping starts at a page and its bytes begin as 0.
-        unsafe { std::slice::from_raw_parts(start, len) }
+        // SAFETY: so many bytes lie there, at the alignment of `Line` or of a page, and began as 0; any bits are a number.
+        unsafe { std::slice::from_raw_parts(start, bytes / size_of::<R>()) }
     }
 
     /// The contents, to be written.
-    pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        let (start, len) = match &mut self.memory {
-            Memory::Lines(lines) => (lines.as_mut_ptr().cast(), lines.len() * 16),
-            Memory::Mapped(map) => (map.as_mut_ptr().cast(), map.len() / size_of::<f32>()),
+    pub fn as_mut_slice(&mut self) -> &mut [R] {
+        let (start, bytes): (*mut R, usize) = match &mut self.memory {
+            Memory::Lines(lines) => (lines.as_mut_ptr().cast(), lines.len() * size_of::<Line>()),
+            Memory::Mapped(map) => (map.as_mut_ptr().cast(), map.len()),
         };
         // SAFETY: as in `as_slice`.
-        unsafe { std::slice::from_raw_parts_mut(start, len) }
+        unsafe { std::slice::from_raw_parts_mut(start, bytes / size_of::<R>()) }
     }
 
     /// Makes room for `len` numbers; what was there may be lost.
-    pub fn reserve(&mut self, len: usize) -> &mut [f32] {
-        let lines = len.div_ceil(16);
-        if self.as_slice().len() < lines * 16 {
+    pub fn reserve(&mut self, len: usize) -> &mut [R] {
+        let of_line = size_of::<Line>() / size_of::<R>();
+        let lines = len.div_ceil(of_line);
+        if self.as_slice().len() < lines * of_line {
             self.memory = Memory::default(); // the old one is gone before the new one comes
             self.memory = mapped(lines * size_of::<Line>())
-                .map_or_else(|| Memory::Lines(vec![Line([0.0; 16]); lines]), Memory::Mapped);
+                .map_or_else(|| Memory::Lines(vec![Line([0; 64]); lines]), Memory::Mapped);
         }
-        &mut self.as_mut_slice()[..lines * 16]
+        &mut self.as_mut_slice()[..lines * of_line]
     }
 }
 
@@ -79,7 +90,7 @@ mod tests {
 
     #[test]
     fn buffers_of_any_size_are_aligned_and_hold_what_is_written() {
-        let mut buffer = AlignedBuffer::default();
+        let mut buffer = AlignedBuffer::<f32>::default();
         for len in [0, 1, 17, LEAST_MAPPED_BYTES / 4 - 1, LEAST_MAPPED_BYTES / 4 + 5, 33, LEAST_MAPPED_BYTES] {
             let numbers = buffer.reserve(len);
             assert!(numbers.len() >= len && numbers.as_ptr().addr().is_multiple_of(64));

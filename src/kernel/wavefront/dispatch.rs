@@ -4,7 +4,8 @@
 //! alone. Otherwise AVX-512 is taken where the machine has it, else AVX2 with FMA; without either, pairs go row by row
 //! in float64.
 //!
-//! At first use the chosen set aligns a small fixed pair, and is dropped if it differs from the portable lanes.
+//! Each set has lanes of float32 and of float64. At first use the chosen one aligns a small fixed pair in both precisions, and
+//! is dropped if it differs from the portable lanes.
 
 use std::sync::OnceLock;
 
@@ -18,39 +19,49 @@ use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
 use crate::simd::portable::Portable;
+use crate::simd::{Lanes, Number};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{avx2::Avx2, avx512::Avx512};
 use crate::weights::StepWeights;
 
-/// Evaluates an expression with the token of the lanes of a set, which this machine must have.
-macro_rules! with_lanes {
-    ($set:expr, $lanes:ident => $work:expr) => {{
-        let set = $set;
-        let missing = || -> ! { panic!("{set:?} is not available") };
-        match set {
-            InstructionSet::Portable8 => {
-                let $lanes = Portable::<8>;
-                $work
-            }
-            InstructionSet::Portable16 => {
-                let $lanes = Portable::<16>;
-                $work
-            }
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => {
-                let $lanes = Avx2::detect().unwrap_or_else(|| missing());
-                $work
-            }
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => {
-                let $lanes = Avx512::detect().unwrap_or_else(|| missing());
-                $work
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            InstructionSet::Avx2 | InstructionSet::Avx512 => missing(),
-        }
-    }};
+/// Work that is written for any lanes of the numbers `R`.
+pub trait LaneWork<R> {
+    /// The result.
+    type Output;
+
+    /// Does the work on these lanes.
+    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) -> Self::Output;
 }
+
+/// Numbers that each set has lanes of.
+pub trait OnLanes: Number {
+    /// Does the work on the lanes of a set, which this machine must have.
+    fn run_on<W: LaneWork<Self>>(set: InstructionSet, work: W) -> W::Output;
+}
+
+/// Implements [`OnLanes`] for numbers of which portable lanes hold so many in 32 and in 64 bytes.
+macro_rules! on_lanes {
+    ($number:ty, $half:literal, $whole:literal) => {
+        impl OnLanes for $number {
+            fn run_on<W: LaneWork<Self>>(set: InstructionSet, work: W) -> W::Output {
+                let missing = || -> ! { panic!("{set:?} is not available") };
+                match set {
+                    InstructionSet::Portable8 => work.run(Portable::<$number, $half>::new()),
+                    InstructionSet::Portable16 => work.run(Portable::<$number, $whole>::new()),
+                    #[cfg(target_arch = "x86_64")]
+                    InstructionSet::Avx2 => work.run(Avx2::<$number>::detect().unwrap_or_else(|| missing())),
+                    #[cfg(target_arch = "x86_64")]
+                    InstructionSet::Avx512 => work.run(Avx512::<$number>::detect().unwrap_or_else(|| missing())),
+                    #[cfg(not(target_arch = "x86_64"))]
+                    InstructionSet::Avx2 | InstructionSet::Avx512 => missing(),
+                }
+            }
+        }
+    };
+}
+
+on_lanes!(f32, 8, 16);
+on_lanes!(f64, 4, 8);
 
 /// A set of instructions that lanes run by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +95,9 @@ impl InstructionSet {
         match self {
             Self::Portable8 | Self::Portable16 => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Avx2::detect().is_some(),
+            Self::Avx2 => Avx2::<f32>::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => Avx512::detect().is_some(),
+            Self::Avx512 => Avx512::<f32>::detect().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 => false,
         }
@@ -102,45 +113,54 @@ impl InstructionSet {
                 }
                 _ => vec![Self::Avx512, Self::Avx2],
             };
-            wanted.into_iter().find(|set| set.is_available() && set.agrees_with_portable())
+            wanted.into_iter().find(|set| {
+                set.is_available() && set.agrees_with_portable::<f32>() && set.agrees_with_portable::<f64>()
+            })
         })
     }
 
     /// Runs one job, if this machine has the set.
-    pub fn run(
+    pub fn run<R: OnLanes>(
         self,
         job: Job<'_>,
-        costs: Costs<'_>,
-        output: SweepOutput<'_, '_>,
-        scratch: &mut WavefrontScratch,
+        costs: Costs<'_, R>,
+        output: SweepOutput<'_, '_, R>,
+        scratch: &mut WavefrontScratch<R>,
     ) -> Scaled {
-        with_lanes!(self, lanes => pair::run(lanes, job, costs, output, scratch))
+        R::run_on(self, RunPair { job, costs, output, scratch })
     }
 
     /// Runs [`matrix::largest`] on this set.
-    pub fn largest(self, costs: &[f32], stride: usize, shape: Shape) -> f32 {
-        with_lanes!(self, lanes => matrix::largest(lanes, costs, stride, shape))
+    pub fn largest<R: OnLanes>(self, costs: &[R], stride: usize, shape: Shape) -> f64 {
+        R::run_on(self, Largest { costs, stride, shape })
     }
 
     /// Runs [`form::prepare`] on this set.
-    pub fn prepare(self, cost: &WeightedCost, x: &[f32], y: &[f32], d: usize, form: &mut PairForm) -> bool {
-        with_lanes!(self, lanes => form::prepare(lanes, cost, x, y, d, form))
+    pub fn prepare<R: OnLanes>(self, cost: &WeightedCost, x: &[R], y: &[R], d: usize, form: &mut PairForm<R>) -> bool {
+        R::run_on(self, Prepare { cost, x, y, d, form })
     }
 
     /// Runs [`form::x_gradient`] on this set; the form is that of the same pair and cost.
-    pub fn x_gradient(self, cost: Cost, x: &[f32], form: &PairForm, products: (&[f32], &[f32]), out: &mut [f32]) {
+    pub fn x_gradient<R: OnLanes>(
+        self,
+        cost: Cost,
+        x: &[R],
+        form: &PairForm<R>,
+        products: (&[R], &[R]),
+        out: &mut [R],
+    ) {
         assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
-        with_lanes!(self, lanes => form::x_gradient(lanes, cost, x, form, products, out))
+        R::run_on(self, XGradient { cost, x, form, products, out });
     }
 
     /// Tells if the set gives the H of the portable lanes on a small pair that has every kind of block.
-    fn agrees_with_portable(self) -> bool {
+    fn agrees_with_portable<R: OnLanes>(self) -> bool {
         let (n, m) = (45, 37);
-        let costs: Vec<f32> = (0..n * m).map(|k| ((k * 7919) % 101) as f32 * 0.13).collect();
+        let costs: Vec<R> = (0..n * m).map(|k| R::from_f64(((k * 7919) % 101) as f64 * 0.13)).collect();
         let weights = StepWeights { horizontal: 0.1, vertical: 1.0, diagonal: 0.7 };
         let shape = Shape { n, m };
         let align = |set: Self| {
-            let mut h = vec![0.0f32; n * m];
+            let mut h = vec![R::default(); n * m];
             let job = Job::new(shape, 0.7, weights, ThreadTeam::ALONE);
             let mut matrix = MatrixMut { entries: &mut h, stride: m };
             let costs = Costs::Matrix { costs: &costs, stride: m };
@@ -148,6 +168,70 @@ impl InstructionSet {
             (end.ln(), h)
         };
         let ((value, h), (portable_value, portable_h)) = (align(self), align(Self::Portable8));
-        (value - portable_value).abs() < 1e-3 && h.iter().zip(&portable_h).all(|(a, b)| (a - b).abs() < 1e-4)
+        // 1e-3 and 1e-4 in float32.
+        let (of_value, of_h) = (R::ROUNDING * 16_800.0, R::ROUNDING * 1_680.0);
+        (value - portable_value).abs() < of_value
+            && h.iter().zip(&portable_h).all(|(a, b)| (a.to_f64() - b.to_f64()).abs() < of_h)
+    }
+}
+
+struct RunPair<'a, 'b, 'o, R> {
+    job: Job<'a>,
+    costs: Costs<'b, R>,
+    output: SweepOutput<'b, 'o, R>,
+    scratch: &'b mut WavefrontScratch<R>,
+}
+
+impl<R: Number> LaneWork<R> for RunPair<'_, '_, '_, R> {
+    type Output = Scaled;
+
+    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) -> Scaled {
+        pair::run(lanes, self.job, self.costs, self.output, self.scratch)
+    }
+}
+
+struct Largest<'a, R> {
+    costs: &'a [R],
+    stride: usize,
+    shape: Shape,
+}
+
+impl<R: Number> LaneWork<R> for Largest<'_, R> {
+    type Output = f64;
+
+    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) -> f64 {
+        matrix::largest(lanes, self.costs, self.stride, self.shape)
+    }
+}
+
+struct Prepare<'a, R> {
+    cost: &'a WeightedCost,
+    x: &'a [R],
+    y: &'a [R],
+    d: usize,
+    form: &'a mut PairForm<R>,
+}
+
+impl<R: Number> LaneWork<R> for Prepare<'_, R> {
+    type Output = bool;
+
+    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) -> bool {
+        form::prepare(lanes, self.cost, self.x, self.y, self.d, self.form)
+    }
+}
+
+struct XGradient<'a, R> {
+    cost: Cost,
+    x: &'a [R],
+    form: &'a PairForm<R>,
+    products: (&'a [R], &'a [R]),
+    out: &'a mut [R],
+}
+
+impl<R: Number> LaneWork<R> for XGradient<'_, R> {
+    type Output = ();
+
+    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) {
+        form::x_gradient(lanes, self.cost, self.x, self.form, self.products, self.out);
     }
 }

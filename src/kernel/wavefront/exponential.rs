@@ -1,14 +1,13 @@
-//! Factors exp(-w C/g) in bulk: a float32 in [0.7, 1.42] and an int32 exponent of 2.
+//! Factors exp(-w C/g) in bulk: a number in [0.7, 1.42] and an exponent of 2.
 //!
-//! With r = -w log2(e)/g in two float32 words, 2^(C r) = 2^e 2^f with e the nearest integer and |f| <= 1/2. The
-//! remainder f is exact but for one rounding, and 2^f is a polynomial of degree 5 with a relative error of 1.1e-7.
+//! With r = -w log2(e)/g in two words, 2^(C r) = 2^e 2^f with e the nearest integer and |f| <= 1/2. The
+//! remainder f is exact but for one rounding, and 2^f is a polynomial ([`Number::POWER_OF_TWO`]): in float32
+//! of degree 5 with a relative error of 1.1e-7.
 
+use crate::real::Real;
 use crate::scaled::Rate;
-use crate::simd::Lanes;
-
-/// (2^f - 1) / f such that the greatest relative error of 2^f on [-1/2, 1/2] is least, 1.1e-7, and has no sign of its own.
-#[expect(clippy::approx_constant, reason = "fitted: close to ln 2 and its powers, and not equal")]
-const POLYNOMIAL: [f32; 5] = [0.693_147, 0.240_222_42, 0.055_507_336, 0.009_671_513, 0.001_326_472_7];
+use crate::simd::functions::polynomial;
+use crate::simd::{Lanes, Number};
 
 /// The factors of one tile for one step weight.
 #[derive(Clone, Copy)]
@@ -24,12 +23,11 @@ pub struct Factors<V: Lanes<L>, const L: usize> {
 pub fn write_factors<V: Lanes<L>, const L: usize>(
     lanes: V,
     costs: &[V::F; L],
-    (high, low): (f32, f32),
+    (high, low): (V::Real, V::Real),
     out: &mut Factors<V, L>,
 ) {
     let (high, low) = (lanes.splat(high), lanes.splat(low));
-    let one = lanes.splat(1.0);
-    let p: [V::F; 5] = POLYNOMIAL.map(|c| lanes.splat(c));
+    let one = lanes.constant(1.0);
     // Four at a time: enough to hide latencies, few enough for the registers.
     for quarter in 0..L / 4 {
         let mut f = [one; 4];
@@ -40,42 +38,49 @@ pub fn write_factors<V: Lanes<L>, const L: usize>(
             out.exponent[quarter * 4 + i] = e;
         }
         for i in 0..4 {
-            let f = f[i];
-            let mut sum = lanes.mul_add(f, p[4], p[3]);
-            sum = lanes.mul_add(f, sum, p[2]);
-            sum = lanes.mul_add(f, sum, p[1]);
-            sum = lanes.mul_add(f, sum, p[0]);
-            out.mantissa[quarter * 4 + i] = lanes.mul_add(f, sum, one);
+            let sum = polynomial(lanes, V::Real::POWER_OF_TWO, f[i]);
+            out.mantissa[quarter * 4 + i] = lanes.mul_add(f[i], sum, one);
         }
     }
 }
 
-/// The rate of a step weight in two float32 words.
-pub fn rate(weight: f64, gamma: f64) -> (f32, f32) {
-    Rate::new(weight, gamma).as_f32_pair()
+/// The rate of a step weight in two words.
+pub fn rate<R: Real>(weight: f64, gamma: f64) -> (R, R) {
+    Rate::new(weight, gamma).as_words()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::portable::Portable;
+    use crate::scaled::Scaled;
+    use crate::simd::Exponent;
+    use crate::simd::portable::{Portable, Scalar};
 
-    #[test]
-    fn factors_are_exponentials() {
+    /// Compares factors with the exponential, in base 2: what costs lose by their own rounding is no error.
+    fn check<R: Scalar>(tolerance: f64) {
         for gamma in [0.01, 0.3, 1.0, 100.0] {
-            for scale in [1e-3f32, 1.0, 1e2] {
-                let costs: [[f32; 8]; 8] =
-                    std::array::from_fn(|i| std::array::from_fn(|j| scale * ((i * 8 + j) as f32 * 0.731 - 3.0)));
-                let mut out = Factors::<Portable<8>, 8> { mantissa: [[0.0; 8]; 8], exponent: [[0; 8]; 8] };
-                write_factors(Portable, &costs, rate(1.0, gamma), &mut out);
+            for scale in [1e-3, 1.0, 1e2] {
+                let costs: [[R; 8]; 8] = std::array::from_fn(|i| {
+                    std::array::from_fn(|j| R::from_f64(scale * ((i * 8 + j) as f64 * 0.731 - 3.0)))
+                });
+                let (one, zero) = (R::from_f64(1.0), R::Integer::ZERO);
+                let mut out = Factors::<Portable<R, 8>, 8> { mantissa: [[one; 8]; 8], exponent: [[zero; 8]; 8] };
+                write_factors(Portable::new(), &costs, rate(1.0, gamma), &mut out);
                 for i in 0..8 {
                     for j in 0..8 {
-                        let log2 = f64::from(out.mantissa[i][j]).log2() + f64::from(out.exponent[i][j]);
-                        let expected = -f64::from(costs[i][j]) * std::f64::consts::LOG2_E / gamma;
-                        assert!((log2 - expected).abs() < 2e-6, "{gamma} {}: {log2} {expected}", costs[i][j]);
+                        let expected = Scaled::factor(costs[i][j].to_f64(), Rate::new(1.0, gamma));
+                        let of_exponents = out.exponent[i][j].to_f64() - expected.exponent;
+                        let ratio = out.mantissa[i][j].to_f64() / expected.mantissa * of_exponents.exp2();
+                        assert!((ratio - 1.0).abs() < tolerance, "{gamma} {:?}: {ratio}", costs[i][j]);
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn factors_are_exponentials() {
+        check::<f32>(1.4e-6);
+        check::<f64>(1e-15);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use super::Grid;
 use super::exponential::{Factors, rate, write_factors};
 use super::skew::skew;
 use super::thread_team::Neighbours;
 use super::tiles::CostTiles;
-use super::{Grid, NOTHING};
+use crate::real::Real;
 use crate::scaled::Scaled;
-use crate::simd::{Lanes, Work};
+use crate::simd::{Exponent, Lanes, Number, Work};
 use crate::weights::StepWeights;
 
 /// Kinds of step weights by which of them agree, and so by how many exponentials a cell needs.
@@ -34,14 +35,14 @@ pub fn distinct_weights(weights: StepWeights) -> usize {
 
 /// A boundary column between groups of stripes: mantissas and exponents in reversed row order.
 #[derive(Clone, Copy)]
-pub struct Boundary {
+pub struct Boundary<R, E> {
     /// Mantissas, [`Grid::boundary_len`] of them.
-    pub mantissa: *mut f32,
+    pub mantissa: *mut R,
     /// Exponents, as many.
-    pub exponent: *mut i32,
+    pub exponent: *mut E,
 }
 
-impl Boundary {
+impl<R: Number, E: Exponent> Boundary<R, E> {
     /// Fills the column with "nothing", which is what lies left of the first column.
     ///
     /// # Safety
@@ -50,8 +51,8 @@ impl Boundary {
     pub unsafe fn clear(self, grid: Grid) {
         // SAFETY: as the caller says.
         unsafe {
-            std::slice::from_raw_parts_mut(self.mantissa, grid.boundary_len()).fill(1.0);
-            std::slice::from_raw_parts_mut(self.exponent, grid.boundary_len()).fill(NOTHING);
+            std::slice::from_raw_parts_mut(self.mantissa, grid.boundary_len()).fill(R::from_f64(1.0));
+            std::slice::from_raw_parts_mut(self.exponent, grid.boundary_len()).fill(E::NOTHING);
         }
     }
 }
@@ -87,15 +88,15 @@ struct State<V: Lanes<L>, const L: usize> {
 impl<V: Lanes<L>, const L: usize> State<V, L> {
     #[inline(always)]
     fn nothing(lanes: V) -> Self {
-        let (one, nothing) = (lanes.splat(1.0), lanes.splat_i(NOTHING));
+        let (one, nothing) = (lanes.constant(1.0), lanes.splat_i(V::Exponent::NOTHING));
         Self { own: one, own_exponent: nothing, diagonal: one, diagonal_exponent: nothing }
     }
 
     /// The state before the first cell: the empty path lies diagonally before it.
     #[inline(always)]
     fn origin(lanes: V) -> Self {
-        let mut exponents = [NOTHING; L];
-        exponents[0] = 0;
+        let mut exponents = [V::Exponent::NOTHING; L];
+        exponents[0] = V::Exponent::ZERO;
         Self { diagonal_exponent: lanes.load_array_i(&exponents), ..Self::nothing(lanes) }
     }
 
@@ -107,14 +108,14 @@ impl<V: Lanes<L>, const L: usize> State<V, L> {
 }
 
 /// The stripes of a forward sweep, and the columns that it reads and writes.
-pub struct ForwardRange<'a> {
+pub struct ForwardRange<'a, R, E> {
     /// A whole number of groups.
     pub stripes: Range<usize>,
     /// The column left of the stripes. The sweep brings its mantissas to [1,2) in place as it reads them, block by block:
     /// nobody else may touch the column meanwhile, except a neighbour that writes the rows ahead of it.
-    pub left: Boundary,
+    pub left: Boundary<R, E>,
     /// The column for the last one of the stripes; may be the same.
-    pub right: Boundary,
+    pub right: Boundary<R, E>,
     /// Neighbours on other threads; then the stripes are one group.
     pub neighbours: Neighbours<'a>,
 }
@@ -122,17 +123,20 @@ pub struct ForwardRange<'a> {
 /// A forward sweep over stripes; yields a(N,M) if it is among them.
 ///
 /// With `KEEP`, p_h and p_v of stripe `stripes.start + i` and block b go to `probabilities`, block `i * blocks + b`.
-pub struct ForwardSweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> {
+pub struct ForwardSweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool>
+where
+    V: Lanes<L>,
+{
     lanes: V,
     grid: Grid,
-    at: ForwardRange<'a>,
+    at: ForwardRange<'a, V::Real, V::Exponent>,
     tiles: &'a mut T,
     gamma: f64,
     weights: StepWeights,
-    probabilities: *mut f32,
+    probabilities: *mut V::Real,
 }
 
-impl<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool>
+impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool>
     ForwardSweep<'a, V, T, L, S, DISTINCT, KEEP>
 {
     /// Makes a sweep of the grid for gamma > 0 and the weights, of which `DISTINCT` tells the kind.
@@ -145,10 +149,10 @@ impl<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP
     pub unsafe fn new(
         lanes: V,
         grid: Grid,
-        at: ForwardRange<'a>,
+        at: ForwardRange<'a, V::Real, V::Exponent>,
         tiles: &'a mut T,
         (gamma, weights): (f64, StepWeights),
-        probabilities: *mut f32,
+        probabilities: *mut V::Real,
     ) -> Self {
         Self { lanes, grid, at, tiles, gamma, weights, probabilities }
     }
@@ -169,12 +173,13 @@ where
         let (blocks, block_len) = (grid.blocks, grid.block_len());
         let groups = stripes.len().div_ceil(S);
         let rates = weights.as_array().map(|w| rate(w, gamma));
+        let normalised_every = V::Real::blocks_to_normalise(L);
         let (last_stripe, last_step) = ((grid.shape.m - 1) / L, grid.shape.n - 1 + (grid.shape.m - 1) % L);
         let mut end = Scaled::ZERO;
         // Pointers go from row -2L+1 of the boundary (reads of row 0 on, writes from row -L+1 with L-1 entries of spill) to
         // row blocks*L, which `boundary_len` covers.
-        let zero = lanes.splat(0.0);
-        let one = Factors { mantissa: [lanes.splat(1.0); L], exponent: [lanes.splat_i(0); L] };
+        let zero = lanes.constant(0.0);
+        let one = Factors { mantissa: [lanes.constant(1.0); L], exponent: [lanes.splat_i(V::Exponent::ZERO); L] };
         let mut slots: [Slot<V, L>; S] =
             std::array::from_fn(|_| Slot { vertical: one, horizontal: one, diagonal: one, skew: [zero; L] });
         let mut state = [State::nothing(lanes); S];
@@ -225,7 +230,7 @@ where
             // Apart from the loop above, so that the state stays in registers.
             for s in 0..S {
                 match phase[s] {
-                    Phase::Inner if tick % 2 == 0 => state[s].normalise(lanes),
+                    Phase::Inner if tick % normalised_every == 0 => state[s].normalise(lanes),
                     Phase::Inner => {}
                     Phase::Top => state[s] = State::nothing(lanes),
                     Phase::Origin => state[s] = State::origin(lanes),
@@ -280,16 +285,16 @@ where
                     lanes.store_i(write_exponent.wrapping_sub(i), state[S - 1].own_exponent);
                 }
                 if end_slot < S && i == last_step % L {
-                    let mut mantissas = [[0.0; L]; S];
-                    let mut exponents = [[0; L]; S];
+                    let mut mantissas = [[V::Real::default(); L]; S];
+                    let mut exponents = [[V::Exponent::ZERO; L]; S];
                     for s in 0..S {
                         mantissas[s] = lanes.to_array(state[s].own);
                         exponents[s] = lanes.to_array_i(state[s].own_exponent);
                     }
                     let lane = (grid.shape.m - 1) % L;
                     end = Scaled {
-                        mantissa: f64::from(mantissas[end_slot][lane]),
-                        exponent: f64::from(exponents[end_slot][lane]),
+                        mantissa: mantissas[end_slot][lane].to_f64(),
+                        exponent: exponents[end_slot][lane].to_f64(),
                     };
                 }
             }
@@ -323,24 +328,26 @@ fn step<V: Lanes<L>, const L: usize, const DISTINCT: usize, const KEEP: bool>(
     let (h, v, d, mut top);
     if DISTINCT == distinct::NONE {
         top = lanes.max_i(own_exponent, lanes.max_i(diagonal_exponent, left_exponent));
-        h = lanes.aligned(own, own_exponent, top);
-        v = lanes.aligned(left, left_exponent, top);
-        d = lanes.aligned(diagonal, diagonal_exponent, top);
+        let reference = lanes.reference(top);
+        h = lanes.aligned(own, own_exponent, reference);
+        v = lanes.aligned(left, left_exponent, reference);
+        d = lanes.aligned(diagonal, diagonal_exponent, reference);
     } else {
         let h_exponent = lanes.add_i(own_exponent, slot.horizontal.exponent[i]);
         if DISTINCT == distinct::HORIZONTAL {
             top = lanes.max_i(h_exponent, lanes.add_i(lanes.max_i(diagonal_exponent, left_exponent), e_v));
-            let top_less = lanes.sub_i(top, e_v);
-            v = lanes.mul(lanes.aligned(left, left_exponent, top_less), k_v);
-            d = lanes.mul(lanes.aligned(diagonal, diagonal_exponent, top_less), k_v);
+            let reference = lanes.reference(lanes.sub_i(top, e_v));
+            v = lanes.mul(lanes.aligned(left, left_exponent, reference), k_v);
+            d = lanes.mul(lanes.aligned(diagonal, diagonal_exponent, reference), k_v);
         } else {
             let v_exponent = lanes.add_i(left_exponent, e_v);
             let d_exponent = lanes.add_i(diagonal_exponent, slot.diagonal.exponent[i]);
             top = lanes.max_i(h_exponent, lanes.max_i(d_exponent, v_exponent));
-            v = lanes.mul(lanes.aligned(left, v_exponent, top), k_v);
-            d = lanes.mul(lanes.aligned(diagonal, d_exponent, top), slot.diagonal.mantissa[i]);
+            let reference = lanes.reference(top);
+            v = lanes.mul(lanes.aligned(left, v_exponent, reference), k_v);
+            d = lanes.mul(lanes.aligned(diagonal, d_exponent, reference), slot.diagonal.mantissa[i]);
         }
-        h = lanes.mul(lanes.aligned(own, h_exponent, top), slot.horizontal.mantissa[i]);
+        h = lanes.mul(lanes.aligned(own, h_exponent, lanes.reference(top)), slot.horizontal.mantissa[i]);
     }
     let sum = lanes.add(lanes.add(h, d), v);
     let mut a = sum;
@@ -352,7 +359,7 @@ fn step<V: Lanes<L>, const L: usize, const DISTINCT: usize, const KEEP: bool>(
     if !KEEP {
         return [sum; 2];
     }
-    let inverse = lanes.div(lanes.splat(1.0), sum);
+    let inverse = lanes.div(lanes.constant(1.0), sum);
     [quotient(lanes, h, sum, inverse), quotient(lanes, v, sum, inverse)]
 }
 
@@ -368,7 +375,7 @@ fn quotient<V: Lanes<L>, const L: usize>(lanes: V, a: V::F, b: V::F, inverse: V:
 
 /// Makes the padding of the last row pass everything on to the left, so that the mass that the backward sweep puts
 /// right of the last stripe arrives at (N,M).
-unsafe fn close_last_row(grid: Grid, stripes: Range<usize>, probabilities: *mut f32) {
+unsafe fn close_last_row<R: Number>(grid: Grid, stripes: Range<usize>, probabilities: *mut R) {
     let lanes = grid.lanes;
     for column in grid.shape.m..grid.stripes * lanes {
         let (stripe, lane) = (column / lanes, column % lanes);
@@ -378,8 +385,8 @@ unsafe fn close_last_row(grid: Grid, stripes: Range<usize>, probabilities: *mut 
         // has room for their probabilities.
         unsafe {
             let at = probabilities.add(block * grid.block_len() + step % lanes * 2 * lanes + lane);
-            at.write(0.0);
-            at.add(lanes).write(1.0);
+            at.write(R::default());
+            at.add(lanes).write(R::from_f64(1.0));
         }
     }
 }

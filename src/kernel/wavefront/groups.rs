@@ -16,13 +16,13 @@ use crate::simd::Lanes;
 
 /// A pointer that threads share.
 #[derive(Clone, Copy)]
-struct Shared(*mut f32);
+struct Shared<R>(*mut R);
 
 // SAFETY: threads use disjoint parts, or the same rows as `Progress` orders them.
-unsafe impl Sync for Shared {}
+unsafe impl<R> Sync for Shared<R> {}
 
-impl Shared {
-    fn at(self, index: usize) -> *mut f32 {
+impl<R> Shared<R> {
+    fn at(self, index: usize) -> *mut R {
         self.0.wrapping_add(index)
     }
 }
@@ -34,15 +34,15 @@ impl Job<'_> {
         lanes: V,
         grid: Grid,
         tiles: &T,
-        scratch: &mut SweepScratch,
+        scratch: &mut SweepScratch<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
     {
-        let columns = scratch.columns(grid, grid.groups(S) + 1);
+        let columns = scratch.columns::<V, L>(grid, grid.groups(S) + 1);
         // SAFETY: a column more than groups, ours alone; nothing is kept.
-        unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, Kept::NOTHING) }
+        unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, Kept::nothing()) }
     }
 
     /// Sweeps both ways: returns a(N,M) and hands H (or E, by the readout) to `sink`.
@@ -52,7 +52,7 @@ impl Job<'_> {
         grid: Grid,
         tiles: &mut T,
         sink: &mut A,
-        scratch: &mut SweepScratch,
+        scratch: &mut SweepScratch<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -62,18 +62,18 @@ impl Job<'_> {
         let (groups, len) = (grid.groups(S), grid.boundary_len());
         // A group's probabilities, and a block for slots that idle.
         let group_len = (S * grid.blocks + 1) * grid.block_len();
-        let kept = (self.panel_bytes / (group_len * size_of::<f32>())).min(groups);
+        let kept = (self.panel_bytes / (group_len * size_of::<V::Real>())).min(groups);
         // A thread needs a place only for groups that were not kept; more threads than that have nothing to do.
-        let at_most = (RECOMPUTED_BYTES / (group_len * size_of::<f32>())).max(1).min(groups - kept);
+        let at_most = (RECOMPUTED_BYTES / (group_len * size_of::<V::Real>())).max(1).min(groups - kept);
         let members = if kept == groups { self.team.threads } else { self.team.threads.min(at_most) };
         let places = if kept == groups { groups } else { kept + members };
         let probabilities = Shared(scratch.probabilities.reserve(places * group_len).as_mut_ptr());
         let flows = scratch.flows(grid, groups + 1);
-        flows.fill(0.0);
+        flows.fill(V::Real::default());
         begin_flow(grid, &mut flows[groups * len..]);
         let flows = Shared(flows.as_mut_ptr());
         // A column left of each group and right of the last, and for each thread one to write to in vain.
-        let columns = scratch.columns(grid, groups + 1 + members);
+        let columns = scratch.columns::<V, L>(grid, groups + 1 + members);
         let kept_from = groups - kept;
         let keep = Kept { from: kept_from, probabilities, group_len };
         // SAFETY: more than a column more than groups, and places for the groups from `kept_from` on, ours alone.
@@ -130,8 +130,8 @@ impl Job<'_> {
         lanes: V,
         grid: Grid,
         tiles: &T,
-        columns: Columns,
-        keep: Kept,
+        columns: Columns<V::Real, V::Exponent>,
+        keep: Kept<V::Real>,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -178,14 +178,16 @@ impl Job<'_> {
 }
 
 /// Probabilities of the groups from `from` on, one after the other.
-struct Kept {
+struct Kept<R> {
     from: usize,
-    probabilities: Shared,
+    probabilities: Shared<R>,
     group_len: usize,
 }
 
-impl Kept {
-    const NOTHING: Self = Self { from: usize::MAX, probabilities: Shared(std::ptr::null_mut()), group_len: 0 };
+impl<R> Kept<R> {
+    fn nothing() -> Self {
+        Self { from: usize::MAX, probabilities: Shared(std::ptr::null_mut()), group_len: 0 }
+    }
 }
 
 #[cfg(all(test, not(feature = "model-check")))] // there, threads are those of loom
@@ -196,6 +198,7 @@ mod tests {
     use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
     use super::*;
     use crate::matrix::MatrixMut;
+    use crate::real::Real;
     use crate::shape::Shape;
     use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
@@ -207,12 +210,12 @@ mod tests {
         least_shared_cells: usize,
         team: ThreadTeam<'_>,
         panel_bytes: usize,
-    ) -> (f64, Vec<f32>) {
+    ) -> (f64, Vec<V::Real>) {
         let Shape { n, m } = shape;
-        let costs = costs(n, m, 1.0);
+        let costs = costs::<V::Real>(n, m, 1.0);
         let weights = StepWeights::new(0.1, 1.0, 1.0).unwrap();
         let job = Job { panel_bytes, least_shared_cells, ..Job::new(shape, 0.5, weights, team) };
-        let mut h = vec![f32::NAN; n * m];
+        let mut h = vec![V::Real::from_f64(f64::NAN); n * m];
         let mut matrix = MatrixMut { entries: &mut h, stride: m };
         let mut tiles = MatrixCosts::new(&costs, m, shape);
         let mut sink = MatrixAlignment::new(&mut matrix, shape);
@@ -234,7 +237,7 @@ mod tests {
         let shape = Shape::new(n, m).unwrap();
         assert!(shape.cells() >= least_shared_cells);
         let one = align::<_, L, S>(lanes, shape, least_shared_cells, ThreadTeam::ALONE, PANEL_BYTES);
-        assert!(one.1.iter().all(|h| (0.0..1.001).contains(h)));
+        assert!(one.1.iter().all(|h| (0.0..1.001).contains(&h.to_f64())));
         for threads in [2, 5] {
             let run = move |work: &(dyn Fn() + Sync)| {
                 std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
@@ -252,15 +255,17 @@ mod tests {
     #[test]
     fn several_threads_give_the_bits_of_one() {
         for (n, m) in [(1, 17), (9, 33), (16, 100), (61, 47), (40, 160)] {
-            check::<_, 8, 2>(Portable, n, m, 0, 20_000);
-            check::<_, 16, 2>(Portable, n, m.max(33), 0, 40_000);
+            check::<_, 8, 2>(Portable::<f32, 8>::new(), n, m, 0, 20_000);
+            check::<_, 16, 2>(Portable::<f32, 16>::new(), n, m.max(33), 0, 40_000);
+            check::<_, 4, 2>(Portable::<f64, 4>::new(), n, m, 0, 20_000);
+            check::<_, 8, 2>(Portable::<f64, 8>::new(), n, m, 0, 40_000);
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn several_threads_give_the_bits_of_one_on_a_large_pair() {
-        if let Some(lanes) = crate::simd::avx2::Avx2::detect() {
+        if let Some(lanes) = crate::simd::avx2::Avx2::<f32>::detect() {
             check::<_, 8, 4>(lanes, 3001, 700, super::super::job::LEAST_SHARED_CELLS, 4 << 20);
         }
     }

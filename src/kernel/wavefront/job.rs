@@ -7,7 +7,7 @@ use super::tiles::{AlignmentTiles, CostTiles};
 use super::{AlignedBuffer, Grid};
 use crate::scaled::Scaled;
 use crate::shape::Shape;
-use crate::simd::Lanes;
+use crate::simd::{Exponent, Lanes, Number};
 use crate::weights::StepWeights;
 
 /// Probabilities of more bytes than this are kept panel by panel.
@@ -20,22 +20,23 @@ pub const LEAST_SHARED_CELLS: usize = 1 << 21;
 pub const RECOMPUTED_BYTES: usize = 128 << 20;
 
 /// An upper estimate of the working memory of a sweep, in bytes.
-pub fn bytes(rows: usize, columns: usize, threads: usize) -> usize {
-    // Two float32 a cell, up to 4 stripes of 16 lanes a group.
-    let group = 2 * size_of::<f32>() * 64 * rows;
-    let kept = (2 * size_of::<f32>() * rows.saturating_mul(columns)).min(PANEL_BYTES + group);
+pub fn bytes<R>(rows: usize, columns: usize, threads: usize) -> usize {
+    // Two numbers a cell, up to 4 stripes of 16 lanes a group.
+    let group = 2 * size_of::<R>() * 64 * rows;
+    let kept = (2 * size_of::<R>() * rows.saturating_mul(columns)).min(PANEL_BYTES + group);
     let made_again = if threads > 1 { (threads * group).min(RECOMPUTED_BYTES.max(group)) } else { 0 };
-    let boundaries = (columns / 32 + 2 + threads) * 3 * size_of::<f32>() * rows;
+    let boundaries = (columns / 32 + 2 + threads) * 3 * size_of::<R>() * rows;
     kept + made_again + boundaries
 }
 
 /// Memory that sweeps reuse; any contents will do.
 #[derive(Default)]
-pub struct SweepScratch {
-    pub(super) probabilities: AlignedBuffer,
-    mantissa: Vec<f32>,
-    exponent: Vec<i32>,
-    flow: Vec<f32>,
+pub struct SweepScratch<R> {
+    pub(super) probabilities: AlignedBuffer<R>,
+    mantissa: Vec<R>,
+    /// Exponents of one of the types that stand beside R, which have its size and alignment.
+    exponent: Vec<R>,
+    flow: Vec<R>,
 }
 
 /// A pair to be swept, and the limits that decide how.
@@ -59,18 +60,18 @@ pub struct Job<'a> {
 
 /// Boundary columns one after the other: entry 0 lies left of the first stripe.
 #[derive(Clone, Copy)]
-pub struct Columns {
-    first: Boundary,
+pub struct Columns<R, E> {
+    first: Boundary<R, E>,
     /// [`Grid::boundary_len`].
     pub len: usize,
 }
 
 // SAFETY: threads touch the same rows of a column only as `Progress` orders them.
-unsafe impl Sync for Columns {}
+unsafe impl<R: Sync, E: Sync> Sync for Columns<R, E> {}
 
-impl Columns {
+impl<R: Number, E: Exponent> Columns<R, E> {
     /// Column `index`.
-    pub fn at(self, index: usize) -> Boundary {
+    pub fn at(self, index: usize) -> Boundary<R, E> {
         let Boundary { mantissa, exponent } = self.first;
         Boundary {
             mantissa: mantissa.wrapping_add(index * self.len),
@@ -79,19 +80,25 @@ impl Columns {
     }
 }
 
-impl SweepScratch {
+impl<R: Number> SweepScratch<R> {
     /// `count` boundary columns of any contents.
-    pub fn columns(&mut self, grid: Grid, count: usize) -> Columns {
+    pub fn columns<V, const L: usize>(&mut self, grid: Grid, count: usize) -> Columns<R, V::Exponent>
+    where
+        V: Lanes<L, Real = R>,
+    {
+        // So exponents can lie where numbers lay: any bits are one.
+        const { assert!(size_of::<V::Exponent>() == size_of::<R>() && align_of::<V::Exponent>() == align_of::<R>()) };
         let len = grid.boundary_len();
-        self.mantissa.resize(self.mantissa.len().max(len * count), 1.0);
-        self.exponent.resize(self.exponent.len().max(len * count), 0);
-        Columns { first: Boundary { mantissa: self.mantissa.as_mut_ptr(), exponent: self.exponent.as_mut_ptr() }, len }
+        self.mantissa.resize(self.mantissa.len().max(len * count), R::default());
+        self.exponent.resize(self.exponent.len().max(len * count), R::default());
+        let (mantissa, exponent) = (self.mantissa.as_mut_ptr(), self.exponent.as_mut_ptr().cast());
+        Columns { first: Boundary { mantissa, exponent }, len }
     }
 
     /// `count` flow columns of any contents.
-    pub fn flows(&mut self, grid: Grid, count: usize) -> &mut [f32] {
+    pub fn flows(&mut self, grid: Grid, count: usize) -> &mut [R] {
         let len = grid.boundary_len() * count;
-        self.flow.resize(self.flow.len().max(len), 0.0);
+        self.flow.resize(self.flow.len().max(len), R::default());
         &mut self.flow[..len]
     }
 }
@@ -104,8 +111,8 @@ impl<'a> Job<'a> {
     }
 
     /// The sizes of the sweeps. A matter of N and M and not of the threads at hand, as all that decides results.
-    pub fn grid(&self, lanes: usize, slots: usize) -> Grid {
-        Grid::new(self.shape, lanes, slots, self.shape.cells() >= self.least_shared_cells)
+    pub fn grid<V: Lanes<L>, const L: usize>(&self, slots: usize) -> Grid {
+        Grid::new::<V::Real>(self.shape, L, slots, self.shape.cells() >= self.least_shared_cells)
     }
 
     /// Tells if the threads share the pair.
@@ -122,9 +129,9 @@ impl<'a> Job<'a> {
         self,
         lanes: V,
         grid: Grid,
-        at: ForwardRange<'_>,
+        at: ForwardRange<'_, V::Real, V::Exponent>,
         tiles: &mut T,
-        probabilities: *mut f32,
+        probabilities: *mut V::Real,
     ) -> Scaled
     where
         V: Lanes<L>,
@@ -163,8 +170,8 @@ impl<'a> Job<'a> {
         self,
         lanes: V,
         grid: Grid,
-        at: BackwardRange<'_>,
-        probabilities: *const f32,
+        at: BackwardRange<'_, V::Real>,
+        probabilities: *const V::Real,
         tiles: &mut A,
     ) where
         V: Lanes<L>,
@@ -186,15 +193,17 @@ impl<'a> Job<'a> {
 /// Costs for tests.
 #[cfg(test)]
 pub mod tests {
-    /// N M exponentially distributed costs.
-    pub fn costs(n: usize, m: usize, scale: f32) -> Vec<f32> {
+    use crate::simd::Number;
+
+    /// N M exponentially distributed costs, the same numbers in both precisions.
+    pub fn costs<R: Number>(n: usize, m: usize, scale: f32) -> Vec<R> {
         let mut state = (n * 1009 + m) as u64 + 88_172_645_463_325_252;
         (0..n * m)
             .map(|_| {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
-                scale * -((state >> 11) as f32 / (1u64 << 53) as f32 + 1e-7).ln()
+                R::from_f64(f64::from(scale * -((state >> 11) as f32 / (1u64 << 53) as f32 + 1e-7).ln()))
             })
             .collect()
     }

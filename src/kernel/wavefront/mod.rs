@@ -1,10 +1,11 @@
-//! Soft DTW in float32 on lanes, several stripes of columns at a time.
+//! Soft DTW on lanes, several stripes of columns at a time.
 //!
 //! # The algorithm
 //!
 //! The recursion is that of [`super::rowwise`]: a(n,m) = k_h a(n-1,m) + k_v a(n,m-1) + k_d a(n-1,m-1) with
-//! k_s = exp(-w_s C/g), each a being a float32 mantissa and an int32 exponent of 2. Three terms are added by aligning
-//! their exponents to the greatest; their shares are the probabilities, of which p_h and p_v are kept (p_d is the rest).
+//! k_s = exp(-w_s C/g), each a being a mantissa and an exponent of 2 apart ([`Number`], [`Exponent`](crate::simd::Exponent)):
+//! float32 and int32, or float64 and an integer of 64 bits or a float64. Three terms are added by aligning their exponents to
+//! the greatest; their shares are the probabilities, of which p_h and p_v are kept (p_d is the rest).
 //! The backward sweep is products alone. No logarithm is taken, nothing large is differenced.
 //!
 //! # Its order
@@ -21,18 +22,19 @@
 //!
 //! # Departures
 //!
-//! - A mantissa is brought back to [1,2) every second block; between, it grows to less than 2^34 at most.
-//! - Exponents that are more than 90 below the greatest count as 90 below: beside it they are nothing, and no shift
-//!   ever wraps.
-//! - "Nothing" is mantissa 1 at exponent -2^30, never mantissa 0.
+//! - A mantissa is brought back to [1,2) every few blocks ([`Number::blocks_to_normalise`]); between, it grows to less than
+//!   2^34 in the 32 steps of float32.
+//! - Exponents that are more than 90 below the greatest (300 in float64) count as 90 below: beside it they are nothing, and
+//!   no shift ever wraps.
+//! - "Nothing" is mantissa 1 at an exponent below that of any path, never mantissa 0.
 //! - The block count leaves the last step of every stripe without a row, so that a slot may move on without taking a
 //!   value from the slot behind it.
-//! - E below 2^-100 is made 0: nothing is lost, and no denormal slows the sweep.
+//! - E below 2^-100 (2^-600 in float64) is made 0: nothing is lost, and no denormal slows the sweep.
 //!
 //! # Limits
 //!
-//! Costs are finite, |C| max(w) log2(e)/g stays below [`LARGEST_EXPONENT`] a cell and below 2^29 in sum along any path:
-//! [`fits`]. Other pairs go by [`super::rowwise`].
+//! Costs are finite, |C| max(w) log2(e)/g stays below [`Number::LARGEST_EXPONENT`] a cell and below [`Number::LARGEST_SUM`]
+//! in sum along any path: [`fits`]. Other pairs go by [`super::rowwise`].
 
 mod align;
 mod alone;
@@ -55,22 +57,17 @@ pub mod tiles;
 pub use buffer::AlignedBuffer;
 
 use crate::shape::Shape;
+use crate::simd::Number;
 use crate::weights::StepWeights;
 
-/// The largest exponent of one factor: beyond it, rounding in float32 leaves remainders that the polynomial is not for.
-pub const LARGEST_EXPONENT: f64 = 1e6;
-
-/// Exponent of "nothing".
-pub(crate) const NOTHING: i32 = -(1 << 30);
-
-/// Tells if costs of at most `largest` in size keep all exponents in range.
-pub fn fits(largest: f64, shape: Shape, gamma: f64, weights: StepWeights) -> bool {
+/// Tells if costs of at most `largest` in size keep all exponents in the range of the numbers `R`.
+pub fn fits<R: Number>(largest: f64, shape: Shape, gamma: f64, weights: StepWeights) -> bool {
     let weight = weights.as_array().into_iter().fold(0.0, f64::max);
     let rate = weight * std::f64::consts::LOG2_E / gamma;
     let exponent = largest * weight * std::f64::consts::LOG2_E / gamma;
     // Written so that NaN does not fit.
-    // The rate itself, a float32, multiplies costs that may all be 0.
-    rate < 1e30 && exponent < LARGEST_EXPONENT && exponent * ((shape.n + shape.m) as f64) < f64::from(1 << 29)
+    // The rate itself, which may be a float32, multiplies costs that may all be 0.
+    rate < 1e30 && exponent < R::LARGEST_EXPONENT && exponent * ((shape.n + shape.m) as f64) < R::LARGEST_SUM
 }
 
 /// Sizes of a sweep.
@@ -89,13 +86,13 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The sizes for L lanes and S slots; see [`job::Job::grid`] for `shared`.
-    pub fn new(shape: Shape, lanes: usize, slots: usize, shared: bool) -> Self {
+    /// The sizes for L lanes of the numbers `R` and S slots; see [`job::Job::grid`] for `shared`.
+    pub fn new<R: Number>(shape: Shape, lanes: usize, slots: usize, shared: bool) -> Self {
         Self {
             shape,
             lanes,
             stripes: shape.m.div_ceil(lanes).next_multiple_of(slots),
-            blocks: Self::blocks(shape, lanes, slots, shared),
+            blocks: Self::blocks(shape, lanes, slots, shared.then(|| R::blocks_to_normalise(lanes))),
             shared,
         }
     }
@@ -105,15 +102,15 @@ impl Grid {
         self.stripes / slots
     }
 
-    fn blocks(shape: Shape, lanes: usize, slots: usize, shared: bool) -> usize {
+    fn blocks(shape: Shape, lanes: usize, slots: usize, multiple_of: Option<usize>) -> usize {
         // At least S blocks, so that the boundary is written before it is read.
         let blocks = (shape.n + lanes).div_ceil(lanes).max(slots);
-        // Mantissas are normalised every second block, counted from the first group of a sweep. An even number makes
-        // that the same blocks whether groups are swept one by one or together, and results the same to the bit.
-        if shared { blocks.next_multiple_of(2) } else { blocks }
+        // Mantissas are normalised every few blocks, counted from the first group of a sweep. A multiple makes that the
+        // same blocks whether groups are swept one by one or together, and results the same to the bit.
+        multiple_of.map_or(blocks, |multiple| blocks.next_multiple_of(multiple))
     }
 
-    /// float32 of one block of probabilities: p_h and p_v of every lane and step.
+    /// Numbers of one block of probabilities: p_h and p_v of every lane and step.
     pub fn block_len(self) -> usize {
         2 * self.lanes * self.lanes
     }

@@ -13,57 +13,57 @@ use super::tiles::sparse::{SparseCosts, SparseGather, SparseGatherScratch, Spars
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
-use crate::simd::Lanes;
+use crate::simd::{Lanes, Number};
 
 /// Memory that pairs reuse; any contents will do.
 #[derive(Default)]
-pub struct WavefrontScratch {
-    sweep: SweepScratch,
-    dense: DenseScratch,
-    dense_gather: DenseGatherScratch,
-    sparse: SparseScratch,
-    sparse_gather: SparseGatherScratch,
-    sparse_targets: SparseTargets,
-    few_features: FewFeaturesScratch,
-    few_features_gather: FewFeaturesGatherScratch,
-    few_features_targets: FewFeaturesTargets,
+pub struct WavefrontScratch<R> {
+    sweep: SweepScratch<R>,
+    dense: DenseScratch<R>,
+    dense_gather: DenseGatherScratch<R>,
+    sparse: SparseScratch<R>,
+    sparse_gather: SparseGatherScratch<R>,
+    sparse_targets: SparseTargets<R>,
+    few_features: FewFeaturesScratch<R>,
+    few_features_gather: FewFeaturesGatherScratch<R>,
+    few_features_targets: FewFeaturesTargets<R>,
 }
 
 /// The costs that are swept: in inner-product form or as a matrix.
 #[derive(Clone, Copy)]
-pub enum Costs<'a> {
+pub enum Costs<'a, R> {
     /// C = u + phi - V W^T.
-    Form(FormSlices<'a>),
+    Form(FormSlices<'a, R>),
     /// C itself, rows `stride` apart.
     Matrix {
         /// N rows.
-        costs: &'a [f32],
+        costs: &'a [R],
         /// Entries from one row to the next.
         stride: usize,
     },
 }
 
 /// The output of a sweep that is asked for.
-pub enum SweepOutput<'a, 'o> {
+pub enum SweepOutput<'a, 'o, R> {
     /// The value alone.
     Value,
     /// H (or E, by the readout of the job) as a matrix.
-    Matrix(&'a mut MatrixMut<'o, f32>),
+    Matrix(&'a mut MatrixMut<'o, R>),
     /// h (N,) and H W (N,D); the costs must be in form.
     Products {
         /// Row sums.
-        h: &'a mut [f32],
+        h: &'a mut [R],
         /// Products with W.
-        hw: &'a mut [f32],
+        hw: &'a mut [R],
         /// Further outputs of the same sweep.
-        extra: Option<ExtraOutputs<'a, 'o>>,
+        extra: Option<ExtraOutputs<'a, 'o, R>>,
     },
 }
 
 /// Outputs that a sweep for products can give beside them.
-pub struct ExtraOutputs<'a, 'o> {
+pub struct ExtraOutputs<'a, 'o, R> {
     /// H as a matrix.
-    pub matrix: Option<&'a mut MatrixMut<'o, f32>>,
+    pub matrix: Option<&'a mut MatrixMut<'o, R>>,
     /// The entropy of the distribution of paths, to about 1e-6 for each of the N + M frames.
     pub entropy: &'a mut f64,
 }
@@ -84,7 +84,7 @@ enum Kind {
 /// The share of D below which entries of W other than 0 are added one by one.
 const SPARSE_SHARE: f64 = 1.0 / 6.0;
 
-fn kind(form: FormSlices<'_>, targets: usize) -> Kind {
+fn kind<R: Number>(form: FormSlices<'_, R>, targets: usize) -> Kind {
     if form.d <= MOST_FEATURES {
         Kind::FewFeatures
     } else if SparseTargets::density(form.w, targets) < SPARSE_SHARE * form.d as f64 {
@@ -98,11 +98,11 @@ fn kind(form: FormSlices<'_>, targets: usize) -> Kind {
 pub fn run<V: Lanes<L>, const L: usize>(
     lanes: V,
     job: Job<'_>,
-    costs: Costs<'_>,
-    output: SweepOutput<'_, '_>,
-    scratch: &mut WavefrontScratch,
+    costs: Costs<'_, V::Real>,
+    output: SweepOutput<'_, '_, V::Real>,
+    scratch: &mut WavefrontScratch<V::Real>,
 ) -> Scaled {
-    let grid = |slots| job.grid(L, slots);
+    let grid = |slots| job.grid::<V, L>(slots);
     let WavefrontScratch { sweep, dense, sparse, few_features, sparse_targets, few_features_targets, .. } = scratch;
     match costs {
         Costs::Matrix { costs, stride } => {
@@ -111,11 +111,11 @@ pub fn run<V: Lanes<L>, const L: usize>(
         }
         Costs::Form(form) => match kind(form, job.shape.m) {
             Kind::Dense => {
-                let mut tiles = DenseCosts::<SLOTS>::new(lanes, form, grid(SLOTS), dense);
+                let mut tiles = DenseCosts::<_, SLOTS>::new(lanes, form, grid(SLOTS), dense);
                 let SweepOutput::Products { h, hw, extra } = output else {
                     return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, sweep);
                 };
-                let gather = DenseGather::<SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
+                let gather = DenseGather::<_, SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
                 let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, sweep);
                 gather.write(h, hw);
                 end
@@ -127,7 +127,7 @@ pub fn run<V: Lanes<L>, const L: usize>(
                 let SweepOutput::Products { h, hw, extra } = output else {
                     return without_form::<_, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, output, sweep);
                 };
-                let gather = SparseGather::<SPARSE_SLOTS>::new(grid, sparse_targets, &mut scratch.sparse_gather);
+                let gather = SparseGather::<_, SPARSE_SLOTS>::new(grid, sparse_targets, &mut scratch.sparse_gather);
                 let (end, gather) = gathered::<_, _, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, gather, extra, sweep);
                 gather.write(lanes, h, hw);
                 end
@@ -138,7 +138,7 @@ pub fn run<V: Lanes<L>, const L: usize>(
                 let SweepOutput::Products { h, hw, extra } = output else {
                     return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, sweep);
                 };
-                let gather = FewFeaturesGather::<SLOTS>::new(
+                let gather = FewFeaturesGather::<_, SLOTS>::new(
                     grid(SLOTS),
                     few_features_targets,
                     &mut scratch.few_features_gather,
@@ -157,8 +157,8 @@ fn gathered<V, T, G, const L: usize, const S: usize>(
     job: Job<'_>,
     tiles: &mut T,
     mut gather: G,
-    extra: Option<ExtraOutputs<'_, '_>>,
-    scratch: &mut SweepScratch,
+    extra: Option<ExtraOutputs<'_, '_, V::Real>>,
+    scratch: &mut SweepScratch<V::Real>,
 ) -> (Scaled, G)
 where
     V: Lanes<L>,
@@ -168,7 +168,7 @@ where
     let Some(ExtraOutputs { matrix, entropy }) = extra else {
         return (job.align::<_, _, _, L, S>(lanes, tiles, &mut gather, scratch), gather);
     };
-    let mut sums = vec![0.0; job.grid(L, S).stripes];
+    let mut sums = vec![0.0; job.grid::<V, L>(S).stripes];
     let matrix = matrix.map(|matrix| MatrixAlignment::new(matrix, job.shape));
     let mut combined = CombinedSink::new(gather, matrix, &mut sums);
     let end = job.align::<_, _, _, L, S>(lanes, tiles, &mut combined, scratch);
@@ -182,8 +182,8 @@ fn without_form<V, T, const L: usize, const S: usize>(
     lanes: V,
     job: Job<'_>,
     tiles: &mut T,
-    output: SweepOutput<'_, '_>,
-    scratch: &mut SweepScratch,
+    output: SweepOutput<'_, '_, V::Real>,
+    scratch: &mut SweepScratch<V::Real>,
 ) -> Scaled
 where
     V: Lanes<L>,

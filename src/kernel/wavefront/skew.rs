@@ -32,8 +32,10 @@ fn advance<V: Lanes<L>, const L: usize, const BIT: usize>(lanes: V, rows: &mut [
 pub fn skew<V: Lanes<L>, const L: usize>(lanes: V, rows: &mut [V::F; L], state: &mut [V::F; L]) {
     delay::<V, L, 1>(lanes, rows, state);
     delay::<V, L, 2>(lanes, rows, state);
-    delay::<V, L, 4>(lanes, rows, state);
-    if L == 16 {
+    if L >= 8 {
+        delay::<V, L, 4>(lanes, rows, state);
+    }
+    if L >= 16 {
         delay::<V, L, 8>(lanes, rows, state);
     }
 }
@@ -43,8 +45,10 @@ pub fn skew<V: Lanes<L>, const L: usize>(lanes: V, rows: &mut [V::F; L], state: 
 pub fn deskew<V: Lanes<L>, const L: usize>(lanes: V, steps: &mut [V::F; L], state: &mut [V::F; L]) {
     advance::<V, L, 1>(lanes, steps, state);
     advance::<V, L, 2>(lanes, steps, state);
-    advance::<V, L, 4>(lanes, steps, state);
-    if L == 16 {
+    if L >= 8 {
+        advance::<V, L, 4>(lanes, steps, state);
+    }
+    if L >= 16 {
         advance::<V, L, 8>(lanes, steps, state);
     }
 }
@@ -52,31 +56,35 @@ pub fn deskew<V: Lanes<L>, const L: usize>(lanes: V, steps: &mut [V::F; L], stat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::portable::Portable;
+    use crate::simd::portable::{Portable, Scalar};
 
-    fn delays_each_lane_by_its_number<const L: usize>() {
-        let mut state = [[0.0; L]; L];
+    /// The entry of a row and a column.
+    fn number<R: Scalar>(row: usize, column: usize) -> R {
+        R::from_f64(row as f64 * 100.0 + column as f64 + 1.0)
+    }
+
+    fn delays_each_lane_by_its_number<R: Scalar, const L: usize>() {
+        let mut state = [[R::default(); L]; L];
         let mut skewed = vec![];
         for block in 0..3 {
-            let mut rows: [[f32; L]; L] =
-                std::array::from_fn(|i| std::array::from_fn(|j| (block * L + i) as f32 * 100.0 + j as f32 + 1.0));
-            skew(Portable::<L>, &mut rows, &mut state);
+            let mut rows: [[R; L]; L] = std::array::from_fn(|i| std::array::from_fn(|j| number(block * L + i, j)));
+            skew(Portable::<R, L>::new(), &mut rows, &mut state);
             skewed.extend(rows);
         }
         for (t, step) in skewed.iter().enumerate() {
             for (j, &entry) in step.iter().enumerate() {
-                let expected = if t >= j { (t - j) as f32 * 100.0 + j as f32 + 1.0 } else { 0.0 };
+                let expected = if t >= j { number::<R>(t - j, j) } else { R::default() };
                 assert_eq!(entry, expected);
             }
         }
-        let mut state = [[0.0; L]; L];
+        let mut state = [[R::default(); L]; L];
         for block in (0..3).rev() {
-            let mut steps: [[f32; L]; L] = std::array::from_fn(|i| skewed[block * L + i]);
-            deskew(Portable::<L>, &mut steps, &mut state);
+            let mut steps: [[R; L]; L] = std::array::from_fn(|i| skewed[block * L + i]);
+            deskew(Portable::<R, L>::new(), &mut steps, &mut state);
             for (i, row) in steps.iter().enumerate() {
                 for (j, &entry) in row.iter().enumerate() {
                     let row = block * L + i;
-                    assert_eq!(entry, if row + j < 3 * L { row as f32 * 100.0 + j as f32 + 1.0 } else { 0.0 });
+                    assert_eq!(entry, if row + j < 3 * L { number::<R>(row, j) } else { R::default() });
                 }
             }
         }
@@ -84,7 +92,8 @@ mod tests {
 
     #[test]
     fn skewing_and_back() {
-        delays_each_lane_by_its_number::<8>();
-        delays_each_lane_by_its_number::<16>();
+        delays_each_lane_by_its_number::<f64, 4>();
+        delays_each_lane_by_its_number::<f32, 8>();
+        delays_each_lane_by_its_number::<f32, 16>();
     }
 }

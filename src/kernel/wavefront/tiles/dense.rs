@@ -1,6 +1,7 @@
 //! Tiles of the form C = u + phi - V W^T, and of H gathered into H W and h, by small matrix products.
 //!
-//! The products run on half tiles: L/2 rows against two vectors of columns, L accumulators in registers. The costs of
+//! The products run on as many rows of a tile as registers hold ([`Lanes::PRODUCT_ROWS`]) against two vectors of columns.
+//! The costs of
 //! one block of rows and all S stripes of a group are made at once, when slot 0 asks; the other slots come for theirs
 //! up to S-1 blocks later, so a ring of S tiles is kept. H is gathered in the same way and multiplied with W when the
 //! last slot has brought its part.
@@ -10,7 +11,7 @@ use super::super::{AlignedBuffer, Grid};
 use super::pack::transposed;
 use super::sums::Sums;
 use super::{AlignmentTiles, CostTiles};
-use crate::simd::{Lanes, Work};
+use crate::simd::{Lanes, Number, Work};
 
 /// Columns of a micro-kernel.
 fn panel(lanes: usize) -> usize {
@@ -19,31 +20,31 @@ fn panel(lanes: usize) -> usize {
 
 /// Memory of the tiles; any contents will do.
 #[derive(Default)]
-pub struct DenseScratch {
-    predictions: AlignedBuffer,
-    row_terms: AlignedBuffer,
-    targets: AlignedBuffer,
-    column_terms: AlignedBuffer,
+pub struct DenseScratch<R> {
+    predictions: AlignedBuffer<R>,
+    row_terms: AlignedBuffer<R>,
+    targets: AlignedBuffer<R>,
+    column_terms: AlignedBuffer<R>,
 }
 
 /// Costs by products.
-pub struct DenseCosts<'a, const S: usize> {
+pub struct DenseCosts<'a, R, const S: usize> {
     d: usize,
     blocks: usize,
-    predictions: &'a [f32],  // [row][d], rows padded with zeros
-    row_terms: &'a [f32],    // u, padded
-    targets: &'a [f32],      // [panel of columns][d][column], padded
-    column_terms: &'a [f32], // phi, padded
-    ring: AlignedBuffer,     // S tiles of [row][column of the group]
+    predictions: &'a [R],   // [row][d], rows padded with zeros
+    row_terms: &'a [R],     // u, padded
+    targets: &'a [R],       // [panel of columns][d][column], padded
+    column_terms: &'a [R],  // phi, padded
+    ring: AlignedBuffer<R>, // S tiles of [row][column of the group]
 }
 
-impl<'a, const S: usize> DenseCosts<'a, S> {
+impl<'a, R: Number, const S: usize> DenseCosts<'a, R, S> {
     /// Packs the form for a grid.
-    pub fn new<V: Lanes<L>, const L: usize>(
+    pub fn new<V: Lanes<L, Real = R>, const L: usize>(
         lanes: V,
-        form: FormSlices<'_>,
+        form: FormSlices<'_, R>,
         grid: Grid,
-        scratch: &'a mut DenseScratch,
+        scratch: &'a mut DenseScratch<R>,
     ) -> Self {
         assert!(S.is_multiple_of(2), "panels are two stripes wide");
         let d = form.d;
@@ -60,9 +61,9 @@ impl<'a, const S: usize> DenseCosts<'a, S> {
 }
 
 /// Makes the costs of one block of rows for all stripes of a group.
-struct Make<'a, 'b, V, const L: usize, const S: usize> {
+struct Make<'a, 'b, V: Lanes<L>, const L: usize, const S: usize> {
     lanes: V,
-    costs: &'a mut DenseCosts<'b, S>,
+    costs: &'a mut DenseCosts<'b, V::Real, S>,
     block: usize,
     group: usize,
     place: usize,
@@ -81,11 +82,11 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S>
             let targets = &costs.targets[column * d..][..width * d];
             let phi = &costs.column_terms[column..][..width];
             let phi = [lanes.load_slice(phi), lanes.load_slice(&phi[L..])];
-            for half in 0..2 {
-                let row = block * L + half * (L / 2);
+            for first in (0..L).step_by(V::PRODUCT_ROWS) {
+                let row = block * L + first;
                 let sums = product(lanes, &costs.predictions[row * d..], d, targets, width, d);
-                let row_terms = &costs.row_terms[row..][..L / 2];
-                let rows = tile[half * (L / 2) * group_columns..].chunks_exact_mut(group_columns);
+                let row_terms = &costs.row_terms[row..][..V::PRODUCT_ROWS];
+                let rows = tile[first * group_columns..].chunks_exact_mut(group_columns);
                 for ((out, &u), sum) in rows.zip(row_terms).zip(&sums) {
                     let u = lanes.splat(u);
                     let out = &mut out[part * width..][..width];
@@ -97,29 +98,30 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S>
     }
 }
 
-/// Multiplies `a (L/2 rows, count) b (count, two vectors)`: rows of a are `a_stride` apart, rows of b `b_stride`.
+/// Multiplies `a (rows, count) b (count, two vectors)`, [`Lanes::PRODUCT_ROWS`] of them: rows of a are `a_stride` apart,
+/// rows of b `b_stride`.
 ///
-/// The result has L rows of which the first L/2 are used: array lengths cannot be halved.
+/// The result has L rows of which the first are used: array lengths cannot be computed.
 #[inline(always)]
 fn product<V: Lanes<L>, const L: usize>(
     lanes: V,
-    a: &[f32],
+    a: &[V::Real],
     a_stride: usize,
-    b: &[f32],
+    b: &[V::Real],
     b_stride: usize,
     count: usize,
 ) -> [[V::F; 2]; L] {
-    let mut sums = [[lanes.splat(0.0); 2]; L];
+    let mut sums = [[lanes.constant(0.0); 2]; L];
     if count == 0 {
         return sums;
     }
-    assert!((L / 2 - 1) * a_stride + count <= a.len() && (count - 1) * b_stride + panel(L) <= b.len());
+    assert!((V::PRODUCT_ROWS - 1) * a_stride + count <= a.len() && (count - 1) * b_stride + panel(L) <= b.len());
     // SAFETY: `count` entries of each row of a and two vectors of each row of b are in the slices, as was asserted.
     unsafe {
         let (a, b) = (a.as_ptr(), b.as_ptr());
         for k in 0..count {
             let (b0, b1) = (lanes.load(b.add(k * b_stride)), lanes.load(b.add(k * b_stride + L)));
-            for i in 0..L / 2 {
+            for i in 0..V::PRODUCT_ROWS {
                 let entry = lanes.splat(*a.add(i * a_stride + k));
                 sums[i] = [lanes.mul_add(entry, b0, sums[i][0]), lanes.mul_add(entry, b1, sums[i][1])];
             }
@@ -132,13 +134,13 @@ fn product<V: Lanes<L>, const L: usize>(
 #[inline(always)]
 fn narrow_product<V: Lanes<L>, const L: usize>(
     lanes: V,
-    a: &[f32],
+    a: &[V::Real],
     a_stride: usize,
-    b: &[f32],
+    b: &[V::Real],
     b_stride: usize,
     count: usize,
 ) -> [V::F; L] {
-    let mut sums = [lanes.splat(0.0); L];
+    let mut sums = [lanes.constant(0.0); L];
     if count == 0 {
         return sums;
     }
@@ -157,22 +159,22 @@ fn narrow_product<V: Lanes<L>, const L: usize>(
 }
 
 /// Makes room for S tiles of L rows and S L columns.
-fn ring(slots: usize, lanes: usize) -> AlignedBuffer {
+fn ring<R: Number>(slots: usize, lanes: usize) -> AlignedBuffer<R> {
     let mut ring = AlignedBuffer::default();
     ring.reserve(slots * lanes * slots * lanes);
     ring
 }
 
 /// Copies `from` and puts zeros behind, `len` in all.
-fn padded<'a>(buffer: &'a mut AlignedBuffer, from: &[f32], len: usize) -> &'a [f32] {
+fn padded<'a, R: Number>(buffer: &'a mut AlignedBuffer<R>, from: &[R], len: usize) -> &'a [R] {
     let out = &mut buffer.reserve(len)[..len];
     out[..from.len()].copy_from_slice(from);
-    out[from.len()..].fill(0.0);
+    out[from.len()..].fill(R::default());
     out
 }
 
 // Padding is zero, so its costs are finite.
-impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts<'_, S> {
+impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts<'_, V::Real, S> {
     #[inline(always)]
     fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
         let (group, part) = (stripe / S, stripe % S);
@@ -182,7 +184,7 @@ impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts
         }
         // The tile was made when slot 0 came by.
         let tile = &self.ring.as_slice()[place * L * S * L..][..L * S * L];
-        let mut rows = [lanes.splat(0.0); L];
+        let mut rows = [lanes.constant(0.0); L];
         for (row, from) in rows.iter_mut().zip(tile.chunks_exact(S * L)) {
             *row = lanes.load_slice(&from[part * L..]);
         }
@@ -196,26 +198,26 @@ impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts
 
 /// Memory of the gathered products; any contents will do.
 #[derive(Default)]
-pub struct DenseGatherScratch {
-    targets: AlignedBuffer,
-    sums: AlignedBuffer,
-    row_sums: AlignedBuffer,
+pub struct DenseGatherScratch<R> {
+    targets: AlignedBuffer<R>,
+    sums: AlignedBuffer<R>,
+    row_sums: AlignedBuffer<R>,
 }
 
 /// H W and h by products.
-pub struct DenseGather<'a, const S: usize> {
+pub struct DenseGather<'a, R, const S: usize> {
     d_padded: usize,
     grid: Grid,
-    targets: &'a [f32],  // [column][d], padded
-    sums: Sums<'a>,      // [row][d], padded
-    row_sums: Sums<'a>,  // [row][lane]
-    ring: AlignedBuffer, // S tiles of [row][column of the group]
-    filled: [bool; S],   // whether anything in a tile of the ring is not 0
+    targets: &'a [R],       // [column][d], padded
+    sums: Sums<'a, R>,      // [row][d], padded
+    row_sums: Sums<'a, R>,  // [row][lane]
+    ring: AlignedBuffer<R>, // S tiles of [row][column of the group]
+    filled: [bool; S],      // whether anything in a tile of the ring is not 0
 }
 
-impl<'a, const S: usize> DenseGather<'a, S> {
+impl<'a, R: Number, const S: usize> DenseGather<'a, R, S> {
     /// Makes zero sums for a grid.
-    pub fn new(form: FormSlices<'_>, grid: Grid, scratch: &'a mut DenseGatherScratch) -> Self {
+    pub fn new(form: FormSlices<'_, R>, grid: Grid, scratch: &'a mut DenseGatherScratch<R>) -> Self {
         let lanes = grid.lanes;
         let d_padded = form.d.next_multiple_of(lanes);
         let (rows, columns) = (grid.blocks * lanes, grid.stripes * lanes);
@@ -224,18 +226,18 @@ impl<'a, const S: usize> DenseGather<'a, S> {
         for (m, row) in targets.chunks_exact_mut(d_padded).enumerate() {
             let from = form.w.get(m * form.d..(m + 1) * form.d).unwrap_or(&[]);
             row[..from.len()].copy_from_slice(from);
-            row[from.len()..].fill(0.0);
+            row[from.len()..].fill(R::default());
         }
         let (sums, row_sums) = (Sums::new(sums, grid, rows * d_padded), Sums::new(row_sums, grid, rows * lanes));
         Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes), filled: [false; S] }
     }
 
     /// Writes h (N,) and H W (N,D).
-    pub fn write(self, h: &mut [f32], hw: &mut [f32]) {
+    pub fn write(self, h: &mut [R], hw: &mut [R]) {
         let d = hw.len() / h.len();
         assert!(h.len() == self.grid.shape.n && d <= self.d_padded);
         for (h, row_sums) in h.iter_mut().zip(self.row_sums.total().chunks_exact(self.grid.lanes)) {
-            *h = row_sums.iter().sum();
+            *h = row_sums.iter().copied().sum();
         }
         for (hw, sums) in hw.chunks_exact_mut(d).zip(self.sums.total().chunks_exact(self.d_padded)) {
             hw.copy_from_slice(&sums[..d]);
@@ -244,9 +246,9 @@ impl<'a, const S: usize> DenseGather<'a, S> {
 }
 
 /// Adds the product of a tile of H, `count` columns from `column`, with W.
-struct Multiply<'a, 'b, V, const L: usize, const S: usize> {
+struct Multiply<'a, 'b, V: Lanes<L>, const L: usize, const S: usize> {
     lanes: V,
-    gather: &'a mut DenseGather<'b, S>,
+    gather: &'a mut DenseGather<'b, V::Real, S>,
     block: usize,
     column: usize,
     count: usize,
@@ -264,11 +266,10 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L
         let targets = &gather.targets[column * d..];
         let sums = gather.sums.of_group(column / group_columns, block * L * d..(block + 1) * L * d);
         let panels = d / width * width;
-        for half in 0..2 {
-            let first = half * (L / 2);
+        for first in (0..L).step_by(V::PRODUCT_ROWS) {
             for k in (0..panels).step_by(width) {
                 let part = product(lanes, &tile[first * group_columns..], group_columns, &targets[k..], d, count);
-                for i in 0..L / 2 {
+                for i in 0..V::PRODUCT_ROWS {
                     let out = &mut sums[(first + i) * d + k..][..width];
                     let sum = [lanes.load_slice(out), lanes.load_slice(&out[L..])];
                     lanes.store_slice(out, lanes.add(sum[0], part[i][0]));
@@ -286,7 +287,7 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L
     }
 }
 
-impl<const S: usize> DenseGather<'_, S> {
+impl<R: Number, const S: usize> DenseGather<'_, R, S> {
     /// The tile of the ring that a block of a group has.
     fn place(&self, block: usize, group: usize) -> usize {
         let groups_after = self.grid.stripes / S - 1 - group;
@@ -295,7 +296,7 @@ impl<const S: usize> DenseGather<'_, S> {
 
     /// Puts one stripe of a tile into the ring; the first stripe of a group comes last, and has the tile multiplied.
     #[inline(always)]
-    fn put<V: Lanes<L>, const L: usize>(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
+    fn put<V: Lanes<L, Real = R>, const L: usize>(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let (group, part) = (stripe / S, stripe % S);
         let place = self.place(block, group);
         let tile = &mut self.ring.as_mut_slice()[place * L * S * L..][..L * S * L];
@@ -310,7 +311,7 @@ impl<const S: usize> DenseGather<'_, S> {
     }
 }
 
-impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for DenseGather<'_, S> {
+impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for DenseGather<'_, V::Real, S> {
     #[inline(always)]
     fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let group = stripe / S;

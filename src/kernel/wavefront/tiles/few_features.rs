@@ -7,33 +7,33 @@ use super::super::form::FormSlices;
 use super::super::{AlignedBuffer, Grid};
 use super::sums::Sums;
 use super::{AlignmentTiles, CostTiles};
-use crate::simd::Lanes;
+use crate::simd::{Lanes, Number};
 
 /// The greatest number of features for which this is the fastest.
 pub const MOST_FEATURES: usize = 4;
 
 /// Memory of the tiles; any contents will do.
 #[derive(Default)]
-pub struct FewFeaturesScratch {
-    predictions: AlignedBuffer,
-    row_terms: AlignedBuffer,
+pub struct FewFeaturesScratch<R> {
+    predictions: AlignedBuffer<R>,
+    row_terms: AlignedBuffer<R>,
 }
 
 /// W by features, with phi, padded; shared by the costs and the gathering.
 #[derive(Default)]
-pub struct FewFeaturesTargets {
-    features: AlignedBuffer,
+pub struct FewFeaturesTargets<R> {
+    features: AlignedBuffer<R>,
     d: usize,
     columns: usize,
 }
 
-impl FewFeaturesTargets {
+impl<R: Number> FewFeaturesTargets<R> {
     /// Packs W and phi for a grid: feature d in row d, phi in row D.
-    pub fn fill(&mut self, form: FormSlices<'_>, grid: Grid) {
+    pub fn fill(&mut self, form: FormSlices<'_, R>, grid: Grid) {
         let columns = grid.stripes * grid.lanes;
         (self.d, self.columns) = (form.d, columns);
         let packed = &mut self.features.reserve((form.d + 1) * columns)[..(form.d + 1) * columns];
-        packed.fill(0.0);
+        packed.fill(R::default());
         for (m, target) in form.w.chunks_exact(form.d).enumerate() {
             for (d, &entry) in target.iter().enumerate() {
                 packed[d * columns + m] = entry;
@@ -44,31 +44,31 @@ impl FewFeaturesTargets {
 
     /// Row d from a column on.
     #[inline(always)]
-    fn row(&self, d: usize, column: usize) -> &[f32] {
+    fn row(&self, d: usize, column: usize) -> &[R] {
         &self.features.as_slice()[d * self.columns + column..]
     }
 }
 
 /// Costs by sums of products.
 #[derive(Clone, Copy)]
-pub struct FewFeaturesCosts<'a> {
-    targets: &'a FewFeaturesTargets,
-    predictions: &'a [f32], // [block][feature][row]
-    row_terms: &'a [f32],
-    squared: Option<f32>,
+pub struct FewFeaturesCosts<'a, R> {
+    targets: &'a FewFeaturesTargets<R>,
+    predictions: &'a [R], // [block][feature][row]
+    row_terms: &'a [R],
+    squared: Option<f64>,
 }
 
-impl<'a> FewFeaturesCosts<'a> {
+impl<'a, R: Number> FewFeaturesCosts<'a, R> {
     /// Packs u and V for a grid.
     pub fn new(
-        form: FormSlices<'_>,
+        form: FormSlices<'_, R>,
         grid: Grid,
-        targets: &'a FewFeaturesTargets,
-        scratch: &'a mut FewFeaturesScratch,
+        targets: &'a FewFeaturesTargets<R>,
+        scratch: &'a mut FewFeaturesScratch<R>,
     ) -> Self {
         let (d, lanes, rows) = (form.d, grid.lanes, grid.blocks * grid.lanes);
         let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
-        predictions.fill(0.0);
+        predictions.fill(R::default());
         for (n, frame) in form.v.chunks_exact(d).enumerate() {
             for (k, &entry) in frame.iter().enumerate() {
                 predictions[(n / lanes * d + k) * lanes + n % lanes] = entry;
@@ -76,33 +76,33 @@ impl<'a> FewFeaturesCosts<'a> {
         }
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
-        row_terms[form.u.len()..].fill(0.0);
+        row_terms[form.u.len()..].fill(R::default());
         Self { targets, predictions, row_terms, squared: form.squared }
     }
 
     /// The vectors of a block, a feature each.
     #[inline(always)]
-    fn block<const L: usize>(&self, block: usize) -> &'a [[f32; L]] {
+    fn block<const L: usize>(&self, block: usize) -> &'a [[R; L]] {
         let len = self.targets.d * L;
         self.predictions[block * len..][..len].as_chunks::<L>().0
     }
 
     /// Makes a tile of `factor * sum (x - y)^2`; v is x for the factor 1/2, and 2 x for 1.
     #[inline(always)]
-    fn squared_differences<V: Lanes<L>, const L: usize>(
+    fn squared_differences<V: Lanes<L, Real = R>, const L: usize>(
         &self,
         lanes: V,
-        factor: f32,
+        factor: f64,
         block: usize,
         stripe: usize,
     ) -> [V::F; L] {
-        let of_v = 0.5 / factor;
-        let mut rows = [lanes.splat(0.0); L];
+        let of_v = R::from_f64(0.5 / factor);
+        let mut rows = [lanes.constant(0.0); L];
         for (k, of_feature) in self.block::<L>(block).iter().enumerate() {
             let w = lanes.load_slice(self.targets.row(k, stripe * L));
             for (row, &v) in rows.iter_mut().zip(of_feature) {
                 let difference = lanes.sub(lanes.splat(of_v * v), w);
-                *row = lanes.mul_add(lanes.mul(lanes.splat(factor), difference), difference, *row);
+                *row = lanes.mul_add(lanes.mul(lanes.constant(factor), difference), difference, *row);
             }
         }
         rows
@@ -110,7 +110,7 @@ impl<'a> FewFeaturesCosts<'a> {
 }
 
 // Padding is zero, so its costs are finite.
-impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for FewFeaturesCosts<'_> {
+impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for FewFeaturesCosts<'_, V::Real> {
     #[inline(always)]
     fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
         if let Some(factor) = self.squared {
@@ -137,32 +137,32 @@ impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for FewFeaturesCosts<'_> {
 
 /// Memory of the gathered sums; any contents will do.
 #[derive(Default)]
-pub struct FewFeaturesGatherScratch {
-    sums: AlignedBuffer,
+pub struct FewFeaturesGatherScratch<R> {
+    sums: AlignedBuffer<R>,
 }
 
 /// H W and h by lanes, in groups of S stripes.
-pub struct FewFeaturesGather<'a, const S: usize> {
-    targets: &'a FewFeaturesTargets,
+pub struct FewFeaturesGather<'a, R, const S: usize> {
+    targets: &'a FewFeaturesTargets<R>,
     lanes: usize,
-    sums: Sums<'a>, // [block][feature, or h behind the last][row][lane]
+    sums: Sums<'a, R>, // [block][feature, or h behind the last][row][lane]
 }
 
-impl<'a, const S: usize> FewFeaturesGather<'a, S> {
+impl<'a, R: Number, const S: usize> FewFeaturesGather<'a, R, S> {
     /// Makes zero sums for the grid of the targets.
-    pub fn new(grid: Grid, targets: &'a FewFeaturesTargets, scratch: &'a mut FewFeaturesGatherScratch) -> Self {
+    pub fn new(grid: Grid, targets: &'a FewFeaturesTargets<R>, scratch: &'a mut FewFeaturesGatherScratch<R>) -> Self {
         let len = grid.blocks * (targets.d + 1) * grid.lanes * grid.lanes;
         Self { targets, lanes: grid.lanes, sums: Sums::new(&mut scratch.sums, grid, len) }
     }
 
     /// Writes h (N,) and H W (N,D).
-    pub fn write(self, h: &mut [f32], hw: &mut [f32]) {
+    pub fn write(self, h: &mut [R], hw: &mut [R]) {
         let (d, lanes) = (self.targets.d, self.lanes);
         let sums = self.sums.total();
         for (n, (h, hw)) in h.iter_mut().zip(hw.chunks_exact_mut(d)).enumerate() {
             let sum = |feature: usize| {
                 let at = ((n / lanes * (d + 1) + feature) * lanes + n % lanes) * lanes;
-                sums[at..at + lanes].iter().sum()
+                sums[at..at + lanes].iter().copied().sum()
             };
             *h = sum(d);
             for (feature, hw) in hw.iter_mut().enumerate() {
@@ -172,7 +172,7 @@ impl<'a, const S: usize> FewFeaturesGather<'a, S> {
     }
 }
 
-impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for FewFeaturesGather<'_, S> {
+impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for FewFeaturesGather<'_, V::Real, S> {
     #[inline(always)]
     fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let d = self.targets.d;

@@ -3,17 +3,23 @@
 use crate::simd::{Lanes, Work};
 
 /// Reorders frames from [frame][feature] to [panel][feature][frame of the panel], zeros behind the last frame.
-pub fn transposed<V: Lanes<L>, const L: usize>(lanes: V, frames: &[f32], d: usize, width: usize, packed: &mut [f32]) {
+pub fn transposed<V: Lanes<L>, const L: usize>(
+    lanes: V,
+    frames: &[V::Real],
+    d: usize,
+    width: usize,
+    packed: &mut [V::Real],
+) {
     assert!(width.is_multiple_of(L) && packed.len().is_multiple_of(width * d) && frames.len() <= packed.len());
     lanes.outline(Pack { lanes, frames, d, width, packed });
 }
 
-struct Pack<'a, V, const L: usize> {
+struct Pack<'a, V: Lanes<L>, const L: usize> {
     lanes: V,
-    frames: &'a [f32],
+    frames: &'a [V::Real],
     d: usize,
     width: usize,
-    packed: &'a mut [f32],
+    packed: &'a mut [V::Real],
 }
 
 impl<V: Lanes<L>, const L: usize> Work for Pack<'_, V, L> {
@@ -28,7 +34,7 @@ impl<V: Lanes<L>, const L: usize> Work for Pack<'_, V, L> {
             for part in 0..parts {
                 let frames = frames.get((panel * parts + part) * L * d..).unwrap_or(&[]);
                 for k in (0..d).step_by(L) {
-                    let mut tile = [lanes.splat(0.0); L];
+                    let mut tile = [lanes.constant(0.0); L];
                     for (row, frame) in tile.iter_mut().zip(frames.chunks_exact(d)) {
                         *row = lanes.load_first(&frame[k..]);
                     }
@@ -53,7 +59,7 @@ mod tests {
             let frames: Vec<f32> = (0..count * d).map(|k| k as f32 + 1.0).collect();
             let panels = count.div_ceil(width) + 1;
             let mut packed = vec![f32::NAN; panels * width * d];
-            transposed(Portable::<8>, &frames, d, width, &mut packed);
+            transposed(Portable::<f32, 8>::new(), &frames, d, width, &mut packed);
             for n in 0..panels * width {
                 for k in 0..d {
                     let expected = if n < count { frames[n * d + k] } else { 0.0 };

@@ -9,33 +9,33 @@ use super::super::{AlignedBuffer, Grid};
 use super::pack::transposed;
 use super::sums::Sums;
 use super::{AlignmentTiles, CostTiles};
-use crate::simd::{Lanes, Work};
+use crate::simd::{Lanes, Number, Work};
 
 /// The entries of W other than 0, target by target.
 #[derive(Default)]
-pub struct SparseTargets {
+pub struct SparseTargets<R> {
     starts: Vec<u32>,
-    entries: Vec<(u32, f32)>, // where the feature's vector starts in a block, and the entry
-    phi: Vec<f32>,
+    entries: Vec<(u32, R)>, // where the feature's vector starts in a block, and the entry
+    phi: Vec<R>,
     d: usize,
     m: usize,
     lanes: usize,
 }
 
-impl SparseTargets {
+impl<R: Number> SparseTargets<R> {
     /// The mean number of entries other than 0 of a target frame.
-    pub fn density(w: &[f32], targets: usize) -> f64 {
-        w.iter().filter(|&&entry| entry != 0.0).count() as f64 / targets as f64
+    pub fn density(w: &[R], targets: usize) -> f64 {
+        w.iter().filter(|entry| !entry.is_zero()).count() as f64 / targets as f64
     }
 
     /// Lists the entries for a grid; targets of the padding have none.
-    pub fn fill(&mut self, form: FormSlices<'_>, grid: Grid) {
+    pub fn fill(&mut self, form: FormSlices<'_, R>, grid: Grid) {
         (self.d, self.m, self.lanes) = (form.d, grid.shape.m, grid.lanes);
         self.starts.clear();
         self.entries.clear();
         self.starts.push(0);
         for target in form.w.chunks_exact(form.d) {
-            let nonzero = target.iter().enumerate().filter(|(_, entry)| **entry != 0.0);
+            let nonzero = target.iter().enumerate().filter(|(_, entry)| !entry.is_zero());
             self.entries.extend(nonzero.map(|(feature, &entry)| ((feature * grid.lanes) as u32, entry)));
             self.starts.push(self.entries.len() as u32);
         }
@@ -43,7 +43,7 @@ impl SparseTargets {
         self.starts.resize(columns + 1, self.entries.len() as u32);
         self.phi.clear();
         self.phi.extend_from_slice(form.phi);
-        self.phi.resize(columns, 0.0);
+        self.phi.resize(columns, R::default());
     }
 
     /// The entries of a column.
@@ -52,7 +52,7 @@ impl SparseTargets {
     ///
     /// The column is one of the grid that the lists were filled for.
     #[inline(always)]
-    unsafe fn of(&self, column: usize) -> &[(u32, f32)] {
+    unsafe fn of(&self, column: usize) -> &[(u32, R)] {
         // SAFETY: `fill` wrote a start for every column and one more, rising to the number of entries.
         unsafe {
             let (start, end) = (*self.starts.get_unchecked(column), *self.starts.get_unchecked(column + 1));
@@ -60,7 +60,7 @@ impl SparseTargets {
         }
     }
 
-    /// The number of float32 of a block of features, a vector each.
+    /// The count of numbers of a block of features, a vector each.
     fn block_len(&self) -> usize {
         self.d * self.lanes
     }
@@ -68,40 +68,40 @@ impl SparseTargets {
 
 /// Memory of the tiles; any contents will do.
 #[derive(Default)]
-pub struct SparseScratch {
-    predictions: AlignedBuffer,
-    row_terms: AlignedBuffer,
+pub struct SparseScratch<R> {
+    predictions: AlignedBuffer<R>,
+    row_terms: AlignedBuffer<R>,
 }
 
 /// Costs by sums of a few vectors.
 #[derive(Clone, Copy)]
-pub struct SparseCosts<'a> {
-    targets: &'a SparseTargets,
-    predictions: &'a [f32], // [block][feature][row]
-    row_terms: &'a [f32],
+pub struct SparseCosts<'a, R> {
+    targets: &'a SparseTargets<R>,
+    predictions: &'a [R], // [block][feature][row]
+    row_terms: &'a [R],
 }
 
-impl<'a> SparseCosts<'a> {
+impl<'a, R: Number> SparseCosts<'a, R> {
     /// Packs V for a grid.
-    pub fn new<V: Lanes<L>, const L: usize>(
+    pub fn new<V: Lanes<L, Real = R>, const L: usize>(
         lanes: V,
-        form: FormSlices<'_>,
+        form: FormSlices<'_, R>,
         grid: Grid,
-        targets: &'a SparseTargets,
-        scratch: &'a mut SparseScratch,
+        targets: &'a SparseTargets<R>,
+        scratch: &'a mut SparseScratch<R>,
     ) -> Self {
         let (d, rows) = (form.d, grid.blocks * L);
         let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
         transposed(lanes, form.v, d, L, predictions);
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
-        row_terms[form.u.len()..].fill(0.0);
+        row_terms[form.u.len()..].fill(R::default());
         Self { targets, predictions, row_terms }
     }
 }
 
 // Rows of the padding are zero, and so are the lists of its columns: costs are finite.
-impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_> {
+impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_, V::Real> {
     #[inline(always)]
     fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
         let Self { targets, predictions, row_terms } = *self;
@@ -132,28 +132,28 @@ impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for SparseCosts<'_> {
 
 /// Memory of the gathered sums; any contents will do.
 #[derive(Default)]
-pub struct SparseGatherScratch {
-    sums: AlignedBuffer,
-    row_sums: AlignedBuffer,
+pub struct SparseGatherScratch<R> {
+    sums: AlignedBuffer<R>,
+    row_sums: AlignedBuffer<R>,
 }
 
 /// H W and h by adding columns, in groups of S stripes.
-pub struct SparseGather<'a, const S: usize> {
-    targets: &'a SparseTargets,
-    sums: Sums<'a>,     // [block][feature][row]
-    row_sums: Sums<'a>, // [row]
+pub struct SparseGather<'a, R, const S: usize> {
+    targets: &'a SparseTargets<R>,
+    sums: Sums<'a, R>,     // [block][feature][row]
+    row_sums: Sums<'a, R>, // [row]
 }
 
-impl<'a, const S: usize> SparseGather<'a, S> {
+impl<'a, R: Number, const S: usize> SparseGather<'a, R, S> {
     /// Makes zero sums for the grid of the targets.
-    pub fn new(grid: Grid, targets: &'a SparseTargets, scratch: &'a mut SparseGatherScratch) -> Self {
+    pub fn new(grid: Grid, targets: &'a SparseTargets<R>, scratch: &'a mut SparseGatherScratch<R>) -> Self {
         let sums = Sums::new(&mut scratch.sums, grid, grid.blocks * targets.block_len());
         let row_sums = Sums::new(&mut scratch.row_sums, grid, grid.blocks * grid.lanes);
         Self { targets, sums, row_sums }
     }
 
     /// Writes h (N,) and H W (N,D).
-    pub fn write<V: Lanes<L>, const L: usize>(self, lanes: V, h: &mut [f32], hw: &mut [f32]) {
+    pub fn write<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V, h: &mut [R], hw: &mut [R]) {
         let Self { targets: SparseTargets { d, .. }, sums, row_sums } = self;
         assert!(hw.len() == h.len() * d);
         h.copy_from_slice(&row_sums.total()[..h.len()]);
@@ -162,11 +162,11 @@ impl<'a, const S: usize> SparseGather<'a, S> {
 }
 
 /// Reorders sums from [block][feature][row] to [row][feature].
-struct Unpack<'a, V, const L: usize> {
+struct Unpack<'a, V: Lanes<L>, const L: usize> {
     lanes: V,
-    sums: &'a [f32],
+    sums: &'a [V::Real],
     d: usize,
-    hw: &'a mut [f32],
+    hw: &'a mut [V::Real],
 }
 
 impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
@@ -178,7 +178,7 @@ impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
         let blocks = sums.as_chunks::<L>().0.chunks_exact(d);
         for (features, hw) in blocks.zip(hw.chunks_mut(L * d)) {
             for k in (0..d).step_by(L) {
-                let mut tile = [lanes.splat(0.0); L];
+                let mut tile = [lanes.constant(0.0); L];
                 for (row, feature) in tile.iter_mut().zip(&features[k..]) {
                     *row = lanes.load_array(feature);
                 }
@@ -191,7 +191,7 @@ impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
     }
 }
 
-impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for SparseGather<'_, S> {
+impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for SparseGather<'_, V::Real, S> {
     #[inline(always)]
     fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let Self { targets, sums, row_sums } = self;

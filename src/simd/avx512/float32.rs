@@ -1,36 +1,23 @@
-//! Sixteen lanes of AVX-512F.
+//! Sixteen lanes of float32, with exponents of 32 bits.
 
 #![expect(
     clippy::undocumented_unsafe_blocks,
-    reason = "intrinsics of AVX-512F, which the machine has where there is a token; pointers are used as the trait says"
+    reason = "intrinsics of AVX-512, which the machine has where there is a token; pointers are used as the trait says"
 )]
 
 use core::arch::x86_64::*;
 
-use super::{Lanes, Work};
+use super::Avx512;
+use crate::simd::{Lanes, Number, Work};
 
-/// Proof that the machine has AVX-512F.
-#[derive(Clone, Copy)]
-pub struct Avx512(());
-
-impl Avx512 {
-    /// Makes the token, where the machine has the instructions.
-    pub fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f")).then_some(Self(()))
-    }
-}
-
-impl Lanes<16> for Avx512 {
+impl Lanes<16> for Avx512<f32> {
+    type Real = f32;
+    type Exponent = i32;
     type F = __m512;
     type I = __m512i;
 
     fn outline<W: Work>(self, work: W) -> W::Output {
-        #[target_feature(enable = "avx512f")]
-        #[inline(never)]
-        fn enabled<W: Work>(work: W) -> W::Output {
-            work.run()
-        }
-        unsafe { enabled(work) }
+        self.enable(work)
     }
 
     #[inline(always)]
@@ -128,15 +115,6 @@ impl Lanes<16> for Avx512 {
         unsafe { _mm512_cvtepi32_ps(a) }
     }
     #[inline(always)]
-    fn bits(self, a: __m512) -> __m512i {
-        unsafe { _mm512_castps_si512(a) }
-    }
-    #[inline(always)]
-    fn of_bits(self, a: __m512i) -> __m512 {
-        unsafe { _mm512_castsi512_ps(a) }
-    }
-
-    #[inline(always)]
     fn add_i(self, a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_add_epi32(a, b) }
     }
@@ -149,20 +127,42 @@ impl Lanes<16> for Avx512 {
         unsafe { _mm512_max_epi32(a, b) }
     }
     #[inline(always)]
-    fn and_i(self, a: __m512i, b: __m512i) -> __m512i {
-        unsafe { _mm512_and_si512(a, b) }
+    fn normalise(self, mantissa: __m512, exponent: __m512i) -> (__m512, __m512i) {
+        unsafe {
+            let bits = _mm512_castps_si512(mantissa);
+            let lost = _mm512_sub_epi32(_mm512_srli_epi32::<23>(bits), _mm512_set1_epi32(127));
+            let fraction = _mm512_and_si512(bits, _mm512_set1_epi32(0x7f_ffff));
+            let one = _mm512_set1_epi32(0x3f80_0000);
+            (_mm512_castsi512_ps(_mm512_or_si512(fraction, one)), _mm512_add_epi32(exponent, lost))
+        }
     }
     #[inline(always)]
-    fn or_i(self, a: __m512i, b: __m512i) -> __m512i {
-        unsafe { _mm512_or_si512(a, b) }
+    fn shifted(self, mantissa: __m512, exponent: __m512i) -> __m512 {
+        unsafe {
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(mantissa), _mm512_slli_epi32::<23>(exponent)))
+        }
     }
     #[inline(always)]
-    fn to_exponent(self, a: __m512i) -> __m512i {
-        unsafe { _mm512_slli_epi32::<23>(a) }
+    fn centred_split(self, x: __m512) -> (__m512, __m512) {
+        unsafe {
+            // 0x3f3504f3 is sqrt(1/2): the sum carries into the exponent exactly where the mantissa would pass sqrt(2).
+            let bits = _mm512_castps_si512(x);
+            let carried = _mm512_add_epi32(bits, _mm512_set1_epi32(0x3f80_0000 - 0x3f35_04f3));
+            let exponent = _mm512_sub_epi32(_mm512_srli_epi32::<23>(carried), _mm512_set1_epi32(127));
+            let mantissa = _mm512_sub_epi32(bits, _mm512_slli_epi32::<23>(exponent));
+            (_mm512_castsi512_ps(mantissa), _mm512_cvtepi32_ps(exponent))
+        }
     }
     #[inline(always)]
-    fn of_exponent(self, a: __m512i) -> __m512i {
-        unsafe { _mm512_srli_epi32::<23>(a) }
+    fn reference(self, top: __m512i) -> __m512i {
+        top
+    }
+    #[inline(always)]
+    fn aligned(self, mantissa: __m512, exponent: __m512i, reference: __m512i) -> __m512 {
+        unsafe {
+            let least = _mm512_set1_epi32(f32::LEAST_SHIFT as i32);
+            self.shifted(mantissa, _mm512_max_epi32(_mm512_sub_epi32(exponent, reference), least))
+        }
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! Eight lanes of AVX2 with FMA.
+//! Eight lanes of float32, with exponents of 32 bits.
 
 #![expect(
     clippy::undocumented_unsafe_blocks,
@@ -7,30 +7,17 @@
 
 use core::arch::x86_64::*;
 
-use super::{Lanes, Work};
+use super::Avx2;
+use crate::simd::{Lanes, Number, Work};
 
-/// Proof that the machine has AVX2 and FMA.
-#[derive(Clone, Copy)]
-pub struct Avx2(());
-
-impl Avx2 {
-    /// Makes the token, where the machine has the instructions.
-    pub fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
-    }
-}
-
-impl Lanes<8> for Avx2 {
+impl Lanes<8> for Avx2<f32> {
+    type Real = f32;
+    type Exponent = i32;
     type F = __m256;
     type I = __m256i;
 
     fn outline<W: Work>(self, work: W) -> W::Output {
-        #[target_feature(enable = "avx2,fma")]
-        #[inline(never)]
-        fn enabled<W: Work>(work: W) -> W::Output {
-            work.run()
-        }
-        unsafe { enabled(work) }
+        self.enable(work)
     }
 
     #[inline(always)]
@@ -123,15 +110,6 @@ impl Lanes<8> for Avx2 {
         unsafe { _mm256_cvtepi32_ps(a) }
     }
     #[inline(always)]
-    fn bits(self, a: __m256) -> __m256i {
-        unsafe { _mm256_castps_si256(a) }
-    }
-    #[inline(always)]
-    fn of_bits(self, a: __m256i) -> __m256 {
-        unsafe { _mm256_castsi256_ps(a) }
-    }
-
-    #[inline(always)]
     fn add_i(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_add_epi32(a, b) }
     }
@@ -144,20 +122,42 @@ impl Lanes<8> for Avx2 {
         unsafe { _mm256_max_epi32(a, b) }
     }
     #[inline(always)]
-    fn and_i(self, a: __m256i, b: __m256i) -> __m256i {
-        unsafe { _mm256_and_si256(a, b) }
+    fn normalise(self, mantissa: __m256, exponent: __m256i) -> (__m256, __m256i) {
+        unsafe {
+            let bits = _mm256_castps_si256(mantissa);
+            let lost = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(127));
+            let fraction = _mm256_and_si256(bits, _mm256_set1_epi32(0x7f_ffff));
+            let one = _mm256_set1_epi32(0x3f80_0000);
+            (_mm256_castsi256_ps(_mm256_or_si256(fraction, one)), _mm256_add_epi32(exponent, lost))
+        }
     }
     #[inline(always)]
-    fn or_i(self, a: __m256i, b: __m256i) -> __m256i {
-        unsafe { _mm256_or_si256(a, b) }
+    fn shifted(self, mantissa: __m256, exponent: __m256i) -> __m256 {
+        unsafe {
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(mantissa), _mm256_slli_epi32::<23>(exponent)))
+        }
     }
     #[inline(always)]
-    fn to_exponent(self, a: __m256i) -> __m256i {
-        unsafe { _mm256_slli_epi32::<23>(a) }
+    fn centred_split(self, x: __m256) -> (__m256, __m256) {
+        unsafe {
+            // 0x3f3504f3 is sqrt(1/2): the sum carries into the exponent exactly where the mantissa would pass sqrt(2).
+            let bits = _mm256_castps_si256(x);
+            let carried = _mm256_add_epi32(bits, _mm256_set1_epi32(0x3f80_0000 - 0x3f35_04f3));
+            let exponent = _mm256_sub_epi32(_mm256_srli_epi32::<23>(carried), _mm256_set1_epi32(127));
+            let mantissa = _mm256_sub_epi32(bits, _mm256_slli_epi32::<23>(exponent));
+            (_mm256_castsi256_ps(mantissa), _mm256_cvtepi32_ps(exponent))
+        }
     }
     #[inline(always)]
-    fn of_exponent(self, a: __m256i) -> __m256i {
-        unsafe { _mm256_srli_epi32::<23>(a) }
+    fn reference(self, top: __m256i) -> __m256i {
+        top
+    }
+    #[inline(always)]
+    fn aligned(self, mantissa: __m256, exponent: __m256i, reference: __m256i) -> __m256 {
+        unsafe {
+            let least = _mm256_set1_epi32(f32::LEAST_SHIFT as i32);
+            self.shifted(mantissa, _mm256_max_epi32(_mm256_sub_epi32(exponent, reference), least))
+        }
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! The slow path: float64 row by row, for any band, mask, range and output.
+//! The slow path: row by row in float64, for any band, mask, range and output.
 
 use super::beyond_range;
 use super::memory::ask_for_memory;
@@ -14,13 +14,13 @@ use crate::shape::Shape;
 
 /// Memory that pairs reuse; any contents will do.
 #[derive(Default)]
-pub(super) struct Float64Scratch {
+pub(super) struct RowsScratch {
     rowwise: RowwiseScratch,
     /// The most that a pair has needed of it.
     bytes: usize,
 }
 
-impl Float64Scratch {
+impl RowsScratch {
     /// An upper estimate of what it holds, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -37,7 +37,7 @@ pub(super) fn align<F: Real, C: CostRows>(
     shape: Shape,
     recursion: &Recursion,
     outputs: &mut Outputs<'_, F>,
-    scratch: &mut Float64Scratch,
+    scratch: &mut RowsScratch,
 ) -> Result<Alignment, Error> {
     let Recursion { gamma, weights, band } = *recursion;
     let columns = band.map(|band| band.columns(shape)).transpose()?;

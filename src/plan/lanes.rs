@@ -1,0 +1,350 @@
+//! The fast path: pairs by the wavefront, on lanes of their own precision.
+//!
+//! It takes what it can give exactly enough ([`super::route`]), and leaves the rest with a reason.
+
+use super::memory::ask_for_memory;
+use super::pair::{Pair, Recursion};
+use super::route::{self, SlowPath};
+use crate::cost::WeightedCost;
+use crate::cost::inner_product::InnerProduct;
+use crate::error::Error;
+use crate::kernel::wavefront::dispatch::{InstructionSet, OnLanes};
+use crate::kernel::wavefront::form::{FormSlices, PairForm};
+use crate::kernel::wavefront::job::{self, Job};
+use crate::kernel::wavefront::pair::{Costs, ExtraOutputs, SweepOutput, WavefrontScratch};
+use crate::kernel::wavefront::thread_team::ThreadTeam;
+use crate::matrix::MatrixMut;
+use crate::readout::Outputs;
+use crate::shape::Shape;
+use crate::simd::functions::eight_sums;
+use crate::weights::StepWeights;
+
+/// Memory that pairs reuse; any contents will do.
+#[derive(Default)]
+pub struct LanesScratch<R> {
+    kernel: WavefrontScratch<R>,
+    form: PairForm<R>,
+    h: Vec<R>,
+    hw: Vec<R>,
+    /// The most that a pair has needed of it.
+    bytes: usize,
+}
+
+impl<R> LanesScratch<R> {
+    /// An upper estimate of what it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// The numbers that the fast path gives.
+#[derive(Clone, Copy)]
+pub struct OfLanes {
+    /// D(N,M).
+    pub value: f64,
+    /// The entropy, when asked for.
+    pub entropy: Option<f64>,
+}
+
+/// An upper estimate of the working memory of the fast path, in bytes.
+fn bytes<R>(shape: Shape, d: usize, threads: usize) -> usize {
+    // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, each packed too, and
+    // two of H W beside what is read off.
+    let (rows, columns) = (shape.n + 64, shape.m + 128);
+    let features = 5 * size_of::<R>() * (d + 32) * (rows + columns);
+    features + job::bytes::<R>(rows, columns, threads)
+}
+
+/// Aligns a pair whose costs have an inner-product form, or gives the reason why another path takes it.
+pub fn align_pair<R: OnLanes>(
+    pair: Pair<'_, R>,
+    cost: &WeightedCost,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, R>,
+    team: ThreadTeam<'_>,
+    scratch: &mut LanesScratch<R>,
+) -> Result<Result<OfLanes, SlowPath>, Error> {
+    match route::by_request(Some(cost), recursion, outputs) {
+        Ok(set) => align_pair_on(set, pair, cost, recursion, outputs, team, scratch),
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+/// Aligns a pair on the lanes of a set.
+fn align_pair_on<R: OnLanes>(
+    set: InstructionSet,
+    pair: Pair<'_, R>,
+    cost: &WeightedCost,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, R>,
+    team: ThreadTeam<'_>,
+    scratch: &mut LanesScratch<R>,
+) -> Result<Result<OfLanes, SlowPath>, Error> {
+    let Pair { x, y, shape, d } = pair;
+    let needed = bytes::<R>(shape, d, team.threads);
+    ask_for_memory(needed)?;
+    scratch.bytes = scratch.bytes.max(needed);
+    let LanesScratch { kernel, form, h, hw, .. } = scratch;
+    // Costs that have no way on lanes are brought into the form in float64.
+    let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
+    let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
+    let squared = if wide.is_none() { form.squared } else { None };
+    if let Err(reason) = route::by_size_of_costs::<R>(largest, squared.map(|_| d), shape, recursion) {
+        return Ok(Err(reason));
+    }
+    let w = match &wide {
+        Some(wide) => {
+            narrow(wide.u(), &mut form.u);
+            narrow(wide.phi(), &mut form.phi);
+            narrow(wide.all_v(), &mut form.v);
+            narrow(wide.all_w(), &mut form.w);
+            &form.w[..]
+        }
+        None if form.w.is_empty() => y,
+        None => &form.w,
+    };
+    let costs = Costs::Form(FormSlices { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared });
+    let job = Job::new(shape, recursion.gamma, recursion.weights, team);
+    let (mut log_end, mut entropy) = (None, None);
+    let sums_rows = outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some();
+    if sums_rows || outputs.entropy {
+        h.resize(shape.n, R::default());
+        hw.resize(shape.n * d, R::default());
+        let mut sum = 0.0;
+        // One sweep gives H too, and it need not be looked for again.
+        let mut matrix = if outputs.entropy { outputs.soft_alignment.take() } else { None };
+        let extra = outputs.entropy.then_some(ExtraOutputs { matrix: matrix.as_mut(), entropy: &mut sum });
+        log_end = Some(set.run(job, costs, SweepOutput::Products { h, hw, extra }, kernel).ln());
+        entropy = outputs.entropy.then_some(sum);
+        if let Some(out) = outputs.h.as_deref_mut() {
+            out.copy_from_slice(h);
+        }
+        match &wide {
+            Some(wide) => read_out_wide(wide, cost, pair, (h, hw), outputs),
+            None => {
+                if let Some(out) = outputs.x_grad.as_deref_mut() {
+                    set.x_gradient(cost.cost, x, form, (h, hw), out);
+                }
+                if let Some(out) = outputs.y_mod.as_deref_mut() {
+                    form.modified_targets(h, hw, out);
+                }
+            }
+        }
+    }
+    let value = finish(set, job, costs, log_end, outputs, kernel, false);
+    Ok(Ok(OfLanes { value, entropy }))
+}
+
+/// Makes gradients and modified targets in float64, frame by frame.
+fn read_out_wide<R: OnLanes>(
+    form: &InnerProduct,
+    cost: &WeightedCost,
+    pair: Pair<'_, R>,
+    (h, hw): (&[R], &[R]),
+    outputs: &mut Outputs<'_, R>,
+) {
+    let d = pair.d;
+    let mut row = vec![0.0; d];
+    for (n, (&h, hw)) in h.iter().zip(hw.chunks_exact(d)).enumerate() {
+        for (wide, narrow) in row.iter_mut().zip(hw) {
+            *wide = narrow.to_f64();
+        }
+        if let Some(x_grad) = &mut outputs.x_grad {
+            form.x_gradient(cost, pair.x, n, h.to_f64(), &row, &mut x_grad[n * d..][..d]);
+        }
+        if let Some(y_mod) = &mut outputs.y_mod {
+            form.modified_target(h.to_f64(), &row, &mut y_mod[n * d..][..d]);
+        }
+    }
+}
+
+/// Aligns by a cost matrix and yields the value, or gives the reason why another path takes it.
+pub fn align_costs<R: OnLanes>(
+    costs: &[R],
+    stride: usize,
+    shape: Shape,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, R>,
+    team: ThreadTeam<'_>,
+    scratch: &mut LanesScratch<R>,
+) -> Result<Result<OfLanes, SlowPath>, Error> {
+    let set = match route::by_request(None, recursion, outputs) {
+        Ok(set) => set,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let largest = set.largest(costs, stride, shape);
+    if let Err(reason) = route::by_size_of_costs::<R>(largest, None, shape, recursion) {
+        return Ok(Err(reason));
+    }
+    let needed = bytes::<R>(shape, 0, team.threads);
+    ask_for_memory(needed)?;
+    scratch.bytes = scratch.bytes.max(needed);
+    if outputs.h.is_some() && outputs.soft_alignment.is_none() {
+        ask_for_memory(shape.cells() * size_of::<R>())?; // h is summed from H
+    }
+    let costs = Costs::Matrix { costs, stride };
+    let job = Job::new(shape, recursion.gamma, recursion.weights, team);
+    let value = finish(set, job, costs, None, outputs, &mut scratch.kernel, true);
+    Ok(Ok(OfLanes { value, entropy: None }))
+}
+
+/// Writes H and E where they are wanted, with `row_sums` h from H, and returns the value.
+fn finish<R: OnLanes>(
+    set: InstructionSet,
+    job: Job<'_>,
+    costs: Costs<'_, R>,
+    mut log_end: Option<f64>,
+    outputs: &mut Outputs<'_, R>,
+    kernel: &mut WavefrontScratch<R>,
+    row_sums: bool,
+) -> f64 {
+    let Shape { n: rows, m } = job.shape;
+    let mut own = vec![];
+    let wants_sums = row_sums && outputs.h.is_some();
+    for (readout, wanted) in [(job.readout, &mut outputs.soft_alignment), (StepWeights::UNIT, &mut outputs.visits)] {
+        if let Some(matrix) = wanted {
+            log_end = Some(set.run(Job { readout, ..job }, costs, SweepOutput::Matrix(matrix), kernel).ln());
+        }
+    }
+    if wants_sums && let Some(h) = outputs.h.as_deref_mut() {
+        let (entries, stride) = match &outputs.soft_alignment {
+            Some(matrix) => (&*matrix.entries, matrix.stride),
+            None => {
+                own.resize(rows * m, R::default());
+                let mut matrix = MatrixMut { entries: &mut own[..], stride: m };
+                log_end = Some(set.run(job, costs, SweepOutput::Matrix(&mut matrix), kernel).ln());
+                (&own[..], m)
+            }
+        };
+        for (h, row) in h.iter_mut().zip(entries.chunks(stride)) {
+            *h = eight_sums(&row[..m], |entry| entry);
+        }
+    }
+    let log_end = log_end.unwrap_or_else(|| set.run(job, costs, SweepOutput::Value, kernel).ln());
+    -job.gamma * log_end
+}
+
+fn narrow<R: OnLanes>(from: &[f64], to: &mut Vec<R>) {
+    to.clear();
+    to.extend(from.iter().map(|&x| R::from_f64(x)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rowwise::{self, RowsScratch};
+    use super::*;
+    use crate::cost::Cost;
+    use crate::readout::Features;
+
+    /// Arrays for the outputs of a pair.
+    struct Arrays {
+        value: f64,
+        entropy: f64,
+        h: Vec<f64>,
+        y_mod: Vec<f64>,
+        x_grad: Vec<f64>,
+        soft_alignment: Vec<f64>,
+        visits: Vec<f64>,
+    }
+
+    impl Arrays {
+        /// What a run writes and yields: the value and the entropy.
+        fn of(pair: Pair<'_, f64>, run: impl FnOnce(&mut Outputs<'_, f64>) -> (f64, f64)) -> Self {
+            let Pair { shape, d, .. } = pair;
+            let dirty = |count: usize| vec![f64::NAN; count];
+            let (mut h, mut y_mod, mut x_grad) = (dirty(shape.n), dirty(shape.n * d), dirty(shape.n * d));
+            let (mut soft_alignment, mut visits) = (dirty(shape.cells()), dirty(shape.cells()));
+            let mut outputs = Outputs {
+                h: Some(&mut h),
+                y_mod: Some(&mut y_mod),
+                x_grad: Some(&mut x_grad),
+                soft_alignment: Some(MatrixMut { entries: &mut soft_alignment, stride: shape.m }),
+                visits: Some(MatrixMut { entries: &mut visits, stride: shape.m }),
+                entropy: true,
+                ..Outputs::default()
+            };
+            let (value, entropy) = run(&mut outputs);
+            Self { value, entropy, h, y_mod, x_grad, soft_alignment, visits }
+        }
+    }
+
+    fn numbers(seed: u64, count: usize) -> impl Iterator<Item = f64> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        (0..count).map(move |_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1u64 << 53) as f64
+        })
+    }
+
+    fn check(set: InstructionSet, cost: Cost, shape: Shape, d: usize, recursion: &Recursion) {
+        let x: Vec<f64> = numbers(7, shape.n * d).map(|x| 0.01 + 0.98 * x).collect();
+        let is_sparse = d == 88;
+        let y: Vec<f64> =
+            numbers(8, shape.m * d).map(|y| if is_sparse { f64::from(u8::from(y < 0.05)) } else { y }).collect();
+        let (cost, pair) = (WeightedCost::plain(cost), Pair { x: &x, y: &y, shape, d });
+        let got = Arrays::of(pair, |outputs| {
+            let scratch = &mut LanesScratch::default();
+            let result = align_pair_on(set, pair, &cost, recursion, outputs, ThreadTeam::ALONE, scratch).unwrap();
+            let OfLanes { value, entropy } = result.unwrap_or_else(|reason| panic!("{cost:?}: {reason:?}"));
+            (value, entropy.unwrap())
+        });
+        let form = InnerProduct::new(&cost, &x, &y, d);
+        let expected = Arrays::of(pair, |outputs| {
+            let features = Features::InnerProduct { form: &form, cost: &cost, x: &x, y: &y, d };
+            let result =
+                rowwise::align(&form, features, shape, recursion, outputs, &mut RowsScratch::default()).unwrap();
+            (result.value, result.entropy.unwrap())
+        });
+        // Beside the kernels' own error, costs may be rounded in another order.
+        let of_costs = form.largest_cost() * f64::ROUNDING / recursion.gamma;
+        let tolerance = 1e-12 + of_costs * (shape.n + shape.m) as f64;
+        let close = |name: &str, got: &[f64], expected: &[f64]| {
+            let size = expected.iter().fold(1.0, |size: f64, e| size.max(e.abs()));
+            for (k, (got, expected)) in got.iter().zip(expected).enumerate() {
+                assert!(
+                    (got - expected).abs() <= tolerance * size,
+                    "{set:?} {cost:?} {shape:?} D={d} {recursion:?} {name} {k}: {got} {expected}, {tolerance}"
+                );
+            }
+        };
+        close("value", &[got.value / recursion.gamma], &[expected.value / recursion.gamma]);
+        close("entropy", &[got.entropy], &[expected.entropy]);
+        close("h", &got.h, &expected.h);
+        close("y_mod", &got.y_mod, &expected.y_mod);
+        close("x_grad", &got.x_grad, &expected.x_grad);
+        close("H", &got.soft_alignment, &expected.soft_alignment);
+        close("E", &got.visits, &expected.visits);
+        assert!((got.visits[0] - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn float64_on_lanes_is_what_the_rowwise_kernel_gives() {
+        let costs = [
+            (Cost::Mse, 1),
+            (Cost::SquaredEuclidean, 3),
+            (Cost::Mse, 13),
+            (Cost::SquaredEuclidean, 32),
+            (Cost::Bce, 88),
+            (Cost::Bce, 5),
+            (Cost::BceLogits, 9),
+            (Cost::CrossEntropy, 9),
+            (Cost::CrossEntropyLogits, 9),
+            (Cost::Poisson, 6),
+            (Cost::PoissonLog, 6),
+            (Cost::Cosine, 6),
+        ];
+        for (_, set) in InstructionSet::ALL.into_iter().filter(|(_, set)| set.is_available()) {
+            for (cost, d) in costs {
+                for (n, m) in [(1, 1), (9, 30), (41, 75)] {
+                    for (weights, gamma) in [((1.0, 1.0, 1.0), 0.01), ((0.1, 1.0, 1.0), 1.0), ((0.3, 1.0, 2.0), 100.0)]
+                    {
+                        let weights = StepWeights::new(weights.0, weights.1, weights.2).unwrap();
+                        check(set, cost, Shape { n, m }, d, &Recursion::new(gamma, weights, None).unwrap());
+                    }
+                }
+            }
+        }
+    }
+}
