@@ -6,7 +6,7 @@ use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
 impl Job<'_> {
-    /// a(N,M), in O(N) memory.
+    /// Returns a(N,M), in O(N) memory.
     ///
     /// # Safety
     ///
@@ -19,15 +19,15 @@ impl Job<'_> {
         let grid = self.grid(L, S);
         // SAFETY: the caller vouches for the hardware.
         unsafe {
-            if self.is_for_many(grid, S) {
-                self.value_by_many::<V, T, L, S>(grid, tiles, scratch)
+            if self.is_for_several(grid, S) {
+                self.value_in_groups::<V, T, L, S>(grid, tiles, scratch)
             } else {
                 self.value_alone::<V, T, L, S>(grid, tiles, scratch)
             }
         }
     }
 
-    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    /// Returns a(N,M) and hands H, or what the readout asks for, to `sink`.
     ///
     /// # Safety
     ///
@@ -46,8 +46,8 @@ impl Job<'_> {
         let grid = self.grid(L, S);
         // SAFETY: the caller vouches for the hardware.
         unsafe {
-            if self.is_for_many(grid, S) {
-                self.align_by_many::<V, T, A, L, S>(grid, tiles, sink, scratch)
+            if self.is_for_several(grid, S) {
+                self.align_in_groups::<V, T, A, L, S>(grid, tiles, sink, scratch)
             } else {
                 self.align_alone::<V, T, A, L, S>(grid, tiles, sink, scratch)
             }

@@ -13,7 +13,7 @@ use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
 impl Job<'_> {
-    /// a(N,M), in O(N) memory.
+    /// Returns a(N,M), in O(N) memory.
     ///
     /// # Safety
     ///
@@ -38,7 +38,7 @@ impl Job<'_> {
         }
     }
 
-    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    /// Returns a(N,M) and hands H, or what the readout asks for, to `sink`.
     ///
     /// # Safety
     ///
@@ -113,7 +113,7 @@ impl Job<'_> {
         end
     }
 
-    /// Stripes whose probabilities are kept at a time, a whole number of groups.
+    /// Returns how many stripes have their probabilities kept at a time, a whole number of groups.
     fn panel_stripes(self, grid: Grid, slots: usize) -> usize {
         let stripe_bytes = grid.blocks * grid.block_len() * size_of::<f32>();
         if grid.stripes * stripe_bytes <= self.panel_bytes {

@@ -1,28 +1,12 @@
-//! Working memory that starts at a cache line, and where it is large comes in large pages.
+//! Working memory that starts at a cache line.
 //!
-//! Fresh pages cost a fault each, which for 4 KB takes longer than a sweep over them. Large buffers are therefore
-//! mapped of their own and ask for large pages, one fault for 2 MB.
-
-use memmap2::{MmapMut, MmapOptions};
-
-/// Buffers from this size on are mapped.
-const LEAST_MAPPED_BYTES: usize = 4 << 20;
+//! It lies in small pages. Large ones, mapped and asked for, were within 4 % where a scratch is reused, as between calls
+//! (512 x 512 x 64, 1024 x 1024 x 1 and 8000 x 1000 x 88, medians of CPU time), and slower where it is not.
 
 /// Numbers of any contents that start at a cache line.
 #[derive(Default)]
 pub struct AlignedBuffer {
-    memory: Memory,
-}
-
-enum Memory {
-    Lines(Vec<Line>),
-    Mapped(MmapMut),
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self::Lines(vec![])
-    }
+    lines: Vec<Line>,
 }
 
 #[derive(Clone, Copy)]
@@ -30,47 +14,27 @@ impl Default for Memory {
 struct Line([f32; 16]);
 
 impl AlignedBuffer {
-    /// The contents.
+    /// Returns the contents.
     pub fn as_slice(&self) -> &[f32] {
-        let (start, len) = match &self.memory {
-            Memory::Lines(lines) => (lines.as_ptr().cast(), lines.len() * 16),
-            Memory::Mapped(map) => (map.as_ptr().cast(), map.len() / size_of::<f32>()),
-        };
-        // SAFETY: `Line` is 16 float32 without padding; a mapping starts at a page and its bytes begin as 0.
-        unsafe { std::slice::from_raw_parts(start, len) }
+        // SAFETY: `Line` is 16 float32 without padding.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * 16) }
     }
 
-    /// The contents, to be written.
+    /// Returns the contents, to be written.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        let (start, len) = match &mut self.memory {
-            Memory::Lines(lines) => (lines.as_mut_ptr().cast(), lines.len() * 16),
-            Memory::Mapped(map) => (map.as_mut_ptr().cast(), map.len() / size_of::<f32>()),
-        };
         // SAFETY: as in `as_slice`.
-        unsafe { std::slice::from_raw_parts_mut(start, len) }
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * 16) }
     }
 
-    /// Makes room for `len` numbers; what was there may be lost.
+    /// Makes room for `len` numbers and returns them; their contents may be lost.
     pub fn reserve(&mut self, len: usize) -> &mut [f32] {
         let lines = len.div_ceil(16);
-        if self.as_slice().len() < lines * 16 {
-            self.memory = Memory::default(); // the old one is gone before the new one comes
-            self.memory = mapped(lines * size_of::<Line>())
-                .map_or_else(|| Memory::Lines(vec![Line([0.0; 16]); lines]), Memory::Mapped);
+        if self.lines.len() < lines {
+            self.lines = vec![]; // the old ones are gone before the new ones come
+            self.lines = vec![Line([0.0; 16]); lines];
         }
         &mut self.as_mut_slice()[..lines * 16]
     }
-}
-
-/// A mapping of zeros, if it is large enough to be worth one.
-fn mapped(bytes: usize) -> Option<MmapMut> {
-    if bytes < LEAST_MAPPED_BYTES {
-        return None;
-    }
-    let map = MmapOptions::new().len(bytes).map_anon().ok()?;
-    #[cfg(target_os = "linux")]
-    let _ = map.advise(memmap2::Advice::HugePage); // small pages do as well
-    Some(map)
 }
 
 #[cfg(test)]
@@ -80,7 +44,7 @@ mod tests {
     #[test]
     fn buffers_of_any_size_are_aligned_and_hold_what_is_written() {
         let mut buffer = AlignedBuffer::default();
-        for len in [0, 1, 17, LEAST_MAPPED_BYTES / 4 - 1, LEAST_MAPPED_BYTES / 4 + 5, 33, LEAST_MAPPED_BYTES] {
+        for len in [0, 1, 17, 1_000, 1_048_576, 33, 1_048_581] {
             let numbers = buffer.reserve(len);
             assert!(numbers.len() >= len && numbers.as_ptr().addr().is_multiple_of(64));
             for (k, number) in numbers.iter_mut().enumerate() {

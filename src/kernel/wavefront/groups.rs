@@ -26,12 +26,12 @@ impl Shared {
 }
 
 impl Job<'_> {
-    /// a(N,M).
+    /// Returns a(N,M).
     ///
     /// # Safety
     ///
     /// The hardware has the instructions of V.
-    pub unsafe fn value_by_many<V, T, const L: usize, const S: usize>(
+    pub unsafe fn value_in_groups<V, T, const L: usize, const S: usize>(
         self,
         grid: Grid,
         tiles: &T,
@@ -46,12 +46,12 @@ impl Job<'_> {
         unsafe { self.forward_in_groups::<V, T, L, S>(grid, tiles, columns, Kept::NOTHING) }
     }
 
-    /// a(N,M), and H (or what the readout asks for) handed to `sink`.
+    /// Returns a(N,M) and hands H, or what the readout asks for, to `sink`.
     ///
     /// # Safety
     ///
     /// The hardware has the instructions of V.
-    pub unsafe fn align_by_many<V, T, A, const L: usize, const S: usize>(
+    pub unsafe fn align_in_groups<V, T, A, const L: usize, const S: usize>(
         self,
         grid: Grid,
         tiles: &mut T,
@@ -76,7 +76,7 @@ impl Job<'_> {
         flows.fill(0.0);
         begin_flow(grid, &mut flows[groups * len..]);
         let flows = Shared(flows.as_mut_ptr());
-        // A column left of each group and right of the last, and for each thread one to write to in vain.
+        // A column left of each group and right of the last, and for each thread one whose contents nobody reads.
         let columns = scratch.columns(grid, groups + 1 + members);
         let kept_from = groups - kept;
         // SAFETY: the caller vouches for the hardware; buffers are of the grid, and each thread has its own place.
@@ -123,7 +123,7 @@ impl Job<'_> {
         end
     }
 
-    /// The forward sweep group by group on all threads; column g+1 becomes the last column of group g.
+    /// Sweeps forward, group by group on all threads, and returns a(N,M); column g+1 becomes the last column of group g.
     ///
     /// # Safety
     ///
@@ -179,7 +179,7 @@ impl Job<'_> {
     }
 }
 
-/// Probabilities of the groups from `from` on, one after the other.
+/// Memory for the probabilities of the groups from `from` on, one after the other.
 struct Kept {
     from: usize,
     probabilities: Shared,

@@ -12,23 +12,23 @@ use crate::shape::Shape;
 use crate::simd::Lanes;
 use crate::weights::StepWeights;
 
-/// Probabilities of more bytes than this are kept panel by panel.
+/// The bytes of probabilities that are kept at a time; those of larger pairs are kept panel by panel.
 pub const PANEL_BYTES: usize = 32 << 20;
 
-/// Pairs of fewer cells are not worth a second thread.
+/// The cells N M from which on several threads share a pair: a smaller one is not worth a second thread.
 pub const LEAST_SHARED_CELLS: usize = 1 << 21;
 
-/// Probabilities of groups that threads make again, of all threads together.
+/// The bytes of probabilities that threads recompute at a time, all threads together.
 pub const RECOMPUTED_BYTES: usize = 128 << 20;
 
-/// An upper estimate of the working memory of a sweep, in bytes.
+/// Estimates from above the working memory of a sweep, in bytes.
 pub fn bytes(rows: usize, columns: usize, threads: usize) -> usize {
     // Two float32 a cell, up to 4 stripes of 16 lanes a group.
     let group = 2 * size_of::<f32>() * 64 * rows;
     let kept = (2 * size_of::<f32>() * rows.saturating_mul(columns)).min(PANEL_BYTES + group);
-    let made_again = if threads > 1 { (threads * group).min(RECOMPUTED_BYTES.max(group)) } else { 0 };
+    let recomputed = if threads > 1 { (threads * group).min(RECOMPUTED_BYTES.max(group)) } else { 0 };
     let boundaries = (columns / 32 + 2 + threads) * 3 * size_of::<f32>() * rows;
-    kept + made_again + boundaries
+    kept + recomputed + boundaries
 }
 
 /// Memory that sweeps reuse; any contents will do.
@@ -40,12 +40,12 @@ pub struct Scratch {
     flow: Vec<f32>,
 }
 
-/// What is swept.
+/// The sweeps over one pair: its sizes, its weights, its limits and its threads.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// N and M.
     pub shape: Shape,
-    /// Greater than 0.
+    /// The softness gamma, greater than 0.
     pub gamma: f64,
     /// Step weights of the recursion.
     pub weights: StepWeights,
@@ -71,7 +71,7 @@ pub struct Columns {
 unsafe impl Sync for Columns {}
 
 impl Columns {
-    /// Column `index`.
+    /// Returns column `index`.
     pub fn at(self, index: usize) -> Boundary {
         let Boundary { mantissa, exponent } = self.first;
         Boundary {
@@ -82,7 +82,7 @@ impl Columns {
 }
 
 impl Scratch {
-    /// `count` boundary columns of any contents.
+    /// Returns `count` boundary columns of any contents.
     pub fn columns(&mut self, grid: Grid, count: usize) -> Columns {
         let len = grid.boundary_len();
         self.mantissa.resize(self.mantissa.len().max(len * count), 1.0);
@@ -90,7 +90,7 @@ impl Scratch {
         Columns { first: Boundary { mantissa: self.mantissa.as_mut_ptr(), exponent: self.exponent.as_mut_ptr() }, len }
     }
 
-    /// `count` flow columns of any contents.
+    /// Returns `count` flow columns of any contents.
     pub fn flows(&mut self, grid: Grid, count: usize) -> &mut [f32] {
         let len = grid.boundary_len() * count;
         self.flow.resize(self.flow.len().max(len), 0.0);
@@ -99,23 +99,23 @@ impl Scratch {
 }
 
 impl<'a> Job<'a> {
-    /// A job with the limits above, whose readout is H.
+    /// Describes sweeps with the default limits, whose readout is H.
     pub fn new(shape: Shape, gamma: f64, weights: StepWeights, team: ThreadTeam<'a>) -> Self {
         let (panel_bytes, least_shared_cells) = (PANEL_BYTES, LEAST_SHARED_CELLS);
         Self { shape, gamma, weights, readout: weights, panel_bytes, least_shared_cells, team }
     }
 
-    /// The sizes of its sweeps. A matter of N and M and not of the threads at hand, as all that decides results.
+    /// Returns the sizes of the sweeps. They depend on N and M and not on the threads at hand, as all that decides results.
     pub fn grid(&self, lanes: usize, slots: usize) -> Grid {
         Grid::new(self.shape, lanes, slots, self.shape.cells() >= self.least_shared_cells)
     }
 
-    /// Tells if the threads share the pair.
-    pub fn is_for_many(&self, grid: Grid, slots: usize) -> bool {
+    /// Tells if several threads share the pair.
+    pub fn is_for_several(&self, grid: Grid, slots: usize) -> bool {
         self.team.threads > 1 && grid.shared && grid.groups(slots) > 1
     }
 
-    /// The forward sweep of some stripes.
+    /// Sweeps some stripes forward, and returns a(N,M) if it is among them.
     ///
     /// # Safety
     ///
@@ -159,7 +159,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The backward sweep of some stripes.
+    /// Sweeps some stripes backward.
     ///
     /// # Safety
     ///
@@ -198,7 +198,7 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Where a forward sweep runs.
+/// The stripes of a forward sweep and the columns beside them.
 pub struct ForwardRange<'a> {
     /// A whole number of groups.
     pub stripes: Range<usize>,
@@ -210,7 +210,7 @@ pub struct ForwardRange<'a> {
     pub neighbours: Neighbours<'a>,
 }
 
-/// Where a backward sweep runs.
+/// The stripes of a backward sweep and the columns beside them.
 pub struct BackwardRange<'a> {
     /// A whole number of groups.
     pub stripes: Range<usize>,

@@ -10,18 +10,18 @@ use super::sync::{AtomicUsize, Ordering, spin_loop, yield_now};
 /// Runs a piece of work on several threads at once and returns when all have ended.
 #[derive(Clone, Copy)]
 pub struct ThreadTeam<'a> {
-    /// How many threads, at least 1.
+    /// The number of threads, at least 1.
     pub threads: usize,
-    /// Calls its argument once on each thread.
+    /// A function that calls its argument once on each thread.
     pub run: &'a (dyn Fn(&(dyn Fn() + Sync)) + Sync),
 }
 
 impl ThreadTeam<'_> {
-    /// The calling thread alone.
+    /// The team of the calling thread alone.
     pub const ALONE: ThreadTeam<'static> = ThreadTeam { threads: 1, run: &|work| work() };
 }
 
-/// How many blocks of a group are done and may be read.
+/// The number of blocks of a group that are done, and so may be read by its neighbour.
 #[derive(Default)]
 pub struct Progress(AtomicUsize);
 
@@ -39,13 +39,15 @@ impl Progress {
         }
     }
 
-    /// Tells that `blocks` are done.
+    /// Marks `blocks` as done, and what was written before as visible to those who waited for them.
     pub fn publish(&self, blocks: usize) {
         self.0.store(blocks, Ordering::Release);
     }
 }
 
-/// Lets those who wait for a group go on if its thread panics; the panic then reaches the caller.
+/// Marks all blocks of a group as done when dropped, so that a panic of its thread leaves no other waiting.
+///
+/// What the others then read is wrong, and never used: the panic reaches the caller.
 pub struct PanicGuard<'a>(pub &'a Progress);
 
 impl Drop for PanicGuard<'_> {
@@ -54,28 +56,28 @@ impl Drop for PanicGuard<'_> {
     }
 }
 
-/// The progress of the neighbour and of a group itself; `None`: nobody else is there.
+/// The progress of a group and of its neighbour; `None` where no other thread is concerned.
 #[derive(Clone, Copy, Default)]
 pub struct Neighbours<'a> {
-    /// Whose rows are read.
+    /// The progress of the group whose rows are read.
     pub before: Option<&'a Progress>,
-    /// Who reads ours.
+    /// The progress of the group itself.
     pub own: Option<&'a Progress>,
 }
 
-/// Hands out numbers below a limit, each once, in order.
+/// Numbers below a limit, handed out once each, in order.
 pub struct WorkCounter {
     next: AtomicUsize,
     limit: usize,
 }
 
 impl WorkCounter {
-    /// Numbers 0 to `limit - 1`.
+    /// Starts at 0; the last number is `limit - 1`.
     pub fn new(limit: usize) -> Self {
         Self { next: AtomicUsize::new(0), limit }
     }
 
-    /// The next number.
+    /// Takes the next number, if there is one left.
     pub fn claim(&self) -> Option<usize> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.limit).then_some(number)
