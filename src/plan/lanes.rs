@@ -235,6 +235,7 @@ mod tests {
     use super::*;
     use crate::cost::Cost;
     use crate::readout::Features;
+    use crate::simd::Number;
 
     /// Arrays for the outputs of a pair.
     struct Arrays {
