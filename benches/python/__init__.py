@@ -9,6 +9,7 @@ measures memory and exactness; `--help` lists the parts. It prints tables and wr
     measure/
         yardstick   one exp a cell and two matrix products: every ratio refers to them
         truth       float64 results and distances from them
+        timing      seconds of calls that alternate in rounds
         race        checks, then runs that alternate
         memory      the rise of the peak in a fresh process
         wrapper     a training step beside the NumPy call that does the same work
