@@ -4,8 +4,8 @@
 measures memory and exactness; `--help` lists the parts. It prints tables and writes one record as JSON.
 
     workloads       sizes, costs and data
-    contenders/     implementations: warplens (`ours`), peers (`peers`, `aeon`), CTC for comparison (`ctc`);
-                    `roster` lists them
+    contenders/     implementations: warplens (`ours`), peers (`peers`, `ddtw`, `aeon`), CTC for
+                    comparison (`ctc`); `roster` lists them
     measure/
         yardstick   one exp a cell and two matrix products: every ratio refers to them
         truth       float64 results and distances from them
