@@ -34,35 +34,46 @@ class Spread:
 class Runner:
     """A call, how often it runs, and the seconds of each measurement."""
 
-    call: Callable[[], Any]
+    call: Callable[..., Any]
+    make: Callable[[], tuple[Any, ...]]
     repeats: int
     rounds: int
     seconds: list[float] = field(default_factory=list)
 
     @classmethod
-    def of(cls, call: Callable[[], Any], rounds: int) -> "Runner":
-        """Run the call twice and plan by the time that it takes."""
-        call()
-        seconds = _seconds(call, 1)
+    def of(
+        cls, call: Callable[..., Any], rounds: int, make: Callable[[], tuple[Any, ...]] = tuple
+    ) -> "Runner":
+        """Run the call twice and plan by the time that it takes.
+
+        Args:
+            call: what is timed.
+            rounds: how often it is measured, if it is not slow.
+            make: makes the arguments of each call, outside the time.
+        """
+        call(*make())
+        seconds = _seconds(call, make, 1)
         few = next((few for limit, few in ROUNDS_OF_SLOW_CALLS if seconds > limit), rounds)
         repeats = min(MOST_REPEATS, max(1, round(LEAST_SECONDS / seconds)))
-        return cls(call, repeats, min(few, rounds))
+        return cls(call, make, repeats, min(few, rounds))
 
     def measure(self) -> float:
         """Return the mean seconds of a call in one round, and keep them."""
         time.sleep(SETTLE_SECONDS)
         if self.repeats > 1:
-            self.call()  # brings its data back into the caches
-        self.seconds.append(_seconds(self.call, self.repeats))
+            self.call(*self.make())  # brings its data back into the caches
+        self.seconds.append(_seconds(self.call, self.make, self.repeats))
         return self.seconds[-1]
 
 
-def _seconds(call: Callable[[], Any], repeats: int) -> float:
+def _seconds(call: Callable[..., Any], make: Callable[[], tuple[Any, ...]], repeats: int) -> float:
     gc.collect()
     gc.disable()
-    start = time.perf_counter()
+    total = 0.0
     for _ in range(repeats):
-        call()
-    seconds = (time.perf_counter() - start) / repeats
+        arguments = make()
+        start = time.perf_counter()
+        call(*arguments)
+        total += time.perf_counter() - start
     gc.enable()
-    return seconds
+    return total / repeats
