@@ -8,8 +8,9 @@ import numpy as np
 
 from .timing import Runner, Spread
 
-MOST_ERROR_OF_FLOAT32 = 1e-3
-MOST_ERROR_OF_FLOAT64 = 1e-8
+MOST_ERROR_OF_FLOAT32 = 1e-4
+MOST_ERROR_OF_FLOAT64 = 1e-9
+"""Greatest errors of a result, in units of its largest entry or of 1; beyond these it is called wrong."""
 
 
 class WrongResultError(Exception):

@@ -164,7 +164,8 @@ def _cdists(
     ours = partial(wl.cdist, list(xs), cost="sqeuclidean", gamma=GAMMA, threads=threads)
     calls = [("warplens", threads, ours)]
     calls += [(peer.name, peer.threads, partial(peer.cdist, xs)) for peer in peers]
-    comparisons, wrong = [], []
+    comparisons: list[Comparison] = []
+    left_out: list[ComparisonRow] = []
     for name, cores, call in calls:
 
         def check(name: str = name, call: Callable[[], Array] = call) -> float:
@@ -183,11 +184,9 @@ def _cdists(
             GOAL_OF_CDIST if name == "warplens" else None,
             scale=cores * plain_cells / cells,
         )
-        try:
-            if name != "warplens":
-                check()
-        except WrongResultError as error:
-            wrong.append(ComparisonRow(group, name, "", note=f"wrong, so not timed: {error}"))
+        failure = "" if name == "warplens" else _failure(check)
+        if failure:
+            left_out.append(ComparisonRow(group, name, "", note=failure))
         else:
             comparisons.append(comparison)
     cores_of = {name: cores for name, cores, _ in calls}
@@ -195,7 +194,18 @@ def _cdists(
         replace(row, note=_a_cell(row, cores_of[row.name], cells))
         for row in compare(comparisons, rounds, progress)
     ]
-    return rows + wrong
+    return rows + left_out
+
+
+def _failure(check: Callable[[], float]) -> str:
+    """Return why a peer is not timed, "" where its result is right."""
+    try:
+        check()
+    except WrongResultError as error:
+        return f"wrong, so not timed: {error}"
+    except Exception as error:  # whatever a peer raises is its result
+        return f"failed: {type(error).__name__}: {error}"
+    return ""
 
 
 def _a_cell(row: ComparisonRow, cores: int, cells: int) -> str:

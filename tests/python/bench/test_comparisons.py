@@ -58,6 +58,10 @@ def means(xs):
     return xs.mean(axis=0)
 
 
+def fails(xs):
+    raise OSError("no worker")
+
+
 def distances(xs):
     return np.array(
         [[reference.value(many_small_pairs._costs(x, y), many_small_pairs.GAMMA) for y in xs] for x in xs]
@@ -67,12 +71,14 @@ def distances(xs):
 def test_small_pairs_are_measured_beside_a_peer_and_objectives_stand_beside_the_times(monkeypatch):
     right = many_small_pairs.Peer("right", 1, distances, means)
     wrong = many_small_pairs.Peer("wrong", 1, lambda xs: distances(xs) + 1.0)
-    monkeypatch.setattr(many_small_pairs, "_peers", lambda python: ([right, wrong], []))
+    failing = many_small_pairs.Peer("failing", 1, fails)
+    monkeypatch.setattr(many_small_pairs, "_peers", lambda python: ([right, wrong, failing], []))
     rows = many_small_pairs.run(25, 1, 1, None, silent)
-    *measured, last = [row for row in rows if row.group.startswith("cdist")]
+    *measured, second, third = [row for row in rows if row.group.startswith("cdist")]
     assert [row.name for row in measured] == ["warplens", "right"]
-    assert (last.name, last.seconds) == ("wrong", None)
-    assert last.note.startswith("wrong, so not timed")
+    assert [(row.name, row.seconds) for row in (second, third)] == [("wrong", None), ("failing", None)]
+    assert second.note.startswith("wrong, so not timed")
+    assert third.note == "failed: OSError: no worker"
     barycenters = [row for row in rows if row.group.startswith("barycenter")]
     check_measured([*measured, *barycenters])
     assert [row.goal for row in barycenters] == list(many_small_pairs.GOALS_OF_BARYCENTERS.values())
