@@ -91,7 +91,7 @@ def cdist(
         cost, feature_weights, pos_weight, feature_reduction, features=rows.frames.shape[2]
     )
     settings = as_recursion_settings(gamma, step_weights, band)
-    chosen = choose_backend(backend, rows.frames.device)
+    chosen = choose_backend(backend, rows.frames.device, local_cost)
     dtype = dtype_of_loss(rows.frames, columns.frames)
     (count, N, D), (others, M, _) = rows.frames.shape, columns.frames.shape
 
@@ -186,7 +186,7 @@ def barycenter(
         series.check_fit(start)
         z = start.frames[0].to(exact)
     local_cost = as_local_cost(cost, None, None, "sum", features=z.shape[1])
-    chosen = choose_backend(backend, z.device)
+    chosen = choose_backend(backend, z.device, local_cost)
     lowest, highest = _range(series, z)
     before = size = float("inf")
     for _ in range(max_iterations):

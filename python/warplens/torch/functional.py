@@ -132,7 +132,7 @@ def soft_dtw_loss(
     if debias:
         check_symmetric(cost)
     settings = as_recursion_settings(gamma, step_weights, band)
-    chosen = choose_backend(backend, x.device)
+    chosen = choose_backend(backend, x.device, local_cost)
     pair_scale = _pair_scale(pairs, pairs.x, pairs.y, reduction, normalize)
     function: Values = sharp_values_of_pairs if sharp else values_of_pairs
     if debias:
@@ -242,7 +242,7 @@ def align(
     settings = as_recursion_settings(gamma, step_weights, band)
     # Gamma and weights may be changed between now and the first look at H.
     local_cost, settings = snapshot(local_cost, settings)
-    chosen = choose_backend(backend, x.device)
+    chosen = choose_backend(backend, x.device, local_cost)
 
     def compute(names: Sequence[str]) -> dict[str, Tensor]:
         with torch.no_grad():
