@@ -71,7 +71,7 @@ def cdist(
         feature_weights: (D,).
         pos_weight: (D,).
         feature_reduction: "sum" or "mean".
-        backend: "core", "ops", "triton" or None.
+        backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`.
 
     Returns:
         (I,J), in the dtype of the series, as `soft_dtw_loss` does; +inf where a pair has no path.
@@ -157,7 +157,7 @@ def barycenter(
         max_iterations: an upper bound on the iterations.
         tolerance: stops when an iteration lowers the objective by no more than this share of the mean cost
             sum_i weights[i] <H_i, C_i> of the first alignments, a scale that follows that of the data.
-        backend: "core", "ops", "triton" or None.
+        backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`.
 
     Returns:
         z (N,D) in the dtype of the series, computed in float64 where the device has it.
