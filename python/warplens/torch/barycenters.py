@@ -69,7 +69,7 @@ def barycenter(
         max_iterations: an upper bound on the iterations.
         tolerance: stops when an iteration lowers the objective by no more than this share of the mean cost
             sum_i weights[i] <H_i, C_i> of the first alignments, a scale that follows that of the data.
-        backend: "core", "ops", "triton" or None.
+        backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`.
 
     Returns:
         z (N,D) in the dtype of the series, computed in float64 where the device has it.
@@ -98,7 +98,7 @@ def barycenter(
         series.check_fit(start)
         z = start.frames[0].to(exact)
     local_cost = as_local_cost(cost, None, None, "sum", features=z.shape[1])
-    chosen = choose_backend(backend, z.device)
+    chosen = choose_backend(backend, z.device, local_cost)
     lowest, highest = _range(series, z)
     before = size = float("inf")
     for _ in range(max_iterations):

@@ -1,9 +1,12 @@
-"""The table of backends, and the choice of one by name or by device.
+"""The table of backends, and the choice of one: by the argument, by the environment, by device.
 
-Tensors on the CPU go to the compiled core, and so do those of devices without float64 (MPS), which it copies;
-tensors on CUDA and other devices go to torch operations. Triton kernels run where they are asked for.
+Tensors on the CPU go to the compiled core, and so do those of devices without float64 (MPS), which it copies.
+Tensors on CUDA go to the Triton kernels where Triton is installed and they have passed their check on the
+device, which takes place at its first use (`first_use`); until then, and on other devices, tensors go to
+torch operations.
 """
 
+import os
 from typing import Literal, TypeAlias
 
 import torch
@@ -12,6 +15,9 @@ from warplens.torch.backends.core import CoreBackend
 from warplens.torch.backends.ops.backend import OpsBackend
 from warplens.torch.backends.protocol import Backend
 from warplens.torch.backends.triton.backend import TritonBackend
+from warplens.torch.backends.triton.device_check import find_fault
+from warplens.torch.first_use import FirstUse
+from warplens.torch.inputs.settings import LocalCost
 
 BackendName: TypeAlias = Literal["core", "ops", "triton"]
 
@@ -20,34 +26,75 @@ BACKENDS: dict[str, Backend] = {
 }
 """Every backend by its name."""
 
+VARIABLE = "WARPLENS_BACKEND"
+"""The variable of the environment that names the backend of calls that name none."""
+
+FIRST_USES = {"cuda": FirstUse(BACKENDS["triton"], find_fault)}
+"""Type of a device -> the backend that is the default where it passes its check."""
+
 _DEFAULTS = {"cpu": "core", "mps": "core"}
-"""Type of a device -> the backend for it."""
+"""Type of a device -> the default without a check."""
 
 _DEFAULT_ELSEWHERE = "ops"
 
 
-def choose_backend(name: BackendName | None, device: torch.device) -> Backend:
-    """Return the backend of a name, or with None the default of the device.
+def choose_backend(name: BackendName | None, device: torch.device, cost: LocalCost | None = None) -> Backend:
+    """Return the backend of a name; with None that of `WARPLENS_BACKEND`, and without it the default.
+
+    Args:
+        name: the argument `backend` of a call.
+        device: of its tensors.
+        cost: between its sequences; None where cost matrices are given.
 
     Raises:
         ValueError: There is no backend of that name, or it does not run on the device.
     """
     check_backend(name)
-    if name is None:
-        return default_backend(device)
+    if name is not None:
+        return _named(name, device)
+    variable = os.environ.get(VARIABLE)
+    if not variable:
+        return default_backend(device, cost)
+    if variable not in BACKENDS:
+        raise ValueError(f"{VARIABLE}: is {variable!r}; this version has {_names()}, and '' to choose")
+    try:
+        return _named(variable, device)
+    except ValueError as reason:
+        raise ValueError(f"{VARIABLE}: is {variable!r}, and the call names no backend; {reason}") from None
+
+
+def default_backend(device: torch.device, cost: LocalCost | None = None) -> Backend:
+    """Return the backend for tensors on a device when none is asked for.
+
+    A cost for which torch operations need no cost matrix and the checked backend does goes to operations.
+    """
+    unchecked = unchecked_default(device)
+    first_use = FIRST_USES.get(device.type)
+    if first_use is None:
+        return unchecked
+    preferred = first_use.backend
+    if cost is not None and unchecked.takes(cost) and not preferred.takes(cost):
+        return unchecked
+    return preferred if first_use.passes(device) else unchecked
+
+
+def unchecked_default(device: torch.device) -> Backend:
+    """Return the default where no checked backend runs."""
+    return BACKENDS[_DEFAULTS.get(device.type, _DEFAULT_ELSEWHERE)]
+
+
+def check_backend(name: object) -> None:
+    """Check the name of a backend; None chooses by environment and device."""
+    if name is not None and name not in tuple(BACKENDS):
+        raise ValueError(f"backend: is {name!r}; this version has {_names()}, and None to choose")
+
+
+def _named(name: str, device: torch.device) -> Backend:
     backend = BACKENDS[name]
     if not torch.compiler.is_compiling():  # then the operator checks
         backend.check_device(device)
     return backend
 
 
-def default_backend(device: torch.device) -> Backend:
-    """Return the backend for tensors on a device when none is asked for."""
-    return BACKENDS[_DEFAULTS.get(device.type, _DEFAULT_ELSEWHERE)]
-
-
-def check_backend(name: object) -> None:
-    """Check the name of a backend; None chooses by device."""
-    if name is not None and name not in tuple(BACKENDS):
-        names = ", ".join(repr(each) for each in BACKENDS)
-        raise ValueError(f"backend: is {name!r}; this version has {names}, and None to choose")
+def _names() -> str:
+    return ", ".join(repr(each) for each in BACKENDS)

@@ -103,8 +103,15 @@ def soft_dtw_loss(
         pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
         feature_reduction: "sum" over features, or "mean".
         backend: "core" (the compiled core), "ops" (torch operations), "triton" (kernels for NVIDIA devices,
-            with memory that grows with N+M, not N*M, for costs that have modified targets), or None: the core
-            on the CPU and on devices without float64 (which copies), torch operations elsewhere.
+            with memory that grows with N+M, not N*M, for costs that have modified targets), or None: what the
+            environment variable WARPLENS_BACKEND names; where it is not set, the core on the CPU and on
+            devices without float64 (which copies), Triton on NVIDIA devices where it is installed and passes
+            its check, torch operations elsewhere, and there for "l1" and "euclidean", of which they need no
+            matrix. The check holds a few small batches against the core at first use on a device, once a
+            process, and compiles kernels for it (some ten seconds the first time on a machine); where it
+            fails, one RuntimeWarning says so. It never runs inside `torch.compile`, `torch.func`,
+            `torch.jit.trace`, the capture of a CUDA graph or a dispatch mode: there operations serve until it
+            has passed, so take one plain step first.
 
     Returns:
         (B,) or (), in the dtype of x and y, promoted; under autocast in float32 at least. x, y, gamma and
@@ -132,7 +139,7 @@ def soft_dtw_loss(
     if debias:
         check_symmetric(cost)
     settings = as_recursion_settings(gamma, step_weights, band)
-    chosen = choose_backend(backend, x.device)
+    chosen = choose_backend(backend, x.device, local_cost)
     pair_scale = _pair_scale(pairs, pairs.x, pairs.y, reduction, normalize)
     function: Values = sharp_values_of_pairs if sharp else values_of_pairs
     if debias:
@@ -168,7 +175,7 @@ def soft_dtw_from_costs(
         band: `warplens.SakoeChiba(radius)` or `warplens.Itakura(max_slope)`.
         zero_infinity: count a pair without a path as 0 instead of +inf.
         sharp: take <H,C> instead of SDTW.
-        backend: "core", "ops", "triton" or None.
+        backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`.
 
     Returns:
         (B,) or (), differentiable in C, gamma and step weights, and once more under `create_graph=True`,
@@ -222,7 +229,8 @@ def align(
         feature_weights: (D,).
         pos_weight: (D,).
         feature_reduction: "sum" or "mean".
-        backend: "core", "ops", "triton" or None.
+        backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`. Triton makes alignments from cost
+            matrices; "ops" holds no array of all cells but H and E where these are asked for.
 
     Returns:
         A `BatchAlignment`; its tensors carry no gradient and are those of the undivided pairs.
@@ -242,7 +250,7 @@ def align(
     settings = as_recursion_settings(gamma, step_weights, band)
     # Gamma and weights may be changed between now and the first look at H.
     local_cost, settings = snapshot(local_cost, settings)
-    chosen = choose_backend(backend, x.device)
+    chosen = choose_backend(backend, x.device, local_cost)
 
     def compute(names: Sequence[str]) -> dict[str, Tensor]:
         with torch.no_grad():

@@ -47,7 +47,7 @@ class SoftDTWLoss(UncastModule):
         feature_weights: (D,) weight of each feature in the cost.
         pos_weight: (D,) weight of the positive part, for "bce" and "bce_logits".
         feature_reduction: "sum" over features, or "mean".
-        backend: "core", "ops", "triton" or None.
+        backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`.
 
     Raises:
         TypeError: An argument is not of an accepted type.

@@ -66,7 +66,7 @@ def cdist(
         feature_weights: (D,).
         pos_weight: (D,).
         feature_reduction: "sum" or "mean".
-        backend: "core", "ops", "triton" or None.
+        backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`.
 
     Returns:
         (I,J), in the dtype of the series, as `soft_dtw_loss` does; +inf where a pair has no path.
@@ -86,7 +86,7 @@ def cdist(
         cost, feature_weights, pos_weight, feature_reduction, features=rows.frames.shape[2]
     )
     settings = as_recursion_settings(gamma, step_weights, band)
-    chosen = choose_backend(backend, rows.frames.device)
+    chosen = choose_backend(backend, rows.frames.device, local_cost)
     dtype = dtype_of_loss(rows.frames, columns.frames)
     (count, N, D), (others, M, _) = rows.frames.shape, columns.frames.shape
 

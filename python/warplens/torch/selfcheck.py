@@ -2,8 +2,9 @@
 
 Every backend is tried on every device that torch finds. Value, gradient in x, h and gradient in the step
 weights of a small ragged batch and of a long pair are held against float64 loops, and one training step of
-another batch is timed. The exit status is 1 when a way of computing them disagrees or breaks; one that is not
-here does not count.
+another batch is timed. Before that, each CUDA device gets the check that decides at first use whether Triton
+is the default there. The exit status is 1 when that fails or a way of computing them disagrees or breaks; one
+that is not here does not count.
 """
 
 import platform
@@ -21,7 +22,7 @@ from torch import Tensor
 import warplens
 from warplens import _core
 from warplens.torch.backends.protocol import Backend
-from warplens.torch.dispatch import BACKENDS, default_backend
+from warplens.torch.dispatch import BACKENDS, FIRST_USES, unchecked_default
 from warplens.torch.functional import align, soft_dtw_loss
 from warplens.torch.plain_loops import solve_by_loops
 
@@ -67,8 +68,8 @@ class Way:
 def ways() -> list[Way]:
     """Return all ways that there could be; those that are not here say so when they are tried.
 
-    They are every backend on the CPU, the default one on every other device, and those that may be absent on
-    CUDA devices.
+    They are every backend on the CPU, on every other device the one that needs no check there, and those that
+    may be absent on CUDA devices.
     """
     cpu = torch.device("cpu")
     always = [backend for backend in BACKENDS.values() if not backend.is_optional]
@@ -76,7 +77,7 @@ def ways() -> list[Way]:
     cuda = [device for device in devices() if device.type == "cuda"] or [cpu]
     return [
         *(_way(backend, cpu, backend.title) for backend in always),
-        *(_way(default_backend(device), device) for device in devices()),
+        *(_way(unchecked_default(device), device) for device in devices()),
         *(_way(backend, device) for backend in optional for device in cuda),
     ]
 
@@ -165,6 +166,26 @@ def _one(way: Way, batch: Batch) -> float:
     return 1e3 * (time.perf_counter() - before)
 
 
+def check_first_uses(asked: Iterable[torch.device], say: Callable[[str], None] = print) -> int:
+    """Run the check at first use on these devices, and say what is the default there; return the status."""
+    status = 0
+    for device in asked:
+        first_use = FIRST_USES[device.type]
+        outcome = first_use.outcome(device)
+        passed = outcome.kind == "passed"
+        default = first_use.backend if passed else unchecked_default(device)
+        verdict = {"passed": "passes", "failed": "FAILS", "absent": "not here"}[outcome.kind]
+        reason = f": {outcome.reason}" if outcome.reason else ""
+        say(f"default on {device}: {default.name}; {first_use.backend.name} at first use: {verdict}{reason}")
+        status = 1 if outcome.kind == "failed" else status
+    return status
+
+
+def checked_devices() -> list[torch.device]:
+    """Return every device on which a backend is checked at first use."""
+    return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+
+
 def check(asked: Iterable[Way], say: Callable[[str], None] = print) -> int:
     """Try them all; return the exit status."""
     batches, timed = [Batch.of(*sizes) for sizes in CHECKED], Batch.of(*TIMED)
@@ -203,7 +224,8 @@ def _main() -> int:
         )
         print(f"{kind}: {name}")
     print(f"{COST}, gamma {GAMMA:g}, weights {STEP_WEIGHTS}, B x N x M x D {CHECKED}; timed {TIMED}")
-    return check(ways())
+    at_first_use = check_first_uses(checked_devices())
+    return max(at_first_use, check(ways()))
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ TORCH_LEVELS = (
     ("inputs",),
     ("autograd",),
     ("backends",),
+    ("first_use",),
     ("dispatch",),
     ("library_operators",),
     ("values",),

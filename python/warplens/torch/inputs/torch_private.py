@@ -16,6 +16,16 @@ def is_transformed() -> bool:
     return torch._C._are_functorch_transforms_active()
 
 
+def is_traced() -> bool:
+    """Return True inside `torch.jit.trace`, whose own question is not typed."""
+    return bool(torch._C._is_tracing())
+
+
+def has_dispatch_mode() -> bool:
+    """Return True while a mode sees the operations of this thread, as `FakeTensorMode` and tracers do."""
+    return torch._C._len_torch_dispatch_stack() > 0
+
+
 def stands_for_many(tensor: Tensor) -> bool:
     """Return True for a tensor of a backward pass under `is_grads_batched`, which has no own values."""
     return bool(torch._C._functorch.is_legacy_batchedtensor(tensor))

@@ -15,6 +15,8 @@ PACKAGE = Path(warplens.torch.__file__).parent
 # Each with the function of `torch_private` that needs it.
 NAMES = [
     ("_C._are_functorch_transforms_active", "is_transformed"),
+    ("_C._is_tracing", "is_traced"),
+    ("_C._len_torch_dispatch_stack", "has_dispatch_mode"),
     ("_C._functorch.is_legacy_batchedtensor", "stands_for_many"),
     ("_C._autograd._get_current_graph_task_keep_graph", "is_graph_kept"),
     ("Tensor._version", "number_of_changes"),

@@ -12,8 +12,15 @@ from warplens.torch.backends.ops.backend import OpsBackend
 
 
 def test_the_default_backend_of_a_device():
-    for device, name in (("cpu", "core"), ("mps", "core"), ("cuda", "ops"), ("xpu", "ops"), ("meta", "ops")):
+    for device, name in (("cpu", "core"), ("mps", "core"), ("xpu", "ops"), ("meta", "ops")):
         assert dispatch.choose_backend(None, torch.device(device)).name == name
+
+
+@pytest.mark.parametrize(("passes", "name"), [(True, "triton"), (False, "ops")])
+def test_the_default_of_cuda_is_triton_where_it_passes_its_check(passes, name, monkeypatch):
+    assert dispatch.FIRST_USES["cuda"].backend is dispatch.BACKENDS["triton"]
+    monkeypatch.setattr(dispatch.FIRST_USES["cuda"], "passes", lambda device: passes)
+    assert dispatch.choose_backend(None, torch.device("cuda:0")).name == name
 
 
 def test_a_backend_that_is_named_is_taken():

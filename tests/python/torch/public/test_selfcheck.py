@@ -11,6 +11,8 @@ from oracles.every_path import soft_dtw
 from warplens import _core
 from warplens.torch import selfcheck
 from warplens.torch.backends.triton.plan import plan
+from warplens.torch.dispatch import FIRST_USES
+from warplens.torch.first_use import Outcome
 from warplens.torch.plain_loops import solve_by_loops
 from warplens.torch.selfcheck import CHECKED
 
@@ -87,6 +89,29 @@ def test_triton_without_a_device_is_absent(monkeypatch):
     status, lines = said(*(way for way in selfcheck.ways() if (way.name, way.device) == ("triton", CPU)))
     assert status == 0
     assert len(lines) == 2 or "not here: backend: 'triton'" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "status", "words"),
+    [
+        ("passed", "", 0, "default on cuda:1: triton; triton at first use: passes"),
+        ("failed", "H is wrong", 1, "default on cuda:1: ops; triton at first use: FAILS: H is wrong"),
+        ("absent", "no triton", 0, "default on cuda:1: ops; triton at first use: not here: no triton"),
+    ],
+)
+def test_the_check_at_first_use_is_shown_of_each_device(monkeypatch, kind, reason, status, words):
+    outcomes = {"cuda:0": Outcome("passed"), "cuda:1": Outcome(kind, reason)}
+    monkeypatch.setattr(FIRST_USES["cuda"], "outcome", lambda device: outcomes[str(device)])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    lines = []
+    assert selfcheck.check_first_uses(selfcheck.checked_devices(), lines.append) == status
+    assert lines == ["default on cuda:0: triton; triton at first use: passes", words]
+
+
+def test_cuda_devices_are_tried_with_and_without_triton(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    names = {way.name for way in selfcheck.ways() if way.device.type == "cuda"}
+    assert names == {"ops", "triton"}
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1), (4, 3)])

@@ -22,7 +22,7 @@ from warplens.torch.backends.ops.backend import OpsBackend
 from warplens.torch.backends.protocol import Backend
 from warplens.torch.backends.triton.costs import LineLayout, MatrixCosts, SegmentedCosts
 from warplens.torch.backends.triton.factors import FactoredCosts
-from warplens.torch.backends.triton.plan import plan
+from warplens.torch.backends.triton.plan import Plan, plan
 from warplens.torch.inputs.batches import CostMatrices, Pairs
 from warplens.torch.inputs.settings import LocalCost, RecursionSettings
 
@@ -53,7 +53,7 @@ class TritonBackend(Backend):
         """Return values and gradients without an array of all cells."""
         layout = LineLayout.of(pairs, settings.band)
         costs = FactoredCosts(pairs, cost, layout, x_grad=wanted[0], y_grad=wanted[1])
-        value, gamma_grad, step_weights_grad = _swept(_sweeps(costs, layout, settings, pairs.x), wanted)
+        value, gamma_grad, step_weights_grad = _swept(self._sweeps(costs, layout, settings, pairs.x), wanted)
         return Solution(value, [*costs.gradients(), gamma_grad, step_weights_grad])
 
     @torch.no_grad()
@@ -63,7 +63,9 @@ class TritonBackend(Backend):
         """Return values and gradients; that in C has the dtype of C."""
         layout = LineLayout.of(matrices, settings.band)
         costs = MatrixCosts(matrices.C.detach(), layout, keeps_H=wanted[0])
-        value, gamma_grad, step_weights_grad = _swept(_sweeps(costs, layout, settings, matrices.C), wanted)
+        value, gamma_grad, step_weights_grad = _swept(
+            self._sweeps(costs, layout, settings, matrices.C), wanted
+        )
         return Solution(value, [costs.H, gamma_grad, step_weights_grad])
 
     def results_of_pairs(
@@ -80,7 +82,7 @@ class TritonBackend(Backend):
         layout = LineLayout.of(matrices, settings.band)
         with torch.no_grad():
             costs = MatrixCosts(matrices.C.detach(), layout, keeps_H=keeps_H, keeps_E=keeps_E)
-            sweeps = _sweeps(costs, layout, settings, matrices.C)
+            sweeps = self._sweeps(costs, layout, settings, matrices.C)
             value = sweeps.forward(keep=True)
             gamma_grad, _ = sweeps.backward(moments=True, visits=keeps_E)
         results = {"value": value, "entropy": -gamma_grad}
@@ -98,6 +100,18 @@ class TritonBackend(Backend):
         """Return the sweeps of torch operations."""
         return OpsBackend().sweeps_of_costs(matrices, settings)
 
+    def plan_of(self, layout: LineLayout) -> Plan:
+        """Return the plan for a batch."""
+        return plan(layout.batch, layout.lines, layout.length)
+
+    def _sweeps(
+        self, costs: SegmentedCosts, layout: LineLayout, settings: RecursionSettings, like: Tensor
+    ) -> "Sweeps":
+        check_triton(like.device)
+        from warplens.torch.backends.triton.sweeps import Sweeps
+
+        return Sweeps(costs, layout, settings, self.plan_of(layout), like.dtype, like.device)
+
 
 def check_triton(device: torch.device) -> None:
     """Check that Triton is there and runs on the device; its interpreter runs on the CPU."""
@@ -110,16 +124,8 @@ def check_triton(device: torch.device) -> None:
     if not runs_on_device and (device.type != "cpu" or os.environ.get("TRITON_INTERPRET") != "1"):
         raise ValueError(
             f"backend: 'triton' runs on NVIDIA devices, and the tensors are on {device}; move them there, or "
-            "leave backend to None"
+            "take another backend"
         )
-
-
-def _sweeps(costs: SegmentedCosts, layout: LineLayout, settings: RecursionSettings, like: Tensor) -> "Sweeps":
-    check_triton(like.device)
-    from warplens.torch.backends.triton.sweeps import Sweeps
-
-    sizes = plan(layout.batch, layout.lines, layout.length)
-    return Sweeps(costs, layout, settings, sizes, like.dtype, like.device)
 
 
 def _swept(sweeps: "Sweeps", wanted: Sequence[bool]) -> tuple[Tensor, Tensor | None, Tensor | None]:
