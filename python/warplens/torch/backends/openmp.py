@@ -3,7 +3,9 @@
 After each parallel operation torch's threads spin for a while, and threads of the core's own pool would share
 the cores with them. The core is told the function `GOMP_parallel` of the library that torch computes with:
 GNU's libgomp, or LLVM's libomp or Intel's libiomp5, which offer it too. Without one the core keeps to its
-pool, and so it does in a child made by fork(), which has none of its parent's threads.
+pool, and so it does in a child made by fork(), which has none of its parent's threads. After a parallel
+operation of its parent, the core's among them, such a child must keep torch itself to one thread, as the
+workers of a DataLoader do.
 
 The environment variable `WARPLENS_OPENMP=off` leaves the core on its own pool. Results are the same bits.
 """
