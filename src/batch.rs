@@ -1,114 +1,15 @@
 //! Many pairs on several threads, the longest first.
-//!
-//! The pool is our own and belongs to one process: a child made by `fork()` inherits the memory of its parent's
-//! pool but not the threads, and would wait for them forever. So a pool carries the id of the process that made it,
-//! a child makes its own, and the stale one is leaked (its threads cannot be joined). Nothing here takes a lock that
-//! another thread could have held at the fork.
 
 use std::cell::Cell;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::LocalKey;
-
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::Error;
 use crate::kernel::tangent;
 use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::plan;
-
-/// The greatest number of threads that a call can ask for.
-pub const MOST_THREADS: usize = 256;
-
-/// A thread pool and the process whose threads it holds.
-struct Pool {
-    process: u32,
-    threads: ThreadPool,
-}
-
-/// One slot a thread count, so that callers who alternate between counts do not rebuild.
-static POOLS: [AtomicPtr<Pool>; MOST_THREADS + 1] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST_THREADS + 1];
-
-/// The argument of the last `set_num_threads`; 0 before the first.
-static CHOSEN: AtomicUsize = AtomicUsize::new(0);
-
-/// Sets the number of threads of later calls that do not name one.
-pub fn set_num_threads(threads: usize) -> Result<(), Error> {
-    CHOSEN.store(checked(threads)?, Ordering::Relaxed);
-    Ok(())
-}
-
-/// Returns the number of threads of calls that do not name one: that of `set_num_threads`, else of the environment
-/// variable `WARPLENS_NUM_THREADS`, else the cores that the process may use.
-pub fn num_threads() -> Result<usize, Error> {
-    let chosen = CHOSEN.load(Ordering::Relaxed);
-    if chosen > 0 {
-        return Ok(chosen);
-    }
-    match std::env::var("WARPLENS_NUM_THREADS") {
-        Ok(text) if !text.is_empty() => {
-            let number = text.trim().parse().map_err(|_| {
-                Error::argument(
-                    "WARPLENS_NUM_THREADS",
-                    format!("is {text:?}; it takes a number from 1 to {MOST_THREADS}"),
-                )
-            })?;
-            checked(number).map_err(|_| {
-                Error::argument(
-                    "WARPLENS_NUM_THREADS",
-                    format!("is {number}; it takes a number from 1 to {MOST_THREADS}"),
-                )
-            })
-        }
-        _ => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)),
-    }
-}
-
-/// Returns the number if it is in range.
-fn checked(threads: usize) -> Result<usize, Error> {
-    if (1..=MOST_THREADS).contains(&threads) {
-        Ok(threads)
-    } else {
-        Err(Error::argument("threads", format!("is {threads}; a number of threads is from 1 to {MOST_THREADS}")))
-    }
-}
-
-/// Returns the pool of this process with so many threads, made at the first call.
-fn pool(threads: usize) -> Result<&'static ThreadPool, Error> {
-    let slot = &POOLS[threads];
-    let process = std::process::id();
-    let found = slot.load(Ordering::Acquire);
-    // SAFETY: a pointer in a slot comes from `Box::into_raw` below and is never freed once published.
-    if let Some(pool) = unsafe { found.as_ref() }
-        && pool.process == process
-    {
-        return Ok(&pool.threads);
-    }
-    let threads = ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("warplens-{index}"))
-        .build()
-        .map_err(|error| Error::argument("threads", format!("the thread pool cannot be started: {error}")))?;
-    let made = Box::into_raw(Box::new(Pool { process, threads }));
-    let published = match slot.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => made,
-        Err(winner) => {
-            // SAFETY: `made` was never published; its threads are ours and end when it is dropped.
-            drop(unsafe { Box::from_raw(made) });
-            winner
-        }
-    };
-    // SAFETY: published pointers stay valid for the life of the process, see above.
-    Ok(unsafe { &(*published).threads })
-}
-
-/// Calls `work` once on each of so many threads. The calling thread is one of them: it is awake already.
-fn on_all_of(pool: &ThreadPool, threads: usize, work: &(dyn Fn() + Sync)) {
-    pool.in_place_scope(|scope| {
-        (1..threads).for_each(|_| scope.spawn(|_| work()));
-        work();
-    });
-}
+use crate::threads;
 
 /// The scratch of one kind that a thread has kept, if any.
 type Slot<S> = Cell<Option<Box<S>>>;
@@ -173,21 +74,16 @@ pub fn run<J: Send, S: Scratch, T: Send>(
     threads: Option<usize>,
     work: impl Fn(J, ThreadTeam<'_>, &mut S) -> T + Sync,
 ) -> Result<Vec<T>, Error> {
-    let threads = threads.map_or_else(num_threads, checked)?;
+    let threads = threads.map_or_else(threads::num_threads, threads::checked)?;
     if threads == 1 || jobs.len() <= 1 {
-        let on_all = |work: &(dyn Fn() + Sync)| {
-            // The pool is made only when a large pair asks for it; without it the calling thread does all.
-            match pool(threads) {
-                Ok(pool) => on_all_of(pool, threads, work),
-                Err(_) => work(),
-            }
-        };
+        // Threads are started only when a large pair asks for them; without them the calling one does all.
+        let on_all = |work: &(dyn Fn() + Sync)| threads::run_on(threads, threads, work).unwrap_or_else(|_| work());
         let team = if threads == 1 { ThreadTeam::ALONE } else { ThreadTeam { threads, run: &on_all } };
         return Ok(with_scratch(KEPT_BYTES_OF_ONE, |scratch| {
             jobs.into_iter().map(|job| work(job, team, scratch)).collect()
         }));
     }
-    let threads = threads.min(jobs.len());
+    let useful = jobs.len();
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(size(&jobs[index])));
     // A slot holds the job until it is taken, then its result.
@@ -207,7 +103,7 @@ pub fn run<J: Send, S: Scratch, T: Send>(
             }
         });
     };
-    on_all_of(pool(threads)?, threads, &worker);
+    threads::run_on(threads, useful, &worker)?;
     Ok(results
         .into_iter()
         .map(|slot| slot.into_inner().ok().flatten().expect("the scope ends after every job has left its result"))
@@ -255,7 +151,7 @@ mod tests {
     #[test]
     fn a_number_of_threads_out_of_range_is_an_error() {
         assert!(run(vec![1, 2], |_| 1, Some(0), |_, _, _: &mut Vec<u8>| ()).is_err());
-        assert!(run(vec![1, 2], |_| 1, Some(MOST_THREADS + 1), |_, _, _: &mut Vec<u8>| ()).is_err());
+        assert!(run(vec![1, 2], |_| 1, Some(threads::MOST_THREADS + 1), |_, _, _: &mut Vec<u8>| ()).is_err());
     }
 
     #[test]

@@ -27,6 +27,8 @@ __all__ = [
     "quartile_limits",
     "set_num_threads",
     "tangent_padded",
+    "use_openmp_team",
+    "uses_openmp_team",
 ]
 
 __version__: Final[str]
@@ -224,5 +226,11 @@ def quartile_limits(durations: NDArray[np.float64]) -> list[float]:
 def find_events(y: _Floats) -> Runs: ...
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
+def use_openmp_team(gomp_parallel: int | None) -> None:
+    """Compute on threads of the OpenMP library that has this function (its address); None: on an own pool."""
+
+def uses_openmp_team() -> bool:
+    """Return False in a child made by fork(), which has none of its parent's threads."""
+
 def instruction_set() -> str: ...
 def available_instruction_sets() -> list[str]: ...

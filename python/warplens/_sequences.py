@@ -123,6 +123,11 @@ def as_pair(
     return x, y
 
 
+def has_range(cost: str, side: int) -> bool:
+    """Return True if a cost refuses some numbers as predictions (`side` 0) or as targets (`side` 1)."""
+    return _RANGES.get(cost, ((None, None), (None, None)))[side] != (None, None)
+
+
 def check_range(
     name: str, values: NDArray[Any], cost: str, side: int, extremes: tuple[Any, Any] | None = None
 ) -> None:

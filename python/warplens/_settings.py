@@ -41,21 +41,7 @@ class AlignmentSettings:
         feature_reduction: str = "sum",
     ) -> AlignmentSettings:
         """Check every setting; errors name the argument and what is accepted."""
-        check_cost(cost)
-        if band is not None and not isinstance(band, SakoeChiba | Itakura):
-            raise TypeError(
-                f"band: is {band!r}; accepted are None, SakoeChiba(radius) and Itakura(max_slope)"
-            )
-        if feature_reduction not in ("sum", "mean"):
-            raise ValueError(f'feature_reduction: is {feature_reduction!r}; accepted are "sum" and "mean"')
-        if callable(cost) and (feature_weights is not None or feature_reduction == "mean"):
-            raise ValueError("feature_weights, feature_reduction: a callable cost weighs its features itself")
-        if feature_reduction == "mean" and cost in NORMALISED_COSTS:
-            raise ValueError(
-                f'feature_reduction: "mean" has no meaning for cost {cost!r}, which is no sum over features'
-            )
-        if pos_weight is not None and cost not in ("bce", "bce_logits"):
-            raise ValueError(f'pos_weight: belongs to the costs "bce" and "bce_logits", not to {cost!r}')
+        check_names(cost, band, feature_weights, pos_weight, feature_reduction)
         return cls(
             cost=cost,
             gamma=check_gamma(gamma),
@@ -91,6 +77,29 @@ class AlignmentSettings:
         if self.feature_reduction == "mean":
             feature_weights = (np.ones(d) if feature_weights is None else feature_weights) / d
         return {"cost": self.cost, "feature_weights": feature_weights, "pos_weight": self.pos_weight}
+
+
+def check_names(
+    cost: str | CostFunction,
+    band: Band | None,
+    feature_weights: object,
+    pos_weight: object,
+    feature_reduction: str,
+) -> None:
+    """Check the settings that are no numbers, and that weights are given only where the cost has them."""
+    check_cost(cost)
+    if band is not None and not isinstance(band, SakoeChiba | Itakura):
+        raise TypeError(f"band: is {band!r}; accepted are None, SakoeChiba(radius) and Itakura(max_slope)")
+    if feature_reduction not in ("sum", "mean"):
+        raise ValueError(f'feature_reduction: is {feature_reduction!r}; accepted are "sum" and "mean"')
+    if callable(cost) and (feature_weights is not None or feature_reduction == "mean"):
+        raise ValueError("feature_weights, feature_reduction: a callable cost weighs its features itself")
+    if feature_reduction == "mean" and cost in NORMALISED_COSTS:
+        raise ValueError(
+            f'feature_reduction: "mean" has no meaning for cost {cost!r}, which is no sum over features'
+        )
+    if pos_weight is not None and cost not in ("bce", "bce_logits"):
+        raise ValueError(f'pos_weight: belongs to the costs "bce" and "bce_logits", not to {cost!r}')
 
 
 def check_gamma(gamma: float) -> float:

@@ -14,6 +14,7 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::error::Error;
+use crate::threads::openmp::{GompParallel, use_team};
 
 pyo3::create_exception!(warplens, NoPathError, PyValueError, "No warping path: masks or bands forbid every one.");
 
@@ -29,12 +30,28 @@ impl From<Error> for PyErr {
 
 #[pyfunction]
 fn set_num_threads(n: usize) -> PyResult<()> {
-    Ok(crate::batch::set_num_threads(n)?)
+    Ok(crate::threads::set_num_threads(n)?)
 }
 
 #[pyfunction]
 fn get_num_threads() -> PyResult<usize> {
-    Ok(crate::batch::num_threads()?)
+    Ok(crate::threads::num_threads()?)
+}
+
+/// Computes on the teams of an OpenMP library from now on: the address of its `GOMP_parallel`; `None`: on our own pool.
+#[pyfunction]
+fn use_openmp_team(gomp_parallel: Option<usize>) {
+    let function = gomp_parallel.filter(|&address| address != 0).map(|address| {
+        // SAFETY: the caller vouches that the function of this name is there; its type is that of the OpenMP libraries.
+        unsafe { std::mem::transmute::<*const (), GompParallel>(std::ptr::with_exposed_provenance(address)) }
+    });
+    // SAFETY: as above; a library of which torch was loaded stays.
+    unsafe { use_team(function) };
+}
+
+#[pyfunction]
+fn uses_openmp_team() -> bool {
+    crate::threads::openmp::team().is_some()
 }
 
 #[pyfunction]
@@ -60,7 +77,7 @@ mod _core {
     }
 
     #[pymodule_export]
-    const MOST_THREADS: usize = crate::batch::MOST_THREADS;
+    const MOST_THREADS: usize = crate::threads::MOST_THREADS;
     #[pymodule_export]
     const LEAST_ROW_SUM: f64 = crate::readout::LEAST_ROW_SUM;
 
@@ -79,5 +96,7 @@ mod _core {
     #[pymodule_export]
     use super::tangent::tangent_padded;
     #[pymodule_export]
-    use super::{available_instruction_sets, get_num_threads, instruction_set, set_num_threads};
+    use super::{available_instruction_sets, instruction_set};
+    #[pymodule_export]
+    use super::{get_num_threads, set_num_threads, use_openmp_team, uses_openmp_team};
 }

@@ -1,6 +1,7 @@
 """Soft DTW for PyTorch: a loss that shows what it teaches."""
 
 from warplens.torch.alignment import BatchAlignment
+from warplens.torch.backends.openmp import share_team
 from warplens.torch.barycenters import barycenter
 from warplens.torch.diagonal_prior import DiagonalPrior
 from warplens.torch.functional import align, soft_dtw_from_costs, soft_dtw_loss
@@ -31,3 +32,5 @@ __all__ = [
     "soft_dtw_from_costs",
     "soft_dtw_loss",
 ]
+
+share_team()

@@ -13,6 +13,7 @@ from warplens.torch.inputs.batches import (
     Lengths,
     Pairs,
     as_cost_matrices,
+    as_dtype,
     as_pairs,
     check_values,
     dtype_of_loss,
@@ -145,7 +146,7 @@ def soft_dtw_loss(
     if debias:
         function = divergence_of_pairs(function)
     values = function(pairs, local_cost, settings, pair_scale, chosen)
-    return _reduce(values, pairs.unbatched, reduction, zero_infinity).to(dtype_of_loss(x, y))
+    return as_dtype(_reduce(values, pairs.unbatched, reduction, zero_infinity), dtype_of_loss(x, y))
 
 
 def soft_dtw_from_costs(
@@ -193,7 +194,7 @@ def soft_dtw_from_costs(
     pair_scale = _pair_scale(matrices, matrices.C, matrices.C.mT, reduction, normalize)
     function = sharp_values_of_costs if sharp else values_of_costs
     values = function(matrices, settings, pair_scale, choose_backend(backend, C.device))
-    return _reduce(values, matrices.unbatched, reduction, zero_infinity).to(dtype_of_loss(C))
+    return as_dtype(_reduce(values, matrices.unbatched, reduction, zero_infinity), dtype_of_loss(C))
 
 
 @torch.no_grad()

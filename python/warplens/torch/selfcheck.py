@@ -21,6 +21,7 @@ from torch import Tensor
 
 import warplens
 from warplens import _core
+from warplens.torch.backends.openmp import describe_team
 from warplens.torch.backends.protocol import Backend
 from warplens.torch.dispatch import BACKENDS, FIRST_USES, unchecked_default
 from warplens.torch.functional import align, soft_dtw_loss
@@ -217,6 +218,7 @@ def _line(name: str, device: str, *cells: str) -> str:
 def _main() -> int:
     print(f"warplens {warplens.__version__}, torch {torch.__version__}, {platform.platform()}")
     print(f"instruction sets: {', '.join(_core.available_instruction_sets())}")
+    print(f"threads: {torch.get_num_threads()}, {describe_team()}")
     for kind in ("cuda", "mps", "xpu"):
         present = any(device.type == kind for device in devices())
         name = (

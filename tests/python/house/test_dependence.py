@@ -86,7 +86,7 @@ TORCH_LEVELS = (
     ("schedules",),
 )
 BACKENDS_LEVELS = (
-    ("costs", "protocol", "relative_alignment"),
+    ("costs", "openmp", "protocol", "relative_alignment"),
     ("by_matrices",),
     ("core", "ops"),
     ("triton",),

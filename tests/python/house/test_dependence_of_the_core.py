@@ -8,7 +8,7 @@ CORE = Path(__file__).parents[3] / "src"
 # Modules of the core from the lowest to the highest; those of one layer know nothing of each other.
 RUST_LAYERS = [
     {"error", "real", "row_sink"},
-    {"matrix", "scaled", "shape", "simd", "weights"},
+    {"matrix", "scaled", "shape", "simd", "threads", "weights"},
     {"band", "cost", "reference"},
     {"kernel", "readout"},
     {"plan"},
@@ -38,5 +38,5 @@ def test_no_module_of_the_core_names_one_above_it():
             assert layer_of[named] < layer_of[module], f"{file.relative_to(CORE)} names {named}"
 
 
-def test_only_batch_names_rayon():
-    assert [file.name for file in CORE.rglob("*.rs") if "rayon::" in file.read_text()] == ["batch.rs"]
+def test_only_the_pool_names_rayon():
+    assert [file.name for file in CORE.rglob("*.rs") if "rayon::" in file.read_text()] == ["pool.rs"]

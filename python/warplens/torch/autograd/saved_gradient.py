@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from warplens.torch.autograd.second_derivative import check_one_by_one
+from warplens.torch.inputs.batches import as_dtype
 from warplens.torch.inputs.torch_private import is_graph_kept, stands_for_many
 
 
@@ -89,7 +90,7 @@ class _SavedGradient(torch.autograd.Function):
         ]
         ctx.save_for_backward(
             *(
-                None if g is None else g.to(tensor.device)
+                g if g is None or g.device == tensor.device else g.to(tensor.device)
                 for g, tensor in zip(gradients, inputs, strict=True)
             ),
             *kept,
@@ -119,15 +120,17 @@ class _SavedGradient(torch.autograd.Function):
                 factor = upstream.to(device=gradient.device, dtype=gradient.dtype)
                 results.append(torch.tensordot(factor, gradient, dims=1).to(dtype))
             elif unscaled:
-                results.append(gradient.to(dtype))
+                results.append(as_dtype(gradient, dtype))
             else:
-                results.append(_multiply(gradient, _fit(upstream, gradient)).to(dtype))
+                results.append(as_dtype(_multiply(gradient, _fit(upstream, gradient)), dtype))
         return *constants, *results
 
 
 def _is_all_one(upstream: Tensor) -> bool:
     """Return True if every factor is known to be 1: never on devices and for batched gradients."""
-    return upstream.device.type == "cpu" and not stands_for_many(upstream) and bool((upstream == 1).all())
+    if upstream.device.type != "cpu" or stands_for_many(upstream):
+        return False
+    return upstream.tolist() == [1.0] * len(upstream)  # for a few pairs much faster than an operation
 
 
 def _scaled(values: Tensor, pair_scale: Tensor | None) -> Tensor:

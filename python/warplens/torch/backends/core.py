@@ -147,7 +147,7 @@ class CoreBackend(Backend):
 def _recursion_arguments(settings: RecursionSettings) -> dict[str, Any]:
     horizontal, vertical, diagonal = settings.step_weights.tolist()
     return {
-        "gamma": float(settings.gamma.detach()),
+        "gamma": settings.gamma.item(),
         "step_weights": (horizontal, vertical, diagonal),
         "band": None if settings.band is None else settings.band.as_core(),
         "threads": min(torch.get_num_threads(), MOST_THREADS),
@@ -169,6 +169,8 @@ def _as_optional_array(tensor: Tensor | None) -> NDArray[Any] | None:
 
 def _as_tensors(results: dict[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
     tensors = {name: torch.from_numpy(array) for name, array in results.items()}
+    if device.type == "cpu":
+        return tensors
     if widest_dtype(device) == torch.float32:
         tensors = {name: tensor.to(torch.float32) for name, tensor in tensors.items()}
     return {name: tensor.to(device) for name, tensor in tensors.items()}

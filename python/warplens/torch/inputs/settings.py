@@ -7,11 +7,12 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
+from warplens import _settings
 from warplens._bands import Band
 from warplens._costs import COSTS_WITHOUT_TARGETS, SYMMETRIC_COSTS
-from warplens._settings import AlignmentSettings, check_gamma
+from warplens._settings import check_gamma
 from warplens._step_weights import check_step_weights
-from warplens.torch.inputs.batches import values_are_readable
+from warplens.torch.inputs.batches import as_dtype, values_are_readable
 from warplens.torch.inputs.prior import CostWithPrior, PriorTerm
 
 CostFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -101,16 +102,7 @@ def check_names(
     band: Band | None = None,
 ) -> None:
     """Check all settings that need neither the number of features nor the values of a tensor."""
-    AlignmentSettings.of(
-        cost=bare_cost(cost),
-        gamma=1.0,
-        step_weights=(1.0, 1.0, 1.0),
-        band=band,
-        # Their presence alone: values and shape are checked as tensors.
-        feature_weights=None if feature_weights is None else (),
-        pos_weight=None if pos_weight is None else (),
-        feature_reduction=feature_reduction,
-    )
+    _settings.check_names(bare_cost(cost), band, feature_weights, pos_weight, feature_reduction)
 
 
 def as_gamma(gamma: float | Tensor) -> Tensor:
@@ -122,8 +114,8 @@ def as_gamma(gamma: float | Tensor) -> Tensor:
             f"gamma: has shape {tuple(gamma.shape)} and dtype {gamma.dtype}; one real number is accepted"
         )
     if values_are_readable(gamma):
-        check_gamma(float(gamma.detach()))
-    return gamma.reshape(()).to(torch.float64)
+        check_gamma(float(gamma.item()))
+    return as_dtype(gamma if gamma.ndim == 0 else gamma.reshape(()), torch.float64)
 
 
 def as_step_weights(step_weights: Weights) -> Tensor:
@@ -137,7 +129,7 @@ def as_step_weights(step_weights: Weights) -> Tensor:
         )
     if values_are_readable(step_weights):
         check_step_weights(step_weights.tolist())
-    return step_weights.to(torch.float64)
+    return as_dtype(step_weights, torch.float64)
 
 
 def as_weight_vector(name: str, given: Weights | None) -> Tensor | None:
