@@ -249,7 +249,7 @@ mod tests {
     }
 
     impl Arrays {
-        /// What a run writes and yields: the value and the entropy.
+        /// Returns all that a run writes, and its value and entropy.
         fn of(pair: Pair<'_, f64>, run: impl FnOnce(&mut Outputs<'_, f64>) -> (f64, f64)) -> Self {
             let Pair { shape, d, .. } = pair;
             let dirty = |count: usize| vec![f64::NAN; count];

@@ -112,7 +112,7 @@ impl Case {
     fn value<const S: usize>(self, team: ThreadTeam<'_>) -> (u64, Vec<u32>) {
         let (shape, job) = (self.shape, self.job(team));
         let costs = costs(shape.n, shape.m, 1.0);
-        let sums = BlockSums::new(job.grid(LANES, S).blocks);
+        let sums = BlockSums::new(job.grid::<Portable<f32, LANES>, LANES>(S).blocks);
         let tiles = MatrixCosts::new(&costs, shape.m, shape);
         let mut tiles = Watched { tiles, sums: Some(&sums), panics_at: self.panics_at };
         let end = job.value::<_, _, LANES, S>(Portable::new(), &mut tiles, &mut SweepScratch::default());
@@ -125,7 +125,7 @@ impl Case {
         let costs = costs(shape.n, shape.m, 1.0);
         let mut h = vec![f32::NAN; shape.cells()];
         let mut matrix = MatrixMut { entries: &mut h, stride: shape.m };
-        let sums = BlockSums::new(job.grid(LANES, S).blocks);
+        let sums = BlockSums::new(job.grid::<Portable<f32, LANES>, LANES>(S).blocks);
         let mut tiles = MatrixCosts::new(&costs, shape.m, shape);
         let sink = MatrixAlignment::new(&mut matrix, shape);
         let mut sink = Watched { tiles: sink, sums: Some(&sums), panics_at: self.panics_at };
