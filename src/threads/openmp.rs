@@ -24,7 +24,7 @@ pub struct Team {
     process: u32,
 }
 
-/// What [`use_team`] was given last; null: nothing.
+/// The argument of the last [`use_team`]; null for none.
 static TEAM: AtomicPtr<Team> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Runs later work of this process on the threads of an OpenMP library, or with `None` on our own again.

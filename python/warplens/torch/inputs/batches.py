@@ -206,7 +206,8 @@ def dtype_of_results(dtype: torch.dtype) -> torch.dtype:
 
 def as_dtype(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """Return the tensor in a dtype: `tensor.to(dtype)`, which takes ten times as long to return itself."""
-    return tensor if tensor.dtype == dtype else tensor.to(dtype)
+    # Compiled, the call stays: a transform's own argument cannot be saved for backward there, its `to` can.
+    return tensor if tensor.dtype == dtype and not torch.compiler.is_compiling() else tensor.to(dtype)
 
 
 def widest_dtype(device: torch.device) -> torch.dtype:
