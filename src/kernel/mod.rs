@@ -13,3 +13,11 @@ pub struct Moments {
     /// dSDTW/dw = sum C E p for the horizontal, vertical and diagonal step.
     pub step_weights_grad: [f64; 3],
 }
+
+impl Moments {
+    /// Adds the sums of other cells.
+    pub fn plus(self, other: Self) -> Self {
+        let ([a, b, c], [d, e, f]) = (self.step_weights_grad, other.step_weights_grad);
+        Self { entropy: self.entropy + other.entropy, step_weights_grad: [a + d, b + e, c + f] }
+    }
+}

@@ -56,8 +56,8 @@ pub fn align_pair<F: Real>(
     let Pair { x, y, shape, d } = pair;
     if cost.cost.has_modified_targets() {
         let result = pair_on_lanes(pair, cost, recursion, outputs, team, scratch)?;
-        if let (Some(OfLanes { value, entropy }), false) = (result, outputs.path) {
-            return Ok(Alignment { value, moments: None, entropy, path: None });
+        if let (Some(OfLanes { value, entropy, moments }), false) = (result, outputs.path) {
+            return Ok(Alignment { value, moments, entropy, path: None });
         }
         let form = InnerProduct::new(cost, x, y, d);
         if let Some(result) = result {
@@ -132,7 +132,7 @@ fn costs_on_lanes<F: Real>(
 
 /// Completes the numbers of the fast path, which takes no bands, by the hard path where it is asked for.
 fn with_hard_path<F, C: CostRows>(
-    OfLanes { value, entropy }: OfLanes,
+    OfLanes { value, entropy, moments }: OfLanes,
     costs: &C,
     shape: Shape,
     recursion: &Recursion,
@@ -142,5 +142,5 @@ fn with_hard_path<F, C: CostRows>(
         ask_for_memory(hard::bytes(shape))?;
     }
     let path = outputs.path.then(|| hard::align(costs, shape, None, recursion.weights));
-    Ok(Alignment { value, moments: None, entropy, path })
+    Ok(Alignment { value, moments, entropy, path })
 }

@@ -20,12 +20,8 @@ pub enum SlowPath {
     Band,
     /// A distance, which has no inner-product form.
     Distance,
-    /// The gradient of the targets, which takes sums over columns.
-    TargetGradient,
-    /// The gradient of the step weights and the exact entropy, which take sums over all cells in float64.
-    Moments,
-    /// The entropy of a cost matrix: it comes with products, which a matrix has not.
-    EntropyOfMatrix,
+    /// An entropy so small that rounding shows in it.
+    SmallEntropy,
     /// Rows of H that may be too small to be shown in this precision.
     SmallRows,
     /// No lanes: the machine has none, or none were wanted.
@@ -41,7 +37,7 @@ pub enum SlowPath {
 impl SlowPath {
     /// Tells if lanes of greater precision may serve.
     pub fn is_of_precision(self) -> bool {
-        matches!(self, Self::SmallRows | Self::Range | Self::Rounding)
+        matches!(self, Self::SmallEntropy | Self::SmallRows | Self::Range | Self::Rounding)
     }
 }
 
@@ -68,9 +64,6 @@ pub fn by_request<R: Number>(
         (recursion.gamma == 0.0, SlowPath::Hard),
         (recursion.band.is_some(), SlowPath::Band),
         (cost.is_some_and(|cost| !cost.cost.has_modified_targets()), SlowPath::Distance),
-        (outputs.y_grad.is_some(), SlowPath::TargetGradient),
-        (outputs.moments, SlowPath::Moments),
-        (outputs.entropy && cost.is_none(), SlowPath::EntropyOfMatrix),
         ((outputs.y_mod.is_some() || shows_rows) && least_weight < least_shown, SlowPath::SmallRows),
     ] {
         if is_so {
@@ -101,6 +94,16 @@ pub fn by_size_of_costs<R: Number>(
     Ok(())
 }
 
+/// The entropy of a frame (N + M of them) below which float32 does not give it to 1e-5: what rounding takes off the path
+/// has entropies of its own.
+const LEAST_ENTROPY: f64 = 0.01;
+
+/// Lets the entropy of a pair pass that is asked for exactly, or gives the reason for lanes of greater precision.
+pub fn by_entropy<R: Number>(entropy: f64, Shape { n, m }: Shape, outputs: &Outputs<'_, R>) -> Result<(), SlowPath> {
+    let is_small = R::ROUNDING > f64::ROUNDING && entropy < LEAST_ENTROPY * (n + m) as f64;
+    if outputs.moments && is_small { Err(SlowPath::SmallEntropy) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,12 +124,12 @@ mod tests {
         let banded = Recursion { band: Some(Band::SakoeChiba { radius: 3.0 }), ..unit.clone() };
         assert_eq!(reason(&banded, Outputs::default()), Some(SlowPath::Band));
         assert_eq!(reason(&recursion(0.0, StepWeights::UNIT), Outputs::default()), Some(SlowPath::Hard));
-        assert_eq!(
-            reason(&unit, Outputs { y_grad: Some(&mut [0.0]), ..Outputs::default() }),
-            Some(SlowPath::TargetGradient)
-        );
-        assert_eq!(reason(&unit, Outputs { moments: true, ..Outputs::default() }), Some(SlowPath::Moments));
-        assert_eq!(reason(&unit, Outputs { entropy: true, ..Outputs::default() }), Some(SlowPath::EntropyOfMatrix));
+        let shape = Shape { n: 10, m: 10 };
+        let moments = Outputs::<f32> { moments: true, ..Outputs::default() };
+        assert_eq!(by_entropy(0.1, shape, &moments), Err(SlowPath::SmallEntropy));
+        assert_eq!(by_entropy(1.0, shape, &moments), Ok(()));
+        assert_eq!(by_entropy(0.1, shape, &Outputs::<f32> { entropy: true, ..Outputs::default() }), Ok(()));
+        assert_eq!(by_entropy(0.1, shape, &Outputs::<f64> { moments: true, ..Outputs::default() }), Ok(()));
         let small = recursion(1.0, StepWeights { horizontal: 1e-3, ..StepWeights::UNIT });
         assert_eq!(reason(&small, Outputs { h: Some(&mut [0.0]), ..Outputs::default() }), Some(SlowPath::SmallRows));
     }

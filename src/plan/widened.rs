@@ -57,6 +57,7 @@ struct Wide {
     h: Option<Vec<f64>>,
     y_mod: Option<Vec<f64>>,
     x_grad: Option<Vec<f64>>,
+    y_grad: Option<Vec<f64>>,
     soft_alignment: Option<Vec<f64>>,
     visits: Option<Vec<f64>>,
 }
@@ -69,19 +70,20 @@ impl Wide {
             h: like(&of.h)?,
             y_mod: like(&of.y_mod)?,
             x_grad: like(&of.x_grad)?,
+            y_grad: like(&of.y_grad)?,
             soft_alignment: matrix(&of.soft_alignment)?,
             visits: matrix(&of.visits)?,
         })
     }
 
-    /// The same requests; those that lanes do not serve have no room and need none.
+    /// The same requests.
     fn outputs<'a>(&'a mut self, of: &Outputs<'_, f32>, shape: Shape) -> Outputs<'a, f64> {
         let matrix = |entries| MatrixMut { entries, stride: shape.m };
         Outputs {
             h: self.h.as_deref_mut(),
             y_mod: self.y_mod.as_deref_mut(),
             x_grad: self.x_grad.as_deref_mut(),
-            y_grad: None,
+            y_grad: self.y_grad.as_deref_mut(),
             soft_alignment: self.soft_alignment.as_deref_mut().map(matrix),
             visits: self.visits.as_deref_mut().map(matrix),
             moments: of.moments,
@@ -91,7 +93,12 @@ impl Wide {
     }
 
     fn write(&self, to: &mut Outputs<'_, f32>, shape: Shape) {
-        for (from, to) in [(&self.h, &mut to.h), (&self.y_mod, &mut to.y_mod), (&self.x_grad, &mut to.x_grad)] {
+        for (from, to) in [
+            (&self.h, &mut to.h),
+            (&self.y_mod, &mut to.y_mod),
+            (&self.x_grad, &mut to.x_grad),
+            (&self.y_grad, &mut to.y_grad),
+        ] {
             if let (Some(from), Some(to)) = (from, to) {
                 for (to, &from) in to.iter_mut().zip(from) {
                     *to = from as f32;

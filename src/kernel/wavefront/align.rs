@@ -1,5 +1,6 @@
 //! The value or the whole alignment of a job: on one thread, or where the pair is large on several.
 
+use super::Grid;
 use super::job::{Job, SweepScratch};
 use super::tiles::{AlignmentTiles, CostTiles};
 use crate::scaled::Scaled;
@@ -38,7 +39,7 @@ impl Job<'_> {
         T: CostTiles<V, L> + Sync,
         A: AlignmentTiles<V, L> + Sync,
     {
-        let grid = self.grid::<V, L>(S);
+        let grid = Grid { kept: A::KEPT, ..self.grid::<V, L>(S) };
         if self.is_for_many(grid, S) {
             self.align_by_many::<V, T, A, L, S>(lanes, grid, tiles, sink, scratch)
         } else {

@@ -4,12 +4,12 @@
 //! more than one panel the forward sweep keeps the boundary column left of each, and is redone a panel at a time on the
 //! way back.
 
-use super::Grid;
 use super::backward::{BackwardRange, begin_flow};
 use super::forward::{Boundary, ForwardRange};
 use super::job::{Job, SweepScratch};
 use super::thread_team::Neighbours;
 use super::tiles::{AlignmentTiles, CostTiles};
+use super::{Grid, kept};
 use crate::scaled::Scaled;
 use crate::simd::{Lanes, Number};
 
@@ -32,7 +32,7 @@ impl Job<'_> {
         // SAFETY: the column is of the grid and ours alone.
         unsafe {
             column.clear(grid);
-            self.forward::<V, T, L, S, false>(lanes, grid, at, tiles, std::ptr::null_mut())
+            self.forward::<V, T, L, S, { kept::NOTHING }>(lanes, grid, at, tiles, std::ptr::null_mut())
         }
     }
 
@@ -82,9 +82,15 @@ impl Job<'_> {
                     copy(moving, columns.at(panel));
                 }
                 if panel + 1 < panels {
-                    self.forward::<V, T, L, S, false>(lanes, grid, forward(panel), tiles, std::ptr::null_mut());
+                    self.forward::<V, T, L, S, { kept::NOTHING }>(
+                        lanes,
+                        grid,
+                        forward(panel),
+                        tiles,
+                        std::ptr::null_mut(),
+                    );
                 } else {
-                    end = self.forward::<V, T, L, S, true>(lanes, grid, forward(panel), tiles, probabilities);
+                    end = self.forward_for::<V, T, A, L, S>(lanes, grid, forward(panel), tiles, probabilities);
                 }
             }
             for panel in (0..panels).rev() {
@@ -94,7 +100,7 @@ impl Job<'_> {
                     } else {
                         moving.clear(grid);
                     }
-                    self.forward::<V, T, L, S, true>(lanes, grid, forward(panel), tiles, probabilities);
+                    self.forward_for::<V, T, A, L, S>(lanes, grid, forward(panel), tiles, probabilities);
                 }
                 let at = BackwardRange {
                     stripes: stripes(panel),

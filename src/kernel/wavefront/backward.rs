@@ -18,10 +18,61 @@ use crate::weights::StepWeights;
 struct Slot<V: Lanes<L>, const L: usize> {
     steps: [[V::F; L]; 2],
     skew: [V::F; L],
-    /// Share of the steps of the last block in the entropy.
-    entropy: V::F,
+    /// Shares of the steps of the last block in the sums over all cells.
+    sums: CellSums<V, L>,
     /// Block and stripe of the tile that `steps` will become, if any; true where the stripe begins with it.
     pending: Option<(usize, usize, bool)>,
+}
+
+/// Sums over cells, lane by lane.
+#[derive(Clone, Copy)]
+pub struct CellSums<V: Lanes<L>, const L: usize> {
+    /// -sum E (p_h log p_h + p_v log p_v + p_d log p_d).
+    pub entropy: V::F,
+    /// sum C E p for the horizontal, vertical and diagonal step.
+    pub costs_of_steps: [V::F; 3],
+}
+
+impl<V: Lanes<L>, const L: usize> CellSums<V, L> {
+    #[inline(always)]
+    fn zero(lanes: V) -> Self {
+        let zero = lanes.constant(0.0);
+        Self { entropy: zero, costs_of_steps: [zero; 3] }
+    }
+
+    /// The sums with 0 in the lanes where `inside` is 0 and not 1.
+    #[inline(always)]
+    fn masked(self, lanes: V, inside: V::F) -> Self {
+        let [h, v, d] = self.costs_of_steps;
+        Self {
+            entropy: lanes.mul(self.entropy, inside),
+            costs_of_steps: [lanes.mul(h, inside), lanes.mul(v, inside), lanes.mul(d, inside)],
+        }
+    }
+
+    /// Adds a cell: E p_h and E p_v, and the vectors of this step that the forward sweep kept.
+    ///
+    /// # Safety
+    ///
+    /// `step` are the vectors that the forward sweep kept for the taker `A`.
+    #[inline(always)]
+    unsafe fn add<A: AlignmentTiles<V, L>>(&mut self, lanes: V, e: V::F, [up, left]: [V::F; 2], step: *const V::Real) {
+        // SAFETY: so many vectors were kept.
+        let [p_h, p_v, p_d] =
+            unsafe { [lanes.load(step), lanes.load(step.wrapping_add(L)), lanes.load(step.wrapping_add(2 * L))] };
+        // Not the remainder of E, whose rounding counts beside a small p_d.
+        let diagonal = lanes.mul(e, p_d);
+        if A::TAKES_ENTROPY {
+            self.entropy = add_entropy(lanes, self.entropy, e, [p_h, p_v, p_d], [up, left, diagonal]);
+        }
+        if A::TAKES_COSTS_OF_STEPS {
+            // SAFETY: as above.
+            let cost = unsafe { lanes.load(step.wrapping_add(3 * L)) };
+            let [h, v, d] = self.costs_of_steps;
+            self.costs_of_steps =
+                [lanes.mul_add(cost, up, h), lanes.mul_add(cost, left, v), lanes.mul_add(cost, diagonal, d)];
+        }
+    }
 }
 
 /// Flow to the left column, to the row above, and diagonally (to be added to the flow of the next step).
@@ -100,8 +151,12 @@ where
         let inside = lanes.load_array(&padding);
         let idle = State::<V, L> { flow: zero, up: zero, diagonal: zero, first: zero };
         let mut state = [idle; S];
-        let mut slots: [Slot<V, L>; S] =
-            std::array::from_fn(|_| Slot { steps: [[zero; L]; 2], skew: [zero; L], entropy: zero, pending: None });
+        let mut slots: [Slot<V, L>; S] = std::array::from_fn(|_| Slot {
+            steps: [[zero; L]; 2],
+            skew: [zero; L],
+            sums: CellSums::zero(lanes),
+            pending: None,
+        });
         let unused = probabilities.wrapping_add(stripes.len() * blocks * block_len);
         let mut from = [unused; S];
         let right = right.wrapping_add(grid.boundary_origin());
@@ -126,13 +181,14 @@ where
                     } else {
                         tiles.take_zero_tile(lanes, block, stripe, &rows);
                     }
-                    if T::TAKES_ENTROPY {
+                    if T::TAKES_ENTROPY || T::TAKES_COSTS_OF_STEPS {
                         let all = stripe != last_stripe;
-                        let entropy = if all { slot.entropy } else { lanes.mul(slot.entropy, inside) };
-                        tiles.take_entropy(lanes, stripe, entropy);
+                        tiles.take_sums(lanes, stripe, if all { slot.sums } else { slot.sums.masked(lanes, inside) });
                     }
                 }
-                slot.entropy = zero;
+                if T::TAKES_ENTROPY || T::TAKES_COSTS_OF_STEPS {
+                    slot.sums = CellSums::zero(lanes);
+                }
             }
             if let (Some(own), Some(done)) = (neighbours.own, tick.checked_sub(S - 1)) {
                 own.publish(done);
@@ -182,8 +238,8 @@ where
                         lanes.down(state[s].flow, state[s - 1].flow)
                     };
                     let e = lanes.at_least_or_zero(lanes.add(state[s].up, arriving), least);
-                    let p = from[s].wrapping_add(i * 2 * L);
-                    // SAFETY: two vectors of this step in a block of probabilities, the slot's own or the unused one.
+                    let p = from[s].wrapping_add(i * T::KEPT * L);
+                    // SAFETY: vectors of this step in a block of probabilities, the slot's own or the unused one.
                     let [p_h, p_v] = unsafe { [lanes.load(p), lanes.load(p.wrapping_add(L))] };
                     let up = lanes.mul(p_h, e);
                     let left = lanes.mul(p_v, e);
@@ -193,8 +249,9 @@ where
                     } else {
                         lanes.mul_add(w_h, up, lanes.mul_add(w_v, left, lanes.mul(w_d, diagonal)))
                     };
-                    if T::TAKES_ENTROPY && lanes.is_any(e) {
-                        slots[s].entropy = add_entropy(lanes, slots[s].entropy, [p_h, p_v], [up, left, diagonal]);
+                    if (T::TAKES_ENTROPY || T::TAKES_COSTS_OF_STEPS) && lanes.is_any(e) {
+                        // SAFETY: as above; the taker says what the forward sweep kept.
+                        unsafe { slots[s].sums.add::<T>(lanes, e, [up, left], p) };
                     }
                     state[s].flow = lanes.add(left, state[s].diagonal);
                     state[s].diagonal = diagonal;
@@ -212,16 +269,23 @@ where
     }
 }
 
-/// Returns `sum - (E p_h) log p_h - (E p_v) log p_v - (E p_d) log p_d`, given p_h and p_v and the three products.
+/// Returns `sum - (E p_h) log p_h - (E p_v) log p_v - (E p_d) log p_d`, given E, the three p and their products with E.
 ///
-/// p_d is a difference and may be a rounding below 0; then it counts as 0.
+/// The greatest p may be 1 to rounding, and its logarithm nothing where it should be as large as the sum of the other two:
+/// what it lacks beside that sum is made good to first order.
 #[inline(always)]
-fn add_entropy<V: Lanes<L>, const L: usize>(lanes: V, sum: V::F, [p_h, p_v]: [V::F; 2], flows: [V::F; 3]) -> V::F {
+fn add_entropy<V: Lanes<L>, const L: usize>(lanes: V, sum: V::F, e: V::F, p: [V::F; 3], flows: [V::F; 3]) -> V::F {
+    let [p_h, p_v, p_d] = p;
     let [up, left, diagonal] = flows;
-    let p_d = lanes.sub(lanes.sub(lanes.constant(1.0), p_h), p_v);
+    let zero = lanes.constant(0.0);
+    let (minus_h, minus_v) = (lanes.sub(zero, p_h), lanes.sub(zero, p_v));
+    let minus_smaller = lanes.max(lanes.sub(minus_h, p_v), lanes.max(lanes.sub(minus_h, p_d), lanes.sub(minus_v, p_d)));
+    let top = lanes.max(p_h, lanes.max(p_v, p_d));
+    let lacking = lanes.add(lanes.sub(lanes.constant(1.0), top), minus_smaller);
+    let sum = lanes.neg_mul_add(e, lacking, sum);
     let sum = lanes.neg_mul_add(up, clamped_ln(lanes, p_h), sum);
     let sum = lanes.neg_mul_add(left, clamped_ln(lanes, p_v), sum);
-    lanes.neg_mul_add(lanes.max(lanes.constant(0.0), diagonal), clamped_ln(lanes, p_d), sum)
+    lanes.neg_mul_add(diagonal, clamped_ln(lanes, p_d), sum)
 }
 
 /// Fills the boundary column right of the last stripe: all mass enters at row N-1.

@@ -201,6 +201,25 @@ impl<R: Number> PairForm<R> {
     }
 }
 
+/// Writes dSDTW/dy = phi'(y) (column sum of H) - H^T V, (M,D), from w (M,D), the column sums (M,) and H^T V (M,D).
+///
+/// The cost is one that [`prepare`] takes: w is y less a mean that the sequences share.
+pub fn y_gradient<R: Number>(cost: Cost, w: &[R], (column_sums, hv): (&[R], &[R]), out: &mut [R]) {
+    let d = w.len() / column_sums.len();
+    let curvature = R::from_f64(match cost {
+        Cost::Mse => 1.0,
+        Cost::SquaredEuclidean => 2.0,
+        _ => 0.0,
+    });
+    let rows = out.chunks_exact_mut(d).zip(w.chunks_exact(d)).zip(hv.chunks_exact(d));
+    for (((out, w), hv), &column_sum) in rows.zip(column_sums) {
+        let factor = curvature * column_sum;
+        for ((out, &w), &hv) in out.iter_mut().zip(w).zip(hv) {
+            *out = factor * w - hv;
+        }
+    }
+}
+
 /// Sums the squared range of both sequences over features.
 fn squared_ranges<R: Real>(x: &[R], y: &[R], d: usize) -> f64 {
     let range = |k: usize| {

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::Grid;
 use super::exponential::{Factors, rate, write_factors};
 use super::skew::skew;
 use super::thread_team::Neighbours;
 use super::tiles::CostTiles;
+use super::{Grid, kept};
 use crate::real::Real;
 use crate::scaled::Scaled;
 use crate::simd::{Exponent, Lanes, Number, Work};
@@ -122,8 +122,9 @@ pub struct ForwardRange<'a, R, E> {
 
 /// A forward sweep over stripes; yields a(N,M) if it is among them.
 ///
-/// With `KEEP`, p_h and p_v of stripe `stripes.start + i` and block b go to `probabilities`, block `i * blocks + b`.
-pub struct ForwardSweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool>
+/// `KEEP` is one of [`kept`]: so many vectors of each step of stripe `stripes.start + i` and block b go to `probabilities`,
+/// block `i * blocks + b`.
+pub struct ForwardSweep<'a, V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: usize>
 where
     V: Lanes<L>,
 {
@@ -136,7 +137,7 @@ where
     probabilities: *mut V::Real,
 }
 
-impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool>
+impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: usize>
     ForwardSweep<'a, V, T, L, S, DISTINCT, KEEP>
 {
     /// Makes a sweep of the grid for gamma > 0 and the weights, of which `DISTINCT` tells the kind.
@@ -144,7 +145,7 @@ impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const DISTINCT: usize, 
     /// # Safety
     ///
     /// While it runs, the boundaries have [`Grid::boundary_len`] entries, which other threads use only as the neighbours'
-    /// progress orders them; with `KEEP`, `probabilities` has room for `stripes.len() * blocks + 1` blocks of
+    /// progress orders them; if anything is kept, `probabilities` has room for `stripes.len() * blocks + 1` blocks of
     /// [`Grid::block_len`], which nobody else uses.
     pub unsafe fn new(
         lanes: V,
@@ -158,7 +159,7 @@ impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const DISTINCT: usize, 
     }
 }
 
-impl<V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: bool> Work
+impl<V, T, const L: usize, const S: usize, const DISTINCT: usize, const KEEP: usize> Work
     for ForwardSweep<'_, V, T, L, S, DISTINCT, KEEP>
 where
     V: Lanes<L>,
@@ -187,7 +188,8 @@ where
         let origin = grid.boundary_origin();
         let (left, left_exponent) = (left.mantissa.wrapping_add(origin), left.exponent.wrapping_add(origin));
         let (right, right_exponent) = (right.mantissa.wrapping_add(origin), right.exponent.wrapping_add(origin));
-        let block_at = |index: usize| if KEEP { probabilities.wrapping_add(index * block_len) } else { probabilities };
+        let block_at =
+            |index: usize| if KEEP > 0 { probabilities.wrapping_add(index * block_len) } else { probabilities };
         let unused = block_at(stripes.len() * blocks);
         // The block of slot 0; slot s is s blocks behind.
         for tick in 0..groups * blocks + S - 1 {
@@ -204,7 +206,7 @@ where
                     (_, 0) => Phase::Top,
                     _ => Phase::Inner,
                 };
-                if KEEP {
+                if KEEP > 0 {
                     out[s] = block_at((stripe - stripes.start) * blocks + block);
                 }
                 if stripe > last_stripe {
@@ -219,6 +221,12 @@ where
                 }
                 let mut costs = tiles.tile(lanes, block, stripe);
                 skew(lanes, &mut costs, &mut slot.skew);
+                if KEEP == kept::COSTS {
+                    for (i, &cost) in costs.iter().enumerate() {
+                        // SAFETY: the last vector of this step in the slot's block.
+                        unsafe { lanes.store(out[s].wrapping_add((i * KEEP + kept::COSTS - 1) * L), cost) };
+                    }
+                }
                 write_factors(lanes, &costs, rates[1], &mut slot.vertical);
                 if DISTINCT >= distinct::HORIZONTAL {
                     write_factors(lanes, &costs, rates[0], &mut slot.horizontal);
@@ -269,12 +277,15 @@ where
                         (state[s - 1].own, state[s - 1].own_exponent)
                     };
                     let shares = step::<V, L, DISTINCT, KEEP>(lanes, &mut state[s], from, from_exponent, &slots[s], i);
-                    if KEEP {
-                        let out = out[s].wrapping_add(i * 2 * L);
-                        // SAFETY: two vectors of this step in a block of probabilities, the slot's own or the unused one.
+                    if KEEP > 0 {
+                        let out = out[s].wrapping_add(i * KEEP * L);
+                        // SAFETY: vectors of this step in a block of probabilities, the slot's own or the unused one.
                         unsafe {
                             lanes.store(out, shares[0]);
                             lanes.store(out.wrapping_add(L), shares[1]);
+                            if KEEP >= kept::ALL_PROBABILITIES {
+                                lanes.store(out.wrapping_add(2 * L), shares[2]);
+                            }
                         }
                     }
                 }
@@ -302,7 +313,7 @@ where
                 own.publish(done);
             }
         }
-        if KEEP && stripes.end == grid.stripes {
+        if KEEP > 0 && stripes.end == grid.stripes {
             // SAFETY: these stripes end with the last group, and the padding is less than a group.
             unsafe { close_last_row(grid, stripes, probabilities) };
         }
@@ -310,16 +321,16 @@ where
     }
 }
 
-/// Makes one step of one slot: the new a, and with `KEEP` the shares of its horizontal and vertical terms.
+/// Makes one step of one slot: the new a, and if they are kept the shares of its horizontal, vertical and diagonal terms.
 #[inline(always)]
-fn step<V: Lanes<L>, const L: usize, const DISTINCT: usize, const KEEP: bool>(
+fn step<V: Lanes<L>, const L: usize, const DISTINCT: usize, const KEEP: usize>(
     lanes: V,
     state: &mut State<V, L>,
     from: V::F,
     from_exponent: V::I,
     slot: &Slot<V, L>,
     i: usize,
-) -> [V::F; 2] {
+) -> [V::F; 3] {
     let left = lanes.up(state.own, from);
     let left_exponent = lanes.up_i(state.own_exponent, from_exponent);
     let State { own, own_exponent, diagonal, diagonal_exponent } = *state;
@@ -356,11 +367,12 @@ fn step<V: Lanes<L>, const L: usize, const DISTINCT: usize, const KEEP: bool>(
         top = lanes.add_i(top, e_v);
     }
     *state = State { own: a, own_exponent: top, diagonal: left, diagonal_exponent: left_exponent };
-    if !KEEP {
-        return [sum; 2];
+    if KEEP == kept::NOTHING {
+        return [sum; 3];
     }
     let inverse = lanes.div(lanes.constant(1.0), sum);
-    [quotient(lanes, h, sum, inverse), quotient(lanes, v, sum, inverse)]
+    let (p_h, p_v) = (quotient(lanes, h, sum, inverse), quotient(lanes, v, sum, inverse));
+    [p_h, p_v, if KEEP >= kept::ALL_PROBABILITIES { quotient(lanes, d, sum, inverse) } else { p_v }]
 }
 
 /// Divides a by b by the inverse of b and its remainder: 1 exactly where a = b.
@@ -384,7 +396,7 @@ unsafe fn close_last_row<R: Number>(grid: Grid, stripes: Range<usize>, probabili
         // SAFETY: the padding is less than a group of stripes, and these stripes end with the last group; the caller
         // has room for their probabilities.
         unsafe {
-            let at = probabilities.add(block * grid.block_len() + step % lanes * 2 * lanes + lane);
+            let at = probabilities.add(block * grid.block_len() + step % lanes * grid.kept * lanes + lane);
             at.write(R::default());
             at.add(lanes).write(R::from_f64(1.0));
         }

@@ -4,13 +4,14 @@
 //! kept; the forward sweep is redone for the groups whose probabilities were not. The numbers are those of one thread,
 //! to the bit.
 
-use super::Grid;
 use super::backward::{BackwardRange, begin_flow};
 use super::forward::ForwardRange;
 use super::job::{Columns, Job, RECOMPUTED_BYTES, SweepScratch};
 use super::sync::Mutex;
 use super::thread_team::{Neighbours, PanicGuard, Progress, WorkCounter};
+use super::tiles::combined::NoGather;
 use super::tiles::{AlignmentTiles, CostTiles};
+use super::{Grid, kept};
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
 
@@ -42,7 +43,7 @@ impl Job<'_> {
     {
         let columns = scratch.columns::<V, L>(grid, grid.groups(S) + 1);
         // SAFETY: a column more than groups, ours alone; nothing is kept.
-        unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, Kept::nothing()) }
+        unsafe { self.forward_in_groups::<V, T, NoGather, L, S>(lanes, grid, tiles, columns, Kept::nothing()) }
     }
 
     /// Sweeps both ways: returns a(N,M) and hands H (or E, by the readout) to `sink`.
@@ -77,7 +78,7 @@ impl Job<'_> {
         let kept_from = groups - kept;
         let keep = Kept { from: kept_from, probabilities, group_len };
         // SAFETY: more than a column more than groups, and places for the groups from `kept_from` on, ours alone.
-        let end = unsafe { self.forward_in_groups::<V, T, L, S>(lanes, grid, tiles, columns, keep) };
+        let end = unsafe { self.forward_in_groups::<V, T, A, L, S>(lanes, grid, tiles, columns, keep) };
         let (claims, threads) = (WorkCounter::new(groups), WorkCounter::new(members));
         let progress: Vec<Progress> = (0..groups).map(|_| Progress::default()).collect();
         let (tiles, sink) = (&*tiles, &*sink);
@@ -103,7 +104,7 @@ impl Job<'_> {
                         right.clear(grid);
                         let at =
                             ForwardRange { stripes: stripes.clone(), left, right, neighbours: Neighbours::default() };
-                        self.forward::<V, T, L, S, true>(lanes, grid, at, &mut tiles, place);
+                        self.forward_for::<V, T, A, L, S>(lanes, grid, at, &mut tiles, place);
                         place
                     };
                     let neighbours = Neighbours { before: progress.get(group + 1), own: Some(&progress[group]) };
@@ -120,12 +121,12 @@ impl Job<'_> {
         end
     }
 
-    /// Sweeps forward group by group on all threads; column g+1 becomes the last column of group g.
+    /// Sweeps forward group by group on all threads, keeping what `A` needs; column g+1 becomes the last column of group g.
     ///
     /// # Safety
     ///
     /// There is a column left of each group and right of the last, and room for what is kept; nobody else uses them.
-    unsafe fn forward_in_groups<V, T, const L: usize, const S: usize>(
+    unsafe fn forward_in_groups<V, T, A, const L: usize, const S: usize>(
         self,
         lanes: V,
         grid: Grid,
@@ -136,6 +137,7 @@ impl Job<'_> {
     where
         V: Lanes<L>,
         T: CostTiles<V, L> + Sync,
+        A: AlignmentTiles<V, L>,
     {
         let groups = grid.groups(S);
         let claims = WorkCounter::new(groups);
@@ -161,9 +163,9 @@ impl Job<'_> {
                 let last = unsafe {
                     if group >= keep.from {
                         let place = keep.probabilities.at((group - keep.from) * keep.group_len);
-                        self.forward::<V, T, L, S, true>(lanes, grid, at, &mut tiles, place)
+                        self.forward_for::<V, T, A, L, S>(lanes, grid, at, &mut tiles, place)
                     } else {
-                        self.forward::<V, T, L, S, false>(lanes, grid, at, &mut tiles, std::ptr::null_mut())
+                        self.forward::<V, T, L, S, { kept::NOTHING }>(lanes, grid, at, &mut tiles, std::ptr::null_mut())
                     }
                 };
                 if group == groups - 1

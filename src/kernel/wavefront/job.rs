@@ -4,7 +4,7 @@ use super::backward::{BackwardRange, BackwardSweep};
 use super::forward::{Boundary, ForwardRange, ForwardSweep, distinct, distinct_weights};
 use super::thread_team::ThreadTeam;
 use super::tiles::{AlignmentTiles, CostTiles};
-use super::{AlignedBuffer, Grid};
+use super::{AlignedBuffer, Grid, kept};
 use crate::scaled::Scaled;
 use crate::shape::Shape;
 use crate::simd::{Exponent, Lanes, Number};
@@ -19,11 +19,11 @@ pub const LEAST_SHARED_CELLS: usize = 1 << 21;
 /// Probabilities of groups that threads make again, of all threads together.
 pub const RECOMPUTED_BYTES: usize = 128 << 20;
 
-/// An upper estimate of the working memory of a sweep, in bytes.
-pub fn bytes<R>(rows: usize, columns: usize, threads: usize) -> usize {
-    // Two numbers a cell, up to 4 stripes of 16 lanes a group.
-    let group = 2 * size_of::<R>() * 64 * rows;
-    let kept = (2 * size_of::<R>() * rows.saturating_mul(columns)).min(PANEL_BYTES + group);
+/// An upper estimate of the working memory of a sweep that keeps so many vectors of a step, in bytes.
+pub fn bytes<R>(rows: usize, columns: usize, threads: usize, vectors: usize) -> usize {
+    // So many numbers a cell, up to 4 stripes of 16 lanes a group.
+    let group = vectors * size_of::<R>() * 64 * rows;
+    let kept = (vectors * size_of::<R>() * rows.saturating_mul(columns)).min(PANEL_BYTES + group);
     let made_again = if threads > 1 { (threads * group).min(RECOMPUTED_BYTES.max(group)) } else { 0 };
     let boundaries = (columns / 32 + 2 + threads) * 3 * size_of::<R>() * rows;
     kept + made_again + boundaries
@@ -125,7 +125,7 @@ impl<'a> Job<'a> {
     /// # Safety
     ///
     /// As for [`ForwardSweep::new`].
-    pub unsafe fn forward<V, T, const L: usize, const S: usize, const KEEP: bool>(
+    pub unsafe fn forward<V, T, const L: usize, const S: usize, const KEEP: usize>(
         self,
         lanes: V,
         grid: Grid,
@@ -158,6 +158,37 @@ impl<'a> Job<'a> {
             distinct::NONE => sweep!(distinct::NONE),
             distinct::HORIZONTAL => sweep!(distinct::HORIZONTAL),
             _ => sweep!(distinct::ALL),
+        }
+    }
+
+    /// Runs the forward sweep of some stripes and keeps what the taker `A` needs on the way back.
+    ///
+    /// # Safety
+    ///
+    /// As for [`ForwardSweep::new`].
+    pub unsafe fn forward_for<V, T, A, const L: usize, const S: usize>(
+        self,
+        lanes: V,
+        grid: Grid,
+        at: ForwardRange<'_, V::Real, V::Exponent>,
+        tiles: &mut T,
+        probabilities: *mut V::Real,
+    ) -> Scaled
+    where
+        V: Lanes<L>,
+        T: CostTiles<V, L>,
+        A: AlignmentTiles<V, L>,
+    {
+        assert!(grid.kept == A::KEPT);
+        // SAFETY: the caller vouches for the columns and the probabilities.
+        unsafe {
+            match A::KEPT {
+                kept::COSTS => self.forward::<V, T, L, S, { kept::COSTS }>(lanes, grid, at, tiles, probabilities),
+                kept::ALL_PROBABILITIES => {
+                    self.forward::<V, T, L, S, { kept::ALL_PROBABILITIES }>(lanes, grid, at, tiles, probabilities)
+                }
+                _ => self.forward::<V, T, L, S, { kept::PROBABILITIES }>(lanes, grid, at, tiles, probabilities),
+            }
         }
     }
 

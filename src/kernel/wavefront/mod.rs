@@ -83,6 +83,20 @@ pub struct Grid {
     pub blocks: usize,
     /// Several threads may sweep the pair, if there are several.
     pub shared: bool,
+    /// Vectors that the forward sweep keeps of each step, one of [`kept`].
+    pub kept: usize,
+}
+
+/// What the forward sweep keeps of each step for the way back, by the number of vectors.
+pub mod kept {
+    /// Nothing.
+    pub const NOTHING: usize = 0;
+    /// p_h and p_v.
+    pub const PROBABILITIES: usize = 2;
+    /// p_h, p_v and p_d, which as a remainder of the two would be a rounding of 1 off.
+    pub const ALL_PROBABILITIES: usize = 3;
+    /// p_h, p_v, p_d and the costs.
+    pub const COSTS: usize = 4;
 }
 
 impl Grid {
@@ -94,6 +108,7 @@ impl Grid {
             stripes: shape.m.div_ceil(lanes).next_multiple_of(slots),
             blocks: Self::blocks(shape, lanes, slots, shared.then(|| R::blocks_to_normalise(lanes))),
             shared,
+            kept: kept::PROBABILITIES,
         }
     }
 
@@ -110,9 +125,9 @@ impl Grid {
         multiple_of.map_or(blocks, |multiple| blocks.next_multiple_of(multiple))
     }
 
-    /// Numbers of one block of probabilities: p_h and p_v of every lane and step.
+    /// Numbers that the forward sweep keeps of one block: so many vectors of every step.
     pub fn block_len(self) -> usize {
-        2 * self.lanes * self.lanes
+        self.kept * self.lanes * self.lanes
     }
 
     /// Entries of a boundary column: all rows and the spill of unaligned stores at both ends.

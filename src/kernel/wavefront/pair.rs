@@ -2,7 +2,8 @@
 
 use super::form::FormSlices;
 use super::job::{Job, SweepScratch};
-use super::tiles::combined::CombinedSink;
+use super::tiles::columns::{ColumnGather, ColumnScratch};
+use super::tiles::combined::{CombinedSink, NoGather};
 use super::tiles::dense::{DenseCosts, DenseGather, DenseGatherScratch, DenseScratch};
 use super::tiles::few_features::{
     FewFeaturesCosts, FewFeaturesGather, FewFeaturesGatherScratch, FewFeaturesScratch, FewFeaturesTargets,
@@ -11,6 +12,7 @@ use super::tiles::few_features::{
 use super::tiles::matrix::{MatrixAlignment, MatrixCosts};
 use super::tiles::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
 use super::tiles::{AlignmentTiles, CostTiles};
+use crate::kernel::Moments;
 use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
 use crate::simd::{Lanes, Number};
@@ -27,6 +29,7 @@ pub struct WavefrontScratch<R> {
     few_features: FewFeaturesScratch<R>,
     few_features_gather: FewFeaturesGatherScratch<R>,
     few_features_targets: FewFeaturesTargets<R>,
+    columns: ColumnScratch<R>,
 }
 
 /// The costs that are swept: in inner-product form or as a matrix.
@@ -58,14 +61,39 @@ pub enum SweepOutput<'a, 'o, R> {
         /// Further outputs of the same sweep.
         extra: Option<ExtraOutputs<'a, 'o, R>>,
     },
+    /// The further outputs alone.
+    Extra(ExtraOutputs<'a, 'o, R>),
 }
 
-/// Outputs that a sweep for products can give beside them.
+/// Outputs that a sweep can give beside others.
 pub struct ExtraOutputs<'a, 'o, R> {
     /// H as a matrix.
     pub matrix: Option<&'a mut MatrixMut<'o, R>>,
-    /// The entropy of the distribution of paths, to about 1e-6 for each of the N + M frames.
-    pub entropy: &'a mut f64,
+    /// Sums over rows; the costs must be in form.
+    pub columns: Option<ColumnSums<'a, R>>,
+    /// The sums over all cells that are asked for.
+    pub sums: SumsOverCells,
+    /// Where these sums go.
+    pub moments: &'a mut Moments,
+}
+
+/// Sums over rows.
+pub struct ColumnSums<'a, R> {
+    /// Column sums of H (M,).
+    pub h: &'a mut [R],
+    /// H^T V (M,D).
+    pub hv: &'a mut [R],
+}
+
+/// Sums over all cells that a backward sweep can make on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SumsOverCells {
+    /// None.
+    Nothing,
+    /// The entropy.
+    Entropy,
+    /// The entropy and the costs of each step.
+    Moments,
 }
 
 /// Stripes side by side: latency asks for four.
@@ -103,20 +131,25 @@ pub fn run<V: Lanes<L>, const L: usize>(
     scratch: &mut WavefrontScratch<V::Real>,
 ) -> Scaled {
     let grid = |slots| job.grid::<V, L>(slots);
-    let WavefrontScratch { sweep, dense, sparse, few_features, sparse_targets, few_features_targets, .. } = scratch;
+    let WavefrontScratch { sweep, dense, sparse, few_features, sparse_targets, few_features_targets, columns, .. } =
+        scratch;
+    let v = match costs {
+        Costs::Form(FormSlices { v, d, .. }) => Some((v, d, columns)),
+        Costs::Matrix { .. } => None,
+    };
     match costs {
         Costs::Matrix { costs, stride } => {
             let mut tiles = MatrixCosts::new(costs, stride, job.shape);
-            without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, sweep)
+            without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, v, sweep)
         }
         Costs::Form(form) => match kind(form, job.shape.m) {
             Kind::Dense => {
                 let mut tiles = DenseCosts::<_, SLOTS>::new(lanes, form, grid(SLOTS), dense);
                 let SweepOutput::Products { h, hw, extra } = output else {
-                    return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, sweep);
+                    return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, v, sweep);
                 };
                 let gather = DenseGather::<_, SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
-                let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, sweep);
+                let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, v, sweep);
                 gather.write(h, hw);
                 end
             }
@@ -125,10 +158,11 @@ pub fn run<V: Lanes<L>, const L: usize>(
                 sparse_targets.fill(form, grid);
                 let mut tiles = SparseCosts::new(lanes, form, grid, sparse_targets, sparse);
                 let SweepOutput::Products { h, hw, extra } = output else {
-                    return without_form::<_, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, output, sweep);
+                    return without_form::<_, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, output, v, sweep);
                 };
                 let gather = SparseGather::<_, SPARSE_SLOTS>::new(grid, sparse_targets, &mut scratch.sparse_gather);
-                let (end, gather) = gathered::<_, _, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, gather, extra, sweep);
+                let (end, gather) =
+                    gathered::<_, _, _, L, SPARSE_SLOTS>(lanes, job, &mut tiles, gather, extra, v, sweep);
                 gather.write(lanes, h, hw);
                 end
             }
@@ -136,20 +170,23 @@ pub fn run<V: Lanes<L>, const L: usize>(
                 few_features_targets.fill(form, grid(SLOTS));
                 let mut tiles = FewFeaturesCosts::new(form, grid(SLOTS), few_features_targets, few_features);
                 let SweepOutput::Products { h, hw, extra } = output else {
-                    return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, sweep);
+                    return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, v, sweep);
                 };
                 let gather = FewFeaturesGather::<_, SLOTS>::new(
                     grid(SLOTS),
                     few_features_targets,
                     &mut scratch.few_features_gather,
                 );
-                let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, sweep);
+                let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, v, sweep);
                 gather.write(h, hw);
                 end
             }
         },
     }
 }
+
+/// V (N,D), D, and memory for the sums over rows.
+type OfColumns<'a, R> = Option<(&'a [R], usize, &'a mut ColumnScratch<R>)>;
 
 /// Gathers H, and makes the extra outputs of the same sweep.
 fn gathered<V, T, G, const L: usize, const S: usize>(
@@ -158,6 +195,7 @@ fn gathered<V, T, G, const L: usize, const S: usize>(
     tiles: &mut T,
     mut gather: G,
     extra: Option<ExtraOutputs<'_, '_, V::Real>>,
+    v: OfColumns<'_, V::Real>,
     scratch: &mut SweepScratch<V::Real>,
 ) -> (Scaled, G)
 where
@@ -165,24 +203,43 @@ where
     T: CostTiles<V, L> + Sync,
     G: AlignmentTiles<V, L> + Sync,
 {
-    let Some(ExtraOutputs { matrix, entropy }) = extra else {
+    let Some(ExtraOutputs { matrix, columns, sums, moments }) = extra else {
         return (job.align::<_, _, _, L, S>(lanes, tiles, &mut gather, scratch), gather);
     };
-    let mut sums = vec![0.0; job.grid::<V, L>(S).stripes];
+    let grid = job.grid::<V, L>(S);
+    let mut of_stripes = vec![Moments::default(); grid.stripes];
     let matrix = matrix.map(|matrix| MatrixAlignment::new(matrix, job.shape));
-    let mut combined = CombinedSink::new(gather, matrix, &mut sums);
-    let end = job.align::<_, _, _, L, S>(lanes, tiles, &mut combined, scratch);
-    gather = combined.into_gather();
-    *entropy = sums.iter().sum();
+    let of_columns = match (&columns, v) {
+        (Some(_), Some((v, d, scratch))) => Some(ColumnGather::new(v, d, grid, scratch)),
+        (Some(_), None) => unreachable!("sums over rows of V need the costs in form"),
+        (None, _) => None,
+    };
+    macro_rules! align {
+        ($entropy:literal, $steps:literal) => {{
+            let mut sink = CombinedSink::<_, _, $entropy, $steps>::new(gather, of_columns, matrix, &mut of_stripes);
+            let end = job.align::<_, _, _, L, S>(lanes, tiles, &mut sink, scratch);
+            (end, sink.into_gathers())
+        }};
+    }
+    let (end, (gather, of_columns)) = match sums {
+        SumsOverCells::Nothing => align!(false, false),
+        SumsOverCells::Entropy => align!(true, false),
+        SumsOverCells::Moments => align!(true, true),
+    };
+    if let (Some(of_columns), Some(ColumnSums { h, hv })) = (of_columns, columns) {
+        of_columns.write(h, hv);
+    }
+    *moments = of_stripes.iter().copied().fold(Moments::default(), Moments::plus);
     (end, gather)
 }
 
-/// Makes the value, or H as a matrix.
+/// Makes the value, H as a matrix, or what needs no gather.
 fn without_form<V, T, const L: usize, const S: usize>(
     lanes: V,
     job: Job<'_>,
     tiles: &mut T,
     output: SweepOutput<'_, '_, V::Real>,
+    v: OfColumns<'_, V::Real>,
     scratch: &mut SweepScratch<V::Real>,
 ) -> Scaled
 where
@@ -195,6 +252,7 @@ where
             let mut sink = MatrixAlignment::new(out, job.shape);
             job.align::<_, _, _, L, S>(lanes, tiles, &mut sink, scratch)
         }
+        SweepOutput::Extra(extra) => gathered::<_, _, _, L, S>(lanes, job, tiles, NoGather, Some(extra), v, scratch).0,
         SweepOutput::Products { .. } => unreachable!("products with W need the costs in form"),
     }
 }

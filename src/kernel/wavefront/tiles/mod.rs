@@ -2,6 +2,7 @@
 //!
 //! A tile is L rows of L columns, a row a vector. Costs and products are made tile by tile, in the order of the sweeps.
 
+pub mod columns;
 pub mod combined;
 pub mod dense;
 pub mod few_features;
@@ -10,6 +11,8 @@ mod pack;
 pub mod sparse;
 mod sums;
 
+use super::backward::CellSums;
+use super::kept;
 use crate::simd::Lanes;
 
 /// Gives the cost matrix as tiles of L rows and L columns; entries of rows from N and columns from M on are finite.
@@ -28,8 +31,18 @@ pub trait CostTiles<V: Lanes<L>, const L: usize> {
 ///
 /// Stripes that are all padding are left out.
 pub trait AlignmentTiles<V: Lanes<L>, const L: usize> {
-    /// True if the sweep is to make the sums of [`Self::take_entropy`], which take three logarithms a cell.
+    /// True if [`Self::take_sums`] is to get the entropy, which takes three logarithms a cell.
     const TAKES_ENTROPY: bool = false;
+    /// True if [`Self::take_sums`] is to get the costs of steps.
+    const TAKES_COSTS_OF_STEPS: bool = false;
+    /// The vectors of a step that the forward sweep has to keep for this.
+    const KEPT: usize = if Self::TAKES_COSTS_OF_STEPS {
+        kept::COSTS
+    } else if Self::TAKES_ENTROPY {
+        kept::ALL_PROBABILITIES
+    } else {
+        kept::PROBABILITIES
+    };
 
     /// Takes the tile of rows `block * L..` and columns `stripe * L..`; 0 from row N and from column M on.
     fn take_tile(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]);
@@ -40,9 +53,9 @@ pub trait AlignmentTiles<V: Lanes<L>, const L: usize> {
         self.take_tile(lanes, block, stripe, rows);
     }
 
-    /// Takes -sum E (p_h log p_h + p_v log p_v + p_d log p_d) over one block of a stripe, lane by lane; 0 from column M on.
+    /// Takes the sums over one block of a stripe that it asks for; 0 from column M on.
     #[inline(always)]
-    fn take_entropy(&mut self, _lanes: V, _stripe: usize, _sums: V::F) {}
+    fn take_sums(&mut self, _lanes: V, _stripe: usize, _sums: CellSums<V, L>) {}
 
     /// A taker for another thread, into the same sums.
     ///
