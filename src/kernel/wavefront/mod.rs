@@ -87,7 +87,7 @@ pub struct Grid {
     pub kept: usize,
 }
 
-/// What the forward sweep keeps of each step for the way back, by the number of vectors.
+/// The numbers of each step that the forward sweep keeps for the way back, counted in vectors.
 pub mod kept {
     /// Nothing.
     pub const NOTHING: usize = 0;

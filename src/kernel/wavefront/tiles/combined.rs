@@ -141,7 +141,7 @@ mod tests {
     use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
 
-    /// What one sweep gives at once.
+    /// All outputs of one sweep.
     #[derive(PartialEq, Debug)]
     struct Results<R> {
         h: Vec<R>,
