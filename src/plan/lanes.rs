@@ -314,6 +314,7 @@ mod tests {
     use crate::cost::Cost;
     use crate::readout::Features;
     use crate::real::Real;
+    use crate::simd::Number;
 
     /// Arrays for the outputs of a pair.
     struct Arrays {
