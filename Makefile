@@ -14,7 +14,7 @@ CARGO_SANITIZE := test --locked --target x86_64-unknown-linux-gnu --target-dir t
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-quick compile lint check wheel bench study study-smoke sanitize clean
+.PHONY: help demo test test-quick compile lint check wheel bench study study-smoke sanitize sanitize-threads clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,11 +65,28 @@ study-smoke: $(VENV)/.study $(VENV)/.built ## run every stage of the study on to
 	$(PYTEST) tests/python/studies
 
 # Valgrind needs AVX2 of the machine and runs some thirty times slower: it sees the kernels, which hold the unsafe code.
-sanitize: ## run the tests of the core under AddressSanitizer (cargo +nightly) and valgrind (kernels, AVX2)
+# ThreadSanitizer needs a standard library that is built with it, so Debian's compiler, which comes with the sources, and
+# the runtime of nightly. That asks for functions which glibc has only for old programs, and never calls them here.
+DEBIAN_RUST := /usr/bin/rustc
+DEBIAN_LIBRARY := /usr/lib/rustlib/src/rust/library/std
+TSAN_RUNTIME = $(wildcard $(shell rustc +nightly --print sysroot)/lib/rustlib/x86_64-unknown-linux-gnu/lib/librustc-nightly_rt.tsan.a)
+TSAN_LINK = -Wl,--whole-archive $(TSAN_RUNTIME) -Wl,--no-whole-archive -lm -lc -lgcc_s -l:libc_nonshared.a \
+	-Wl,--unresolved-symbols=ignore-all
+
+sanitize: ## run the tests of the core under AddressSanitizer (cargo +nightly), valgrind (kernels, AVX2) and ThreadSanitizer
 	RUSTFLAGS=-Zsanitizer=address cargo +nightly $(CARGO_SANITIZE)/address --lib --tests
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 \
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='valgrind --quiet --error-exitcode=1' \
 		cargo $(CARGO_SANITIZE)/valgrind --lib --test laws -- --test-threads 1 wavefront simd float32 threads
+	$(MAKE) sanitize-threads
+
+sanitize-threads: ## run the threads that share a pair under ThreadSanitizer
+	@test -x $(DEBIAN_RUST) && test -d $(DEBIAN_LIBRARY) && test -n "$(TSAN_RUNTIME)" \
+		|| { echo "needs Debian's packages rustc-web and rust-web-src (1.96), and rustup's nightly"; exit 1; }
+	RUSTC=$(DEBIAN_RUST) RUSTC_BOOTSTRAP=1 \
+	RUSTFLAGS='-Zsanitizer=thread -Zexternal-clangrt $(addprefix -Clink-arg=,$(TSAN_LINK))' \
+		cargo $(CARGO_SANITIZE)/thread -Zbuild-std --lib -- --exact \
+		kernel::wavefront::groups::tests::several_threads_give_the_bits_of_one
 
 clean: ## remove what was built, the virtual environment included
 	rm -rf $(VENV) target dist warplens-demo python/warplens/_core*.so

@@ -10,7 +10,7 @@ from . import environment
 
 ROOT = Path(__file__).parents[2]
 QUICK_SHRINK = 4
-PARTS = ("kernels", "workloads", "memory", "wrapper", "exactness")
+PARTS = ("kernels", "workloads", "memory", "wrapper", "exactness", "cliffs", "torch-cliffs", "small-pairs")
 
 
 def _options() -> argparse.Namespace:
@@ -36,7 +36,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--long", action="store_true", help="also one pair of 100 000 x 5 000 frames; takes minutes"
     )
-    parser.add_argument("--aeon", metavar="PYTHON", help="an interpreter that has aeon, for W7")
+    parser.add_argument("--aeon", metavar="PYTHON", help="an interpreter that has aeon, for W7 and cdist")
     parser.add_argument(
         "--criterion", type=Path, default=ROOT / "target" / "criterion", help="results of cargo bench"
     )
@@ -55,7 +55,16 @@ def _main() -> None:
     environment.set_threads(options.threads)
     from . import machine, report
     from .contenders.roster import all_contenders
-    from .measure import exactness, kernels, long_pair, memory, wrapper
+    from .measure import (
+        cliffs,
+        exactness,
+        kernels,
+        long_pair,
+        many_small_pairs,
+        memory,
+        torch_cliffs,
+        wrapper,
+    )
     from .measure.race import race
     from .workloads import all_workloads
 
@@ -113,6 +122,15 @@ def _main() -> None:
             "alignments": exactness.alignment_errors(shrink, _say),
             "offset": exactness.offset_error(shrink),
         }
+    comparisons = {
+        "cliffs": lambda: cliffs.run(shrink, rounds, _say),
+        "torch-cliffs": lambda: torch_cliffs.run(shrink, rounds, _say),
+        "small-pairs": lambda: many_small_pairs.run(shrink, rounds, options.threads, options.aeon, _say),
+    }
+    for part, measure in comparisons.items():
+        if part in options.parts:
+            record[part.replace("-", "_")] = [asdict(row) for row in measure()]
+            keep()
     if options.long:
         _say("long pair")
         record["long_pair"] = long_pair.run(shrink, options.threads)

@@ -30,7 +30,7 @@ from .contenders import peers
 from .contenders.contender import Task, UnsuitedError
 from .contenders.ctc import CtcTask
 from .contenders.torch_task import TorchTask
-from .measure.race import Spread
+from .measure.timing import Spread
 from .measure.truth import Distance, distance, truth
 from .workloads import Workload
 

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ["warplens", "numpy", "torch", "pysdtw", "tslearn", "dtw-loss-functions", "numba"]
+PACKAGES = ["warplens", "numpy", "torch", "pysdtw", "tslearn", "dtw-loss-functions", "ddtw", "numba"]
 
 
 def _processor() -> dict[str, str]:

@@ -8,6 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+TITLES_OF_COMPARISONS = {
+    "cliffs": "NumPy calls beside the plain call, one thread",
+    "torch_cliffs": "Steps of the PyTorch loss beside the plain step, forward and backward to dX",
+    "small_pairs": "Many small pairs",
+}
+"""Part of a record -> title of its table."""
+
 
 def record_path(folder: Path, machine: dict[str, Any]) -> Path:
     """Return `folder/<date>-<processor>-<instruction set>.json`."""
@@ -47,6 +54,9 @@ def show(record: dict[str, Any], console: Console) -> None:
         console.print(
             f"MSE value when both sequences move by 1000: off by {exactness['offset']:.1e} of itself"
         )
+    for part, title in TITLES_OF_COMPARISONS.items():
+        if record.get(part):
+            console.print(_comparisons(title, record[part]))
     if record.get("long_pair"):
         console.print("100 000 x 5 000 frames, value and x_grad:", record["long_pair"])
 
@@ -108,6 +118,45 @@ def _milliseconds(seconds: dict[str, float]) -> str:
 
 def _memory(extra: int | None, x_bytes: int) -> tuple[str, str]:
     return ("", "") if extra is None else (f"{extra / 1e6:.1f} MB", f"{extra / x_bytes:.1f}")
+
+
+def _comparisons(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=f"{title}; medians, least and most, goals at full size")
+    for column in ("", "time", "beside", "its time", "x", "", "goal", "met", "error"):
+        table.add_column(column, justify="left" if column in ("", "beside") else "right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    group = None
+    for row in rows:
+        if row["group"] != group:
+            group = row["group"]
+            table.add_section()
+            table.add_row(f"[bold]{group}")
+        ratio, met = row["ratio"], row["is_met"]
+        goal = "" if row["goal"] is None else f"{row['goal']:g}"
+        table.add_row(
+            f"  {row['name']}",
+            _time(row["seconds"]),
+            row["against"],
+            _time(row["plain_seconds"]),
+            f"{ratio['median']:.3g}" if ratio else "",
+            f"{ratio['least']:.3g} .. {ratio['most']:.3g}" if ratio else "",
+            goal if row["goal_seconds"] is None else _time({"median": row["goal_seconds"]}),
+            "" if met is None else "yes" if met else "no",
+            "" if row["error"] is None else f"{row['error']:.1e}",
+            row["note"],
+        )
+    return table
+
+
+def _time(seconds: dict[str, float] | None) -> str:
+    """Write a median in the unit that suits it."""
+    if seconds is None:
+        return ""
+    median = seconds["median"]
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if median >= size:
+            return f"{median / size:.3g} {unit}"
+    return f"{1e6 * median:.3g} us"
 
 
 def _gradients(errors: dict[str, dict[str, float | None]]) -> Table:

@@ -114,3 +114,47 @@ impl Wide {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PairScratch, align_pair};
+    use super::*;
+    use crate::cost::Cost;
+    use crate::weights::StepWeights;
+
+    #[test]
+    fn float32_beyond_its_lanes_gives_float64_rounded() {
+        let (shape, d) = (Shape::new(23, 31).unwrap(), 9);
+        let number = |k: usize| ((k * 7919) % 1009) as f32 * 0.01;
+        let x: Vec<f32> = (0..shape.n * d).map(number).collect();
+        let y: Vec<f32> = (0..shape.m * d).map(|k| number(k + 5)).collect();
+        let (wide_x, wide_y) = (widened(&x).unwrap(), widened(&y).unwrap());
+        let cost = WeightedCost::plain(Cost::Mse);
+        let weights = StepWeights::new(0.1, 1.0, 1.0).unwrap();
+        // Products that are rounded too much beside gamma, and exponents out of range.
+        for gamma in [1e-3, 1e-5] {
+            let recursion = Recursion::new(gamma, weights, None).unwrap();
+            let (mut h, mut matrix) = (vec![0.0f32; shape.n], vec![0.0f32; shape.cells()]);
+            let mut outputs = Outputs {
+                h: Some(&mut h),
+                soft_alignment: Some(MatrixMut { entries: &mut matrix, stride: shape.m }),
+                ..Outputs::default()
+            };
+            let pair = Pair { x: &x, y: &y, shape, d };
+            let team = ThreadTeam::ALONE;
+            let scratch = &mut PairScratch::default();
+            let got = align_pair(pair, &cost, &recursion, &mut outputs, team, scratch).unwrap();
+            let (mut wide_h, mut wide_matrix) = (vec![0.0; shape.n], vec![0.0; shape.cells()]);
+            let mut outputs = Outputs {
+                h: Some(&mut wide_h),
+                soft_alignment: Some(MatrixMut { entries: &mut wide_matrix, stride: shape.m }),
+                ..Outputs::default()
+            };
+            let pair = Pair { x: &wide_x, y: &wide_y, shape, d };
+            let wide = align_pair(pair, &cost, &recursion, &mut outputs, team, scratch).unwrap();
+            assert_eq!(got.value, wide.value);
+            assert!(h.iter().zip(&wide_h).all(|(h, wide)| *h == *wide as f32));
+            assert!(matrix.iter().zip(&wide_matrix).all(|(h, wide)| *h == *wide as f32));
+        }
+    }
+}

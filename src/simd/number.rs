@@ -61,7 +61,7 @@ impl Number for f64 {
     const LARGEST_SUM: f64 = (1_u64 << 49) as f64;
     // By interpolation at Chebyshev nodes: 2^f to 2e-17.
     const POWER_OF_TWO: &'static [f64] = &[
-        0.693_147_180_559_945_3,
+        std::f64::consts::LN_2,
         0.240_226_506_959_100_97,
         0.055_504_108_664_821_6,
         0.009_618_129_107_606_888,

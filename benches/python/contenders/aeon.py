@@ -5,24 +5,25 @@ import subprocess
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..workloads import Workload
 from .contender import Contender, Result, Task, UnsuitedError
 
 
-class _Worker:
-    """A process of the other interpreter that computes all pairs whenever it reads a line."""
+class AeonWorker:
+    """A process of the other interpreter that computes all pairs at each line it reads."""
 
-    def __init__(self, python: str, workload: Workload) -> None:
+    def __init__(self, python: str, xs: NDArray[Any], ys: NDArray[Any], gamma: float) -> None:
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "data.npz"
-            xs, ys = workload.data
-            np.savez(data, x=np.stack(xs), y=np.stack(ys))
+            np.savez(data, x=xs, y=ys)
             # -P: the other interpreter is not to take this file for the package
             self._process = subprocess.Popen(
-                [python, "-P", Path(__file__).with_name("aeon_worker.py"), data, str(workload.gamma)],
+                [python, "-P", Path(__file__).with_name("aeon_worker.py"), data, str(gamma)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -37,12 +38,14 @@ class _Worker:
         return json.loads(line)
 
     def call(self) -> None:
+        """Compute the values."""
         if self._process.stdin:
             self._process.stdin.write("\n")
             self._process.stdin.flush()
         self._values = self._answer()
 
     def result(self) -> Result:
+        """Return the values of the last call."""
         return Result(np.array(self._values), None)
 
     def __del__(self) -> None:
@@ -54,7 +57,8 @@ class _Worker:
 def _prepare(python: str, workload: Workload) -> Task:
     if workload.wants_gradient or workload.is_ragged or workload.cost != "sqeuclidean":
         raise UnsuitedError("values of squared distances only")
-    return _Worker(python, workload)
+    xs, ys = (np.stack(side) for side in workload.data)
+    return AeonWorker(python, xs, ys, workload.gamma)
 
 
 def aeon(python: str) -> Contender:

@@ -99,12 +99,12 @@ def _cells(workload: Workload) -> int:
     return max(sizes) if workload.is_ragged else sum(sizes)
 
 
-def _matrices(workload: Workload) -> int:
+def matrices_bytes(workload: Workload) -> int:
     """Estimate the bytes of a few float64 matrices of the cells."""
     return 60 * _cells(workload)
 
 
-def _entries(workload: Workload) -> int:
+def entries_bytes(workload: Workload) -> int:
     """Estimate the bytes of (B,N,M,D) entries: the difference, its square, and their gradients."""
     return 4 * 4 * _cells(workload) * workload.features
 
@@ -119,17 +119,14 @@ def _both_ways(name: str, distribution: str, peer: SoftDTW) -> list[Contender]:
     """Return a peer with its own cost, made entry by entry, and with a cost given as a matrix product."""
     shipped, product = partial(_prepare_as_shipped, peer), partial(_prepare_by_product, peer)
     return [
-        Contender(name, distribution, shipped, bytes_needed=_entries),
-        Contender(f"{name}, cost by product", distribution, product, bytes_needed=_matrices),
+        Contender(name, distribution, shipped, bytes_needed=entries_bytes),
+        Contender(f"{name}, cost by product", distribution, product, bytes_needed=matrices_bytes),
     ]
 
 
 PEERS = [
-    Contender("pysdtw", "pysdtw", partial(_prepare, pysdtw), bytes_needed=_matrices),
-    Contender("BGU", "dtw-loss-functions", partial(_prepare, bgu), bytes_needed=_matrices),
+    Contender("pysdtw", "pysdtw", partial(_prepare, pysdtw), bytes_needed=matrices_bytes),
+    Contender("BGU", "dtw-loss-functions", partial(_prepare, bgu), bytes_needed=matrices_bytes),
     *_both_ways("Maghoumi", "dtw-loss-functions", maghoumi),
     *_both_ways("tslearn", "tslearn", tslearn),
 ]
-
-BY_COSTS: dict[str, SoftDTW] = {"pysdtw": pysdtw, "BGU": bgu, "Maghoumi": maghoumi, "tslearn": tslearn}
-"""Peers that take a cost matrix."""

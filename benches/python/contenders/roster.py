@@ -3,11 +3,21 @@
 from .aeon import aeon
 from .contender import Contender
 from .ctc import CTC
+from .ddtw import DDTW, ddtw
 from .ours import OURS
-from .peers import PEERS
+from .peers import PEERS, SoftDTW, bgu, maghoumi, pysdtw, tslearn
+
+BY_COSTS: dict[str, SoftDTW] = {
+    "pysdtw": pysdtw,
+    "BGU": bgu,
+    "Maghoumi": maghoumi,
+    "tslearn": tslearn,
+    "ddtw": ddtw,
+}
+"""Peers that take a cost matrix."""
 
 
 def all_contenders(aeon_python: str | None = None) -> dict[str, Contender]:
     """Return contenders by name, warplens first; aeon where the interpreter of its environment is given."""
-    contenders = [OURS, *PEERS, *([aeon(aeon_python)] if aeon_python else []), CTC]
+    contenders = [OURS, *PEERS, *DDTW, *([aeon(aeon_python)] if aeon_python else []), CTC]
     return {contender.name: contender for contender in contenders}

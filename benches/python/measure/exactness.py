@@ -10,7 +10,8 @@ import torch
 import warplens as wl
 
 from ..contenders.contender import Contender, UnsuitedError
-from ..contenders.peers import BY_COSTS, SoftDTW
+from ..contenders.peers import SoftDTW
+from ..contenders.roster import BY_COSTS
 from ..workloads import UNIT, Array, Workload
 from .race import check
 

@@ -3,39 +3,15 @@
 Only runs of one round are compared, so that what slows the machine for a while slows all alike.
 """
 
-import gc
-import statistics
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ..contenders.contender import Contender, Task, UnsuitedError
 from ..machine import available_memory
 from ..workloads import Workload
+from .timing import Runner, Spread
 from .truth import Distance, distance, truth
 from .yardstick import Yardstick
-
-LEAST_SECONDS = 0.05
-"""Shorter calls are repeated, and a measurement is their mean."""
-MOST_REPEATS = 200
-SETTLE_SECONDS = 0.01
-"""A pause before each call: idle threads of the library before may spin for a while until they sleep."""
-ROUNDS_OF_SLOW_CALLS = [(8.0, 1), (2.0, 2), (0.8, 3)]
-"""(seconds, rounds): calls that take longer than `seconds` run in only so many rounds."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median, least and most over rounds."""
-
-    median: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> "Spread":
-        """Return the spread of one value or more."""
-        return cls(statistics.median(values), min(values), max(values))
 
 
 @dataclass
@@ -51,22 +27,13 @@ class Row:
     extra_bytes: int | None = None
 
 
-@dataclass
-class _Runner:
-    row: Row
-    call: Callable[[], None]
-    repeats: int
-    rounds: int
-    seconds: list[float] = field(default_factory=list)
-    ratios: list[float] = field(default_factory=list)
-
-
 def race(
     workload: Workload, contenders: Iterable[Contender], rounds: int, progress: Callable[[str], None]
 ) -> tuple[Spread, list[Row]]:
     """Return the seconds of the yardstick, and a row for each contender with its ratios to it."""
-    yardstick = _runner(Row("yardstick"), Yardstick(workload).call, rounds)
-    rows, runners = [], []
+    yardstick = Runner.of(Yardstick(workload).call, rounds)
+    rows: list[Row] = []
+    timed: list[tuple[Row, Runner, list[float]]] = []
     for contender in contenders:
         progress(f"{workload.name}: checking {contender.name}")
         try:
@@ -76,16 +43,16 @@ def race(
             continue
         rows.append(row)
         if task is not None:
-            runners.append(_runner(row, task.call, rounds))
+            timed.append((row, Runner.of(task.call, rounds), []))
     for index in range(rounds):
         progress(f"{workload.name}: round {index + 1} of {rounds}")
-        unit = _measure(yardstick)
-        for runner in runners:
+        unit = yardstick.measure()
+        for _, runner, ratios in timed:
             if index < runner.rounds:
-                runner.ratios.append(_measure(runner) / unit)
-    for runner in runners:
-        runner.row.rounds = runner.rounds
-        runner.row.seconds, runner.row.ratio = Spread.of(runner.seconds), Spread.of(runner.ratios)
+                ratios.append(runner.measure() / unit)
+    for row, runner, ratios in timed:
+        row.rounds = runner.rounds
+        row.seconds, row.ratio = Spread.of(runner.seconds), Spread.of(ratios)
     return Spread.of(yardstick.seconds), rows
 
 
@@ -135,30 +102,3 @@ def warm_up(contender: Contender, workload: Workload) -> None:
     """Run a tiny version of the workload, so that code is compiled and threads are started."""
     sizes = ((9, 8), (7, 5)) if workload.is_ragged else ((9, 8),) * 2
     contender.prepare(contender.solves(replace(workload, sizes=sizes))).call()
-
-
-def _runner(row: Row, call: Callable[[], None], rounds: int) -> _Runner:
-    call()
-    seconds = _seconds(call, 1)
-    few = next((few for limit, few in ROUNDS_OF_SLOW_CALLS if seconds > limit), rounds)
-    repeats = min(MOST_REPEATS, max(1, round(LEAST_SECONDS / seconds)))
-    return _Runner(row, call, repeats, min(few, rounds))
-
-
-def _measure(runner: _Runner) -> float:
-    time.sleep(SETTLE_SECONDS)
-    if runner.repeats > 1:
-        runner.call()  # brings its data back into the caches
-    runner.seconds.append(_seconds(runner.call, runner.repeats))
-    return runner.seconds[-1]
-
-
-def _seconds(call: Callable[[], None], repeats: int) -> float:
-    gc.collect()
-    gc.disable()
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    seconds = (time.perf_counter() - start) / repeats
-    gc.enable()
-    return seconds

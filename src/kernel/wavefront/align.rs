@@ -52,6 +52,7 @@ impl Job<'_> {
 mod tests {
     use std::ops::Range;
 
+    use super::super::fits;
     use super::super::job::PANEL_BYTES;
     use super::super::job::tests::costs;
     use super::super::thread_team::ThreadTeam;
@@ -156,6 +157,41 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// Compares H in float64 with the row-wise kernel where costs over gamma come near the end of the exponents.
+    fn check_large<V: Lanes<L, Real = f64>, const L: usize>(lanes: V) {
+        let (shape, weights) = (Shape::new(20, 33).unwrap(), StepWeights::new(0.1, 1.0, 1.0).unwrap());
+        for gamma in [1e-3, 1e-6, 1e-9] {
+            let costs = costs::<f64>(shape.n, shape.m, 300.0);
+            assert!(fits::<f64>(costs.iter().copied().fold(0.0, f64::max), shape, gamma, weights));
+            let (row_value, rows) = ByRows::align(&costs, shape, gamma, weights);
+            let mut h = vec![f64::NAN; shape.cells()];
+            let mut matrix = MatrixMut { entries: &mut h, stride: shape.m };
+            let mut tiles = MatrixCosts::new(&costs, shape.m, shape);
+            let mut sink = MatrixAlignment::new(&mut matrix, shape);
+            let job = Job::new(shape, gamma, weights, ThreadTeam::ALONE);
+            let scratch = &mut SweepScratch::default();
+            let value = -gamma * job.align::<_, _, _, L, 2>(lanes, &mut tiles, &mut sink, scratch).ln();
+            assert!((value / row_value - 1.0).abs() <= 1e-12, "g={gamma}: {value} {row_value}");
+            for (got, expected) in h.iter().zip(&rows.soft_alignment) {
+                assert!((got - expected).abs() <= 1e-12, "g={gamma}: {got} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn float64_is_exact_over_the_range_of_exponents() {
+        check_large::<_, 4>(Portable::<f64, 4>::new());
+        check_large::<_, 8>(Portable::<f64, 8>::new());
+        #[cfg(target_arch = "x86_64")]
+        if let Some(lanes) = crate::simd::avx2::Avx2::<f64>::detect() {
+            check_large::<_, 4>(lanes);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(lanes) = crate::simd::avx512::Avx512::<f64>::detect() {
+            check_large::<_, 8>(lanes);
         }
     }
 

@@ -72,7 +72,7 @@ pub enum InstructionSet {
     Portable16,
     /// AVX2 and FMA.
     Avx2,
-    /// AVX-512F.
+    /// AVX-512F and AVX-512DQ.
     Avx512,
 }
 

@@ -56,8 +56,8 @@ struct Watched<'a, T> {
     panics_at: Option<(usize, usize)>,
 }
 
-impl CostTiles<Portable<LANES>, LANES> for Watched<'_, MatrixCosts<'_>> {
-    fn tile(&mut self, lanes: Portable<LANES>, block: usize, stripe: usize) -> Tile {
+impl CostTiles<Portable<f32, LANES>, LANES> for Watched<'_, MatrixCosts<'_, f32>> {
+    fn tile(&mut self, lanes: Portable<f32, LANES>, block: usize, stripe: usize) -> Tile {
         assert!(self.panics_at != Some((block, stripe)), "this tile panics");
         let tile = self.tiles.tile(lanes, block, stripe);
         if let Some(sums) = self.sums
@@ -73,8 +73,8 @@ impl CostTiles<Portable<LANES>, LANES> for Watched<'_, MatrixCosts<'_>> {
     }
 }
 
-impl AlignmentTiles<Portable<LANES>, LANES> for Watched<'_, MatrixAlignment<'_>> {
-    fn take_tile(&mut self, lanes: Portable<LANES>, block: usize, stripe: usize, rows: &Tile) {
+impl AlignmentTiles<Portable<f32, LANES>, LANES> for Watched<'_, MatrixAlignment<'_, f32>> {
+    fn take_tile(&mut self, lanes: Portable<f32, LANES>, block: usize, stripe: usize, rows: &Tile) {
         assert!(self.panics_at != Some((block, stripe)), "this tile panics");
         if let Some(sums) = self.sums {
             sums.add(block, rows);
@@ -84,7 +84,7 @@ impl AlignmentTiles<Portable<LANES>, LANES> for Watched<'_, MatrixAlignment<'_>>
 
     unsafe fn for_thread(&self) -> Self {
         // SAFETY: the caller orders the tiles.
-        let tiles = unsafe { AlignmentTiles::<Portable<LANES>, LANES>::for_thread(&self.tiles) };
+        let tiles = unsafe { AlignmentTiles::<Portable<f32, LANES>, LANES>::for_thread(&self.tiles) };
         Self { tiles, ..*self }
     }
 }
@@ -112,10 +112,10 @@ impl Case {
     fn value<const S: usize>(self, team: ThreadTeam<'_>) -> (u64, Vec<u32>) {
         let (shape, job) = (self.shape, self.job(team));
         let costs = costs(shape.n, shape.m, 1.0);
-        let sums = BlockSums::new(job.grid(LANES, S).blocks);
+        let sums = BlockSums::new(job.grid::<Portable<f32, LANES>, LANES>(S).blocks);
         let tiles = MatrixCosts::new(&costs, shape.m, shape);
         let mut tiles = Watched { tiles, sums: Some(&sums), panics_at: self.panics_at };
-        let end = job.value::<_, _, LANES, S>(Portable, &mut tiles, &mut SweepScratch::default());
+        let end = job.value::<_, _, LANES, S>(Portable::new(), &mut tiles, &mut SweepScratch::default());
         (end.ln().to_bits(), sums.bits())
     }
 
@@ -125,11 +125,11 @@ impl Case {
         let costs = costs(shape.n, shape.m, 1.0);
         let mut h = vec![f32::NAN; shape.cells()];
         let mut matrix = MatrixMut { entries: &mut h, stride: shape.m };
-        let sums = BlockSums::new(job.grid(LANES, S).blocks);
+        let sums = BlockSums::new(job.grid::<Portable<f32, LANES>, LANES>(S).blocks);
         let mut tiles = MatrixCosts::new(&costs, shape.m, shape);
         let sink = MatrixAlignment::new(&mut matrix, shape);
         let mut sink = Watched { tiles: sink, sums: Some(&sums), panics_at: self.panics_at };
-        let end = job.align::<_, _, _, LANES, S>(Portable, &mut tiles, &mut sink, &mut SweepScratch::default());
+        let end = job.align::<_, _, _, LANES, S>(Portable::new(), &mut tiles, &mut sink, &mut SweepScratch::default());
         let sums = sums.bits();
         (end.ln().to_bits(), h.into_iter().map(f32::to_bits).collect(), sums)
     }

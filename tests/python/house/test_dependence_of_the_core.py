@@ -7,8 +7,8 @@ CORE = Path(__file__).parents[3] / "src"
 
 # Modules of the core from the lowest to the highest; those of one layer know nothing of each other.
 RUST_LAYERS = [
-    {"error", "real", "row_sink", "scaled", "simd"},
-    {"matrix", "shape", "weights"},
+    {"error", "real", "row_sink"},
+    {"matrix", "scaled", "shape", "simd", "weights"},
     {"band", "cost", "reference"},
     {"kernel", "readout"},
     {"plan"},
