@@ -14,7 +14,7 @@ from ._settings import AlignmentSettings
 from ._step_weights import StepWeights
 
 # Results that one sweep yields together.
-_MOMENTS = ("entropy", "gamma_grad", "step_weights_grad")
+_MOMENTS = ("gamma_grad", "step_weights_grad")
 
 
 class Path(NamedTuple):

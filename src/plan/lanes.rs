@@ -330,7 +330,7 @@ mod tests {
     }
 
     impl Arrays {
-        /// Returns all that a run writes, with its value and its sums over cells.
+        /// Returns all that a run writes, its value and its sums over cells.
         fn of<R: Real>(pair: Pair<'_, R>, run: impl FnOnce(&mut Outputs<'_, R>) -> (f64, Moments)) -> Self {
             let Pair { shape, d, .. } = pair;
             let dirty = |count: usize| vec![R::from_f64(f64::NAN); count];

@@ -19,10 +19,11 @@ use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
 
-/// Gives a pair without a path the value +inf and moments of 0; any other error is that of the batch.
+/// Gives a pair without a path the value +inf and sums of 0; any other error is that of the batch.
 fn stacked(alignments: Vec<Result<Alignment, Error>>, requested: RequestedOutputs) -> Result<Vec<Alignment>, Error> {
     let moments = requested.moments.then(Moments::default);
-    let no_path = || Alignment { value: f64::INFINITY, moments, entropy: None, path: None };
+    let entropy = requested.entropy.then_some(0.0);
+    let no_path = || Alignment { value: f64::INFINITY, moments, entropy, path: None };
     let stacked = |pair| match pair {
         Err(Error::NoPath { .. }) => Ok(no_path()),
         other => other,

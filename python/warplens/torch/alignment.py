@@ -9,7 +9,7 @@ from warplens.torch.backends.relative_alignment import relative_alignment
 from warplens.torch.inputs.torch_private import number_of_changes
 
 Compute: TypeAlias = Callable[[Sequence[str]], dict[str, Tensor]]
-"""names among h, y_mod, H, E, moments -> at least these (moments: entropy) and value, batched"""
+"""names among h, y_mod, H, E, entropy -> at least these and value, batched"""
 
 
 class BatchAlignment:
@@ -50,7 +50,7 @@ class BatchAlignment:
         self._cost = cost
         self._has_modified_targets = has_modified_targets
         self._unbatched = unbatched
-        self._results = compute(["h", "moments", *(["y_mod"] if has_modified_targets else [])])
+        self._results = compute(["h", "entropy", *(["y_mod"] if has_modified_targets else [])])
 
     @property
     def value(self) -> Tensor:

@@ -103,7 +103,9 @@ def barycenter(
     before = size = float("inf")
     for _ in range(max_iterations):
         pairs = _against_all(z, series)
-        results = results_of_pairs(pairs, local_cost, settings, ["h", "y_mod", "moments"], chosen)
+        # The mean cost is read once.
+        names = ["h", "y_mod", *(["entropy"] if size == float("inf") else [])]
+        results = results_of_pairs(pairs, local_cost, settings, names, chosen)
         objective = float(normalized_weights @ results["value"].to(exact))
         if objective == float("inf"):
             raise ValueError(f"band: leaves no path between a barycenter of {len(z)} frames and some series")

@@ -58,7 +58,7 @@ def sharp_values_of_pairs(
     """Return <H,C> (B,) float64 times `pair_scale`; +inf where there is no path."""
     if cost.needs_matrix or _are_differentiated(pairs.x, pairs.y, settings.gamma, settings.step_weights):
         return sharp_values_of_costs(cost_matrices(pairs, cost), settings, pair_scale, backend)
-    results = results_of_pairs(pairs, cost, settings, ["moments"], backend)
+    results = results_of_pairs(pairs, cost, settings, ["entropy"], backend)
     return _scaled_mean_costs(results, settings, pair_scale)
 
 
@@ -67,7 +67,7 @@ def sharp_values_of_costs(
 ) -> Tensor:
     """Return <H,C> (B,) float64 of cost matrices times `pair_scale`; +inf where there is no path."""
     if not _are_differentiated(matrices.C, settings.gamma, settings.step_weights):
-        results = backend.results_of_costs(matrices, settings, ["moments"])
+        results = backend.results_of_costs(matrices, settings, ["entropy"])
         return _scaled_mean_costs(results, settings, pair_scale)
     C = _widened(matrices.C)
     C = C if C.requires_grad else C.detach().requires_grad_()
@@ -103,14 +103,14 @@ def divergence_of_pairs(values: Values) -> Values:
 def results_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Sequence[str], backend: Backend
 ) -> dict[str, Tensor]:
-    """Return `value` and the named ones of h, y_mod, H, E and moments (the entropy), without a graph."""
+    """Return `value` and the named ones of h, y_mod, H, E, entropy and moments, without a graph."""
     if backend.takes(cost):
         return backend.results_of_pairs(pairs, cost, settings, names)
     return results_by_matrices(backend, pairs, cost, settings, names)
 
 
 def mean_costs(results: dict[str, Tensor], settings: RecursionSettings) -> Tensor:
-    """Return <H,C> = SDTW + gamma S (B,) of results with moments: SDTW is homogeneous in C and gamma."""
+    """Return <H,C> = SDTW + gamma S (B,) of results with entropy: SDTW is homogeneous in C and gamma."""
     value = results["value"]
     return value + settings.gamma.detach().to(value.device) * results["entropy"]
 

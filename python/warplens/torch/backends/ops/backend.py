@@ -62,7 +62,7 @@ class OpsBackend(Backend):
     def results_of_pairs(
         self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Collection[str]
     ) -> dict[str, Tensor]:
-        """Return `value` and the named ones of H, E, h, y_mod and moments.
+        """Return `value` and the named ones of H, E, h, y_mod, entropy and moments.
 
         Of arrays of all cells there are H and E where these are named, and none else.
         """
@@ -73,7 +73,7 @@ class OpsBackend(Backend):
     def results_of_costs(
         self, matrices: CostMatrices, settings: RecursionSettings, names: Collection[str]
     ) -> dict[str, Tensor]:
-        """Return `value` and the named ones of H, E, h and moments (entropy, gamma_grad, step_weights_grad).
+        """Return `value` and the named ones of H, E, h, entropy and moments (with gamma_grad, step_weights_grad).
 
         Padded with zeros; H and E have the dtype of the inputs, the rest is float64.
         """
@@ -130,7 +130,7 @@ def _results(
         settings.gamma,
         settings.step_weights,
         alignment.receive if alignment.is_needed else None,
-        moments="moments" in names,
+        moments="moments" in names or "entropy" in names,
     )
     results = {"value": value, **alignment.results()}
     if moments is not None:
