@@ -6,12 +6,15 @@ VENV ?= .venv
 
 BIN := $(VENV)/bin
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock pyproject.toml
+CARGO_MODEL_CHECK := cargo test --locked --features model-check --lib model_check
 CARGO_LINT := cargo clippy --locked --all-targets
+# As many tests at a time as there are cores, four at the most; whoever has nothing left takes over from the other.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 CARGO_SANITIZE := test --locked --target x86_64-unknown-linux-gnu --target-dir target/sanitize
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint check wheel bench study study-smoke sanitize clean
+.PHONY: help demo test test-quick compile lint check wheel bench study study-smoke sanitize clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,10 +22,21 @@ help: ## list the targets
 demo: $(VENV)/.built ## make a piece of music, show what the loss teaches, write warplens-demo/report.html
 	$(BIN)/warplens demo
 
-test: $(VENV)/.study $(VENV)/.built ## run the tests of the core and of the package; the last lines name what was skipped
+# TESTS holds options of pytest: TESTS="-n 0 -k bands" runs some tests in one process.
+test: $(VENV)/.study compile ## run all tests; the last lines name what was skipped
 	cargo test --locked
-	cargo test --locked --features model-check --lib model_check
-	$(BIN)/python -m pytest
+	$(CARGO_MODEL_CHECK)
+	$(PYTEST) $(TESTS)
+
+test-quick: $(VENV)/.study compile ## run all tests but those of the package that are marked slow
+	cargo test --locked
+	$(PYTEST) -m "not slow" $(TESTS)
+
+# Side by side: the last part of the extension is optimized as one piece, on one core, and the tests need not wait.
+compile: $(VENV)/.demo
+	cargo test --locked --no-run & tests=$$!; \
+	$(MAKE) --no-print-directory $(VENV)/.built; built=$$?; \
+	wait $$tests && exit $$built
 
 lint: $(VENV)/.test $(VENV)/.built ## check style, types, stubs and the Rust code, warnings as errors
 	$(BIN)/ruff check
@@ -48,7 +62,7 @@ study: $(VENV)/.study $(VENV)/.built ## train the networks of the study's table 
 	$(BIN)/python -m studies.mpe all $(STUDY)
 
 study-smoke: $(VENV)/.study $(VENV)/.built ## run every stage of the study on tones
-	$(BIN)/python -m pytest tests/python/studies
+	$(PYTEST) tests/python/studies
 
 # Valgrind needs AVX2 of the machine and runs some thirty times slower: it sees the kernels, which hold the unsafe code.
 sanitize: ## run the tests of the core under AddressSanitizer (cargo +nightly) and valgrind (kernels, AVX2)

@@ -22,7 +22,7 @@ PITCHES, NOTES, ITEMS = 12, 10, 16
 
 
 def items(seed: int) -> tuple[Tensor, Tensor, Tensor, list[int]]:
-    """Predictions (B,N,D) and strong targets (B,N,D), padded; weak targets (B,M,D); the lengths N of each."""
+    """Make predictions and strong targets (B,N,D), padded, weak targets (B,M,D), and the lengths N."""
     generator = torch.Generator().manual_seed(seed)
     first = torch.randint(PITCHES, (ITEMS, 1), generator=generator)
     moves = torch.randint(1, PITCHES, (ITEMS, NOTES - 1), generator=generator)  # no note is repeated
@@ -48,12 +48,12 @@ class Warping(nn.Module):
         self.log_weights = nn.Parameter(torch.zeros(2, dtype=torch.float64))
 
     def settings(self) -> dict[str, Tensor]:
-        """Gamma and (w_h, w_v, 1)."""
+        """Return gamma and (w_h, w_v, 1)."""
         one = torch.ones(1, dtype=torch.float64)
         return {"gamma": self.log_gamma.exp(), "step_weights": torch.cat([self.log_weights.exp(), one])}
 
     def forward(self, x: Tensor, y: Tensor, lengths: list[int]) -> Tensor:
-        """Modified targets (B,N,D), differentiable in gamma and weights."""
+        """Return modified targets (B,N,D), differentiable in gamma and weights."""
         C = (0.5 * torch.cdist(x, y) ** 2).requires_grad_()
         value = wlt.soft_dtw_from_costs(C, lengths, reduction="sum", **self.settings())
         (H,) = torch.autograd.grad(value, C, create_graph=True)
@@ -62,7 +62,7 @@ class Warping(nn.Module):
 
 
 def learn(steps: int = 60, seed: int = 0) -> list[dict[str, float]]:
-    """Fits gamma and weights; for every step what they were, and the loss on these and on other items."""
+    """Fit gamma and weights; return for every step their values and the loss on these and on other items."""
     (x, strong, weak, lengths), (other_x, other_strong, other_weak, other_lengths) = (
         items(seed),
         items(seed + 1),
@@ -84,7 +84,7 @@ def learn(steps: int = 60, seed: int = 0) -> list[dict[str, float]]:
 
 
 if __name__ == "__main__":
-    found = learn()
-    print("step" + "".join(f"{name:>9}" for name in found[0]))
-    for step in [*range(0, len(found), 10), len(found) - 1]:
-        print(f"{step:4d}" + "".join(f"{number:9.4f}" for number in found[step].values()))
+    history = learn()
+    print("step" + "".join(f"{name:>9}" for name in history[0]))
+    for step in [*range(0, len(history), 10), len(history) - 1]:
+        print(f"{step:4d}" + "".join(f"{number:9.4f}" for number in history[step].values()))

@@ -1,4 +1,4 @@
-"""A network learns from weak targets while gamma falls as its modified targets ask: what README.md tells of.
+"""Training from weak targets while gamma falls as the modified targets ask, the example of README.md.
 
 Twelve classes come one after the other and last 12, 1 and 6 frames in turn. The network sees them under noise
 and is told their order alone. `python examples/train_by_targets.py` prints why gamma fell in the first of ten
@@ -8,7 +8,7 @@ starts, and the mean F-measure of the predictions over all of them, beside those
 import torch
 
 from warplens.torch import ConstantGamma, SoftDTWLoss
-from warplens.training import Probe, Probes, TargetDrivenGamma, look
+from warplens.training import Probe, Probes, TargetDrivenGamma, inspect_targets
 
 STARTS = 10
 STEPS = 300
@@ -29,7 +29,7 @@ def train(seed: int, constant: float | None = None) -> dict[str, object]:
         gamma = TargetDrivenGamma(loss_fn, probes, start=10.0, end=0.1, every=20)
     else:
         gamma = ConstantGamma(loss_fn, constant)
-    first = look(loss_fn, probes).measures["predictions_f_measure"]
+    first = inspect_targets(loss_fn, probes).measures["predictions_f_measure"]
     for _ in range(STEPS):
         loss_fn(network(spectra), torch.eye(12)).backward()
         optimizer.step()
@@ -37,7 +37,7 @@ def train(seed: int, constant: float | None = None) -> dict[str, object]:
         gamma.step()
     return {
         "first": first,
-        "last": look(loss_fn, probes).measures["predictions_f_measure"],
+        "last": inspect_targets(loss_fn, probes).measures["predictions_f_measure"],
         "gamma": loss_fn.gamma.item(),
         "log": getattr(gamma, "log", []),
     }
@@ -46,6 +46,6 @@ def train(seed: int, constant: float | None = None) -> dict[str, object]:
 if __name__ == "__main__":
     print(*train(0)["log"], sep="\n")
     for constant in (None, 0.1, 1.0, 10.0):
-        found = [train(seed, constant)["last"] for seed in range(STARTS)]
+        results = [train(seed, constant)["last"] for seed in range(STARTS)]
         name = "driven by the targets" if constant is None else f"constant {constant:g}"
-        print(f"gamma {name}: F {sum(found) / STARTS:.2f}, from {min(found):.2f} to {max(found):.2f}")
+        print(f"gamma {name}: F {sum(results) / STARTS:.2f}, from {min(results):.2f} to {max(results):.2f}")

@@ -1,4 +1,4 @@
-//! What can go wrong, as values: each message names the argument and the remedy.
+//! Errors as values: each message names the argument and the remedy.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ pub enum Error {
     Argument {
         /// The argument as the caller knows it.
         name: &'static str,
-        /// What was wrong and what is accepted.
+        /// The fault, and the values that are accepted.
         message: String,
     },
     /// The working memory of a call cannot be had.
     Memory {
-        /// How many bytes.
+        /// The bytes that were asked for.
         bytes: usize,
     },
     /// Masks or bands forbid every warping path.
     NoPath {
-        /// What forbids the path, and what would allow one.
+        /// The obstacle to every path, and what would allow one.
         message: String,
     },
 }

@@ -101,12 +101,12 @@ impl Scaled {
         }
     }
 
-    /// Whether this is a number whose exponent has lost digits.
+    /// Tells if this is a number whose exponent has lost digits.
     pub fn is_out_of_range(self) -> bool {
         !self.is_zero() && !self.mantissa.is_nan() && self.exponent.abs() > LARGEST_EXACT
     }
 
-    /// Whether this is zero.
+    /// Tells if this is zero.
     pub fn is_zero(self) -> bool {
         self.mantissa == 0.0
     }

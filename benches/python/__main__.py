@@ -16,17 +16,20 @@ PARTS = ("kernels", "workloads", "memory", "wrapper", "exactness")
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benches.python",
-        description="Times whole calls against a yardstick and other packages, with memory and exactness.",
+        description="Time whole calls against a yardstick and other packages; measure memory and exactness.",
     )
-    parser.add_argument("--threads", type=int, default=2, help="of every library (2)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of every library (2)")
     parser.add_argument(
-        "--rounds", type=int, default=7, help="runs of each, alternating; slow ones run less often (7)"
+        "--rounds",
+        type=int,
+        default=7,
+        help="alternating runs of each contender; slow ones run less often (7)",
     )
-    parser.add_argument("--only", nargs="+", metavar="W", help="some of W1 to W7")
+    parser.add_argument("--only", nargs="+", metavar="W", help="workloads, of W1 to W7 (all)")
     parser.add_argument(
-        "--contenders", nargs="+", metavar="NAME", help="some of the rows, by the words they start with"
+        "--contenders", nargs="+", metavar="NAME", help="contenders, by how their names begin (all)"
     )
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="some of the parts")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="parts to measure (all)")
     parser.add_argument(
         "--quick", action="store_true", help=f"sizes divided by {QUICK_SHRINK}, 3 rounds, no record"
     )
@@ -50,26 +53,27 @@ def _say(line: str) -> None:
 def _main() -> None:
     options = _options()
     environment.set_threads(options.threads)
-    from . import exactness, kernels, long_pair, machine, memory, report, wrapper
-    from .race import race
-    from .roster import all_contenders
+    from . import machine, report
+    from .contenders.roster import all_contenders
+    from .measure import exactness, kernels, long_pair, memory, wrapper
+    from .measure.race import race
     from .workloads import all_workloads
 
     shrink, rounds = (QUICK_SHRINK, 3) if options.quick else (1, options.rounds)
-    everybody = all_contenders(options.aeon)
+    contenders = all_contenders(options.aeon)
     workloads = all_workloads(shrink)
     for asked in set(options.only or ()) - set(workloads):
         sys.exit(f"--only: there is no {asked}; there are {', '.join(workloads)}")
     chosen = [
         contender
-        for name, contender in everybody.items()
+        for name, contender in contenders.items()
         if options.contenders is None or name.startswith(tuple(options.contenders))
     ]
     record: dict[str, Any] = {"machine": machine.describe(options.threads), "shrink": shrink}
     load = record["machine"]["load_before"]
     if load > 0.5:
         # A thread that finds no core holds up all that wait for it: parallel loops then take milliseconds.
-        _say(f"others are at work here (load {load:.1f}): these ratios will mean little")
+        _say(f"the machine is busy (load {load:.1f}): these ratios will mean little")
     path = options.output or report.record_path(ROOT / "benches" / "record", record["machine"])
     keeps = options.output is not None or not options.quick
 

@@ -25,24 +25,25 @@ import torch
 
 from warplens.torch import SoftDTWLoss
 
-from . import machine, peers, report
-from .contenders import Task, UnsuitedError
-from .ctc import CtcTask
-from .race import Spread
-from .torch_task import TorchTask
-from .truth import Distance, distance, truth
+from . import machine, report
+from .contenders import peers
+from .contenders.contender import Task, UnsuitedError
+from .contenders.ctc import CtcTask
+from .contenders.torch_task import TorchTask
+from .measure.race import Spread
+from .measure.truth import Distance, distance, truth
 from .workloads import Workload
 
 Prepare = Callable[[Workload, torch.device], Task]
 FOLDER = Path(__file__).parents[1] / "record"
 QUICK_SHRINK = 32
-MOST_SECONDS = 1800.0  # of a contender on a case, before it counts as hung
+MOST_SECONDS = 1800.0  # for a contender on a case; after that it counts as hung
 MOST_OF_MAGHOUMI = 1024  # one thread a frame; above it falls back to the CPU
 
 
 @dataclass(frozen=True)
 class Case:
-    """A workload and what is asked of warplens on an H200."""
+    """A workload and the limit set for warplens on an H200."""
 
     workload: Workload
     limit: str
@@ -50,7 +51,7 @@ class Case:
 
 @dataclass
 class Row:
-    """What is known of one contender on one case."""
+    """Results of one contender on one case."""
 
     name: str
     note: str = ""
@@ -60,7 +61,7 @@ class Row:
 
 
 def all_cases(shrink: int = 1) -> list[Case]:
-    """Sizes are B x N x M x D; `shrink` divides B, N and M."""
+    """Return the cases G1 to G4, sizes B x N x M x D; `shrink` divides B, N and M."""
 
     def sizes(pairs: int, n: int, m: int) -> tuple[tuple[int, int], ...]:
         return ((max(2, n // shrink), max(2, m // shrink)),) * max(1, pairs // shrink)
@@ -103,7 +104,7 @@ CONTENDERS: dict[str, Prepare] = {
 
 
 def run(case: Case, name: str, device: torch.device, rounds: int) -> Row:
-    """Checks and times one contender."""
+    """Check and time one contender."""
     row = Row(name)
     try:
         # Events and peers take the current device.
@@ -133,10 +134,10 @@ def _measure(row: Row, workload: Workload, device: torch.device, rounds: int) ->
 
 
 def apart(function: Callable[..., Any], *arguments: Any, seconds: float = MOST_SECONDS) -> Any:
-    """What a function gives in a process of its own.
+    """Call a function in a process of its own and return its result.
 
     Raises:
-        RuntimeError: The process ended without a result, or took longer than so many seconds.
+        RuntimeError: The process ended without a result, or took longer than `seconds`.
     """
     context = multiprocessing.get_context("spawn")  # a forked process could not use CUDA
     ours, theirs = context.Pipe(duplex=False)
@@ -193,7 +194,7 @@ def _peak(task: Task, device: torch.device) -> int | None:
 
 
 def lines(case: Case, rows: list[Row]) -> Iterator[str]:
-    """The case as text, times beside those of CTCLoss."""
+    """Yield the lines of a case, each time beside that of CTCLoss."""
     yield f"{case.workload.title}: asked {case.limit}"
     by_ctc = next(
         (row.milliseconds.median for row in rows if row.name == "CTCLoss" and row.milliseconds), None
@@ -212,7 +213,7 @@ def lines(case: Case, rows: list[Row]) -> Iterator[str]:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """What a record says of the machine."""
+    """Return the part of a record that describes the machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     versions = {package: machine.version(package) for package in (*machine.PACKAGES, "triton")}
     return {
@@ -230,7 +231,13 @@ def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.python.devices", description=__doc__)
     parser.add_argument("--device", default="cuda", help="cuda, or cpu with --quick (cuda)")
     parser.add_argument("--rounds", type=int, default=9, help="timed calls of each (9)")
-    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument(
+        "--contenders",
+        nargs="+",
+        choices=CONTENDERS,
+        default=list(CONTENDERS),
+        help="contenders to time (all)",
+    )
     parser.add_argument("--quick", action="store_true", help=f"sizes divided by {QUICK_SHRINK}; no record")
     parser.add_argument(
         "-o", "--output", type=Path, help="the record (benches/record/<date>-<gpu>-cuda.json)"

@@ -1,4 +1,4 @@
-"""Where all this ran: processor, instruction set, threads, versions."""
+"""The machine: processor, instruction set, threads, versions."""
 
 import datetime
 import os
@@ -16,20 +16,20 @@ def _processor() -> dict[str, str]:
 
 
 def available_memory() -> int:
-    """Bytes that may be taken without swapping."""
+    """Return how many bytes can be taken without swapping."""
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     return 1024 * int(lines["MemAvailable"].split()[0])
 
 
 def instruction_set() -> str:
-    """What the kernels run on."""
+    """Return the instruction set of the kernels."""
     from warplens import _core  # not before the threads are set
 
     return _core.instruction_set()
 
 
 def version(distribution: str) -> str | None:
-    """Of what is installed; None where it is not."""
+    """Return the version of an installed distribution, None where it is absent."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -37,7 +37,7 @@ def version(distribution: str) -> str | None:
 
 
 def describe(threads: int) -> dict[str, Any]:
-    """What a record says of the machine."""
+    """Return the part of a record that describes the machine."""
     processor = _processor()
     wide = sorted(flag for flag in processor["flags"].split() if flag in {"avx2", "fma", "avx512f"})
     family = f"family {processor['cpu family']}, model {processor['model']}"

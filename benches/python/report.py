@@ -1,4 +1,4 @@
-"""Tables for the reader, one JSON record for later."""
+"""Tables on the console and the record as JSON."""
 
 import json
 import re
@@ -10,19 +10,19 @@ from rich.table import Table
 
 
 def record_path(folder: Path, machine: dict[str, Any]) -> Path:
-    """`folder/<date>-<processor>-<instruction set>.json`."""
+    """Return `folder/<date>-<processor>-<instruction set>.json`."""
     processor = re.sub(r"[^a-z0-9]+", "-", machine["processor"].lower()).strip("-")
     return folder / f"{machine['date']}-{processor}-{machine['instruction_set']}.json"
 
 
 def write(path: Path, record: dict[str, Any]) -> None:
-    """The record, readable by people too."""
+    """Write the record as indented JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def show(record: dict[str, Any], console: Console) -> None:
-    """All tables that the record has parts for."""
+    """Print a table for each part that the record has."""
     machine = record["machine"]
     console.print(
         ", ".join([machine["processor"], machine["instruction_set"], f"{machine['threads']} threads"]),
@@ -52,9 +52,9 @@ def show(record: dict[str, Any], console: Console) -> None:
 
 
 def console() -> Console:
-    """As wide as the tables where no terminal says otherwise."""
-    found = Console()
-    return found if found.is_terminal else Console(width=170)
+    """Return a console; one that is no terminal is as wide as the tables."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=170)
 
 
 def _kernels(rows: list[dict[str, Any]]) -> Table:

@@ -1,4 +1,4 @@
-"""What Triton makes of its kernels, ahead of time and without a device: registers, spills, shared memory.
+"""Registers, spills and shared memory of the Triton kernels, compiled ahead of time, without a device.
 
     python -m benches.python.triton_kernels
 
@@ -20,9 +20,9 @@ from triton.backends import nvidia
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from warplens.torch.triton_backward import visit_lines
-from warplens.torch.triton_forward import accumulate_lines
-from warplens.torch.triton_plan import Plan, plan
+from warplens.torch.backends.triton.backward_kernel import visit_lines
+from warplens.torch.backends.triton.forward_kernel import accumulate_lines
+from warplens.torch.backends.triton.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
 CAPABILITIES = (80, 90, 100)
@@ -40,7 +40,7 @@ _FLOATS = frozenset(
 
 
 def source(kernel: Any, constants: dict[str, Any]) -> ASTSource:
-    """What a launch compiles: tensors that torch allocated start at multiples of 16 bytes."""
+    """Return what a launch compiles: tensors that torch allocated start at multiples of 16 bytes."""
 
     def type_of(name: str) -> str:
         if name in constants:
@@ -55,29 +55,29 @@ def source(kernel: Any, constants: dict[str, Any]) -> ASTSource:
 
 
 def built(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: int) -> Any:
-    """One kernel for one architecture; its text is in `asm["ptx"]`."""
+    """Compile one kernel for one architecture; its text is in `asm["ptx"]`."""
     target = GPUTarget("cuda", capability, 32)
     return triton.compile(source(kernel, constants), target=target, options=sizes.options)
 
 
 def compiled(kernel: Any, constants: dict[str, Any], sizes: Plan, capability: int) -> dict[str, Any]:
-    """Registers, bytes spilled and bytes of shared memory of one kernel, compiled for one architecture."""
-    found = built(kernel, constants, sizes, capability)
-    report = _ptxas(found.asm["ptx"], capability)
+    """Return registers, bytes spilled and bytes of shared memory of one kernel on one architecture."""
+    result = built(kernel, constants, sizes, capability)
+    report = _ptxas(result.asm["ptx"], capability)
     stored, loaded = (int(re.search(rf"(\d+) bytes spill {way}", report)[1]) for way in ("stores", "loads"))
     return {
         "registers": int(re.search(r"Used (\d+) registers", report)[1]),
         "spill_store_bytes": stored,
         "spill_load_bytes": loaded,
-        "shared_bytes": found.metadata.shared,
+        "shared_bytes": result.metadata.shared,
         "instructions": len(
-            re.findall(r"^\s+(?:@!?%p\d+ +)?[a-z][\w.]* .*;", found.asm["ptx"], re.MULTILINE)
+            re.findall(r"^\s+(?:@!?%p\d+ +)?[a-z][\w.]* .*;", result.asm["ptx"], re.MULTILINE)
         ),
     }
 
 
 def _ptxas(ptx: str, capability: int) -> str:
-    """What the assembler says of a kernel; the one shipped with Triton."""
+    """Return the report of the assembler that Triton ships."""
     name = "ptxas-blackwell" if capability >= 100 else "ptxas"
     assembler = Path(nvidia.__file__).parent / "bin" / name
     architecture = re.search(r"^\.target (\w+)", ptx, re.MULTILINE)[1]
@@ -89,7 +89,7 @@ def _ptxas(ptx: str, capability: int) -> str:
 
 
 def rows(capabilities: tuple[int, ...] = CAPABILITIES) -> Iterator[dict[str, Any]]:
-    """One for each architecture, type, length of a line and kernel."""
+    """Yield a row for each architecture, type, length of a line and kernel."""
     for capability in capabilities:
         for dtype, TYPE in TYPES.items():
             for length in LENGTHS:

@@ -27,7 +27,7 @@ class Workload:
 
     @property
     def is_ragged(self) -> bool:
-        """Whether the pairs differ in size."""
+        """True where the pairs differ in size."""
         return len(set(self.sizes)) > 1
 
     @property
@@ -37,7 +37,7 @@ class Workload:
 
     @property
     def title(self) -> str:
-        """One line that says what is computed, where it is not the squared distance with unit weights."""
+        """One line: sizes, and whatever differs from the squared distance with unit weights."""
         parts = [f"{self.name} {self.shape_text}"]
         parts += [self.cost] if self.cost != "sqeuclidean" else []
         parts += [self.weights_text] if self.step_weights != UNIT else []
@@ -77,7 +77,7 @@ class Workload:
         return scale * x + offset, scale * y + offset
 
     def with_unit_weights(self) -> "Workload":
-        """The same for those who have no step weights."""
+        """Return the workload with unit step weights, for implementations that have no others."""
         return replace(self, step_weights=UNIT)
 
 
@@ -93,7 +93,7 @@ def _ragged_sizes(pairs: int, shrink: int) -> tuple[tuple[int, int], ...]:
 
 
 def all_workloads(shrink: int = 1) -> dict[str, Workload]:
-    """W1 to W7 by name; `shrink` divides N and M, and B by about as much, to try things out."""
+    """Return W1 to W7 by name; `shrink` divides N and M, and B by about as much, to try things out."""
 
     def batch(pairs: int, n: int, m: int) -> tuple[tuple[int, int], ...]:
         return ((n // shrink, m // shrink),) * max(1, pairs // shrink)

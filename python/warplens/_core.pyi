@@ -19,7 +19,6 @@ __all__ = [
     "cost_matrix",
     "costs_padded",
     "costs_ragged",
-    "crc32",
     "find_events",
     "get_num_threads",
     "instruction_set",
@@ -221,9 +220,6 @@ def measure_events(
 
 def quartile_limits(durations: NDArray[np.float64]) -> list[float]:
     """Return the duration up to which events are short, and the one from which on they are long."""
-
-def crc32(data: bytes | memoryview, value: int = 0) -> int:
-    """Return what `zlib.crc32` returns."""
 
 def find_events(y: _Floats) -> Runs: ...
 def set_num_threads(n: int) -> None: ...

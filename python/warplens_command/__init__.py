@@ -1,7 +1,7 @@
-"""Where the command `warplens` starts: a package of its own, since `warplens` itself imports NumPy.
+"""Entry point of the command `warplens`: a package of its own, since `warplens` itself imports NumPy.
 
-NumPy takes threads for its linear algebra when it is imported. The command has nothing for them to do, and a
-process of a single thread can be copied, which is how its workers begin soonest.
+NumPy starts threads for its linear algebra when it is imported. The command has nothing for them to do, and a
+process of a single thread can be forked, which is how workers start soonest.
 """
 
 import io
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 
 def main() -> None:
-    """Run the command; without its extra, say how to get it."""
+    """Run the command; without its extra, print how to install it."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     for needed in ("click", "rich", "jinja2", "PIL", "xxhash"):

@@ -1,4 +1,4 @@
-//! How soft DTW and its gradient change along a direction: a Hessian-vector product, row by row in float64.
+//! Derivatives of soft DTW and its gradient along a direction: a Hessian-vector product, row by row in float64.
 //!
 //! Let ' be the derivative along a direction (C', g', w') of costs, gamma and step weights, z_s = w_s C + D(before s)
 //! what softmin compares, and p_s = exp((D - z_s)/g) the probability of step s. The forward sweep carries D':

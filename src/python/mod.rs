@@ -2,7 +2,6 @@
 
 mod arguments;
 mod arrays;
-mod checksum;
 mod cost_matrix;
 mod events;
 mod measured;
@@ -67,8 +66,6 @@ mod _core {
 
     #[pymodule_export]
     use super::NoPathError;
-    #[pymodule_export]
-    use super::checksum::crc32;
     #[pymodule_export]
     use super::cost_matrix::cost_matrix;
     #[pymodule_export]

@@ -10,13 +10,15 @@ import click
 import torch
 
 import warplens as wl
-from studies.mpe import finetuning, outcome, preparation, pretraining
-from studies.mpe.configuration import read_configuration
+from studies.mpe.configuration_file import read_configuration
 from studies.mpe.errors import StudyError
-from studies.mpe.lock import alone
+from studies.mpe.inputs import preparation
+from studies.mpe.lock import locked
 from studies.mpe.places import DATA, HERE, Places
+from studies.mpe.results import outcome
+from studies.mpe.results.table import write_table
 from studies.mpe.scheduler import compute_cells
-from studies.mpe.table import write_table
+from studies.mpe.training import finetuning, pretraining
 from warplens.training import Writer
 
 SCALED = HERE / "configurations" / "scaled.toml"
@@ -26,7 +28,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _study(function: _F) -> _F:
-    """Options of every stage."""
+    """Add the options of every stage."""
     for option in (
         click.option(
             "--config", type=click.Path(path_type=Path), default=SCALED, show_default=True, help="the study"
@@ -66,7 +68,7 @@ def _out(function: _F) -> _F:
 
 @click.group(help=__doc__)
 def main() -> None:
-    """All stages."""
+    """Run the stages of the study."""
     # A process that is told to end leaves as if it were interrupted, so that what it is writing is finished
     # or removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -93,7 +95,7 @@ def _places(config: Path, data: Path, threads: int | None) -> Places:
 @main.command()
 @_study
 def fetch(**options: Any) -> None:
-    """Get the performances of the scaled study (PyPI); of others, look whether the datasets are there."""
+    """Get the performances of the scaled study (PyPI); of others, check that the datasets are there."""
     _stage(lambda places: preparation.fetch(places, click.echo), **options)
 
 
@@ -119,7 +121,7 @@ def pretrain(**options: Any) -> None:
     """Pre-train the network of one seed."""
 
     def work(places: Places, seed: int, device: str) -> None:
-        with alone(places.pretraining(seed), "this pre-training"):
+        with locked(places.pretraining(seed), "this pre-training"):
             pretraining.pretrain(places, seed, click.echo, device=device)
 
     _stage(work, **options)
@@ -138,7 +140,7 @@ def finetune(**options: Any) -> None:
 
     def work(places: Places, seed: int, name: str, device: str, tensorboard: Path | None) -> None:
         run = places.configuration.run(name)
-        with alone(places.run(run, seed), "this run"):
+        with locked(places.run(run, seed), "this run"):
             finetuning.finetune(places, run, seed, click.echo, device=device, writer=_writer(tensorboard))
             outcome.evaluate(places, run, seed, click.echo)
 
@@ -189,7 +191,7 @@ def table(**options: Any) -> None:
 @click.option("--workers", type=int, default=2, show_default=True, help="cells at a time, one thread each")
 @click.option("--minutes", type=float, default=None, help="end after so long; run again to go on")
 def every(**options: Any) -> None:
-    """All stages; what is done already is not done again."""
+    """Run all stages; what is done already is not done again."""
     config = options["config"]
 
     def work(places: Places, workers: int, minutes: float | None, out: Path | None) -> None:
@@ -213,13 +215,13 @@ def every(**options: Any) -> None:
 
 
 def _draw_figures(places: Places, folder: Path) -> list[Path]:
-    from studies.mpe.figures import draw_figures  # matplotlib, which the cells do without
+    from studies.mpe.results.figures import draw_figures  # matplotlib, which the cells do without
 
     return draw_figures(places, folder)
 
 
 def _table_path(places: Places, config: Path, out: Path | None) -> Path:
-    """The scaled study's table is the study's RESULTS.md; others lie beside their results."""
+    """Return the path of the table: RESULTS.md of the scaled study; others lie beside their results."""
     if out is not None:
         return out
     return RESULTS if config.resolve() == SCALED.resolve() else places.results / "RESULTS.md"

@@ -1,5 +1,5 @@
-"""What is raised where the study cannot go on."""
+"""Error of the study."""
 
 
 class StudyError(Exception):
-    """A stage cannot run; the message is a sentence that says what to do."""
+    """Error of a stage that cannot run; the message is a sentence that says what to do."""

@@ -1,4 +1,4 @@
-"""One process at a time."""
+"""A lock on a folder: one process at a time."""
 
 import fcntl
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from studies.mpe.errors import StudyError
 
 
 @contextmanager
-def alone(folder: Path, what: str) -> Iterator[None]:
-    """Hold a folder; the lock goes with the process, however that ends.
+def locked(folder: Path, what: str) -> Iterator[None]:
+    """Lock a folder; the lock goes with the process, however that ends.
 
     Raises:
         StudyError: another process holds it.

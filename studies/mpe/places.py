@@ -1,4 +1,4 @@
-"""Where the study keeps what."""
+"""Folders and files of the study."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from studies.mpe.record import read_result
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
-"""Of datasets that are rendered, features and results, unless told otherwise; never committed."""
+"""Default folder of rendered datasets, features and results; never committed."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Places:
 
     Attributes:
         data: the folder.
-        configuration: of the study.
+        configuration: configuration of the study.
     """
 
     data: Path
@@ -25,22 +25,22 @@ class Places:
 
     @property
     def results(self) -> Path:
-        """All that the study makes of its data."""
+        """Folder of all results of the study."""
         return self.data / "results" / self.configuration.name
 
     def pretraining(self, seed: int) -> Path:
-        """Folder of a pre-training."""
+        """Return the folder of a pre-training."""
         return self.results / f"seed-{seed}" / "pretraining"
 
     def start(self, run: Run, seed: int) -> Path:
-        """Checkpoint that a run starts from."""
+        """Return the checkpoint that a run starts from."""
         return self.pretraining(seed) / ("checkpoint.pt" if run.start == "full" else "short.pt")
 
     def run(self, run: Run, seed: int) -> Path:
-        """Folder of a run."""
+        """Return the folder of a run."""
         return self.results / f"seed-{seed}" / run.name.replace(" ", "-")
 
     def is_done(self, run: Run | None, seed: int) -> bool:
-        """Whether the result of a pre-training (None) or of a run is there."""
+        """Return True if the result of a pre-training (None) or of a run is there."""
         folder = self.pretraining(seed) if run is None else self.run(run, seed)
         return read_result(folder, digest=self.configuration.digest(run)) is not None

@@ -1,4 +1,4 @@
-"""What a finished cell of the table leaves: one JSON file."""
+"""Result of a finished cell of the table as a JSON file."""
 
 import json
 import math
@@ -16,26 +16,26 @@ NAME = "result.json"
 def write_result(folder: Path, result: dict[str, Any]) -> None:
     """Write a result whole or not at all; numbers that are none become null."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = {
+    values = {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in {**result, "machine": machine()}.items()
     }
     part = folder / f".{NAME}.{os.getpid()}.part"
-    part.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+    part.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
     part.replace(folder / NAME)
 
 
 def read_result(folder: Path, *, digest: str) -> dict[str, Any] | None:
-    """The result in a folder; None where there is none of these settings."""
+    """Read the result in a folder; None where there is none of these settings."""
     try:
-        found = json.loads((folder / NAME).read_text("utf-8"))
+        result = json.loads((folder / NAME).read_text("utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return found if isinstance(found, dict) and found.get("digest") == digest else None
+    return result if isinstance(result, dict) and result.get("digest") == digest else None
 
 
 def machine() -> dict[str, Any]:
-    """What a result was computed with."""
+    """Describe the machine and the versions that a result is computed with."""
     versions = {}
     for name in ("warplens", "torch", "numpy", "librosa"):
         try:

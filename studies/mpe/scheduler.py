@@ -1,4 +1,4 @@
-"""The cells of the table that are missing, several at a time, each a process with one thread."""
+"""Scheduler of the missing cells of the table, several at a time, each a process with one thread."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from studies.mpe.configuration import Run
-from studies.mpe.lock import alone
+from studies.mpe.lock import locked
 from studies.mpe.places import Places
 
 _POLL_SECONDS = 0.5
@@ -37,18 +37,18 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name for messages."""
         return f"{'pre-training' if self.run is None else self.run.name}, seed {self.seed}"
 
     def arguments(self) -> list[str]:
-        """Of the command that computes it."""
+        """Return the arguments of the command that computes the cell."""
         if self.run is None:
             return ["pretrain", "--seed", str(self.seed)]
         return ["finetune", "--seed", str(self.seed), "--run", self.run.name]
 
 
 def cells_of(places: Places) -> list[Cell]:
-    """All cells, pre-trainings first, then row by row: what is there when time is over is whole rows."""
+    """List all cells, pre-trainings first, then row by row, so that whole rows are done when time is over."""
     study = places.configuration
     return [Cell(None, seed) for seed in study.seeds] + [
         Cell(run, seed) for run in study.runs for seed in study.seeds
@@ -56,7 +56,7 @@ def cells_of(places: Places) -> list[Cell]:
 
 
 def is_ready(cell: Cell, places: Places) -> bool:
-    """Whether what a cell starts from is there."""
+    """Return True if the checkpoint that a cell starts from is there."""
     return cell.run is None or places.is_done(None, cell.seed)
 
 
@@ -69,7 +69,7 @@ def compute_cells(
     progress: Callable[[str], None],
     after_each: Callable[[], object],
 ) -> list[str]:
-    """Compute the cells that are missing; those that failed, each with its reason.
+    """Compute the missing cells; return those that failed, each with its reason.
 
     When time is over the processes are ended: what they have done is in their checkpoints, a next call goes
     on from there.
@@ -77,7 +77,7 @@ def compute_cells(
     Raises:
         StudyError: another process computes this study.
     """
-    with alone(places.results, "this study"):
+    with locked(places.results, "this study"):
         return _compute(places, configuration, workers, minutes, progress, after_each)
 
 

@@ -1,20 +1,18 @@
-"""Whether the settings of a study can be meant, beyond the types of single ones."""
+"""Checks of a study's settings beyond the types of single ones."""
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from studies.mpe.configuration import Configuration, Finetuning, Pretraining, Run
 from studies.mpe.errors import StudyError
-
-if TYPE_CHECKING:
-    from studies.mpe.configuration import Configuration, Finetuning, Pretraining, Run
 
 PRECISIONS = ("float32", "bfloat16")
 
 
-def check_study(study: "Configuration") -> None:
-    """Raises StudyError for the first setting that cannot be computed with."""
+def check_study(study: Configuration) -> None:
+    """Raise StudyError for the first setting that cannot be computed with."""
     seeds = study.seeds
     meant = isinstance(seeds, tuple) and len(seeds) > 0 and all(_is_whole(seed) for seed in seeds)
     _require(meant, "study", "seeds", seeds, "a list of whole numbers, 0 or more, at least one")
@@ -28,7 +26,7 @@ def check_study(study: "Configuration") -> None:
         _check_run(f"run {run.name!r}", run)
 
 
-def _check_pretraining(settings: "Pretraining") -> None:
+def _check_pretraining(settings: Pretraining) -> None:
     where = "pretraining"
     _require_at_least_1(where, settings, ("steps", "short_steps", "batch", "decay_steps"))
     _require_above_0(where, settings, ("clip_seconds", "learning_rate", "decay"))
@@ -41,7 +39,7 @@ def _check_pretraining(settings: "Pretraining") -> None:
     )
 
 
-def _check_finetuning(settings: "Finetuning") -> None:
+def _check_finetuning(settings: Finetuning) -> None:
     where, weights = "finetuning", settings.step_weights
     _require_at_least_1(where, settings, ("steps", "batch", "relabel_steps", "look_steps", "inspect_steps"))
     _require_above_0(where, settings, ("learning_rate", "segment_seconds", "longest_seconds"))
@@ -54,7 +52,7 @@ def _check_finetuning(settings: "Finetuning") -> None:
     )
 
 
-def _check_run(where: str, run: "Run") -> None:
+def _check_run(where: str, run: Run) -> None:
     if run.schedule == "piecewise":
         points = run.points
         pairs = isinstance(points, tuple) and all(_are_numbers(p) and len(p) == 2 for p in points)

@@ -1,22 +1,22 @@
-"""What a soft alignment teaches: events of the weak target, how strongly each is taught, and measures of it.
+"""Analysis of soft alignments: events of the weak target, their levels in the modified target, and measures.
 
 Importing this needs NumPy alone; the report (`warplens.analysis.report`) needs the extra `analysis`.
 """
 
+from warplens.analysis.accumulated_costs import accumulated_costs
 from warplens.analysis.events import (
     Events,
-    event_levels,
     find_events,
     measure_alignment,
     summarize_levels,
 )
-from warplens.analysis.gamma_choice import GammaChoice, choose_gamma
-from warplens.analysis.gamma_sweep import GammaSweep, pool
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
-from warplens.analysis.item_sweep import sweep_item
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 from warplens.analysis.metrics import evaluate
+from warplens.analysis.sweep.gamma_choice import GammaChoice, choose_gamma
+from warplens.analysis.sweep.gamma_sweep import GammaSweep, pool
+from warplens.analysis.sweep.item_sweep import sweep_item
 
 __all__ = [
     "EventLevels",
@@ -25,10 +25,10 @@ __all__ = [
     "GammaSweep",
     "ItemAnalysis",
     "Marginals",
+    "accumulated_costs",
     "analyze_item",
     "choose_gamma",
     "evaluate",
-    "event_levels",
     "find_events",
     "measure_alignment",
     "pool",

@@ -1,4 +1,4 @@
-"""The matrix of soft accumulated costs, of which alignments keep only probabilities: for pictures of it."""
+"""The matrix of soft accumulated costs, of which alignments keep only probabilities, for pictures of it."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 def accumulated_costs(
     C: NDArray[Any], *, gamma: float, step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
 ) -> NDArray[np.float64]:
-    """D(n,m) of the soft-DTW recursion, one anti-diagonal after the other.
+    """Compute D(n,m) of the soft-DTW recursion, one anti-diagonal after the other.
 
     D(n,m) = min_g{ w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
     min_g(S) = -g log sum exp(-s/g), D(0,0) = 0, D(n,0) = D(0,m) = inf, so D(N,M) is the value of the loss.
 
     Args:
-        C: local costs, (N, M), finite.
+        C: local costs, (N, M), finite, as `warplens.cost_matrix` gives them.
         gamma: softness g; 0 is hard DTW.
         step_weights: (horizontal, vertical, diagonal).
 

@@ -1,4 +1,4 @@
-"""Events of a weak target, and how strongly a soft alignment teaches each of them.
+"""Events of a weak target, and their levels in the modified target.
 
 An event is a maximal run [a, b) of weak-target frames with y(m,d) > 0 for one feature d: in music a note of
 the score. Its level in prediction frame n is its share of the modified target,
@@ -20,6 +20,9 @@ from warplens import _core
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.marginals import Marginals
 
+THRESHOLD = 0.5
+"""Level under which an event counts as lost, above which a cell counts as active, unless another is given."""
+
 
 @dataclass(frozen=True)
 class Events:
@@ -39,13 +42,13 @@ class Events:
         return len(self.feature)
 
     def as_core(self) -> dict[str, NDArray[np.int64]]:
-        """Features, starts and stops as the compiled module takes them."""
+        """Return features, starts and stops as the compiled module takes them."""
         runs = {"features": self.feature, "starts": self.start, "stops": self.stop}
         return {name: np.ascontiguousarray(values, np.int64) for name, values in runs.items()}
 
 
 def find_events(weak: NDArray[Any]) -> Events:
-    """All maximal runs of frames with weak(m,d) > 0.
+    """Find all maximal runs of frames with weak(m,d) > 0.
 
     Args:
         weak: weak target, (M, D).
@@ -61,35 +64,14 @@ def find_events(weak: NDArray[Any]) -> Events:
         raise ValueError(f"weak: shape {weak.shape}, it must be (M, D)")
     if weak.dtype not in (np.float32, np.float64):
         weak = weak > 0
-    found = _core.find_events(_as_floats(weak))
-    return Events(found["feature"], found["start"], found["stop"])
-
-
-def event_levels(H_tilde: NDArray[Any], weak: NDArray[Any], events: Events) -> NDArray[np.float64]:
-    """The level e(n) of every event in every frame.
-
-    Args:
-        H_tilde: row-normalised soft alignment, (N, M).
-        weak: weak target, (M, D).
-        events: K events of `weak`.
-
-    Returns:
-        (K, N) float64.
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
-    _check_shapes(H_tilde, weak)
-    levels = np.empty((len(events), len(H_tilde)))
-    for level, d, a, b in zip(levels, events.feature, events.start, events.stop, strict=True):
-        level[:] = H_tilde[:, a:b].astype(np.float64) @ weak[a:b, d].astype(np.float64)
-    return levels
+    runs = _core.find_events(_as_floats(weak))
+    return Events(runs["feature"], runs["start"], runs["stop"])
 
 
 def summarize_levels(
-    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = 0.5
+    H: NDArray[Any], weak: NDArray[Any], events: Events, *, threshold: float = THRESHOLD
 ) -> EventLevels:
-    """What is kept of the level of every event; the levels are never held as a whole.
+    """Summarize the level of every event; the levels are never held as a whole.
 
     Args:
         H: soft alignment, (N, M); its rows are divided by their sums, so H~ does as well.
@@ -104,7 +86,7 @@ def summarize_levels(
 
 
 class AlignmentMeasures(NamedTuple):
-    """What a soft alignment holds of its targets.
+    """Marginals, levels of events and measures of a soft alignment.
 
     Attributes:
         marginals: of H~.
@@ -123,10 +105,10 @@ def measure_alignment(
     weak: NDArray[Any],
     events: Events,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     h: NDArray[Any] | None = None,
 ) -> AlignmentMeasures:
-    """Marginals of a soft alignment and levels of its events, from one call; as `summarize_levels`.
+    """Compute marginals of a soft alignment and levels of its events in one call; as `summarize_levels`.
 
     With h, the row sums (N,) of the soft alignment, come its measures.
     """
@@ -144,7 +126,7 @@ def measure_alignment(
 
 
 def _as_floats(array: NDArray[Any]) -> NDArray[Any]:
-    """C-contiguous, in native byte order, of float32 or float64."""
+    """Return an array as C-contiguous float32 or float64 in native byte order."""
     return np.ascontiguousarray(array, np.float32 if array.dtype in (np.float32, np.bool_) else np.float64)
 
 

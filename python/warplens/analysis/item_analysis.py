@@ -1,4 +1,4 @@
-"""One item through the lens: aligned at every gamma, with its events and measures."""
+"""Analysis of one item: aligned at every gamma, with its events and measures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.events import Events, find_events
+from warplens.analysis.events import THRESHOLD, Events, find_events
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.measured_alignments import align_and_measure
 from warplens.analysis.metrics.evaluation import by_name, table_of
@@ -16,7 +16,7 @@ from warplens.io import Floats, Item
 
 @dataclass(frozen=True)
 class ItemAnalysis:
-    """What G alignments of one item taught; arrays lead with the gamma axis.
+    """Results of G alignments of one item; arrays lead with the gamma axis.
 
     Attributes:
         gammas: ascending, (G,).
@@ -28,7 +28,7 @@ class ItemAnalysis:
         h: row sums of the soft alignments, (G, N).
         y_mod: modified targets, (G, N, D).
         events: the K events of the weak target.
-        levels: of the events, arrays (G, K).
+        levels: levels of the events, arrays (G, K).
         empty_targets: share of the weak target's frames that have no activity.
         H: soft alignments, (G, N, M), if they were to be kept.
     """
@@ -64,10 +64,10 @@ def analyze_item(
     gammas: Sequence[float],
     cost: str,
     step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     keep_alignment: bool = False,
 ) -> ItemAnalysis:
-    """Align an item at every gamma and measure what that teaches.
+    """Align an item at every gamma and measure modified targets and events.
 
     Args:
         item: predictions (N, D), weak target (M, D) and, if known, strong target (N, D).
@@ -84,7 +84,7 @@ def analyze_item(
         raise ValueError("gammas: empty, at least one is needed")
     ascending = sorted(gammas)
     events = find_events(item.weak)
-    found = align_and_measure(
+    result = align_and_measure(
         item.predictions,
         item.weak,
         events,
@@ -95,9 +95,9 @@ def analyze_item(
         outputs=["h", "y_mod", "H"] if keep_alignment else ["h", "y_mod"],
         threads=1,  # a corpus runs its items side by side
     )
-    assert found.h is not None
-    assert found.y_mod is not None
-    table = table_of(found, strong=item.strong, threshold=threshold, fps=item.fps)
+    assert result.h is not None
+    assert result.y_mod is not None
+    table = table_of(result, strong=item.strong, threshold=threshold, fps=item.fps)
     return ItemAnalysis(
         gammas=np.array(ascending, np.float64),
         cost=cost,
@@ -105,10 +105,10 @@ def analyze_item(
         threshold=threshold,
         shape=(len(item.predictions), len(item.weak), item.weak.shape[1]),
         table=table,
-        h=found.h,
-        y_mod=found.y_mod,
+        h=result.h,
+        y_mod=result.y_mod,
         events=events,
-        levels=found.levels,
+        levels=result.levels,
         empty_targets=1 - np.count_nonzero(item.weak.any(axis=1)) / len(item.weak),
-        H=found.H,
+        H=result.H,
     )

@@ -1,4 +1,4 @@
-"""What is kept of the levels of events: one record an event."""
+"""Summaries of the levels of events: one record an event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ RECORD = np.dtype([(name, np.float64) for name in _NUMBERS] + [(name, np.int64) 
 
 @dataclass(frozen=True)
 class EventLevels:
-    """What is kept of the levels e(n), n from 0, of each of K events; arrays (G, K) for G alignments.
+    """Summaries of the levels e(n), n from 0, of K events, (K,), or of G alignments, (G, K).
 
     Times between frames come by linear interpolation of e. The level rises from t_10, where it last passes
-    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; it falls likewise,
+    10 % of its own peak before it first reaches 90 %, to t_90, where it first does so; the fall is the same,
     seen from the end. A level that is above 10 % from the first frame on rises from t_10 = 0, so that only
     what can be seen counts. A step from nothing to the peak within one frame takes 0.8 frames.
 
     Attributes:
-        records: of dtype `RECORD`, (K,) or (G, K); the properties are their fields.
+        records: array of dtype `RECORD`, (K,) or (G, K); the properties are their fields.
     """
 
     records: NDArray[Any]
@@ -54,7 +54,7 @@ class EventLevels:
 
     @property
     def last(self) -> NDArray[np.int64]:
-        """The last such frame."""
+        """The last frame in which e(n) is at least half the peak."""
         return self._field("last")
 
     @property
@@ -74,7 +74,7 @@ class EventLevels:
 
     @property
     def offset_fade(self) -> NDArray[np.float64]:
-        """The same of the fall."""
+        """t_90 to t_10 of the fall, as `onset_fade` of the rise."""
         return self._field("offset_fade")
 
     @property

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Marginals:
-    """Of H~ (N, M), n and m from 0; of G alignments with a leading axis of gammas.
+    """Marginals of H~ (N, M), n and m from 0; of G alignments with a leading axis of gammas.
 
     Attributes:
         masses: sum_n H~(n,m), the frames that each target holds, (M,); they add up to N.
@@ -23,6 +23,6 @@ class Marginals:
     frame_entropy: NDArray[np.float64]
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Self:
-        """Of what the compiled module tells, (G, ...)."""
-        return cls(found["masses"], found["path"], found["frame_entropy"])
+    def of(cls, result: Mapping[str, Any]) -> Self:
+        """Read what the compiled module returns, (G, ...)."""
+        return cls(result["masses"], result["path"], result["frame_entropy"])

@@ -1,4 +1,4 @@
-"""One pair aligned at several gammas and measured by one call of the compiled module, which keeps no H."""
+"""Alignment and measures of one pair at several gammas, by one call of the compiled module."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from warplens.analysis.marginals import Marginals
 
 @dataclass(frozen=True)
 class MeasuredAlignments:
-    """What is known of G alignments of one pair; arrays lead with the gamma axis.
+    """Measures, marginals and levels of G alignments of one pair; arrays lead with the gamma axis.
 
     Attributes:
         measures: those of `metrics.MEASURES` by name that need no strong target, (G,) each. In float32 the
@@ -50,7 +50,7 @@ def align_and_measure(
     outputs: Sequence[str],
     threads: int | None = None,
 ) -> MeasuredAlignments:
-    """Align x with y at every gamma and measure what each alignment teaches of the events of y.
+    """Align x with y at every gamma and measure each alignment and the events of y in it.
 
     Args:
         x: predictions, (N, D).
@@ -73,7 +73,7 @@ def align_and_measure(
         raise no_modified_targets(settings)
     x, y = as_pair(x, y, settings)
     try:
-        found = _core.align_and_measure_pair(
+        result = _core.align_and_measure_pair(
             x,
             y,
             cost=cost,
@@ -86,14 +86,14 @@ def align_and_measure(
         )
     except _core.NoPathError as error:
         raise costs_overflow(settings) if is_overflow(error) else error from None
-    measures = found["measures"]
+    measures = result["measures"]
     if np.isnan(measures["value"]).any():
         raise costs_overflow(settings)
     return MeasuredAlignments(
         measures,
-        Marginals.of(found),
-        EventLevels.of(found["levels"]),
-        h=found.get("h"),
-        y_mod=found.get("y_mod"),
-        H=found.get("H"),
+        Marginals.of(result),
+        EventLevels.of(result["levels"]),
+        h=result.get("h"),
+        y_mod=result.get("y_mod"),
+        H=result.get("H"),
     )

@@ -1,4 +1,4 @@
-"""`warplens analyze`."""
+"""Command `warplens analyze`."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,12 +6,17 @@ from typing import Literal
 import click
 
 from warplens.cli import options
-from warplens.cli.endings import end, sentences_for_errors, tell_results, tell_warnings
-from warplens.cli.numbers import NumbersCommand, NumbersOption
-from warplens.cli.printable import printable
+from warplens.cli.output import (
+    errors_as_sentences,
+    exit_with_failures,
+    print_ignored_results,
+    print_warnings,
+    printable,
+)
+from warplens.cli.param_types import NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Run, Settings, Shard, analyze
-from warplens.corpus.engine import check_item_timeout
+from warplens.corpus.workers.engine import check_item_timeout
 
 
 @click.command("analyze", cls=NumbersCommand)
@@ -21,9 +26,10 @@ from warplens.corpus.engine import check_item_timeout
     "--gamma",
     "gammas",
     cls=NumbersOption,
-    default=(0.1, 1.0, 10.0),
+    default=Settings.gammas,
     metavar="G...",
-    help="Softness, one or more; 0 is hard DTW.  [default: 0.1 1 10]",
+    help="Softness, one or more; 0 is hard DTW.  "
+    f"[default: {' '.join(format(gamma, 'g') for gamma in Settings.gammas)}]",
 )
 @options.step_weights
 @options.cost
@@ -37,7 +43,7 @@ from warplens.corpus.engine import check_item_timeout
     "--recordings",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="With --sonify: recordings by id, to be heard on the left, Y_mod on the right.",
+    help="With --sonify: recordings by id, played on the left, Y_mod on the right.",
 )
 @click.option(
     "--figures", is_flag=True, help="Draw each item into figures/<id>.*.png; takes seconds an item."
@@ -47,7 +53,7 @@ from warplens.corpus.engine import check_item_timeout
     type=click.Choice(["risk", "all"]),
     default="risk",
     show_default=True,
-    help="Above 50 items, which get a page: the 50 with the most events at risk, or all.",
+    help="Items that get a page, above 50 of them: the 50 with the most events at risk, or all.",
 )
 @options.shard
 @options.size_limit
@@ -73,24 +79,24 @@ def analyze_command(
     scheduler: str | None,
     item_timeout: float | None,
 ) -> None:
-    """See what a soft-DTW loss teaches a network, from its predictions and weak targets.
+    """Show what a soft-DTW loss teaches a network, from its predictions and weak targets.
 
     INPUT are files with items (npz, npy sets <id>.predictions.npy with <id>.weak.npy, HDF5, zarr,
     safetensors), folders of them, or manifests (CSV, parquet), with predictions (N,D) and weak (M,D), and
     where known strong (N,D), fps, lowest_pitch, cost and step_weights. Other files are ignored. In manifests
     weak and strong may be lists of notes.
 
-    Results: items.csv, items/<id>.npz and report.html in the folder OUT. Run again, it does only what is new.
+    Results: items.csv, items/<id>.npz and report.html in the folder OUT. A second run does only new items.
     """
     try:
         settings = Settings(
             gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings, figures
         )
         check_item_timeout(item_timeout, scheduler)
-        part = None if shard is None else Shard.parse(shard)
+        chosen_shard = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-    with sentences_for_errors(out), ProgressReport() as progress:
+    with errors_as_sentences(out), ProgressReport() as progress:
         run = analyze(
             inputs,
             out,
@@ -100,16 +106,16 @@ def analyze_command(
             processes=processes,
             scheduler=scheduler,
             item_timeout=item_timeout,
-            shard=part,
+            shard=chosen_shard,
             progress=progress,
         )
-    tell_results(run.results)
-    tell_warnings(run.outcomes)
+    print_ignored_results(run.results)
+    print_warnings(run.outcomes)
     for line in _lost_events(run, settings):
         click.echo(line)
     if run.report:
         click.echo(printable(f"Report: {run.report}"))
-    end(run.outcomes)
+    exit_with_failures(run.outcomes)
 
 
 def _lost_events(run: Run, settings: Settings) -> list[str]:

@@ -1,27 +1,23 @@
-"""The group `warplens`.
-
-Exit status: 0 all is well, 1 an item failed or results could not be written, 2 the command was misused,
-130 it was interrupted.
-"""
+"""The group of commands `warplens`; `output` tells the exit status."""
 
 from importlib import import_module
 
 import click
 
-from warplens.cli.interruption import InterruptibleGroup
+from warplens.cli.output import InterruptibleGroup
 
 _COMMANDS = ("analyze", "demo", "sweep")
 
 
 class LateGroup(InterruptibleGroup):
-    """A group whose commands are imported when they are asked for: none waits for what others need."""
+    """A group that imports a command when it is called: none waits for the imports of others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names."""
+        """Return the names of the commands."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, `<name>_command` in the module that is called so."""
+        """Return a command by name: `<name>_command` in the module `<name>`."""
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"warplens.cli.{cmd_name}")
@@ -34,6 +30,6 @@ class LateGroup(InterruptibleGroup):
 def warplens() -> None:
     """Soft dynamic time warping that shows what it teaches.
 
-    `warplens demo` shows what there is to see; `warplens analyze` looks at your own predictions and targets,
-    and `warplens sweep` finds the gamma to train with.
+    `warplens demo` shows an example; `warplens analyze` analyzes your own predictions and targets, and
+    `warplens sweep` finds the gamma to train with.
     """

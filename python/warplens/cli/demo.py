@@ -1,10 +1,10 @@
-"""`warplens demo`."""
+"""Command `warplens demo`."""
 
 from pathlib import Path
 
 import click
 
-from warplens.cli.endings import end, sentences_for_errors, tell_warnings
+from warplens.cli.output import errors_as_sentences, exit_with_failures, print_warnings
 from warplens.cli.progress import ProgressReport
 from warplens.demo.run import run_demo
 from warplens.demo.summary import describe
@@ -20,8 +20,8 @@ from warplens.demo.summary import describe
 )
 def demo_command(out: Path) -> None:
     """Make a short piece of music and the paper's Figure 2, and show what the loss teaches there."""
-    with sentences_for_errors(out), ProgressReport() as progress:
+    with errors_as_sentences(out), ProgressReport() as progress:
         demo = run_demo(out, progress=progress)
-    tell_warnings(demo.run.outcomes)
+    print_warnings(demo.run.outcomes)
     click.echo(describe(demo))
-    end(demo.run.outcomes)
+    exit_with_failures(demo.run.outcomes)

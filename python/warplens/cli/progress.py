@@ -1,4 +1,4 @@
-"""How a run goes, on stderr: a bar on a terminal, a line an item elsewhere."""
+"""Progress of a run on stderr: a bar on a terminal, a line an item elsewhere."""
 
 import sys
 from types import TracebackType
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from warplens.cli.printable import printable
+from warplens.cli.output import printable
 from warplens.corpus.progress import Finished
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ProgressReport:
-    """Shows a run (see `warplens.corpus.Progress`) for as long as its `with` block lasts."""
+    """A listener to a run (see `warplens.corpus.Progress`) that prints while its `with` block lasts."""
 
     def __init__(self) -> None:
         self._bar: ProgressBar | None = None
@@ -30,7 +30,7 @@ class ProgressReport:
             self._bar.stop()
 
     def started(self, total: int, ignored: int) -> None:
-        """Say how much there is to do."""
+        """Print the number of ignored files and start a bar on a terminal."""
         self._total = total
         if ignored:
             click.echo(f"{ignored} other file{'s' if ignored > 1 else ''} ignored", err=True)
@@ -41,7 +41,7 @@ class ProgressReport:
             self._bar = ProgressBar(total)
 
     def finished(self, outcome: Finished) -> None:
-        """Count one more item."""
+        """Print one more item."""
         self._done += 1
         if self._bar:
             self._bar.advance(printable(outcome.id))

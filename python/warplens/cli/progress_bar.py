@@ -1,4 +1,4 @@
-"""The bar that a terminal is shown."""
+"""Progress bar on a terminal."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,9 +20,9 @@ class ProgressBar:
         self._task = self._bar.add_task("items", total=total)
 
     def advance(self, text: str) -> None:
-        """One step more, and what to say beside the bar."""
+        """Advance by one step and show a text beside the bar."""
         self._bar.update(self._task, advance=1, description=escape(text))
 
     def stop(self) -> None:
-        """Leave it as it is."""
+        """Stop redrawing."""
         self._bar.stop()

@@ -1,4 +1,4 @@
-"""`warplens sweep`."""
+"""Command `warplens sweep`."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from warplens.analysis.gamma_choice import GammaChoice, check_share, tenths_of_percent
-from warplens.analysis.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share, floored_percent
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.cli import options
-from warplens.cli.endings import end, sentences_for_errors, tell_results
-from warplens.cli.gamma_grid import GammaGrid
-from warplens.cli.numbers import NumbersCommand, NumbersOption
-from warplens.cli.printable import printable
+from warplens.cli.output import errors_as_sentences, exit_with_failures, print_ignored_results, printable
+from warplens.cli.param_types import GammaGrid, NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
-from warplens.corpus.engine import check_item_timeout
+from warplens.corpus.workers.engine import check_item_timeout
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+_GRID = "0.01:100:13"
+
 _MOST_NAMED = 3
-"""Items that are named for losing more than others."""
+"""Items with the most lost events that are named."""
 
 
 @click.command("sweep", cls=NumbersCommand)
@@ -32,9 +32,9 @@ _MOST_NAMED = 3
     "--gammas",
     cls=NumbersOption,
     type=GammaGrid(),
-    default=("0.01:100:13",),
+    default=(_GRID,),
     metavar="FROM:TO:COUNT | G...",
-    help="A geometric grid, or one gamma or more; 0 is hard DTW.  [default: 0.01:100:13]",
+    help=f"A geometric grid, or one gamma or more; 0 is hard DTW.  [default: {_GRID}]",
 )
 @options.step_weights
 @options.cost
@@ -43,9 +43,9 @@ _MOST_NAMED = 3
 @click.option(
     "--share",
     type=float,
-    default=0.95,
+    default=SHARE_TO_KEEP,
     show_default=True,
-    help="Of all events, what a gamma must keep at or above the threshold to be recommended.",
+    help="Share of all events that a recommended gamma must keep at or above the threshold.",
 )
 @options.shard
 @options.size_limit
@@ -67,14 +67,14 @@ def sweep_command(
     scheduler: str | None,
     item_timeout: float | None,
 ) -> None:
-    """See which gamma to train with: what each one keeps of all events, and what it loses them to.
+    """Choose the gamma to train with: how many events each one keeps, and how it loses the others.
 
     INPUT are items as for `warplens analyze`: npz, npy sets, HDF5, zarr, safetensors, folders of them, or
-    manifests. Recommended is the largest gamma of the grid that keeps the share of all events at or above
-    the threshold.
+    manifests. The recommendation is the largest gamma of the grid that keeps the share of all events at or
+    above the threshold.
 
-    Results: sweep.csv, recommendation.json and, with matplotlib, sweep.png in the folder OUT. Run again, it
-    does only what is new.
+    Results: sweep.csv, recommendation.json and, with matplotlib, sweep.png in the folder OUT. A second
+    run does only new items.
     """
     try:
         settings = Settings(
@@ -82,10 +82,10 @@ def sweep_command(
         )
         check_share(share)
         check_item_timeout(item_timeout, scheduler)
-        part = None if shard is None else Shard.parse(shard)
+        chosen_shard = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-    with sentences_for_errors(out), ProgressReport() as progress:
+    with errors_as_sentences(out), ProgressReport() as progress:
         run = sweep(
             inputs,
             out,
@@ -95,36 +95,36 @@ def sweep_command(
             processes=processes,
             scheduler=scheduler,
             item_timeout=item_timeout,
-            shard=part,
+            shard=chosen_shard,
             progress=progress,
         )
-    tell_results(run.results)
+    print_ignored_results(run.results)
     if run.choice is not None:
-        _tell(run, run.choice)
-    end(run.outcomes)
+        _print_choice(run, run.choice)
+    exit_with_failures(run.outcomes)
 
 
-def _tell(run: SweepRun, choice: GammaChoice) -> None:
+def _print_choice(run: SweepRun, choice: GammaChoice) -> None:
     if run.pooled is not None:
-        from rich.console import Console  # as below
+        from rich.console import Console  # here, as in `_table`
 
         Console(highlight=False).print(_table(run.pooled, choice.nearest))
     click.echo(choice.reason)
     if run.pooled is not None and choice.nearest is not None:
         click.echo(_losing_items(run.outcomes, run.pooled.gammas.tolist().index(choice.nearest)), nl=False)
-    where = f"Table: {run.table}" if run.picture is None else f"Table and curves: {run.table}, {run.picture}"
+    where = f"Table: {run.table}" if run.figure is None else f"Table and curves: {run.table}, {run.figure}"
     click.echo(printable(where))
 
 
 def _table(pooled: GammaSweep, marked: float | None) -> "Table":
-    """The curve of all items, the recommended gamma or the nearest in bold and with an arrow."""
+    """Tabulate the curve of all items, the recommended gamma or the nearest in bold and with an arrow."""
     from rich.table import Table  # here, since it takes longer to import than an item to sweep
 
     table = Table(box=None, pad_edge=False, header_style="")
     columns: list[tuple[str, Callable[[int], str]]] = [
         ("", lambda g: "->" if pooled.gammas[g] == marked else ""),
         ("gamma", lambda g: f"{pooled.gammas[g]:.4g}"),
-        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{tenths_of_percent(kept):.1f}", pooled.kept[g])),
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{floored_percent(kept):.1f}", pooled.kept[g])),
         ("lost to\nblur", lambda g: str(pooled.lost_to_blur[g])),
         ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
         ("peak of\nshort events", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),
@@ -145,7 +145,7 @@ def _or_blank(text: Callable[[float], str], value: float) -> str:
 
 
 def _losing_items(outcomes: Sequence[SweepOutcome], g: int) -> str:
-    """A line on the items that lose most of the events at the g-th gamma, where there is a choice of them."""
+    """Return a line that names the items with the most lost events at the g-th gamma, if several exist."""
     swept = {outcome.id: outcome.sweep for outcome in outcomes if outcome.sweep is not None}
     losing = sorted(
         (item_id for item_id in swept if swept[item_id].lost[g]), key=lambda item_id: -swept[item_id].lost[g]

@@ -1,16 +1,16 @@
-"""Many items: finding them, running them, keeping what came out, in the extra `corpus`."""
+"""Many items: collect them, run them, write their results (extra `corpus`)."""
 
-from warplens.corpus.attempt import EngineError
-from warplens.corpus.collecting import Collected, collect
-from warplens.corpus.item_file import item_path, read_analysis
+from warplens.corpus.analyze import Run, analyze
+from warplens.corpus.inputs.collect import Collected, collect
+from warplens.corpus.inputs.shard import Shard
+from warplens.corpus.inputs.source import InputError, Source
 from warplens.corpus.item_work import Outcome
 from warplens.corpus.progress import Finished, Progress
-from warplens.corpus.run import Run, analyze
+from warplens.corpus.results.item_file import item_path, read_analysis
 from warplens.corpus.settings import Settings
-from warplens.corpus.shard import Shard
-from warplens.corpus.sources import InputError, Source
-from warplens.corpus.sweep_run import SweepRun, sweep
+from warplens.corpus.sweep import SweepRun, sweep
 from warplens.corpus.sweep_work import SweepOutcome
+from warplens.corpus.workers.attempt import EngineError
 
 __all__ = [
     "Collected",

@@ -1,27 +1,31 @@
-"""What `analyze` does with one item, in whatever process: read, align at every gamma, write, tell rows."""
+"""The work of `analyze` on one item, in any process: read, align at every gamma, write, return rows."""
 
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
-from warplens.analysis.memory import bytes_to_analyze
-from warplens.corpus.item_figures import has_figures, key_with_figures, remove_figures, write_figures
-from warplens.corpus.item_file import item_path, load_analysis, save_analysis
-from warplens.corpus.item_sounds import (
+from warplens.corpus.inputs.source import Source
+from warplens.corpus.memory_limit import bytes_to_analyze, check_memory
+from warplens.corpus.results.figures import has_figures, key_with_figures, remove_figures, write_figures
+from warplens.corpus.results.item_file import item_path, load_analysis, save_analysis
+from warplens.corpus.results.sounds import (
     find_recording,
     has_sounds,
     key_with_sounds,
     remove_sounds,
+    sounds_of,
     write_sounds,
 )
-from warplens.corpus.room import check_room
+from warplens.corpus.results.table import Measured, Row, failed_row, rows_of
 from warplens.corpus.settings import Settings
-from warplens.corpus.sources import Source
-from warplens.corpus.table import Measured, Row, failed_row, rows_of
 from warplens.io import Item
+
+if TYPE_CHECKING:
+    from warplens.analysis.report import Sound
 
 COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
 """Costs under which a target frame without activity costs nothing, so that it attracts predictions."""
@@ -29,13 +33,13 @@ COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one item.
+    """Outcome of one item.
 
     Attributes:
         id: the item.
-        measured: what the table has of it, None if it failed.
+        measured: its values for the table, None if it failed.
         error: why it failed, or None.
-        warning: what to mind about its results, or None.
+        warning: a caution about its results, or None.
         reused: whether an earlier run had done it under the same settings.
     """
 
@@ -47,7 +51,7 @@ class Outcome:
 
     @property
     def rows(self) -> list[Row]:
-        """Its rows of the table, ascending in gamma; a single one if it failed."""
+        """Rows of the table, ascending in gamma; a single one if the item failed."""
         if self.measured is None:
             return [failed_row(self.id, self.error or "")]
         return rows_of(self.id, self.measured)
@@ -55,7 +59,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ItemWork:
-    """The work of a run, the same for every item and sent to whoever does it.
+    """The work of a run, the same for every item; sent to the processes that do it.
 
     Attributes:
         out: folder of the results.
@@ -89,7 +93,7 @@ class ItemWork:
                 keep_alignment=settings.keep_alignment,
                 figures=settings.figures,
             )
-            check_room(needed, item, self.size_limit)
+            check_memory(needed, item, self.size_limit)
             analysis = analyze_item(
                 item,
                 gammas=settings.gammas,
@@ -110,18 +114,30 @@ class ItemWork:
         return Outcome(source.id, Measured.of(analysis), warning=warning or None, reused=reused)
 
     def read(self, source: Source) -> Item:
-        """The item as it is worked on; errors as `Source.read`."""
+        """Read an item as it is worked on; errors as `Source.read`."""
         return source.read(size_limit=self.size_limit, fps=self.settings.fps)
 
+    def read_back(self, source: Source) -> tuple[Item, ItemAnalysis | None]:
+        """Return the item and its results, None if its file holds others; errors as `Source.read`."""
+        item = self.read(source)
+        return item, load_analysis(item_path(self.out, source.id), self.key_of(source, item))
+
+    def sounds_of(self, source: Source) -> "tuple[Sound, ...]":
+        """Return the sounds of an item as the report names them, none if the run writes none."""
+        if not self.settings.sonify:
+            return ()
+        recording = find_recording(self.settings.recordings, source.id)
+        return sounds_of(self.out, source.id, self.settings.gammas, recording)
+
     def key_of(self, source: Source, item: Item) -> str:
-        """Hash of all that the files of an item depend on."""
+        """Return a hash of everything that the files of an item depend on."""
         key = self.settings.key_of(item)
         if self.settings.sonify:
             key = key_with_sounds(key, item, find_recording(self.settings.recordings, source.id))
         return key_with_figures(key, item) if self.settings.figures else key
 
     def failed(self, source: Source, reason: str) -> Outcome:
-        """The outcome of an item that could not be done; results of an earlier input of its name go."""
+        """Return the outcome of an item that could not be done; remove older results of its name."""
         with contextlib.suppress(OSError, ValueError):
             item_path(self.out, source.id).unlink(missing_ok=True)
             remove_sounds(self.out, source.id, self.settings.gammas)

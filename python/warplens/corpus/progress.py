@@ -1,29 +1,29 @@
-"""Who wants to hear how a run goes."""
+"""Progress-listener protocols."""
 
 from typing import Protocol
 
 
 class Finished(Protocol):
-    """What became of one item, whatever was done with it."""
+    """Outcome of one item, whatever the work was."""
 
     @property
     def id(self) -> str:
-        """The item."""
+        """Id of the item."""
 
     @property
     def error(self) -> str | None:
-        """Why it failed, or None."""
+        """Reason why the item failed, or None."""
 
     @property
     def reused(self) -> bool:
-        """Whether an earlier run had done it under the same settings."""
+        """True if an earlier run had done the item under the same settings."""
 
 
 class Progress(Protocol):
-    """Is told how a run goes."""
+    """Listener to the progress of a run."""
 
     def started(self, total: int, ignored: int) -> None:
-        """`total` items were found, `ignored` other files were not looked at."""
+        """Receive the number of items and of other files, which are ignored, before the first item."""
 
     def finished(self, outcome: Finished) -> None:
-        """One more item is done; they come in the order of their ids."""
+        """Receive the outcome of one more item, in the order of their ids."""

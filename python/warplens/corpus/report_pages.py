@@ -1,4 +1,4 @@
-"""Items as the report shows them, their arrays read back from their files, in whatever process draws them."""
+"""Items of the report: their arrays read back from their files, their pages drawn, in any process."""
 
 import contextlib
 import os
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warplens.analysis.report import ItemPage, ReportItem, Sound
-from warplens.corpus.item_file import item_path, load_analysis
-from warplens.corpus.item_sounds import find_recording, sounds_of
+from warplens.corpus.inputs.source import Source
 from warplens.corpus.item_work import ItemWork
-from warplens.corpus.sources import Source
 from warplens.io import ItemError
 
 
@@ -20,8 +18,8 @@ class DrawPage:
 
     Attributes:
         draw: writes the page.
-        work: what was done with the items.
-        warnings: what to mind about each item, by id.
+        work: the work that was done on the items.
+        warnings: warning of each item, by id.
     """
 
     draw: ItemPage
@@ -29,12 +27,12 @@ class DrawPage:
     warnings: Mapping[str, str | None]
 
     def __call__(self, source: Source) -> bool:
-        """Draw the page; whether it is there then."""
+        """Draw the page and return True if it was written."""
         return self.draw(report_item(source, self.work, self.warnings[source.id]))
 
 
 def remove_pages(out: Path, ids: Iterable[str]) -> None:
-    """Leave no page of these items: an earlier run may have drawn what failed or is not at risk any more."""
+    """Remove the pages of these items, some of which an earlier run drew and this one does not."""
     # Few of many items have a page, so those that are there are looked for, not those that could be.
     items, known = out / "items", set(ids)
     for folder, _, names in os.walk(items):
@@ -48,20 +46,16 @@ def remove_pages(out: Path, ids: Iterable[str]) -> None:
 
 
 def no_page(source: Source, reason: str) -> bool:
-    """The index goes without a page that cannot be drawn."""
+    """Return False for a page that cannot be drawn, which the index then leaves out."""
     return False
 
 
 def report_item(source: Source, work: ItemWork, warning: str | None) -> ReportItem:
-    """An item that was done, with its analysis and sounds."""
-    settings = work.settings
+    """Return an item that was done, with its analysis and sounds."""
     sounds: tuple[Sound, ...] = ()
     try:
-        item = work.read(source)
-        analysis = load_analysis(item_path(work.out, source.id), work.key_of(source, item))
-        if settings.sonify:
-            recording = find_recording(settings.recordings, source.id)
-            sounds = sounds_of(work.out, source.id, settings.gammas, recording)
+        item, analysis = work.read_back(source)
+        sounds = work.sounds_of(source)
     except (OSError, ItemError):
         analysis = None
     if analysis is None:

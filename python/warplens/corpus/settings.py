@@ -1,4 +1,4 @@
-"""What a run is told: checked before the first item is read, and part of the key of every result."""
+"""Settings of a run: checked before the first item is read, and part of the key of every result."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ import numpy as np
 import xxhash
 
 import warplens as wl
+from warplens.analysis.events import THRESHOLD
 from warplens.io import Item, ItemError
 
 _FORMAT = 5
-"""Goes up when the same input and settings give another item file: older files are then made anew."""
+"""Version of item files, raised when the same input and settings give another one: older ones are redone."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Settings:
     gammas: tuple[float, ...] = (0.1, 1.0, 10.0)
     cost: str | None = None
     step_weights: tuple[float, float, float] | None = None
-    threshold: float = 0.5
+    threshold: float = THRESHOLD
     fps: float | None = None
     keep_alignment: bool = False
     sonify: bool = False
@@ -79,10 +80,10 @@ class Settings:
         object.__setattr__(self, "gammas", tuple(sorted({float(gamma) for gamma in self.gammas})))
 
     def cost_of(self, item: Item) -> str:
-        """The cost an item is aligned with.
+        """Return the cost an item is aligned with.
 
         Raises:
-            ItemError: neither the settings nor the item tell it.
+            ItemError: neither the settings nor the item have one.
         """
         cost = self.cost or item.cost
         if cost is None:
@@ -90,12 +91,12 @@ class Settings:
         return cost
 
     def step_weights_of(self, item: Item) -> tuple[float, float, float]:
-        """The step weights an item is aligned with."""
+        """Return the step weights an item is aligned with."""
         return self.step_weights or item.step_weights or (1.0, 1.0, 1.0)
 
     def key_of(self, item: Item) -> str:
-        """Hash of all that an item's results depend on: its content and the settings it is run under."""
-        told = (
+        """Return a hash of everything that an item's results depend on: its content and the settings."""
+        dependencies = (
             _FORMAT,
             self.gammas,
             self.cost_of(item),
@@ -106,7 +107,7 @@ class Settings:
             None if item.strong is None else (item.fps, item.lowest_pitch),
         )
         # 128 bits tell contents apart, and take a fiftieth of the time that SHA-256 does.
-        digest = xxhash.xxh3_128(repr(told).encode())
+        digest = xxhash.xxh3_128(repr(dependencies).encode())
         for array in (item.predictions, item.weak, item.strong):
             digest.update(repr(None if array is None else (array.dtype.str, array.shape)).encode())
             if array is not None:
@@ -114,7 +115,7 @@ class Settings:
         return digest.hexdigest()
 
     def as_record(self) -> dict[str, Any]:
-        """The settings as JSON holds them."""
+        """Return the settings as JSON holds them."""
         return {
             "gammas": list(self.gammas),
             "cost": self.cost,

@@ -1,25 +1,24 @@
-"""What `sweep` does with one item, in whatever process: read, align at every gamma, keep the sums."""
+"""The work of `sweep` on one item, in any process: read, align at every gamma, write the sums."""
 
 import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from warplens.analysis.gamma_sweep import GammaSweep
-from warplens.analysis.item_sweep import sweep_item
-from warplens.analysis.memory import bytes_to_sweep
-from warplens.corpus.room import check_room
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.item_sweep import sweep_item
+from warplens.corpus.inputs.source import Source
+from warplens.corpus.memory_limit import bytes_to_sweep, check_memory
+from warplens.corpus.results.sweep_file import load_sweep, save_sweep, sweep_path
 from warplens.corpus.settings import Settings
-from warplens.corpus.sources import Source
-from warplens.corpus.sweep_file import load_sweep, save_sweep, sweep_path
 
 _FORMAT = 2
-"""Goes up when the same input and settings give other sums: older files are then made anew."""
+"""Version of the sums, raised when the same input and settings give others: older files are redone."""
 
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """What became of one item.
+    """Outcome of one item.
 
     Attributes:
         id: the item.
@@ -36,7 +35,7 @@ class SweepOutcome:
 
 @dataclass(frozen=True)
 class SweepWork:
-    """The work of a sweep, the same for every item and sent to whoever does it.
+    """The work of a sweep, the same for every item; sent to the processes that do it.
 
     Attributes:
         out: folder of the results.
@@ -59,25 +58,25 @@ class SweepWork:
         settings = self.settings
         item = source.read(size_limit=self.size_limit, fps=settings.fps)
         path = sweep_path(self.out, source.id)
-        told = f"sweep {_FORMAT} {settings.key_of(item)}"
-        key = hashlib.blake2b(told.encode(), digest_size=20).hexdigest()
+        dependencies = f"sweep {_FORMAT} {settings.key_of(item)}"
+        key = hashlib.blake2b(dependencies.encode(), digest_size=20).hexdigest()
         known = load_sweep(path, key)
         if known is not None:
             return SweepOutcome(source.id, known, reused=True)
         needed = bytes_to_sweep(item, step_weights=settings.step_weights_of(item))
-        check_room(needed, item, self.size_limit)
-        found = sweep_item(
+        check_memory(needed, item, self.size_limit)
+        result = sweep_item(
             item,
             gammas=settings.gammas,
             cost=settings.cost_of(item),
             step_weights=settings.step_weights_of(item),
             threshold=settings.threshold,
         )
-        save_sweep(path, found, key)
-        return SweepOutcome(source.id, found)
+        save_sweep(path, result, key)
+        return SweepOutcome(source.id, result)
 
     def failed(self, source: Source, reason: str) -> SweepOutcome:
-        """The outcome of an item that could not be done; sums of an earlier input of its name go."""
+        """Return the outcome of an item that could not be done; remove older sums of its name."""
         with contextlib.suppress(OSError, ValueError):
             sweep_path(self.out, source.id).unlink(missing_ok=True)
         return SweepOutcome(source.id, error=reason)

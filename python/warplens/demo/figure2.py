@@ -13,7 +13,7 @@ EVENT_FEATURES = (2, 5, 8)
 
 
 def figure_2() -> Item:
-    """The example as an item: predictions that are already right, (17, 12), and their weak target, (6, 12).
+    """Return the example as an item: predictions that are already right, (17, 12), and weak target, (6, 12).
 
     Under the MSE with unit step weights the peaks of a, b and c are .519, .408 and .977 at gamma 1, and .987,
     .986 and 1.000 at gamma 0.1: even a network that is right is taught to lose the short events.

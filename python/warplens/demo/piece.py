@@ -26,7 +26,7 @@ class Note(NamedTuple):
 
 
 class TempoPoint(NamedTuple):
-    """From `beat` on the tempo moves linearly in beats towards that of the next point; the last one holds."""
+    """Tempo at a beat: it moves linearly in beats towards that of the next point; the last one holds."""
 
     beat: float
     beats_per_minute: float
@@ -41,7 +41,7 @@ class Piece:
     beats: float
 
     def seconds(self, beat: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """Time at which each beat is played: the integral of 60 / tempo over the beats before it."""
+        """Return the time of each beat in seconds: the integral of 60 / tempo over the beats before it."""
         grid = np.linspace(0.0, self.beats, round(self.beats * TICKS_PER_BEAT) * 4 + 1)
         middles = (grid[1:] + grid[:-1]) / 2
         tempo = np.interp(middles, [p.beat for p in self.tempo], [p.beats_per_minute for p in self.tempo])
@@ -50,7 +50,7 @@ class Piece:
 
 
 def compose() -> Piece:
-    """The demo's piece: 48 staccato notes and 30 sustained ones in 29 seconds.
+    """Compose the demo's piece: 48 staccato notes and 30 sustained ones in 29 seconds.
 
     1. beats 0-12: staccato quavers alone, slowing down at the end;
     2. beats 12-28: five legato voices that move one after another, nothing short;
@@ -96,7 +96,7 @@ def compose() -> Piece:
 
 
 def score_frames(piece: Piece, pitches: range) -> NDArray[np.float32]:
-    """What the score asks for at each tick, (ticks, len(pitches)) in {0, 1}: no seconds in it, no tempo.
+    """Return the active pitches of the score at each tick, (ticks, len(pitches)) in {0, 1}, without tempo.
 
     Collapsing its repetitions (`warplens.collapse_repeats`) gives the weak target.
     """
@@ -108,7 +108,7 @@ def score_frames(piece: Piece, pitches: range) -> NDArray[np.float32]:
 
 
 def performed_frames(piece: Piece, pitches: range, frame_times: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What sounds at each frame time of the performance, (N, len(pitches)) in {0, 1}: the strong target.
+    """Return the strong target: pitches that sound at each frame time, (N, len(pitches)) in {0, 1}.
 
     A frame stands for the time around it, so a note marks at least the frame nearest to its onset.
     """

@@ -1,4 +1,4 @@
-"""The piece as an item, and which of its notes a loss keeps."""
+"""The piece as an item, and the notes of it that a loss keeps."""
 
 from typing import NamedTuple
 
@@ -15,15 +15,15 @@ PITCHES = range(36, 96)
 """C2 to B6."""
 
 
-class Kept(NamedTuple):
-    """How many notes of one articulation keep their peak at or above the threshold, of how many."""
+class KeptNotes(NamedTuple):
+    """Count of the notes of one articulation that keep their peak at or above the threshold, and of all."""
 
     kept: int
     total: int
 
 
 def piece_item(piece: Piece, samples: NDArray[np.float32]) -> Item:
-    """Predictions from the sound, the weak target from the score, the strong one from the performed times."""
+    """Make predictions from the sound, weak targets from the score, strong ones from performed times."""
     predictions = pitch_salience(samples, PITCHES)
     frame_times = np.arange(len(predictions)) / FRAMES_PER_SECOND
     return Item(
@@ -38,26 +38,26 @@ def piece_item(piece: Piece, samples: NDArray[np.float32]) -> Item:
 
 
 def event_of_each_note(piece: Piece, analysis: ItemAnalysis) -> NDArray[np.int64]:
-    """Index of the event of the weak target that each note of the piece became."""
+    """Return the index of the event of the weak target that each note of the piece became."""
     durations = wl.collapse_repeats(score_frames(piece, PITCHES)).durations
     last_ticks = np.cumsum(durations)
     events = analysis.events
-    found = []
+    indices = []
     for note in piece.notes:
         m = np.searchsorted(last_ticks, round(note.onset * TICKS_PER_BEAT), side="right")
         at = (events.feature == note.pitch - PITCHES.start) & (events.start <= m) & (m < events.stop)
-        found.append(np.flatnonzero(at).item())
-    return np.array(found, np.int64)
+        indices.append(np.flatnonzero(at).item())
+    return np.array(indices, np.int64)
 
 
-def kept_notes(piece: Piece, analysis: ItemAnalysis) -> list[dict[Articulation, Kept]]:
-    """At each gamma, how many notes of each articulation keep their peak at or above the threshold."""
+def kept_notes(piece: Piece, analysis: ItemAnalysis) -> list[dict[Articulation, KeptNotes]]:
+    """Count at each gamma the notes of each articulation that keep their peak at or above the threshold."""
     peaks = analysis.levels.peak[:, event_of_each_note(piece, analysis)]  # (G, notes)
     kinds: tuple[Articulation, ...] = ("staccato", "sustained")
     masks = {kind: np.array([note.articulation == kind for note in piece.notes]) for kind in kinds}
     return [
         {
-            kind: Kept(
+            kind: KeptNotes(
                 int(np.count_nonzero(at_gamma[mask] >= analysis.threshold)), int(np.count_nonzero(mask))
             )
             for kind, mask in masks.items()

@@ -1,4 +1,4 @@
-"""The demo: two items it makes itself, run as any corpus is."""
+"""The demo: two items of its own, analysed as any corpus is."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +12,20 @@ from warplens.analysis.sonify import most_voices, sonify, stereo, write_wav
 from warplens.corpus import Progress, Run, Settings, analyze, item_path, read_analysis
 from warplens.demo.figure2 import figure_2
 from warplens.demo.piece import Articulation, compose
-from warplens.demo.piece_item import Kept, kept_notes, piece_item
+from warplens.demo.piece_item import KeptNotes, kept_notes, piece_item
 from warplens.demo.synthesis import SAMPLE_RATE, synthesize
 from warplens.io import Item
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo made and found.
+    """Files and results of the demo.
 
     Attributes:
         run: the run over both items.
         recording: the sound of the piece.
-        taught: at each gamma, that sound on the left and Y_mod as sound on the right.
-        seconds: how long it lasts.
+        target_sounds: at each gamma, the piece on the left and Y_mod as sound on the right.
+        seconds: duration of the piece.
         piece: analysis of the piece.
         figure_2: analysis of the paper's Figure 2, its events a, b, c in order.
         kept: at each gamma, how many staccato and sustained notes of the piece stay.
@@ -33,11 +33,11 @@ class Demo:
 
     run: Run
     recording: Path
-    taught: list[Path]
+    target_sounds: list[Path]
     seconds: float
     piece: ItemAnalysis
     figure_2: ItemAnalysis
-    kept: list[dict[Articulation, Kept]]
+    kept: list[dict[Articulation, KeptNotes]]
 
 
 def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
@@ -60,7 +60,7 @@ def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
     return Demo(
         run,
         recording,
-        _write_taught(out, samples, item, analysis),
+        _write_target_sounds(out, samples, item, analysis),
         len(samples) / SAMPLE_RATE,
         analysis,
         read_analysis(item_path(out, "figure-2")),
@@ -68,7 +68,9 @@ def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
     )
 
 
-def _write_taught(out: Path, samples: NDArray[np.float32], item: Item, analysis: ItemAnalysis) -> list[Path]:
+def _write_target_sounds(
+    out: Path, samples: NDArray[np.float32], item: Item, analysis: ItemAnalysis
+) -> list[Path]:
     assert item.fps is not None
     paths = []
     for gamma, y_mod in zip(analysis.gammas, analysis.y_mod, strict=True):

@@ -1,4 +1,4 @@
-"""A simple pitch-salience front end, which stands where a trained network would stand.
+"""A simple pitch-salience front end in place of a trained network.
 
 Each short-time spectrum is explained as a non-negative sum of harmonic templates, one a pitch; how much of
 each pitch that takes is squashed to (0, 1). Nothing in it knows the piece. It errs as such front ends do:
@@ -21,7 +21,7 @@ _SLOPE = 1.5
 
 
 def spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Hann-windowed magnitude spectra (N, WINDOW / 2 + 1); frame n is centred on sample n HOP."""
+    """Compute Hann-windowed magnitude spectra (N, WINDOW / 2 + 1); frame n is centred on sample n HOP."""
     padded = np.pad(samples, WINDOW // 2)
     frames = sliding_window_view(padded, WINDOW)[::HOP]
     window = np.hanning(WINDOW + 1)[:-1]
@@ -30,7 +30,7 @@ def spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def harmonic_templates(pitches: range) -> NDArray[np.float64]:
-    """Magnitude spectra of ideal notes with partials 1 / k, k = 1..10: (len(pitches), WINDOW / 2 + 1)."""
+    """Compute spectra of ideal notes with partials 1 / k, k = 1..10: (len(pitches), WINDOW / 2 + 1)."""
     bins = np.arange(WINDOW // 2 + 1) * SAMPLE_RATE / WINDOW
     f0 = frequency(np.arange(pitches.start, pitches.stop, dtype=np.float64))
     templates = np.zeros((len(pitches), len(bins)))
@@ -42,7 +42,7 @@ def harmonic_templates(pitches: range) -> NDArray[np.float64]:
 
 
 def pitch_salience(samples: NDArray[np.float32], pitches: range) -> NDArray[np.float32]:
-    """Salience (N, len(pitches)) in (0, 1) of mono samples at `SAMPLE_RATE`, N = 1 + len(samples) // HOP.
+    """Compute salience (N, len(pitches)) in (0, 1) of mono samples, N = 1 + len(samples) // HOP.
 
     With spectra S (N, F) and templates T (P, F), activations A (N, P) come from multiplicative updates
     A <- A * (S T') / (A T T'), which lower ||S - A T||^2 and keep A non-negative. The salience is the

@@ -1,10 +1,10 @@
-"""What the demo found, in words."""
+"""Summary of the demo in words."""
 
 from warplens.demo.run import Demo
 
 
 def describe(demo: Demo) -> str:
-    """What was kept and lost, what to look at, and where it lies; lines of at most 100 characters."""
+    """Describe what was kept and lost, and where the files lie, in lines of at most 100 characters."""
     lines = [
         f"A piece of music ({demo.seconds:.0f} s), heard by a simple pitch front end. Notes that the",
         f"loss keeps, since their level in Y_mod, the modified target, reaches {demo.piece.threshold:g}:",
@@ -32,7 +32,7 @@ def describe(demo: Demo) -> str:
         "",
         f"Report: {demo.run.report}",
         f"Sound:  {demo.recording}",
-        f"        {demo.taught[-1]}",
+        f"        {demo.target_sounds[-1]}",
         "        and one for each gamma: left the piece, right Y_mod, as loud as its levels",
     ]
     return "\n".join(lines)

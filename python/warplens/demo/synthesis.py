@@ -1,4 +1,4 @@
-"""Notes to sound: a few decaying partials a note, a little noise, in plain NumPy."""
+"""Synthesis of notes: a few decaying partials a note, a little noise, in plain NumPy."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,12 @@ NOISE = 0.001
 
 
 def frequency(pitch: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Hertz of a MIDI pitch, A4 (69) at 440 Hz."""
+    """Return the frequency of a MIDI pitch in Hertz, A4 (69) at 440 Hz."""
     return 440.0 * 2.0 ** ((np.asarray(pitch, np.float64) - 69.0) / 12.0)
 
 
 def synthesize(piece: Piece, *, seed: int = 0) -> NDArray[np.float32]:
-    """The piece as mono samples in [-1, 1] at `SAMPLE_RATE`, with half a second of tail.
+    """Synthesize the piece as mono samples in [-1, 1] at `SAMPLE_RATE`, with half a second of tail.
 
     Partial k of a note sounds at k times its frequency with amplitude k^-1.3 and dies away as exp(-t (0.35 +
     0.15 k)); high notes die sooner than low ones. The note fades out within `RELEASE` seconds after its end.

@@ -1,12 +1,12 @@
-"""Reading what `warplens analyze` looks at: predictions and targets of one recording an item."""
+"""Items from files: predictions and targets of one recording each."""
 
-from warplens.io.container import DEFAULT_SIZE_LIMIT
+from warplens.io.arrays.npz import open_npz
 from warplens.io.errors import ItemError
 from warplens.io.item import Floats, Item, make_item
 from warplens.io.manifest import ItemOfRow, ManifestError, read_manifest
-from warplens.io.notes import Notes, roll_of
-from warplens.io.npz import open_npz, read_npz
-from warplens.io.origin import ItemInFile, NoItem
+from warplens.io.notes.notes import Notes, roll_of
+from warplens.io.origin import ItemInFile, NoItem, read_npz
+from warplens.io.size_limit import DEFAULT_SIZE_LIMIT
 
 __all__ = [
     "DEFAULT_SIZE_LIMIT",

@@ -1,4 +1,4 @@
-"""One item of a corpus, the predictions and targets of one recording, and the checks on its way in."""
+"""One item of a corpus: the predictions and targets of one recording, checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 import warplens as wl
 from warplens._sequences import finite_extremes
 from warplens.io.errors import ItemError
-from warplens.io.notes import Notes, roll_of
+from warplens.io.notes.notes import Notes, roll_of
 
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Item:
-    """What is known of one recording.
+    """Predictions and targets of one recording.
 
     Attributes:
         predictions: network output, (N, D), N frames of D features.
@@ -53,8 +53,8 @@ def make_item(values: Mapping[str, Any]) -> Item:
     """
     for key in ("predictions", "weak"):
         if values.get(key) is None:
-            found = ", ".join(sorted(values)) or "none"
-            raise ItemError(f"missing array '{key}' (keys found: {found}; needed: predictions, weak)")
+            keys = ", ".join(sorted(values)) or "none"
+            raise ItemError(f"missing array '{key}' (keys found: {keys}; needed: predictions, weak)")
     predictions = _sequence("predictions", values["predictions"], np.dtype(np.float64))
     fps, lowest_pitch = _fps(values.get("fps")), _lowest_pitch(values.get("lowest_pitch"))
     weak_value = _frames_of_notes("weak", values["weak"], predictions, fps, lowest_pitch)
@@ -86,7 +86,7 @@ def make_item(values: Mapping[str, Any]) -> Item:
 def _frames_of_notes(
     key: str, value: Any, predictions: Floats, fps: float | None, lowest_pitch: int | None
 ) -> Any:
-    """Frames in place of notes; anything else as it is."""
+    """Turn notes into frames; return anything else as it is."""
     if not isinstance(value, Notes):
         return value
     if fps is None or lowest_pitch is None:

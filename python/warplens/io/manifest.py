@@ -1,4 +1,4 @@
-"""Manifests: tables that say of each item where its predictions and targets are.
+"""Manifests: tables with the places of predictions and targets of each item.
 
 Columns are `predictions`, `weak`, `strong`, `cost`, `fps`, `lowest_pitch` and `id`; only the first is
 needed, others are ignored. A cell of the first three is a file or `file:key`, its path relative to the
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warplens.io.container import DEFAULT_SIZE_LIMIT, Budget, check_regular, joined
+from warplens.io.arrays.container import joined
+from warplens.io.arrays.formats import is_container, item_suffix, opened
 from warplens.io.errors import ItemError
-from warplens.io.formats import is_container, item_suffix, opened
 from warplens.io.item import Item, make_item
-from warplens.io.note_lists import NOTE_SUFFIXES, is_note_list, read_notes
+from warplens.io.notes.note_lists import NOTE_SUFFIXES, is_note_list, read_notes
 from warplens.io.origin import names_in, read_values
+from warplens.io.regular_file import check_regular
+from warplens.io.size_limit import DEFAULT_SIZE_LIMIT, Budget
 
 MANIFEST_SUFFIXES = (".csv", ".parquet")
 
@@ -25,12 +27,12 @@ COLUMNS = ("id", "predictions", "weak", "strong", "cost", "fps", "lowest_pitch")
 
 
 class ManifestError(ValueError):
-    """A table cannot be used as a manifest; the message says what is wrong with it."""
+    """A table that cannot be used as a manifest; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class ItemOfRow:
-    """An item that a row of a manifest tells of.
+    """An item that a row of a manifest describes.
 
     Attributes:
         manifest: its file.
@@ -50,11 +52,11 @@ class ItemOfRow:
         return f"{self.manifest}, row {self.row}"
 
     def cell(self, column: str) -> str:
-        """A cell, "" when it is empty."""
+        """Return a cell, "" when it is empty."""
         return dict(self.cells).get(column, "")
 
     def name(self) -> str:
-        """What the item is called: its `id`, or the path of its predictions without the extension.
+        """Return the name of the item: its `id`, or the path of its predictions without the extension.
 
         The path is relative to the manifest; the key within the file follows it, less a last `predictions`.
         It is taken as it stands and need not be one that can be used.
@@ -117,7 +119,7 @@ class ItemOfRow:
         return read_values(path, {column: name}, budget, needed=column)[column]
 
     def _split(self, column: str) -> tuple[Path, str]:
-        """File and key of a cell; a file whose own name has colons is found under its whole name."""
+        """Return file and key of a cell; a file whose own name has colons is known by its whole name."""
         text, base = self.cell(column), self.manifest.parent
         places = [i for i, letter in enumerate(text) if letter == ":"]
         for i in (len(text), *reversed(places)):
@@ -137,7 +139,7 @@ class ItemOfRow:
 
 
 def read_manifest(path: Path) -> list[ItemOfRow]:
-    """The rows of a manifest, in its order.
+    """Return the rows of a manifest, in its order.
 
     Raises:
         ManifestError: it is no table, or has no column `predictions`, or a library is missing.
@@ -189,7 +191,7 @@ def _parquet_rows(path: Path) -> list[dict[Any, Any]]:
         if error.errno is not None:
             raise
         raise ManifestError(f"damaged parquet file: {error}") from error
-    except Exception as error:  # what the library raises on a damaged file has no end
+    except Exception as error:  # the library may raise anything on a damaged file
         raise ManifestError(f"damaged parquet file: {error}") from error
 
 
@@ -204,7 +206,7 @@ def _check_columns(names: list[str]) -> None:
 
 
 def _text(value: Any) -> str:
-    """A cell as text: tables of data frames hold numbers, and NaN where a cell is empty."""
+    """Return a cell as text: tables of data frames hold numbers, and NaN where a cell is empty."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return str(value).strip()
@@ -218,7 +220,7 @@ def _number(column: str, text: str) -> float:
 
 
 def _place(path: Path, key: str) -> tuple[str, str]:
-    """The group of an item and the name of its predictions: the key names the one or the other."""
+    """Return the group of an item and the name of its predictions: the key names the one or the other."""
     if not key or path.name.lower().endswith(".npy"):
         return "", "predictions"
     with opened(path) as container:

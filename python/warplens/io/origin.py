@@ -1,19 +1,21 @@
-"""Where an item is read from: small values that cross to other processes and are read there."""
+"""Origins of items: small values that cross to other processes and are read there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warplens.io.container import DEFAULT_SIZE_LIMIT, KEYS, Budget, joined, load_keys
+from warplens.io.arrays.container import KEYS, joined, load_keys
+from warplens.io.arrays.formats import opened
+from warplens.io.arrays.npz import open_npz
 from warplens.io.errors import ItemError
-from warplens.io.formats import opened
 from warplens.io.item import Item, make_item
+from warplens.io.size_limit import DEFAULT_SIZE_LIMIT, Budget
 
 
 @dataclass(frozen=True)
 class ItemInFile:
-    """An item that is a file, or a group of one: its arrays and values are called as the fields of `Item`.
+    """An item that is a file, or a group of one: its arrays and values are named as the fields of `Item`.
 
     Attributes:
         path: the file; of npy files the one with the predictions.
@@ -41,23 +43,23 @@ class ItemInFile:
 
 @dataclass(frozen=True)
 class NoItem:
-    """Something that is known to be no item before it is read.
+    """Placeholder whose read raises `reason`.
 
     Attributes:
         location: where it is, for messages.
-        reason: why it is none.
+        reason: why it is no item.
     """
 
     location: str
     reason: str
 
     def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
-        """Raises `ItemError` with the reason."""
+        """Raise `ItemError` with the reason."""
         raise ItemError(self.reason)
 
 
 def read_values(path: Path, names: Mapping[str, str], budget: Budget, *, needed: str = "") -> dict[str, Any]:
-    """What a file knows of an item, by key; keys that it knows and that were not asked for are None.
+    """Read the values of an item from a file, by key; other keys of the file are None.
 
     Args:
         path: a file of any format with arrays.
@@ -72,8 +74,8 @@ def read_values(path: Path, names: Mapping[str, str], budget: Budget, *, needed:
     with opened(path) as container:
         values = load_keys(container, names, budget)
         if needed and needed not in values:
-            found = ", ".join(sorted(container.keys_in(names[needed].rpartition("/")[0]))[:20]) or "none"
-            raise ItemError(f"{path.name} has no array '{names[needed]}' (keys found: {found})")
+            keys = ", ".join(sorted(container.keys_in(names[needed].rpartition("/")[0]))[:20]) or "none"
+            raise ItemError(f"{path.name} has no array '{names[needed]}' (keys found: {keys})")
         if "weak" not in values:
             group = names["predictions"].rpartition("/")[0] if "predictions" in names else ""
             values = dict.fromkeys(container.keys_in(group)) | values
@@ -81,5 +83,18 @@ def read_values(path: Path, names: Mapping[str, str], budget: Budget, *, needed:
 
 
 def names_in(group: str) -> dict[str, str]:
-    """The names of all keys of an item in a group."""
+    """Return the names of all keys of an item in a group."""
     return {key: joined(group, key) for key in KEYS}
+
+
+def read_npz(path: Path, *, size_limit: int | None = None) -> Item:
+    """Read one item: keys `predictions` and `weak`, and where known the other fields of `Item`.
+
+    Raises:
+        ItemError: the file is not an npz file, is damaged, holds Python objects under one of the keys, its
+            values do not make an item or would take more than `size_limit` bytes.
+        OSError: the file cannot be read.
+    """
+    names = {key: key for key in KEYS}
+    with open_npz(path) as archive:
+        return make_item(dict.fromkeys(archive) | load_keys(archive, names, Budget(size_limit)))

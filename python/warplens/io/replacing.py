@@ -1,7 +1,7 @@
-"""Writing a file whole or not at all.
+"""Write a file whole or not at all.
 
-What is being written has a name of its own, `.<random>.part`, and is locked for as long as its process lives:
-that tells a file in the making from one that a killed process left, on whatever machine it ran.
+A file that is being written has a name of its own, `.<random>.part`, and is locked for as long as its process
+lives: that tells it from one that a killed process left, on any machine.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` once it is complete, and leaves it alone if it never is.
+    """Open a file that replaces `path` once it is complete, and leaves it alone if it never is.
 
     Folders that are missing are made.
     """
@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what processes that were killed were writing in a folder, at any depth."""
+    """Remove the temporary files of killed processes in a folder, at any depth."""
     for parent, _, names in os.walk(folder):
         for name in names:
             if _TEMPORARY.fullmatch(name):  # the folder may hold files of others

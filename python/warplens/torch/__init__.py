@@ -1,10 +1,11 @@
 """Soft DTW for PyTorch: a loss that shows what it teaches."""
 
 from warplens.torch.alignment import BatchAlignment
+from warplens.torch.barycenters import barycenter
 from warplens.torch.diagonal_prior import DiagonalPrior
-from warplens.torch.family import barycenter, cdist
 from warplens.torch.functional import align, soft_dtw_from_costs, soft_dtw_loss
 from warplens.torch.loss import SoftDTWLoss
+from warplens.torch.pairwise import cdist
 from warplens.torch.schedules import (
     ConstantGamma,
     ExponentialGamma,

@@ -3,38 +3,22 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import torch
 from torch import Tensor
 
-from warplens._core import LEAST_ROW_SUM
+from warplens.torch.backends.relative_alignment import relative_alignment
+from warplens.torch.inputs.torch_private import number_of_changes
 
 Compute: TypeAlias = Callable[[Sequence[str]], dict[str, Tensor]]
 """names among h, y_mod, H, E, moments -> at least these (moments: entropy) and value, batched"""
 
 
-def relative_alignment(H: Tensor, E: Tensor) -> Tensor:
-    """H~ = H / h(n); a row with h(n) < 1e-20 takes E(n,.) / sum E(n,.), so rows on a path sum to 1."""
-    return relative_rows(H, H.sum(dim=-1, keepdim=True), E, E.sum(dim=-1, keepdim=True))
-
-
-def relative_rows(of_H: Tensor, h: Tensor, of_E: Tensor, visits: Tensor) -> Tensor:
-    """The same of sums (B,N,...) over rows of H and of E, given the sums of these rows."""
-    by_visits = of_E / visits.masked_fill(visits == 0.0, 1.0)
-    return torch.where(h < LEAST_ROW_SUM, by_visits, of_H / h)
-
-
-def _version(tensor: Tensor) -> int:
-    """How often the tensor was changed in place; inference tensors do not count it."""
-    return 0 if tensor.is_inference() else tensor._version
-
-
 class BatchAlignment:
-    """What soft DTW does with a batch of pairs, and what a network would learn from it.
+    """Soft alignments of a batch of pairs, and the targets that they teach a network.
 
     Shapes are those of a batch of B pairs with N prediction frames, M target frames and D features, padded
     with zeros; an unbatched pair has no leading B. No tensor carries a gradient. `value`, `h`, `y_mod` and
-    `entropy` are there at once; `H`, `E` and `H_tilde` are computed when first read, from the tensors that
-    were given (so these must not have been changed in place by then: a RuntimeError says so).
+    `entropy` are computed at once; `H`, `E` and `H_tilde` when first read, from the tensors that were given
+    (so these must not have been changed in place by then: a RuntimeError says so).
 
     A pair without a path has value +inf and is 0 elsewhere; a pair with NaN in it is NaN.
 
@@ -61,12 +45,12 @@ class BatchAlignment:
         self.x_lengths = x_lengths[0] if unbatched else x_lengths
         self.y_lengths = y_lengths[0] if unbatched else y_lengths
         self._compute = compute
-        self._inputs = [(tensor, _version(tensor)) for tensor in inputs]
+        self._inputs = [(tensor, number_of_changes(tensor)) for tensor in inputs]
         self._describe = describe
         self._cost = cost
         self._has_modified_targets = has_modified_targets
         self._unbatched = unbatched
-        self._found = compute(["h", "moments", *(["y_mod"] if has_modified_targets else [])])
+        self._results = compute(["h", "moments", *(["y_mod"] if has_modified_targets else [])])
 
     @property
     def value(self) -> Tensor:
@@ -119,12 +103,12 @@ class BatchAlignment:
         return f"<BatchAlignment {self._describe()}>"
 
     def _get(self, name: str) -> Tensor:
-        if name not in self._found:
-            if any(_version(tensor) != version for tensor, version in self._inputs):
+        if name not in self._results:
+            if any(number_of_changes(tensor) != changes for tensor, changes in self._inputs):
                 raise RuntimeError(
                     f"{name}: is computed when first read, but x or y was changed in place since align(); "
                     "read it before, or give align() a clone"
                 )
-            self._found.update(self._compute(["H", "E"]))
-        found = self._found[name]
-        return found[0] if self._unbatched else found
+            self._results.update(self._compute(["H", "E"]))
+        result = self._results[name]
+        return result[0] if self._unbatched else result

@@ -1,23 +1,15 @@
 """A penalty on cells far from the diagonal, which keeps the alignments of an untrained network in place."""
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from warplens._costs import CostFunction, check_cost
-from warplens.torch.uncast import UncastModule
+from warplens.torch.inputs.prior import CostWithPrior, PriorTerm, diagonal_penalties
 
 
-class PriorTerm(NamedTuple):
-    """What a prior adds to the costs: weight * P."""
-
-    weight: Tensor  # () float64
-    nu: float
-
-
-class DiagonalPrior(UncastModule):
+class DiagonalPrior(CostWithPrior):
     """A cost with a diagonal prior, for `SoftDTWLoss`, `soft_dtw_loss` and `align`.
 
         C'(n,m) = C(n,m) + weight P(n,m),    P(n,m) = 1 - exp(-d(n,m)^2 / (2 nu)),
@@ -65,24 +57,14 @@ class DiagonalPrior(UncastModule):
 
     @property
     def term(self) -> PriorTerm:
-        """What is added to the costs, with the weight itself, not a copy."""
+        """The term that is added to the costs, with the weight itself, not a copy."""
         return PriorTerm(self.weight, self.nu)
 
     def forward(self, n_frames: int, n_targets: int) -> Tensor:
-        """P (N,M) of one pair, without the weight."""
+        """Return P (N,M) of one pair, without the weight."""
         N, M = torch.tensor(n_frames), torch.tensor(n_targets)
-        return penalties(N.view(1, 1, 1), M.view(1, 1, 1), n_frames, n_targets, self.nu)[0]
+        return diagonal_penalties(N.view(1, 1, 1), M.view(1, 1, 1), n_frames, n_targets, self.nu)[0]
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """Return the settings, as the constructor takes them."""
         return f"{self.cost!r}, weight={self.weight.item():g}, nu={self.nu:g}"
-
-
-def penalties(N: Tensor, M: Tensor, rows: int, columns: int, nu: float) -> Tensor:
-    """P (B,rows,columns) float64 of pairs with lengths N and M, (B,1,1) or (1,1,1) int64."""
-    n = torch.arange(rows, device=N.device).view(1, -1, 1)
-    m = torch.arange(columns, device=N.device).view(1, 1, -1)
-    M = M.clamp(min=1)
-    start, stop = (m * N + M - 1) // M, ((m + 1) * N + M - 1) // M
-    distance = torch.maximum(start - n, n - stop).clamp(min=0).to(torch.float64)
-    return -torch.expm1(-(distance * distance) / (2.0 * nu))

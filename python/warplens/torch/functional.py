@@ -7,7 +7,8 @@ from torch import Tensor
 
 from warplens._bands import Band
 from warplens.torch.alignment import BatchAlignment
-from warplens.torch.batches import (
+from warplens.torch.dispatch import BackendName, choose_backend
+from warplens.torch.inputs.batches import (
     CostMatrices,
     Lengths,
     Pairs,
@@ -17,8 +18,7 @@ from warplens.torch.batches import (
     dtype_of_loss,
     lengths_or_all,
 )
-from warplens.torch.settings import (
-    Backend,
+from warplens.torch.inputs.settings import (
     Cost,
     FeatureReduction,
     LocalCost,
@@ -31,9 +31,8 @@ from warplens.torch.settings import (
     check_names,
     check_reduction,
     check_symmetric,
-    chosen_backend,
+    snapshot,
 )
-from warplens.torch.snapshot import snapshot
 from warplens.torch.values import (
     Values,
     divergence_of_pairs,
@@ -63,7 +62,7 @@ def soft_dtw_loss(
     feature_weights: Weights | None = None,
     pos_weight: Weights | None = None,
     feature_reduction: FeatureReduction = "sum",
-    backend: Backend | None = None,
+    backend: BackendName | None = None,
 ) -> Tensor:
     r"""Weighted soft dynamic time warping of predictions x and targets y.
 
@@ -133,12 +132,12 @@ def soft_dtw_loss(
     if debias:
         check_symmetric(cost)
     settings = as_recursion_settings(gamma, step_weights, band)
-    chosen = chosen_backend(backend, x.device)
-    shares = _shares(pairs, pairs.x, pairs.y, reduction, normalize)
+    chosen = choose_backend(backend, x.device)
+    pair_scale = _pair_scale(pairs, pairs.x, pairs.y, reduction, normalize)
     function: Values = sharp_values_of_pairs if sharp else values_of_pairs
     if debias:
         function = divergence_of_pairs(function)
-    values = function(pairs, local_cost, settings, shares, chosen)
+    values = function(pairs, local_cost, settings, pair_scale, chosen)
     return _reduce(values, pairs.unbatched, reduction, zero_infinity).to(dtype_of_loss(x, y))
 
 
@@ -154,9 +153,9 @@ def soft_dtw_from_costs(
     band: Band | None = None,
     zero_infinity: bool = False,
     sharp: bool = False,
-    backend: Backend | None = None,
+    backend: BackendName | None = None,
 ) -> Tensor:
-    """Soft DTW of cost matrices that the caller has; the gradient in C is the soft alignment H.
+    """Compute soft DTW of given cost matrices; the gradient in C is the soft alignment H.
 
     Args:
         C: (B,N,M) costs, or (N,M); +inf forbids a cell. dtypes as in `soft_dtw_loss`.
@@ -184,9 +183,9 @@ def soft_dtw_from_costs(
     check_reduction(reduction, normalize)
     matrices = as_cost_matrices(C, x_lengths, y_lengths)
     settings = as_recursion_settings(gamma, step_weights, band)
-    shares = _shares(matrices, matrices.C, matrices.C.mT, reduction, normalize)
+    pair_scale = _pair_scale(matrices, matrices.C, matrices.C.mT, reduction, normalize)
     function = sharp_values_of_costs if sharp else values_of_costs
-    values = function(matrices, settings, shares, chosen_backend(backend, C.device))
+    values = function(matrices, settings, pair_scale, choose_backend(backend, C.device))
     return _reduce(values, matrices.unbatched, reduction, zero_infinity).to(dtype_of_loss(C))
 
 
@@ -204,9 +203,9 @@ def align(
     feature_weights: Weights | None = None,
     pos_weight: Weights | None = None,
     feature_reduction: FeatureReduction = "sum",
-    backend: Backend | None = None,
+    backend: BackendName | None = None,
 ) -> BatchAlignment:
-    """Soft alignment, its row sums and the modified targets of every pair: what the loss teaches.
+    """Align every pair: soft alignment, its row sums, and the modified targets that the loss teaches.
 
     With H = dSDTW/dC, h(n) = sum_m H(n,m) and Y_mod = (H / h) Y, the gradient of soft DTW in x_n is h(n)
     times that of the element-wise cost c(x_n, y_mod_n), for every cost whose gradient is affine in y.
@@ -243,12 +242,12 @@ def align(
     settings = as_recursion_settings(gamma, step_weights, band)
     # Gamma and weights may be changed between now and the first look at H.
     local_cost, settings = snapshot(local_cost, settings)
-    chosen = chosen_backend(backend, x.device)
+    chosen = choose_backend(backend, x.device)
 
     def compute(names: Sequence[str]) -> dict[str, Tensor]:
         with torch.no_grad():
-            found = results_of_pairs(pairs, local_cost, settings, names, chosen)
-        return {name: result.to(pairs.x.dtype) for name, result in found.items()}
+            results = results_of_pairs(pairs, local_cost, settings, names, chosen)
+        return {name: result.to(pairs.x.dtype) for name, result in results.items()}
 
     return BatchAlignment(
         compute,
@@ -268,10 +267,10 @@ def _described(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> st
     return f"{sizes} cost={cost.name} gamma={settings.gamma.item():g}"
 
 
-def _shares(
+def _pair_scale(
     batch: Pairs | CostMatrices, rows: Tensor, columns: Tensor, reduction: Reduction, normalize: Normalize
 ) -> Tensor | None:
-    """What the value of each pair is multiplied with, (B,) float64, before the pairs are summed; None: 1."""
+    """Return the factor (B,) float64 of each pair before the pairs are summed; None: all 1."""
     divisor: Tensor | None = None
     # Lengths below 1 are refused where they can be read; elsewhere the pair has no path and stays +inf.
     if normalize in ("x_length", "both"):
@@ -286,7 +285,7 @@ def _shares(
 
 
 def _reduce(values: Tensor, unbatched: bool, reduction: Reduction, zero_infinity: bool) -> Tensor:
-    """From values (B,), shares of the loss, to the loss."""
+    """Reduce scaled values (B,) to the loss."""
     if zero_infinity:
         values = torch.where(values == torch.inf, 0.0, values)
     if unbatched:

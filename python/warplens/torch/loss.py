@@ -3,10 +3,10 @@
 from torch import Tensor, nn
 
 from warplens._bands import Band
-from warplens.torch.batches import Lengths
+from warplens.torch.dispatch import BackendName, check_backend
 from warplens.torch.functional import soft_dtw_loss
-from warplens.torch.settings import (
-    Backend,
+from warplens.torch.inputs.batches import Lengths
+from warplens.torch.inputs.settings import (
     Cost,
     FeatureReduction,
     Normalize,
@@ -16,12 +16,11 @@ from warplens.torch.settings import (
     as_step_weights,
     as_weight_vector,
     bare_cost,
-    check_backend,
     check_names,
     check_reduction,
     check_symmetric,
 )
-from warplens.torch.uncast import UncastModule
+from warplens.torch.inputs.torch_private import UncastModule
 
 
 class SoftDTWLoss(UncastModule):
@@ -80,7 +79,7 @@ class SoftDTWLoss(UncastModule):
         feature_weights: Weights | None = None,
         pos_weight: Weights | None = None,
         feature_reduction: FeatureReduction = "sum",
-        backend: Backend | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__()
         check_names(cost, feature_weights, pos_weight, feature_reduction, band)
@@ -106,7 +105,7 @@ class SoftDTWLoss(UncastModule):
     def forward(
         self, x: Tensor, y: Tensor, x_lengths: Lengths | None = None, y_lengths: Lengths | None = None
     ) -> Tensor:
-        """The loss of predictions x (B,N,D) and targets y (B,M,D), or of one pair (N,D) and (M,D)."""
+        """Return the loss of predictions x (B,N,D) and targets y (B,M,D), or of one pair (N,D) and (M,D)."""
         return soft_dtw_loss(
             x,
             y,
@@ -128,7 +127,7 @@ class SoftDTWLoss(UncastModule):
         )
 
     def extra_repr(self) -> str:
-        """The settings, as the constructor takes them."""
+        """Return the settings, as the constructor takes them."""
         cost = bare_cost(self.cost)
         settings = [
             f"cost={cost if isinstance(cost, str) else getattr(cost, '__name__', repr(cost))!r}",

@@ -1,4 +1,4 @@
-"""The recursion as it is written down: float64, one cell after the other, sharing no code with the paths."""
+"""The recursion in float64 loops, one cell after the other, sharing no code with the backends."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Solved:
-    """What soft DTW of one cost matrix is, and its derivatives."""
+class LoopResult:
+    """Soft DTW of one cost matrix, and its derivatives."""
 
     value: float
     H: Array  # (N,M) dSDTW/dC
     step_weights_grad: Array  # (3,) horizontal, vertical, diagonal
 
 
-def solve(C: Array, gamma: float, step_weights: tuple[float, float, float]) -> Solved:
-    """Soft DTW of C (N,M) for gamma > 0."""
+def solve_by_loops(C: Array, gamma: float, step_weights: tuple[float, float, float]) -> LoopResult:
+    """Compute soft DTW of C (N,M) for gamma > 0."""
     N, M = C.shape
     w = np.array(step_weights)
     D = np.full((N + 1, M + 1), np.inf)
@@ -37,4 +37,4 @@ def solve(C: Array, gamma: float, step_weights: tuple[float, float, float]) -> S
             leaving = p[n + 1, m, 0] * E[n + 1, m] + p[n, m + 1, 1] * E[n, m + 1]
             E[n, m] += leaving + p[n + 1, m + 1, 2] * E[n + 1, m + 1]
     uses = (E[..., None] * p)[1:-1, 1:-1]  # (N,M,3)
-    return Solved(float(D[N, M]), uses @ w, (uses * C[..., None]).sum((0, 1)))
+    return LoopResult(float(D[N, M]), uses @ w, (uses * C[..., None]).sum((0, 1)))

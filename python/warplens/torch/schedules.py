@@ -1,7 +1,7 @@
 """Schedules of gamma, in the manner of torch's lr_schedulers.
 
-Constructing one sets the first gamma, `step()` moves to the next: after an optimizer step or after an epoch,
-whatever the steps of the schedule are to count. The buffer of the loss is changed in place, so nothing is
+Constructing one sets the first gamma, `step()` moves to the next: after each optimizer step or each epoch, as
+the steps of the schedule are counted. The buffer of the loss is changed in place, so nothing is
 compiled again. A high gamma lets the gradient reach many alignments while the network knows little, a low one
 teaches short events as strongly as long ones (Zeitler & Mueller, ISMIR 2025, section 5.3).
 """
@@ -24,7 +24,7 @@ Points = Sequence[tuple[int, float]]
 
 
 class Schedule(ABC):
-    """What moves a number that a module holds as a buffer, step by step.
+    """A rule that moves a number, a buffer of a module, step by step.
 
     Attributes:
         last_step: how often `step` was called.
@@ -48,7 +48,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def _value(self) -> float:
-        """The number at `last_step`; asked once a step, in order."""
+        """Return the number at `last_step`; called once a step, in order."""
 
     def step(self) -> None:
         """Move to the next step."""
@@ -57,7 +57,7 @@ class Schedule(ABC):
         self._write()
 
     def state_dict(self) -> dict[str, Any]:
-        """Kind, settings and position, without the module: plain numbers, strings and lists of them."""
+        """Return kind, settings and position, without the module: plain numbers, strings and lists."""
         kept = {name: deepcopy(value) for name, value in vars(self).items() if name not in self._not_saved}
         return {"kind": type(self).__name__, **kept}
 
@@ -104,7 +104,7 @@ class Schedule(ABC):
 
 
 class GammaSchedule(Schedule):
-    """Moves the gamma of a loss; a kind says which gamma belongs to `last_step`.
+    """A schedule of the gamma of a loss; its kinds have the formulas.
 
     Args:
         loss: a `SoftDTWLoss` whose gamma is a number, not an `nn.Parameter`.
@@ -118,12 +118,12 @@ class GammaSchedule(Schedule):
         super().__init__(loss, "gamma")
 
     def get_last_gamma(self) -> float:
-        """The gamma that was set last."""
+        """Return the gamma that was set last."""
         return self.last
 
 
 class ConstantGamma(GammaSchedule):
-    """gamma(t) = gamma."""
+    """Constant schedule gamma(t) = gamma."""
 
     def __init__(self, loss: SoftDTWLoss, gamma: float) -> None:
         self.gamma = as_number("gamma", gamma)
@@ -134,7 +134,7 @@ class ConstantGamma(GammaSchedule):
 
 
 class LinearGamma(GammaSchedule):
-    """gamma(t) = start + (end - start) min(t / steps, 1)."""
+    """Linear schedule gamma(t) = start + (end - start) min(t / steps, 1)."""
 
     def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
         self.start, self.end = as_number("start", start), as_number("end", end)
@@ -146,7 +146,7 @@ class LinearGamma(GammaSchedule):
 
 
 class ExponentialGamma(GammaSchedule):
-    """gamma(t) = start (end / start)^min(t / steps, 1), both above 0."""
+    """Exponential schedule gamma(t) = start (end / start)^min(t / steps, 1), both above 0."""
 
     def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
         self.start, self.end = (
@@ -163,7 +163,7 @@ class ExponentialGamma(GammaSchedule):
 
 
 class PiecewiseGamma(GammaSchedule):
-    """Linear between points, constant before the first and after the last.
+    """Piecewise linear schedule: linear between points, constant before the first and after the last.
 
     Args:
         loss: a `SoftDTWLoss`.
@@ -179,7 +179,7 @@ class PiecewiseGamma(GammaSchedule):
 
     @classmethod
     def published(cls, loss: SoftDTWLoss, *, steps_per_epoch: int = 1) -> Self:
-        """Gamma 10 for 10 epochs, linear to 0.1 over 10 more, then constant.
+        """Return the published schedule: gamma 10 for 10 epochs, linear to 0.1 over 10 more, then constant.
 
         Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, ISMIR 2023, and the code that goes with it.
         """
@@ -199,12 +199,15 @@ class PiecewisePriorWeight(Schedule):
 
     @classmethod
     def published(cls, prior: DiagonalPrior, *, steps_per_epoch: int = 1) -> Self:
-        """Weight 3 for 5 epochs, linear to 0 over 5 more (Zeitler et al., ISMIR 2023, and its code)."""
+        """Return the published schedule: weight 3 for 5 epochs, linear to 0 over 5 more.
+
+        Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, ISMIR 2023, and the code that goes with it.
+        """
         epoch = as_count("steps_per_epoch", steps_per_epoch)
         return cls(prior, [(5 * epoch, 3.0), (10 * epoch, 0.0)])
 
     def get_last_weight(self) -> float:
-        """The weight that was set last."""
+        """Return the weight that was set last."""
         return self.last
 
     def _value(self) -> float:
@@ -212,7 +215,7 @@ class PiecewisePriorWeight(Schedule):
 
 
 def interpolated(points: Points, step: int) -> float:
-    """The value at a step: linear between the points, constant outside."""
+    """Return the value at a step: linear between the points, constant outside."""
     first_step, first = points[0]
     if step <= first_step:
         return first

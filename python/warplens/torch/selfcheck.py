@@ -1,9 +1,9 @@
-"""Which ways of computing the loss work on this machine: `python -m warplens.torch.selfcheck`.
+"""Self-check of the backends on this machine: `python -m warplens.torch.selfcheck`.
 
 Every backend is tried on every device that torch finds. Value, gradient in x, h and gradient in the step
 weights of a small ragged batch and of a long pair are held against float64 loops, and one training step of
-another batch is timed. The exit status is 1 when a way gives something else or breaks; one that is not here
-does not count.
+another batch is timed. The exit status is 1 when a way of computing them disagrees or breaks; one that is not
+here does not count.
 """
 
 import platform
@@ -20,9 +20,10 @@ from torch import Tensor
 
 import warplens
 from warplens import _core
+from warplens.torch.backends.protocol import Backend
+from warplens.torch.dispatch import BACKENDS, default_backend
 from warplens.torch.functional import align, soft_dtw_loss
-from warplens.torch.plain_loops import solve
-from warplens.torch.settings import check_triton
+from warplens.torch.plain_loops import solve_by_loops
 
 COST, GAMMA, STEP_WEIGHTS = "bce_logits", 0.3, (0.1, 1.0, 1.0)
 TOLERANCES = {"value": 1e-6, "x gradient": 1e-5, "h": 1e-5, "step weights": 1e-5}
@@ -32,7 +33,7 @@ TIMED = (4, 200, 40, 16)
 ROUNDS = 5
 
 Results: TypeAlias = dict[str, Tensor]
-"""By the names of `TOLERANCES`, on the CPU."""
+"""Results by the names of `TOLERANCES`, on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Batch:
 
     @classmethod
     def of(cls, B: int, N: int, M: int, D: int) -> "Batch":
-        """Logits, and targets with about a quarter of ones; the first pair is the longest."""
+        """Return logits, and targets with about a quarter of ones; the first pair is the longest."""
         random = torch.Generator().manual_seed(0)
         x = 2.0 * torch.randn(B, N, D, generator=random)
         y = (torch.rand(B, M, D, generator=random) < 0.25).to(torch.float32)
@@ -64,21 +65,24 @@ class Way:
 
 
 def ways() -> list[Way]:
-    """All that there could be; those that are not here say so when they are tried."""
+    """Return all ways that there could be; those that are not here say so when they are tried.
+
+    They are every backend on the CPU, the default one on every other device, and those that may be absent on
+    CUDA devices.
+    """
     cpu = torch.device("cpu")
-    # Without float64 there are no torch operations: tensors are copied to the core.
-    elsewhere = [_way("core" if device.type == "mps" else "ops", device) for device in devices()]
-    with_triton = [device for device in devices() if device.type == "cuda"] or [cpu]
+    always = [backend for backend in BACKENDS.values() if not backend.is_optional]
+    optional = [backend for backend in BACKENDS.values() if backend.is_optional]
+    cuda = [device for device in devices() if device.type == "cuda"] or [cpu]
     return [
-        _way("core", cpu, f"core ({_core.instruction_set()})"),
-        _way("ops", cpu),
-        *elsewhere,
-        *(_way("triton", device, may_be_absent=True) for device in with_triton),
+        *(_way(backend, cpu, backend.title) for backend in always),
+        *(_way(default_backend(device), device) for device in devices()),
+        *(_way(backend, device) for backend in optional for device in cuda),
     ]
 
 
 def devices() -> list[torch.device]:
-    """One of each kind beside the CPU."""
+    """Return one device of each kind beside the CPU."""
     present = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -87,55 +91,55 @@ def devices() -> list[torch.device]:
     return [torch.device(kind) for kind, is_present in present.items() if is_present]
 
 
-def _way(backend: Any, device: torch.device, name: str | None = None, *, may_be_absent: bool = False) -> Way:
+def _way(backend: Backend, device: torch.device, title: str | None = None) -> Way:
     def step(batch: Batch) -> Results:
-        if backend == "triton":
-            _import_triton(device)
+        _check_presence(backend, device)
         x = batch.x.to(device).detach().requires_grad_()
         y = batch.y.to(device)
         weights = torch.tensor(STEP_WEIGHTS, dtype=torch.float64, requires_grad=True)
         lengths = batch.x_lengths, batch.y_lengths
-        settings: dict[str, Any] = {"cost": COST, "gamma": GAMMA, "backend": backend}
+        settings: dict[str, Any] = {"cost": COST, "gamma": GAMMA, "backend": backend.name}
         values = soft_dtw_loss(x, y, *lengths, step_weights=weights, reduction="none", **settings)
         torch.autograd.backward(values.sum())
         h = align(x, y, *lengths, step_weights=STEP_WEIGHTS, **settings).h
-        found = (values, x.grad, h, weights.grad)
+        results = (values, x.grad, h, weights.grad)
         return {
             name: torch.zeros(0) if result is None else result.detach().cpu()
-            for name, result in zip(TOLERANCES, found, strict=True)
+            for name, result in zip(TOLERANCES, results, strict=True)
         }
 
-    return Way(name or backend, device, step, may_be_absent)
+    return Way(title or backend.name, device, step, may_be_absent=backend.is_optional)
 
 
-def _import_triton(device: torch.device) -> None:
+def _check_presence(backend: Backend, device: torch.device) -> None:
+    """Raise ImportError where a backend or its device is not here."""
     try:
-        check_triton(device)
+        backend.check_device(device)
     except ValueError as reason:  # alone: other ones may come from a kernel that breaks
         raise ImportError(str(reason)) from None
 
 
 def reference(batch: Batch) -> Results:
-    """The same by float64 loops, one pair after the other."""
+    """Compute the results by float64 loops, one pair after the other."""
     x, y = (side.to(torch.float64).numpy() for side in (batch.x, batch.y))
     values, h, x_grad = np.zeros(len(x)), np.zeros(x.shape[:2]), np.zeros_like(x)
     weights_grad = np.zeros(3)
     for b, (n, m) in enumerate(zip(batch.x_lengths, batch.y_lengths, strict=True)):
         x_b, y_b = x[b, :n], y[b, :m]
         C = np.logaddexp(x_b, 0.0).sum(1)[:, None] - x_b @ y_b.T  # softplus(x) - x y
-        found = solve(C, GAMMA, STEP_WEIGHTS)
-        values[b], h[b, :n] = found.value, found.H.sum(1)
-        x_grad[b, :n] = h[b, :n, None] / (1.0 + np.exp(-x_b)) - found.H @ y_b
-        weights_grad += found.step_weights_grad
+        solved = solve_by_loops(C, GAMMA, STEP_WEIGHTS)
+        values[b], h[b, :n] = solved.value, solved.H.sum(1)
+        x_grad[b, :n] = h[b, :n, None] / (1.0 + np.exp(-x_b)) - solved.H @ y_b
+        weights_grad += solved.step_weights_grad
     arrays = (values, x_grad, h, weights_grad)
     return {name: torch.from_numpy(array) for name, array in zip(TOLERANCES, arrays, strict=True)}
 
 
-def differences(found: Results, expected: Results) -> dict[str, float]:
-    """Of each result, relative to the largest number expected; NaN and wrong shapes are infinite."""
+def differences(results: Results, expected: Results) -> dict[str, float]:
+    """Return differences relative to the largest number expected; infinite for NaN and wrong shapes."""
     away = {}
     for name, truth in expected.items():
-        result = found[name].to(torch.float64)
+        result = results[name].to(torch.float64)
         is_number = result.shape == truth.shape and bool(result.isfinite().all())
         scale = max(1.0, float(truth.abs().max()))
         away[name] = float((result - truth).abs().max()) / scale if is_number else float("inf")
@@ -143,7 +147,7 @@ def differences(found: Results, expected: Results) -> dict[str, float]:
 
 
 def milliseconds(way: Way, batch: Batch) -> float:
-    """Median of a few steps: forward, backward and the alignment."""
+    """Return the median time of a few steps: forward, backward and the alignment."""
     way.step(batch)
     return statistics.median(_one(way, batch) for _ in range(ROUNDS))
 
@@ -162,7 +166,7 @@ def _one(way: Way, batch: Batch) -> float:
 
 
 def check(asked: Iterable[Way], say: Callable[[str], None] = print) -> int:
-    """Tries them all; gives the exit status."""
+    """Try them all; return the exit status."""
     batches, timed = [Batch.of(*sizes) for sizes in CHECKED], Batch.of(*TIMED)
     expected = [reference(batch) for batch in batches]
     say(_line("way", "device", *TOLERANCES, "ms a step", ""))
@@ -193,8 +197,10 @@ def _main() -> int:
     print(f"warplens {warplens.__version__}, torch {torch.__version__}, {platform.platform()}")
     print(f"instruction sets: {', '.join(_core.available_instruction_sets())}")
     for kind in ("cuda", "mps", "xpu"):
-        found = [device for device in devices() if device.type == kind]
-        name = torch.cuda.get_device_name() if found and kind == "cuda" else "here" if found else "not here"
+        present = any(device.type == kind for device in devices())
+        name = (
+            torch.cuda.get_device_name() if present and kind == "cuda" else "here" if present else "not here"
+        )
         print(f"{kind}: {name}")
     print(f"{COST}, gamma {GAMMA:g}, weights {STEP_WEIGHTS}, B x N x M x D {CHECKED}; timed {TIMED}")
     return check(ways())

@@ -1,146 +1,134 @@
 """From a checked batch to one number a pair: soft DTW, its sharp value, its divergence.
 
-Here is chosen who computes. A named cost goes to the core and to torch operations as sequences, and to Triton
-where it has modified targets; everything else becomes cost matrices first. A step that is compiled or
-transformed goes through the operators.
+A cost that the backend takes is computed from the sequences, every other one by way of cost matrices. A step
+that is compiled or transformed goes through the operators.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from warplens.torch import core_backend, operator, ops_backend, triton_backend
-from warplens.torch.alignment import relative_alignment
-from warplens.torch.batches import CostMatrices, Pairs
-from warplens.torch.costs import cost_matrix, images_of_targets
-from warplens.torch.masks import Sides, allowed_matrix
-from warplens.torch.settings import Backend, LocalCost, RecursionSettings
+from warplens.torch import library_operators
+from warplens.torch.autograd.saved_gradient import pair_values
+from warplens.torch.autograd.second_derivative import differentiable_gradient
+from warplens.torch.backends.by_matrices import results_by_matrices
+from warplens.torch.backends.costs import cost_matrices
+from warplens.torch.backends.protocol import Backend
+from warplens.torch.inputs.batches import CostMatrices, Pairs, widest_dtype
+from warplens.torch.inputs.masks import BatchShape, allowed_matrix
+from warplens.torch.inputs.settings import LocalCost, RecursionSettings
 
 Values: TypeAlias = Callable[[Pairs, LocalCost, RecursionSettings, Tensor | None, Backend], Tensor]
-"""pairs, cost, settings, shares, backend -> (B,) float64, times the shares (B,)."""
+"""pairs, cost, settings, pair_scale, backend -> (B,) float64, times the pair_scale (B,)."""
 
 
 def values_of_pairs(
-    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None, backend: Backend
+    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, pair_scale: Tensor | None, backend: Backend
 ) -> Tensor:
-    """SDTW (B,) float64 times `shares`."""
-    by_matrix = cost.needs_matrix or (backend == "triton" and not cost.has_modified_targets)
-    if by_matrix:
-        return values_of_costs(cost_matrices(pairs, cost), settings, shares, backend)
-    if operator.is_needed():
-        return operator.values_of_pairs(pairs, cost, settings, shares, backend)
-    if backend == "core":
-        return core_backend.values_of_pairs(pairs, cost, settings, shares)
-    if backend == "triton":
-        return triton_backend.values_of_pairs(pairs, cost, settings, shares)
-    return ops_backend.values_of_pairs(pairs, cost, settings, shares)
+    """Return SDTW (B,) float64 times `pair_scale`, differentiable in x, y, gamma and step weights."""
+    if not backend.takes(cost):
+        return values_of_costs(cost_matrices(pairs, cost), settings, pair_scale, backend)
+    if library_operators.is_needed():
+        return library_operators.values_of_pairs(pairs, cost, settings, pair_scale, backend)
+    solve = partial(backend.solve_pairs, pairs, cost, settings)
+    recompute_gradient = partial(differentiable_gradient, backend.sweeps_of_pairs(pairs, cost, settings))
+    shared = (settings.gamma, settings.step_weights)
+    return pair_values(solve, recompute_gradient, (pairs.x, pairs.y), shared, pair_scale)
 
 
 def values_of_costs(
-    matrices: CostMatrices, settings: RecursionSettings, shares: Tensor | None, backend: Backend
+    matrices: CostMatrices, settings: RecursionSettings, pair_scale: Tensor | None, backend: Backend
 ) -> Tensor:
-    """SDTW (B,) float64 of cost matrices times `shares`."""
-    if operator.is_needed():
-        return operator.values_of_costs(matrices, settings, shares, backend)
-    if backend == "core":
-        return core_backend.values_of_costs(matrices, settings, shares)
-    if backend == "triton":
-        return triton_backend.values_of_costs(matrices, settings, shares)
-    return ops_backend.values_of_costs(matrices, settings, shares)
+    """Return SDTW (B,) float64 of cost matrices times `pair_scale`, differentiable in C, gamma, weights."""
+    if library_operators.is_needed():
+        return library_operators.values_of_costs(matrices, settings, pair_scale, backend)
+    solve = partial(backend.solve_costs, matrices, settings)
+    recompute_gradient = partial(differentiable_gradient, backend.sweeps_of_costs(matrices, settings))
+    shared = (settings.gamma, settings.step_weights)
+    return pair_values(solve, recompute_gradient, (matrices.C,), shared, pair_scale)
 
 
 def sharp_values_of_pairs(
-    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None, backend: Backend
+    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, pair_scale: Tensor | None, backend: Backend
 ) -> Tensor:
-    """<H,C> (B,) float64 times `shares`; +inf where there is no path."""
+    """Return <H,C> (B,) float64 times `pair_scale`; +inf where there is no path."""
     if cost.needs_matrix or _are_differentiated(pairs.x, pairs.y, settings.gamma, settings.step_weights):
-        return sharp_values_of_costs(cost_matrices(pairs, cost), settings, shares, backend)
-    return _with_entropy(results_of_pairs(pairs, cost, settings, ["moments"], backend), settings, shares)
+        return sharp_values_of_costs(cost_matrices(pairs, cost), settings, pair_scale, backend)
+    results = results_of_pairs(pairs, cost, settings, ["moments"], backend)
+    return _scaled_mean_costs(results, settings, pair_scale)
 
 
 def sharp_values_of_costs(
-    matrices: CostMatrices, settings: RecursionSettings, shares: Tensor | None, backend: Backend
+    matrices: CostMatrices, settings: RecursionSettings, pair_scale: Tensor | None, backend: Backend
 ) -> Tensor:
-    """<H,C> (B,) float64 of cost matrices times `shares`; +inf where there is no path."""
+    """Return <H,C> (B,) float64 of cost matrices times `pair_scale`; +inf where there is no path."""
     if not _are_differentiated(matrices.C, settings.gamma, settings.step_weights):
-        return _with_entropy(results_of_costs(matrices, settings, ["moments"], backend), settings, shares)
-    C = matrices.C if matrices.C.device.type == "mps" else matrices.C.to(torch.float64)
+        results = backend.results_of_costs(matrices, settings, ["moments"])
+        return _scaled_mean_costs(results, settings, pair_scale)
+    C = _widened(matrices.C)
     C = C if C.requires_grad else C.detach().requires_grad_()
     values = values_of_costs(replace(matrices, C=C), settings, None, backend)
     (H,) = torch.autograd.grad(values.sum(), C, create_graph=True)
-    within = allowed_matrix(Sides.of(matrices), None)
+    within = allowed_matrix(BatchShape.of(matrices), None)
     read = C != torch.inf if within is None else within & (C != torch.inf)
     sharp = (H * torch.where(read, C, 0.0)).sum(dim=(1, 2))
     sharp = torch.where(values == torch.inf, torch.inf, sharp)
-    return sharp if shares is None else sharp * shares
+    return sharp if pair_scale is None else sharp * pair_scale
 
 
 def divergence_of_pairs(values: Values) -> Values:
-    """S(x,y) - 1/2 S(x,x) - 1/2 S(y,y), S being the values."""
+    """Return the function S(x,y) - 1/2 S(x,x) - 1/2 S(y,y), S being `values`."""
 
     def divergence(
-        pairs: Pairs, cost: LocalCost, settings: RecursionSettings, shares: Tensor | None, backend: Backend
+        pairs: Pairs,
+        cost: LocalCost,
+        settings: RecursionSettings,
+        pair_scale: Tensor | None,
+        backend: Backend,
     ) -> Tensor:
-        if pairs.x.device.type != "mps":
-            # A small difference of large numbers.
-            pairs = replace(pairs, x=pairs.x.to(torch.float64), y=pairs.y.to(torch.float64))
+        # A small difference of large numbers.
+        pairs = replace(pairs, x=_widened(pairs.x), y=_widened(pairs.y))
         of_x = replace(pairs, y=pairs.x, y_lengths=pairs.x_lengths)
         of_y = replace(pairs, x=pairs.y, x_lengths=pairs.y_lengths)
-        both, x, y = (values(each, cost, settings, shares, backend) for each in (pairs, of_x, of_y))
+        both, x, y = (values(each, cost, settings, pair_scale, backend) for each in (pairs, of_x, of_y))
         return both - 0.5 * (x + y)
 
     return divergence
 
 
-def cost_matrices(pairs: Pairs, cost: LocalCost) -> CostMatrices:
-    """The cost matrices of the pairs, differentiable."""
-    return CostMatrices(cost_matrix(pairs, cost), pairs.x_lengths, pairs.y_lengths, pairs.unbatched)
-
-
 def results_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Sequence[str], backend: Backend
 ) -> dict[str, Tensor]:
-    """`value` and what is named of h, y_mod, H, E and moments (that is, the entropy), without a graph."""
-    if backend == "core" and not cost.needs_matrix:
-        return core_backend.results_of_pairs(pairs, cost, settings, names)
-    if backend == "ops" and not cost.needs_matrix:
-        return ops_backend.results_of_pairs(pairs, cost, settings, names)
-    of_matrix = [name for name in names if name != "y_mod"]
-    if "y_mod" in names:
-        of_matrix = list(dict.fromkeys([*of_matrix, "H", "E"]))
-    found = results_of_costs(cost_matrices(pairs, cost), settings, of_matrix, backend)
-    if "y_mod" in names:
-        images = images_of_targets(pairs, cost)
-        found["y_mod"] = relative_alignment(found["H"], found["E"]).to(images.dtype) @ images
-    return found
+    """Return `value` and the named ones of h, y_mod, H, E and moments (the entropy), without a graph."""
+    if backend.takes(cost):
+        return backend.results_of_pairs(pairs, cost, settings, names)
+    return results_by_matrices(backend, pairs, cost, settings, names)
 
 
-def results_of_costs(
-    matrices: CostMatrices, settings: RecursionSettings, names: Sequence[str], backend: Backend
-) -> dict[str, Tensor]:
-    """The same of cost matrices, which give no y_mod."""
-    if backend == "core":
-        return core_backend.results_of_costs(matrices, settings, names)
-    if backend == "triton":
-        return triton_backend.results_of_costs(matrices, settings, names)
-    return ops_backend.results_of_costs(matrices, settings, names)
+def mean_costs(results: dict[str, Tensor], settings: RecursionSettings) -> Tensor:
+    """Return <H,C> = SDTW + gamma S (B,) of results with moments: SDTW is homogeneous in C and gamma."""
+    value = results["value"]
+    return value + settings.gamma.detach().to(value.device) * results["entropy"]
 
 
 def _are_differentiated(*inputs: Tensor) -> bool:
-    if operator.is_needed():
+    if library_operators.is_needed():
         raise RuntimeError("sharp=True: is not for torch.compile and torch.func; call it outside of them")
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
 
 
-def mean_costs(found: dict[str, Tensor], settings: RecursionSettings) -> Tensor:
-    """<H,C> = SDTW + gamma S (B,) of results with moments: SDTW is homogeneous in C and gamma."""
-    value = found["value"]
-    return value + settings.gamma.detach().to(value.device) * found["entropy"]
+def _widened(tensor: Tensor) -> Tensor:
+    """Return the tensor in float64 where its device has it."""
+    widest = widest_dtype(tensor.device)
+    return tensor.to(widest) if widest == torch.float64 else tensor
 
 
-def _with_entropy(found: dict[str, Tensor], settings: RecursionSettings, shares: Tensor | None) -> Tensor:
-    sharp = mean_costs(found, settings)
-    return sharp if shares is None else sharp * shares
+def _scaled_mean_costs(
+    results: dict[str, Tensor], settings: RecursionSettings, pair_scale: Tensor | None
+) -> Tensor:
+    sharp = mean_costs(results, settings)
+    return sharp if pair_scale is None else sharp * pair_scale

@@ -1,19 +1,19 @@
-"""Parts for training with soft DTW that looks at what it teaches.
+"""Training with soft DTW under inspection of its modified targets.
 
 The one package that stands above both `warplens.torch` and `warplens.analysis`; needs the extra `torch`.
 Pictures need `display`; the callbacks in `warplens.training.lightning` need the extra `lightning`.
 """
 
 from warplens.training.hard_targets import hard_targets
+from warplens.training.inspection import Inspection, ProbeTargets, inspect_targets
 from warplens.training.inspector import TargetInspector, Writer
-from warplens.training.look import Look, ProbeTargets, look
 from warplens.training.measure_segments import MeasureSegments, measure_segments
 from warplens.training.probes import Probe, Probes
 from warplens.training.target_driven_gamma import TargetDrivenGamma
 from warplens.training.weak_targets import pad_silence, unfold
 
 __all__ = [
-    "Look",
+    "Inspection",
     "MeasureSegments",
     "Probe",
     "ProbeTargets",
@@ -22,7 +22,7 @@ __all__ = [
     "TargetInspector",
     "Writer",
     "hard_targets",
-    "look",
+    "inspect_targets",
     "measure_segments",
     "pad_silence",
     "unfold",

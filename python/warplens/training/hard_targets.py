@@ -1,4 +1,4 @@
-"""Training with hard alignments in turn with the network: the baseline of soft DTW."""
+"""Strong targets by hard alignment, the baseline of soft DTW."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor
 import warplens as wl
 from warplens._bands import Band
 from warplens.torch import DiagonalPrior
-from warplens.torch.batches import Lengths
+from warplens.torch.inputs.batches import Lengths
 
 
 @torch.no_grad()
@@ -27,7 +27,7 @@ def hard_targets(
     feature_weights: Sequence[float] | None = None,
     pos_weight: Sequence[float] | None = None,
 ) -> Tensor:
-    """Strong targets of a batch, by the hard-DTW path of what the network predicts now.
+    """Return strong targets of a batch, by the hard-DTW path of what the network predicts now.
 
     The E step of training in the manner of expectation maximisation: label each frame by the best path, take
     an element-wise loss against the labels for some steps (the M step), label again. Where the path repeats

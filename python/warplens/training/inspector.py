@@ -1,4 +1,4 @@
-"""Watching what a loss teaches while a network trains: numbers often, pictures and sound now and then."""
+"""Inspection of modified targets while a network trains: numbers often, pictures and sound less often."""
 
 import math
 import time
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens._numbers import as_count, as_number
+from warplens.analysis.events import THRESHOLD
 from warplens.analysis.sonify import SAMPLE_RATE, most_voices, sonify
 from warplens.torch import SoftDTWLoss
-from warplens.training.look import Look, ProbeTargets, check_loss, levels_of, look
+from warplens.training.inspection import Inspection, ProbeTargets, check_loss, inspect_targets, levels_of
 from warplens.training.probes import Probes
 
 _MARGIN_FEATURES = 2
@@ -20,22 +21,22 @@ _DPI = 75
 
 
 class Writer(Protocol):
-    """What is needed of a TensorBoard `SummaryWriter`, or of what stands in for one."""
+    """The methods of a TensorBoard `SummaryWriter` that the inspector calls."""
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> object:
-        """Take one number."""
+        """Write one number."""
 
     def add_figure(self, tag: str, figure: Any, global_step: int) -> object:
-        """Take a matplotlib figure."""
+        """Write a matplotlib figure."""
 
     def add_audio(self, tag: str, snd_tensor: Any, global_step: int, sample_rate: int) -> object:
-        """Take samples, (1, samples) float32 in [-1, 1]."""
+        """Write samples, (1, samples) float32 in [-1, 1]."""
 
 
 class TargetInspector:
-    """Looks every so many steps at the modified targets of probe items, and writes down what it sees.
+    """Inspector of the modified targets of probe items, every so many steps, that writes what it finds.
 
-    Written under `<tag>/`: gamma and the measures of a `Look` as scalars; for the first probes, under
+    Written under `<tag>/`: gamma and the measures of an `Inspection` as scalars; for the first probes, under
     `<tag>/<id>/`, a picture (predictions, Y_mod and, if known, the strong target) and Y_mod as sound where
     `fps` is known. It belongs to no framework: call `step` once a training step.
 
@@ -43,16 +44,16 @@ class TargetInspector:
         loss: the loss that the network is trained with; its cost must have modified targets.
         probes: network and items.
         writer: a `torch.utils.tensorboard.SummaryWriter` or what has its add_scalar, add_figure and
-            add_audio; None only looks.
-        every: steps from look to look.
-        pictures_every: looks from picture to picture; None draws none and makes no sound.
-        pictures_of: how many of the probes are drawn and heard.
+            add_audio; None writes nothing.
+        every: steps from one inspection to the next.
+        pictures_every: inspections from one picture to the next; None draws none and makes no sound.
+        pictures_of: number of probes that are drawn and heard.
         threshold: level under which an event counts as lost, and above which one counts as active.
-        tag: what all tags begin with.
+        tag: prefix of all tags.
 
     Attributes:
-        last: the last `Look`, None before the first.
-        seconds: time spent looking, drawing and writing.
+        last: the last `Inspection`, None before the first.
+        seconds: time spent inspecting, drawing and writing.
 
     Raises:
         TypeError: an argument is not a number, or not a whole one.
@@ -76,7 +77,7 @@ class TargetInspector:
         every: int = 100,
         pictures_every: int | None = 10,
         pictures_of: int = 2,
-        threshold: float = 0.5,
+        threshold: float = THRESHOLD,
         tag: str = "targets",
     ) -> None:
         check_loss(loss)
@@ -88,14 +89,14 @@ class TargetInspector:
         self.threshold = as_number("threshold", threshold)
         self.writer = writer
         self.tag = tag
-        self.last: Look | None = None
+        self.last: Inspection | None = None
         self.seconds = 0.0
-        self._seen: tuple[int, Writer | None] | None = None
+        self._inspected: tuple[int, Writer | None] | None = None
         self._layouts: dict[str, list[Any]] = {}
 
     @property
     def writer(self) -> Writer | None:
-        """What takes scalars, pictures and sound; None only looks.
+        """Writer of scalars, pictures and sound; None writes nothing.
 
         Setting one raises ModuleNotFoundError where pictures are wanted, but matplotlib is not there.
         """
@@ -109,61 +110,65 @@ class TargetInspector:
             )
         self._writer = writer
 
-    def step(self, step: int) -> Look | None:
-        """Look if a look is due at this step, counted from 0; a step asked for twice is looked at once.
+    def step(self, step: int) -> Inspection | None:
+        """Inspect if it is due at this step, counted from 0; a step asked for twice is inspected once.
 
         The step decides alone, so a run that resumes needs no state of the inspector. A new writer gets the
-        look of a step that another one had.
+        inspection of a step that another one had.
         """
-        if step % self.every or (step, self.writer) == self._seen:
+        if step % self.every or (step, self.writer) == self._inspected:
             return None
-        self._seen = step, self.writer
+        self._inspected = step, self.writer
         pictures = self.pictures_every is not None and step % (self.every * self.pictures_every) == 0
         return self.inspect(step, pictures=pictures)
 
-    def inspect(self, step: int, *, pictures: bool = True) -> Look:
-        """Look now and write it down as of this step."""
+    def inspect(self, step: int, *, pictures: bool = True) -> Inspection:
+        """Inspect now and write the result under this step."""
         begun = time.perf_counter()
-        found = look(self.loss, self.probes, threshold=self.threshold)
-        self.last = found
+        inspection = inspect_targets(self.loss, self.probes, threshold=self.threshold)
+        self.last = inspection
         if self.writer is not None:
-            self._write_scalars(self.writer, found, step)
+            self._write_scalars(self.writer, inspection, step)
             if pictures:
-                self._write_pictures(self.writer, found, step)
+                self._write_pictures(self.writer, inspection, step)
         self.seconds += time.perf_counter() - begun
-        return found
+        return inspection
 
-    def _write_scalars(self, writer: Writer, found: Look, step: int) -> None:
-        scalars = {"gamma": found.gamma, **found.measures, "probes_left_out": float(len(found.left_out))}
+    def _write_scalars(self, writer: Writer, inspection: Inspection, step: int) -> None:
+        scalars = {
+            "gamma": inspection.gamma,
+            **inspection.measures,
+            "probes_left_out": float(len(inspection.left_out)),
+        }
         for name, value in scalars.items():
             if not math.isnan(value):
                 writer.add_scalar(f"{self.tag}/{name}", value, step)
 
-    def _write_pictures(self, writer: Writer, found: Look, step: int) -> None:
+    def _write_pictures(self, writer: Writer, inspection: Inspection, step: int) -> None:
         shown = {probe.id for probe in self.probes.items[: self.pictures_of]}
-        for targets in found.targets:
+        for targets in inspection.targets:
             if targets.probe.id not in shown:
                 continue
             # TensorBoard shows one kind of data a tag.
             tag = f"{self.tag}/{targets.probe.id}"
-            writer.add_figure(f"{tag}/picture", self.figure(found, targets), step)
+            writer.add_figure(f"{tag}/picture", self.figure(inspection, targets), step)
             samples = _sound(targets)
             if samples is not None:
                 writer.add_audio(f"{tag}/sound", samples[None], step, SAMPLE_RATE)
 
-    def figure(self, found: Look, targets: ProbeTargets) -> Any:
-        """Predictions, Y_mod and, if known, the strong target of a probe, as a matplotlib figure.
+    def figure(self, inspection: Inspection, targets: ProbeTargets) -> Any:
+        """Draw predictions, Y_mod and, if known, the strong target of a probe as a matplotlib figure.
 
         The features shown are those of the targets, so figures of all steps share their axes and layout.
         """
         from warplens.analysis.display import roll_grid
 
         probe = targets.probe
-        lost = int(np.count_nonzero(targets.levels.peak < found.threshold))
-        told = f"{lost} of {len(probe.events)} events under {found.threshold:g}"
+        lost = int(np.count_nonzero(targets.levels.peak < inspection.threshold))
+        title = f"{lost} of {len(probe.events)} events under {inspection.threshold:g}"
         rolls: list[tuple[str, NDArray[Any]]] = [
             ("predictions", levels_of(self.loss, targets.predictions)),
-            (f"$Y_{{mod}}$, $\\gamma$ = {found.gamma:.3g}: {told}", targets.y_mod),
+            (f"$Y_{{mod}}$, $\\gamma$ = {inspection.gamma:.3g}: {title}", targets.y_mod),
         ]
         if probe.strong is not None:
             rolls.append(("strong target", probe.strong))
@@ -171,7 +176,7 @@ class TargetInspector:
             [rolls],
             probe.fps,
             probe.lowest_pitch,
-            threshold=found.threshold,
+            threshold=inspection.threshold,
             features=_features_shown(probe.weak),
         )
         figure.set_dpi(_DPI)
@@ -194,7 +199,7 @@ def _features_shown(weak: NDArray[Any]) -> tuple[int, int]:
 
 
 def _sound(targets: ProbeTargets) -> NDArray[np.float32] | None:
-    """Y_mod as sound, on one scale for all steps; None where it is not known how it sounds."""
+    """Turn Y_mod into sound, on one scale for all steps; None where the pitches or fps are not known."""
     probe = targets.probe
     if probe.fps is None or (probe.lowest_pitch is None and probe.weak.shape[1] != 12):
         return None

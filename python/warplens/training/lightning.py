@@ -9,11 +9,11 @@ from warplens.training.inspector import TargetInspector
 
 
 class TargetInspectorCallback(Callback):
-    """Lets an inspector look before the first and after each optimizer step, on the process of rank 0.
+    """Callback that asks an inspector before the first and after each optimizer step, on rank 0.
 
     Without a writer of its own the inspector writes to the first logger of the trainer that has the methods
-    of a TensorBoard `SummaryWriter` (`TensorBoardLogger`), as long as this one trains; without one it only
-    looks.
+    of a TensorBoard `SummaryWriter` (`TensorBoardLogger`), as long as this one trains; without one it
+    writes nothing.
 
     Args:
         inspector: over the network that is trained.
@@ -24,7 +24,7 @@ class TargetInspectorCallback(Callback):
         self._lent = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find the writer, look at what would be taught first."""
+        """Find the writer, inspect what would be taught first."""
         if not trainer.is_global_zero:
             return
         if self.inspector.writer is None:
@@ -35,16 +35,16 @@ class TargetInspectorCallback(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look if a look is due at the optimizer steps done so far."""
+        """Inspect if it is due at the optimizer steps done so far."""
         if trainer.is_global_zero:
             self.inspector.step(trainer.global_step)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Let go of the logger."""
+        """Return the logger to its trainer."""
         self._return_writer()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Let go of the logger: another trainer has its own."""
+        """Return the logger to its trainer: another trainer has its own."""
         self._return_writer()
 
     def _return_writer(self) -> None:
@@ -54,14 +54,14 @@ class TargetInspectorCallback(Callback):
 
 
 class GammaScheduleCallback(Callback):
-    """Steps a schedule after each optimizer step and keeps its state in the checkpoints.
+    """Callback that steps a schedule after each optimizer step and keeps its state in the checkpoints.
 
     Steps are counted from where the schedule stands when training begins: a schedule that comes late, or goes
     on under a second trainer, neither jumps nor waits.
 
     Args:
-        schedule: of gamma, for the loss of the network that is trained, or of the weight of its prior.
-        name: what its state is called in the checkpoint; needed where two schedules move numbers of one name.
+        schedule: schedule of gamma for the loss that trains the network, or of the weight of its prior.
+        name: name of its state in the checkpoint; needed where two schedules move numbers of one name.
             None is the name of the number, "gamma" or "weight".
     """
 
@@ -72,7 +72,7 @@ class GammaScheduleCallback(Callback):
 
     @property
     def state_key(self) -> str:
-        """Of this callback in a checkpoint."""
+        """Key of this callback in a checkpoint."""
         return self._generate_state_key(name=self.name)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -87,7 +87,7 @@ class GammaScheduleCallback(Callback):
             self.schedule.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the schedule."""
+        """Return the state of the schedule."""
         return self.schedule.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What modified targets must keep, and how far those of a look come."""
+"""Limits that modified targets are to keep, and how near those of an inspection come to them."""
 
 import math
 from dataclasses import dataclass
@@ -8,46 +8,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.metrics.events import short_and_long
-from warplens.training.look import Look
+from warplens.training.inspection import Inspection
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What modified targets must keep.
+    """Limits of modified targets.
 
     Attributes:
-        least_short_peak: the least mean peak of short events (`short_event_peak` of a `Look`).
+        least_short_peak: the least mean peak of short events (`short_event_peak` of an `Inspection`).
         most_blur: the most blur in frames; None: any.
     """
 
     least_short_peak: float
     most_blur: float | None
 
-    def share_kept(self, found: Look, short: NDArray[np.bool_] | None = None) -> float:
-        """How far the targets come, 1 or more where they keep the limits, NaN where that is not known.
+    def share_kept(self, inspection: Inspection, short: NDArray[np.bool_] | None = None) -> float:
+        """Return how near the targets come to the limits.
+
+        It is 1 or more where they keep them, NaN where that is not known.
 
         Args:
-            found: a look.
-            short: which events of all its probes count as short, (K,); None: those that are short in it.
+            inspection: inspection of the probes.
+            short: which events of all its probes count as short, (K,); None: those that are short in the
+                inspection.
         """
-        share = short_peak(found, short) / self.least_short_peak
+        share = short_peak(inspection, short) / self.least_short_peak
         if self.most_blur is not None:
-            blur = found.measures["blur"]
+            blur = inspection.measures["blur"]
             share = min(share, self.most_blur / blur if blur > 0 else math.inf)
         return share
 
 
-def short_events(found: Look) -> NDArray[np.bool_]:
-    """Which events of all probes together are short at the gamma of a look, (K,)."""
-    return short_and_long(_of_all(found, "duration"))[0]
+def short_events(inspection: Inspection) -> NDArray[np.bool_]:
+    """Mark the events of all probes together that are short at the gamma of an inspection, (K,)."""
+    return short_and_long(_of_all(inspection, "duration"))[0]
 
 
-def short_peak(found: Look, short: NDArray[np.bool_] | None = None) -> float:
-    """Mean peak of these events, (K,), in a look; None: of those that are short in it."""
+def short_peak(inspection: Inspection, short: NDArray[np.bool_] | None = None) -> float:
+    """Return the mean peak of the marked events, (K,), None: of those that are short in the inspection."""
     if short is None:
-        return found.measures["short_event_peak"]
-    return float(np.mean(_of_all(found, "peak")[short]))
+        return inspection.measures["short_event_peak"]
+    return float(np.mean(_of_all(inspection, "peak")[short]))
 
 
-def _of_all(found: Look, name: str) -> NDArray[Any]:
-    return np.concatenate([getattr(each.levels, name) for each in found.targets])
+def _of_all(inspection: Inspection, name: str) -> NDArray[Any]:
+    return np.concatenate([getattr(each.levels, name) for each in inspection.targets])

@@ -29,7 +29,7 @@ class MeasureSegments:
         return len(self.first)
 
     def frames(self, fps: float, n_frames: int) -> NDArray[np.int64]:
-        """First frame of each excerpt and the one after its last, (S,2), to slice arrays (N,D) with.
+        """Return the first frame of each excerpt and one past its last, (S,2), to slice arrays (N,D) with.
 
         Frame n stands for the time n / fps and belongs to the excerpt with start <= n / fps < stop.
 
@@ -53,12 +53,12 @@ class MeasureSegments:
 def measure_segments(
     times: ArrayLike, *, measures: int = 8, longest: float | None = None, keep_rest: bool = True
 ) -> MeasureSegments:
-    """Excerpts of 8 measures each, one after the other.
+    """Cut a recording into excerpts of 8 measures each, one after the other.
 
     Args:
         times: where each measure starts, and last where the last one ends, seconds, ascending; K + 1 for K
             measures.
-        measures: of an excerpt.
+        measures: measures of an excerpt.
         longest: seconds; longer excerpts are left out (the paper: 20). Take it of the recording, and the
             measures `first` that remain of the score.
         keep_rest: keep the last excerpt although it has fewer measures.

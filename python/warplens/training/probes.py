@@ -1,4 +1,4 @@
-"""Items on which training is watched: always the same, and never disturbed by being looked at."""
+"""Probes: items on which training is inspected, always the same, without disturbing it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +16,11 @@ from warplens.analysis import Events, find_events
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """One item to look at; its targets are copies of those given. A probe equals itself alone.
+    """One item to inspect; its targets are copies of those given. A probe equals itself alone.
 
     Attributes:
         id: a name for it.
-        inputs: what the network takes for it, without a batch axis.
+        inputs: input of the network, without a batch axis.
         weak: weak target, (M,D).
         strong: strongly aligned target, (N,D), where known.
         fps: prediction frames a second, where known; needed for sound.
@@ -53,9 +53,9 @@ class Probe:
 
 
 class Probes:
-    """A network and the items on which it is watched.
+    """A network and the items on which it is inspected.
 
-    Looking changes nothing: it runs without gradients, in eval mode, with the random numbers of torch put
+    Inspection changes nothing: it runs without gradients, in eval mode, with the random numbers of torch put
     back, and every module in the mode it was in afterwards.
 
     Args:
@@ -64,7 +64,7 @@ class Probes:
         predict: inputs of a probe -> predictions (N,D) or (1,N,D), as the loss takes them (logits for
             "bce_logits"). None: `model(inputs[None])[0]`, inputs moved to the device of the model and, where
             they are floating-point, cast to the dtype of its largest parameter. A
-            `DistributedDataParallel` is asked as the network it wraps, so one rank may look alone.
+            `DistributedDataParallel` is asked as the network it wraps, so one rank may inspect alone.
 
     Raises:
         ValueError: no items, or an id occurs twice.
@@ -87,7 +87,7 @@ class Probes:
         self._predict = predict or self._by_model
 
     def predictions(self) -> list[Tensor]:
-        """What the network predicts for each item now, (N,D) each.
+        """Return what the network predicts for each item now, (N,D) each.
 
         Raises:
             ValueError: predictions of another shape, or that do not fit the strong target.
@@ -105,17 +105,18 @@ class Probes:
         if isinstance(model, DistributedDataParallel):
             model = model.module
         dtype = _dtype(model) if inputs.is_floating_point() else None
-        found = model(inputs[None].to(_device(model), dtype))
-        if not isinstance(found, Tensor):
+        predictions = model(inputs[None].to(_device(model), dtype))
+        if not isinstance(predictions, Tensor):
             raise TypeError(
-                f"model: returned a {type(found).__name__}; give `predict`, inputs -> predictions (N, D)"
+                f"model: returned a {type(predictions).__name__}; give `predict`, inputs -> predictions "
+                "(N, D)"
             )
-        return found
+        return predictions
 
 
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Eval mode without gradients; afterwards modes and random numbers are as they were."""
+    """Run a block in eval mode without gradients; afterwards modes and random numbers are as they were."""
     modes = [(module, module.training) for module in model.modules()]
     device = _device(model)
     others = [device] if device.type in ("cuda", "xpu") else []
@@ -136,26 +137,26 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def _dtype(model: nn.Module) -> torch.dtype | None:
-    """Of its largest parameter: a gamma that is learned in another does not count."""
+    """Return the dtype of the largest parameter: a gamma that is learned in another does not count."""
     parameters = [each for each in model.parameters() if each.is_floating_point()]
     return max(parameters, key=Tensor.numel).dtype if parameters else None
 
 
-def _checked(item: Probe, found: Tensor) -> Tensor:
-    if found.ndim == 3 and len(found) == 1:
-        found = found[0]
+def _checked(item: Probe, predictions: Tensor) -> Tensor:
+    if predictions.ndim == 3 and len(predictions) == 1:
+        predictions = predictions[0]
     features = item.weak.shape[1]
-    if found.ndim != 2 or found.shape[1] != features or not len(found):
+    if predictions.ndim != 2 or predictions.shape[1] != features or not len(predictions):
         raise ValueError(
-            f"probe {item.id!r}: predictions have shape {tuple(found.shape)}; (N, {features}) or "
+            f"probe {item.id!r}: predictions have shape {tuple(predictions.shape)}; (N, {features}) or "
             f"(1, N, {features}) is accepted"
         )
-    if item.strong is not None and len(item.strong) != len(found):
+    if item.strong is not None and len(item.strong) != len(predictions):
         raise ValueError(
-            f"probe {item.id!r}: {len(found)} frames are predicted, but its strong target has "
+            f"probe {item.id!r}: {len(predictions)} frames are predicted, but its strong target has "
             f"{len(item.strong)}"
         )
-    return found.detach()
+    return predictions.detach()
 
 
 def _roll(name: str, given: ArrayLike) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""One answer for all processes of a distributed training."""
+"""Agreement between the processes of a distributed training."""
 
 from typing import TypeVar
 
@@ -8,9 +8,12 @@ _T = TypeVar("_T")
 
 
 def as_on_rank_0(value: _T) -> _T:
-    """The value that rank 0 gives, on every rank: all must call it. Its own where nothing is distributed."""
+    """Return the value that rank 0 gives on every rank, its own where nothing is distributed.
+
+    All ranks must call it.
+    """
     if not (distributed.is_available() and distributed.is_initialized()):
         return value
-    told = [value]
-    distributed.broadcast_object_list(told, src=0)
-    return told[0]
+    values = [value]
+    distributed.broadcast_object_list(values, src=0)
+    return values[0]

@@ -1,6 +1,6 @@
 """A gamma that falls when the modified targets ask for it, and only then.
 
-The way that Zeitler & Mueller recommend (ISMIR 2025, section 5.3): begin with a high gamma, look at what the
+The way that Zeitler & Mueller recommend (ISMIR 2025, section 5.3): begin with a high gamma, inspect what the
 loss teaches, lower gamma, go on. A high gamma blurs targets, but as long as the network still gains from it,
 its targets get sharper by themselves; a low gamma on poor predictions lets alignments collapse.
 """
@@ -8,45 +8,46 @@ its targets get sharper by themselves; a low gamma on poor predictions lets alig
 import math
 
 from warplens._numbers import as_count, as_number
+from warplens.analysis.events import THRESHOLD
 from warplens.torch import GammaSchedule, SoftDTWLoss
+from warplens.training.inspection import Inspection, check_loss, inspect_targets
 from warplens.training.limits import Limits, short_events, short_peak
-from warplens.training.look import Look, check_loss, look
 from warplens.training.probes import Probes
 from warplens.training.ranks import as_on_rank_0
 
-_TOLD = ("best", "waited", "log", "last_reason")
-"""What a look changes beside gamma."""
+_STATE = ("best", "waited", "log", "last_reason")
+"""Attributes that an inspection changes beside gamma."""
 
 
 class TargetDrivenGamma(GammaSchedule):
-    """Lowers gamma when the modified targets of probe items say so, and never raises it.
+    """Schedule that lowers gamma when the modified targets of probe items say so, and never raises it.
 
-    Every `every` steps it looks at the probes. Gamma becomes max(factor gamma, end) if all of this holds:
+    Every `every` steps it inspects the probes. Gamma becomes max(factor gamma, end) if all of this holds:
 
     1. The targets are over a limit: short events reach less than `least_short_peak` on average, or the blur
        is more than `most_blur` frames.
-    2. They have stopped getting better by themselves: in `patience` looks in a row they came no nearer to
-       the limit, by more than a share of `least_gain`, than before at this gamma.
+    2. They have stopped getting better by themselves: in `patience` inspections in a row they came no nearer
+       to the limit, by more than a share of `least_gain`, than before at this gamma.
     3. On the same predictions, the lower gamma brings them nearer to the limit, the events that are short now
        being compared with themselves, and keeps as many events at or above the threshold: where it would let
        alignments collapse, it waits.
 
     The limits say how sharp the targets are, not whether they are right: alignments that went wrong at a high
-    gamma, as those of an untrained network do, get sharp where they are. `f_measure` of a `Look` shows it
-    where strong targets are known; a lower start or some pre-training is the remedy.
+    gamma, as those of an untrained network do, get sharp where they are. `f_measure` of an `Inspection` shows
+    it where strong targets are known; a lower start or some pre-training is the remedy.
 
-    Where `torch.distributed` is initialised, step it on all ranks: each looks, what rank 0 decides holds for
-    all, so gammas do not part where networks do (statistics of normalisation).
+    Where `torch.distributed` is initialised, step it on all ranks: each inspects, what rank 0 decides holds
+    for all, so gammas do not part where networks do (statistics of normalisation).
 
-    Each move is told in a sentence in `log`, and why it did not move at the last look in `last_reason`.
+    Each move has a sentence in `log`; `last_reason` says why gamma moved or stayed at the last inspection.
 
     Args:
         loss: a `SoftDTWLoss` whose gamma is a number and whose cost has modified targets.
-        probes: network and items with at least one event; their targets are looked at, not trained on.
+        probes: network and items with at least one event; their targets are inspected, not trained on.
         start: gamma at first.
         end: the lowest gamma, at most `start`.
-        factor: of each move, above 0 and below 1.
-        every: steps from look to look.
+        factor: factor of each move, above 0 and below 1.
+        every: steps from one inspection to the next.
         least_short_peak: see above, above 0; at 1 all events are taught at full level.
         most_blur: see above; None sets no limit.
         patience: see above; 0 moves at once.
@@ -55,9 +56,9 @@ class TargetDrivenGamma(GammaSchedule):
 
     Attributes:
         log: a sentence for each move.
-        last_reason: a sentence for the last look, "" before it.
+        last_reason: a sentence for the last inspection, "" before it.
         best: how much of the limits was kept at best at this gamma.
-        waited: looks in a row that were no better.
+        waited: inspections in a row that were no better.
 
     Raises:
         TypeError: an argument is not a number, or not a whole one.
@@ -80,7 +81,7 @@ class TargetDrivenGamma(GammaSchedule):
         most_blur: float | None = None,
         patience: int = 1,
         least_gain: float = 0.02,
-        threshold: float = 0.5,
+        threshold: float = THRESHOLD,
     ) -> None:
         check_loss(loss)
         self.start = as_number("start", start, above_zero=True)
@@ -105,7 +106,7 @@ class TargetDrivenGamma(GammaSchedule):
 
     @property
     def limits(self) -> Limits:
-        """What the targets must keep."""
+        """Limits of the targets."""
         return Limits(self.least_short_peak, self.most_blur)
 
     def _value(self) -> float:
@@ -113,45 +114,53 @@ class TargetDrivenGamma(GammaSchedule):
             return self.start
         if self.last_step % self.every:
             return self.last
-        # All ranks look, as what they hold of the network may ask all of them; one decides.
-        gamma, state = as_on_rank_0((self._after_look(), {name: getattr(self, name) for name in _TOLD}))
+        # All ranks inspect, as what they hold of the network may ask all of them; one decides.
+        gamma, state = as_on_rank_0(
+            (self._after_inspection(), {name: getattr(self, name) for name in _STATE})
+        )
         vars(self).update(state)
         return gamma
 
-    def _after_look(self) -> float:
-        """The gamma from now on."""
+    def _after_inspection(self) -> float:
+        """Inspect the probes and return the gamma from now on."""
         loss, gamma, limits = self._loss, self.last, self.limits
         predictions = self._probes.predictions()
-        now = look(loss, self._probes, predictions=predictions, gamma=gamma, threshold=self.threshold)
+        now = inspect_targets(
+            loss, self._probes, predictions=predictions, gamma=gamma, threshold=self.threshold
+        )
         share = limits.share_kept(now)
         if math.isnan(share):
-            return self._stay(f"no probe could be looked at ({', '.join(now.left_out)} not finite)")
+            return self._stay(f"no probe could be inspected ({', '.join(now.left_out)} not finite)")
         if share >= 1.0:
             self.best, self.waited = max(self.best, share), 0
-            return self._stay(f"{self._told(now)}, within the limits")
+            return self._stay(f"{self._describe(now)}, within the limits")
         if share > self.best * (1.0 + self.least_gain) or self.best == -math.inf:
             self.best, self.waited = share, 0
         else:
             self.waited += 1
         if self.waited < self.patience:
-            return self._stay(f"{self._told(now)}; they may still get better at gamma {gamma:.4g}")
+            return self._stay(f"{self._describe(now)}; they may still get better at gamma {gamma:.4g}")
         if gamma <= self.end:
-            return self._stay(f"{self._told(now)}, but gamma {gamma:.4g} is the lowest allowed")
+            return self._stay(f"{self._describe(now)}, but gamma {gamma:.4g} is the lowest allowed")
         lower = max(self.factor * gamma, self.end)
-        then = look(loss, self._probes, predictions=predictions, gamma=lower, threshold=self.threshold)
+        then = inspect_targets(
+            loss, self._probes, predictions=predictions, gamma=lower, threshold=self.threshold
+        )
         # Which events are short is known by their expected durations, and so another at another gamma.
         short = short_events(now)
-        would = f"at gamma {lower:.4g} {self._told(then, 'the same events', short_peak(then, short))}"
+        would = f"at gamma {lower:.4g} {self._describe(then, 'the same events', short_peak(then, short))}"
         if not limits.share_kept(then, short) > share:
-            return self._stay(f"{self._told(now)}, but {would}, which is no nearer to the limits")
+            return self._stay(f"{self._describe(now)}, but {would}, which is no nearer to the limits")
         if then.measures["kept"] < now.measures["kept"]:
             return self._stay(
-                f"{self._told(now)}, but {would}, and {_lost(then)} events are lost instead of {_lost(now)}"
+                f"{self._describe(now)}, but {would}, and {_lost(then)} events are lost instead of "
+                f"{_lost(now)}"
             )
         self.best, self.waited = -math.inf, 0
-        waited = f", no better than {_looks(self.patience)} before" if self.patience else ""
+        waited = f", no better than {_inspections(self.patience)} before" if self.patience else ""
         self.last_reason = (
-            f"Step {self.last_step}: gamma {gamma:.4g} -> {lower:.4g}: {self._told(now)}{waited}; {would}."
+            f"Step {self.last_step}: gamma {gamma:.4g} -> {lower:.4g}: "
+            f"{self._describe(now)}{waited}; {would}."
         )
         self.log.append(self.last_reason)
         return lower
@@ -160,17 +169,17 @@ class TargetDrivenGamma(GammaSchedule):
         self.last_reason = f"Step {self.last_step}: gamma stays {self.last:.4g}: {why}."
         return self.last
 
-    def _told(self, found: Look, who: str = "short events", peak: float | None = None) -> str:
-        peak = found.measures["short_event_peak"] if peak is None else peak
-        told = f"{who} reach {peak:.3f} in the modified targets (limit {self.least_short_peak:g})"
+    def _describe(self, inspection: Inspection, who: str = "short events", peak: float | None = None) -> str:
+        peak = inspection.measures["short_event_peak"] if peak is None else peak
+        words = f"{who} reach {peak:.3f} in the modified targets (limit {self.least_short_peak:g})"
         if self.most_blur is not None:
-            told += f" with a blur of {found.measures['blur']:.1f} frames (limit {self.most_blur:g})"
-        return told
+            words += f" with a blur of {inspection.measures['blur']:.1f} frames (limit {self.most_blur:g})"
+        return words
 
 
-def _looks(count: int) -> str:
-    return "the look" if count == 1 else f"{count} looks"
+def _inspections(count: int) -> str:
+    return "the inspection" if count == 1 else f"{count} inspections"
 
 
-def _lost(found: Look) -> str:
-    return f"{found.measures['events_below_threshold']:.0f}"
+def _lost(inspection: Inspection) -> str:
+    return f"{inspection.measures['events_below_threshold']:.0f}"

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def pad_silence(y: ArrayLike) -> NDArray[Any]:
-    """A frame of zeros before the first target and after the last, so that an excerpt may begin and end late.
+    """Put a frame of zeros before the first target and after the last: an excerpt may begin and end late.
 
     An end that is silent already stays as it is: weak targets have no repetitions.
 
@@ -30,7 +30,7 @@ def pad_silence(y: ArrayLike) -> NDArray[Any]:
 
 
 def unfold(y: ArrayLike, n_frames: int) -> NDArray[Any]:
-    """Sequence unfolding: the weak target stretched to the length of the predictions, evenly.
+    """Stretch a weak target evenly to the length of the predictions (sequence unfolding).
 
     Frame n of the result is y(floor(n M / N)), n from 0: the indices are linspace(0, M, N, endpoint=False),
     rounded down. An alignment with it can stay on the diagonal, so it collapses less easily.

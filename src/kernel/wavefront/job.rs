@@ -1,4 +1,4 @@
-//! What a sweep over one pair is asked, its working memory, and its two directions over a range of stripes.
+//! The job of sweeping over one pair, its working memory, and its two directions over a range of stripes.
 
 use super::backward::{BackwardRange, BackwardSweep};
 use super::forward::{Boundary, ForwardRange, ForwardSweep, distinct, distinct_weights};

@@ -10,7 +10,7 @@ use super::sync::{AtomicUsize, Ordering, spin_loop, yield_now};
 /// Runs a piece of work on several threads at once and returns when all have ended.
 #[derive(Clone, Copy)]
 pub struct ThreadTeam<'a> {
-    /// How many threads, at least 1.
+    /// Number of threads, at least 1.
     pub threads: usize,
     /// Calls its argument once on each thread.
     pub run: &'a (dyn Fn(&(dyn Fn() + Sync)) + Sync),
@@ -21,7 +21,7 @@ impl ThreadTeam<'_> {
     pub const ALONE: ThreadTeam<'static> = ThreadTeam { threads: 1, run: &|work| work() };
 }
 
-/// How many blocks of a group are done and may be read.
+/// Count of the blocks of a group that are done and may be read.
 #[derive(Default)]
 pub struct Progress(AtomicUsize);
 
@@ -54,12 +54,12 @@ impl Drop for PanicGuard<'_> {
     }
 }
 
-/// The progress of the neighbour and of a group itself; `None`: nobody else is there.
+/// Progress on both sides of a group; `None` where no other group is.
 #[derive(Clone, Copy, Default)]
 pub struct Neighbours<'a> {
-    /// Whose rows are read.
+    /// The progress of the group before, whose rows are read.
     pub before: Option<&'a Progress>,
-    /// Who reads ours.
+    /// Our own progress, which the next group reads.
     pub own: Option<&'a Progress>,
 }
 

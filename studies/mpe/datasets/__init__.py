@@ -1,4 +1,4 @@
-"""Readers of datasets, each as it is published."""
+"""Readers of datasets as they are published."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ __all__ = ["READERS", "Recording", "recordings_of"]
 
 
 def recordings_of(source: Source, data: Path) -> list[Recording]:
-    """The recordings of a source; those that are rendered lie in the folder `data`.
+    """List the recordings of a source; those that are rendered lie in the folder `data`.
 
     Raises:
         StudyError: the dataset is not known or not there, or its options are others.

@@ -15,7 +15,7 @@ _AUDIO, _NOTES, _MEASURES = "1_Audio", "2_Annotations/ann_audio_note", "2_Annota
 
 
 def bpsd(*, folder: str, versions: tuple[str, ...]) -> list[Recording]:
-    """All movements in the versions asked for.
+    """List all movements in the versions asked for.
 
     Raises:
         StudyError: the dataset, or a version of it, is missing.
@@ -26,7 +26,7 @@ def bpsd(*, folder: str, versions: tuple[str, ...]) -> list[Recording]:
         where="https://doi.org/10.5281/zenodo.12783403",
         needed=(_AUDIO, _NOTES, _MEASURES),
     )
-    found = []
+    recordings = []
     for version in versions:
         audio = sorted((root / _AUDIO).glob(f"*_{version}.wav"))
         if not audio:
@@ -37,7 +37,7 @@ def bpsd(*, folder: str, versions: tuple[str, ...]) -> list[Recording]:
             )
         for path in audio:
             name = path.stem
-            found.append(
+            recordings.append(
                 Recording(
                     id=name,
                     work=name.rpartition("_")[0],
@@ -46,4 +46,4 @@ def bpsd(*, folder: str, versions: tuple[str, ...]) -> list[Recording]:
                     measures=partial(measure_times, root / _MEASURES / f"{name}.csv", "time"),
                 )
             )
-    return found
+    return recordings

@@ -18,7 +18,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def maestro(*, folder: str, split: str) -> list[Recording]:
-    """The performances of one of the published splits.
+    """List the performances of one of the published splits.
 
     Raises:
         StudyError: the dataset is missing, or its table is another.

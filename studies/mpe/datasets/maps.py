@@ -11,7 +11,7 @@ from studies.mpe.errors import StudyError
 
 
 def maps(*, folder: str, instruments: tuple[str, ...] = ("ENSTDkAm", "ENSTDkCl")) -> list[Recording]:
-    """The pieces (MUS) of the instruments asked for.
+    """List the pieces (MUS) of the instruments asked for.
 
     Raises:
         StudyError: the dataset, or an instrument of it, is missing.
@@ -22,14 +22,14 @@ def maps(*, folder: str, instruments: tuple[str, ...] = ("ENSTDkAm", "ENSTDkCl")
         where="https://adasp.telecom-paris.fr/resources/2010-07-08-maps-database",
         needed=tuple(f"{instrument}/MUS" for instrument in instruments),
     )
-    found = []
+    recordings = []
     for instrument in instruments:
         pieces = sorted((root / instrument / "MUS").glob(f"MAPS_MUS-*_{instrument}.wav"))
         if not pieces:
             raise StudyError(
                 f"{root / instrument / 'MUS'} holds no MAPS_MUS-*_{instrument}.wav; unpack it as published."
             )
-        found += [
+        recordings += [
             Recording(
                 id=f"{instrument}/{path.stem}",
                 work=path.stem.removeprefix("MAPS_MUS-").removesuffix(f"_{instrument}"),
@@ -38,4 +38,4 @@ def maps(*, folder: str, instruments: tuple[str, ...] = ("ENSTDkAm", "ENSTDkCl")
             )
             for path in pieces
         ]
-    return found
+    return recordings

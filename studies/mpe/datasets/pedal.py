@@ -14,7 +14,7 @@ _PEDAL_DOWN = 64
 
 
 def pedalled_notes(path: Path) -> Notes:
-    """Notes from being struck until key and pedal are up, the pitch is struck again, or the file ends.
+    """Read notes from onset until key and pedal are up, the pitch is struck again, or the file ends.
 
     Raises:
         StudyError: the file is missing, damaged or without notes.
@@ -33,7 +33,7 @@ def pedalled_notes(path: Path) -> Notes:
 
 
 def _held(midi: mido.MidiFile) -> list[tuple[float, float, int]]:
-    found: list[tuple[float, float, int]] = []
+    notes: list[tuple[float, float, int]] = []
     struck: dict[tuple[int, int], float] = {}  # (channel, pitch) -> since when
     kept: defaultdict[int, set[int]] = defaultdict(set)  # channel -> pitches that the pedal alone holds
     down: defaultdict[int, bool] = defaultdict(bool)
@@ -42,7 +42,7 @@ def _held(midi: mido.MidiFile) -> list[tuple[float, float, int]]:
     def end(channel: int, pitch: int) -> None:
         kept[channel].discard(pitch)
         if (channel, pitch) in struck:
-            found.append((struck.pop((channel, pitch)), now, pitch))
+            notes.append((struck.pop((channel, pitch)), now, pitch))
 
     for message in midi:
         now += message.time
@@ -61,4 +61,4 @@ def _held(midi: mido.MidiFile) -> list[tuple[float, float, int]]:
                 end(message.channel, message.note)
     for channel, pitch in list(struck):
         end(channel, pitch)
-    return found
+    return notes

@@ -1,4 +1,4 @@
-"""A recording with its notes, as a reader of a dataset finds it; nothing of it is read yet."""
+"""A recording with its notes as a reader of a dataset lists it; nothing of it is read yet."""
 
 import csv
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from studies.mpe.errors import StudyError
 from warplens.io import DEFAULT_SIZE_LIMIT, ItemError, Notes
-from warplens.io.container import Budget
-from warplens.io.note_lists import read_notes
+from warplens.io.notes.note_lists import read_notes
+from warplens.io.size_limit import Budget
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Recording:
 
 
 def listed_notes(path: Path) -> Notes:
-    """Notes of a list, as `warplens` reads it.
+    """Read the notes of a list, as `warplens` reads it.
 
     Raises:
         StudyError: it is missing, damaged, or lacks a column.
@@ -50,7 +50,7 @@ def listed_notes(path: Path) -> Notes:
 
 
 def read_columns(path: Path, wanted: tuple[str, ...], *, delimiter: str) -> list[dict[str, str]]:
-    """Rows of a table of a dataset, its columns by name; others are left alone.
+    """Read rows of a table of a dataset, its columns by name; others are left alone.
 
     Raises:
         StudyError: the file is missing, or a column is.
@@ -71,7 +71,7 @@ def read_columns(path: Path, wanted: tuple[str, ...], *, delimiter: str) -> list
 
 
 def measure_times(path: Path, time_column: str) -> NDArray[np.float64]:
-    """When measures begin and the last ends: a table with columns `measure` and of seconds, apart by `;`.
+    """Read when measures begin and the last ends, from a table of `measure` and seconds, apart by `;`.
 
     Rows that do not rise in time are left out: two published tables end before their last measure begins.
 
@@ -93,7 +93,7 @@ def measure_times(path: Path, time_column: str) -> NDArray[np.float64]:
 
 
 def existing_folder(folder: str | Path, *, dataset: str, where: str, needed: tuple[str, ...]) -> Path:
-    """The folder of a dataset, once it holds what is needed.
+    """Return the folder of a dataset if it holds all that is needed.
 
     Raises:
         StudyError: it does not.

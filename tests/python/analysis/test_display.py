@@ -14,8 +14,8 @@ from matplotlib.patches import Rectangle
 
 import warplens as wl
 from warplens.analysis import analyze_item, display, find_events, summarize_levels
-from warplens.analysis.axes import note_name
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.level_colors import LevelScale
+from warplens.analysis.ticks import note_name
 from warplens.demo.figure2 import EVENT_FEATURES, figure_2
 from warplens.io import Item
 
@@ -190,15 +190,15 @@ def test_figure_2_marks_a_short_and_a_long_event():
     np.testing.assert_array_equal(weak.images[0].get_array(), item.weak.T)
     np.testing.assert_allclose(modified.images[0].get_array(), (H_tilde @ item.weak).T)
 
-    found = summarize_levels(H_tilde, item.weak, find_events(item.weak))
+    result = summarize_levels(H_tilde, item.weak, find_events(item.weak))
     boxes = {ax: [patch for patch in ax.patches if isinstance(patch, Rectangle)] for ax in (weak, modified)}
     assert [box.get_xy() for box in boxes[weak]] == [
         (2.5, EVENT_FEATURES[1] - 0.5),
         (4.5, EVENT_FEATURES[2] - 0.5),
     ]
     for box, k in zip(boxes[modified], (1, 2), strict=True):
-        assert box.get_x() == found.first[k] - 0.5
-        assert box.get_x() + box.get_width() == found.last[k] + 0.5
+        assert box.get_x() == result.first[k] - 0.5
+        assert box.get_x() + box.get_width() == result.last[k] + 0.5
     assert [text.get_text() for text in modified.texts] == ["short: 0.41", "long: 0.98"]
     assert [line.get_ydata()[0] for line in soft.lines] == [2.5, 3.5, 4.5, 5.5]
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from oracles.measures import event_levels
 
 import warplens as wl
-from warplens.analysis import Events, event_levels, find_events, measure_alignment, summarize_levels
+from warplens.analysis import Events, find_events, measure_alignment, summarize_levels
 
 weak_targets = hnp.arrays(
     np.float64,
@@ -17,7 +18,7 @@ weak_targets = hnp.arrays(
 
 
 def runs_by_definition(weak):
-    found = []
+    result = []
     for d in range(weak.shape[1]):
         m = 0
         while m < len(weak):
@@ -25,9 +26,9 @@ def runs_by_definition(weak):
             while m < len(weak) and weak[m, d] > 0:
                 m += 1
             if m > start:
-                found.append((start, d, m))
+                result.append((start, d, m))
             m += 1
-    return sorted(found)
+    return sorted(result)
 
 
 def soft_alignment(n_frames, n_targets, seed=0):
@@ -167,9 +168,8 @@ def test_shapes_and_events_are_named_when_they_do_not_fit():
     with pytest.raises(ValueError, match=r"weak: shape \(4,\), it must be \(M, D\)"):
         find_events(np.ones(4))
     three = np.ones((3, 2))
-    for of_levels in (event_levels, summarize_levels):
-        with pytest.raises(ValueError, match=r"H, weak: shapes \(5, 4\) and \(3, 2\)"):
-            of_levels(soft_alignment(5, 4), three, find_events(three))
+    with pytest.raises(ValueError, match=r"H, weak: shapes \(5, 4\) and \(3, 2\)"):
+        summarize_levels(soft_alignment(5, 4), three, find_events(three))
     for feature, start, stop in [(2, 0, 1), (0, 0, 5), (0, 2, 2), (-1, 0, 1), (0, -1, 1), (0, 3, 1)]:
         events = Events(*(np.array([number]) for number in (feature, start, stop)))
         with pytest.raises(ValueError, match=r"event 0 is \[-?\d, \d\) of feature -?\d.*M = 3, D = 2"):

@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
+from oracles.measures import diagonal_distance, share_of_collapsed_targets, share_on_empty_targets
 
 import warplens as wl
 from warplens.analysis import evaluate, find_events, measure_alignment, summarize_levels
 from warplens.analysis.measured_alignments import align_and_measure
-from warplens.analysis.metrics import (
-    diagonal_distance,
-    share_of_collapsed_targets,
-    share_on_empty_targets,
-    short_long_peaks,
-)
+from warplens.analysis.metrics import short_long_peaks
 from warplens.analysis.metrics.events import event_measures
 
 GAMMAS = [0.0, 0.05, 1.0, 20.0]
@@ -31,7 +27,7 @@ def pair(dtype, cost, frames=83, targets=19, features=6):
 def test_all_gammas_at_once_are_each_by_itself(dtype, cost, weights):
     x, y = pair(dtype, cost)
     events = find_events(y)
-    found = align_and_measure(
+    result = align_and_measure(
         x,
         y,
         events,
@@ -42,20 +38,20 @@ def test_all_gammas_at_once_are_each_by_itself(dtype, cost, weights):
         outputs=["h", "y_mod", "H"],
     )
     close = {"rtol": 2e-4, "atol": 2e-5} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-11}
-    assert {array.dtype for array in (found.h, found.y_mod, found.H)} == {np.dtype(dtype)}
+    assert {array.dtype for array in (result.h, result.y_mod, result.H)} == {np.dtype(dtype)}
     for g, gamma in enumerate(GAMMAS):
         alone = wl.align(x, y, cost=cost, gamma=gamma, step_weights=weights)
         measures = evaluate(alone, y, threshold=0.4)
-        for name, values in found.measures.items():
+        for name, values in result.measures.items():
             assert values[g] == pytest.approx(measures[name], rel=1e-3, abs=1e-3, nan_ok=True), name
         for name in ("h", "y_mod", "H"):
-            np.testing.assert_allclose(getattr(found, name)[g], getattr(alone, name), **close)
+            np.testing.assert_allclose(getattr(result, name)[g], getattr(alone, name), **close)
         marginals, levels, _ = measure_alignment(alone.H_tilde, y, events, threshold=0.4)
         for name, values in vars(marginals).items():
-            np.testing.assert_allclose(getattr(found.marginals, name)[g], values, rtol=1e-3, atol=1e-3)
+            np.testing.assert_allclose(getattr(result.marginals, name)[g], values, rtol=1e-3, atol=1e-3)
         for name in ("peak", "duration", "mean_level"):
             np.testing.assert_allclose(
-                getattr(found.levels, name)[g], getattr(levels, name), rtol=2e-4, atol=2e-4
+                getattr(result.levels, name)[g], getattr(levels, name), rtol=2e-4, atol=2e-4
             )
 
 
@@ -92,10 +88,10 @@ def test_measures_of_an_alignment_are_those_of_their_definitions(gamma):
         "collapse": share_of_collapsed_targets(marginals.masses),
         "empty_share": share_on_empty_targets(marginals.masses, y),
     }
-    found = evaluate(alignment, y, threshold=0.4)
-    assert list(found)[: len(expected)] == list(expected)
+    result = evaluate(alignment, y, threshold=0.4)
+    assert list(result)[: len(expected)] == list(expected)
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
+        assert result[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
     of_events = event_measures(levels, 0.4)
     assert of_events == {name: pytest.approx(expected[name]) for name in of_events}
 
@@ -129,11 +125,11 @@ def test_off_the_path_there_is_nothing_and_it_is_not_missed():
 def test_what_is_all_of_its_frame_reaches_a_threshold_of_1(weight):
     weak = np.eye(4)
     settings = {"cost": "mse", "gammas": [0.0], "step_weights": (weight,) * 3}
-    found = align_and_measure(
+    result = align_and_measure(
         weak.repeat(2, axis=0), weak, find_events(weak), threshold=1.0, outputs=[], **settings
     )
-    assert found.levels.peak.tolist() == [[1.0] * 4]
-    assert found.measures["events_below_threshold"].tolist() == [0]
+    assert result.levels.peak.tolist() == [[1.0] * 4]
+    assert result.measures["events_below_threshold"].tolist() == [0]
 
 
 def test_what_cannot_be_measured_is_an_error():

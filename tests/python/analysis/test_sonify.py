@@ -49,15 +49,15 @@ def plain_sum(levels, fps, frequencies, strengths, n_samples, sample_rate):
 def test_samples_are_the_interpolated_sines(n_frames, fps, sample_rate):
     n_frames = min(n_frames, round(fps * 10))
     levels = np.random.default_rng(0).random((n_frames, 1))
-    found = sonify(levels, fps, 57, sample_rate, voices=4)
+    result = sonify(levels, fps, 57, sample_rate, voices=4)
     n_samples = round(n_frames * sample_rate / fps)
-    assert (found.shape, found.dtype) == ((n_samples,), np.float32)
+    assert (result.shape, result.dtype) == ((n_samples,), np.float32)
     gain = 0.8 / (2 * sum(tones.PARTIALS))
     truth = gain * plain_sum(
         levels[:, 0], fps, 220.0 * np.arange(1, 5), tones.PARTIALS, n_samples, sample_rate
     )
     fade = round(tones.FADE_IN * sample_rate)
-    np.testing.assert_allclose(found[fade:], truth[fade:], atol=2e-5)
+    np.testing.assert_allclose(result[fade:], truth[fade:], atol=2e-5)
 
 
 @pytest.mark.parametrize("pitch", [21, 60, 69, 108])
@@ -172,8 +172,8 @@ def test_a_written_file_is_read_back(tmp_path, channels):
             8000,
             2,
         )
-        found = np.frombuffer(opened.readframes(1000), "<i2").reshape(samples.shape) / 32767
-    np.testing.assert_allclose(found, np.clip(samples, -1, 1), atol=0.51 / 32767)
+        result = np.frombuffer(opened.readframes(1000), "<i2").reshape(samples.shape) / 32767
+    np.testing.assert_allclose(result, np.clip(samples, -1, 1), atol=0.51 / 32767)
     with pytest.raises(ValueError, match=r"samples: shape \(1, 1, 1\)"):
         write_wav(path, np.zeros((1, 1, 1)))
 

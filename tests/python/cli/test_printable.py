@@ -15,7 +15,7 @@ pytest.importorskip("jinja2")
 
 from corpus.sample_items import sample_item, save_corpus, save_item
 
-from warplens.cli.printable import printable
+from warplens.cli.output import printable
 
 NASTY = {"red\x1b[31m": "red\\x1b[31m", "byte\udcff": "byte\\udcff", "two\nlines": "two\\nlines"}
 

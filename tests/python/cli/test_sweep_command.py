@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from corpus.sample_items import save_corpus
 
 from warplens.cli.commands import warplens
-from warplens.cli.gamma_grid import gammas_of
+from warplens.cli.param_types import gammas_of
 
 
 def run(*words):
@@ -89,12 +89,12 @@ def test_it_prints_the_curve_and_the_recommendation(tmp_path, folder):
     out = tmp_path / "out"
     result = run(folder, "--gammas", "0.1", "1", "10", "--share", "0.5", "-o", out)
     assert result.exit_code == 0, result.output
-    found = json.loads((out / "recommendation.json").read_text())
-    assert found["reason"] in result.stdout
+    choice = json.loads((out / "recommendation.json").read_text())
+    assert choice["reason"] in result.stdout
     table = result.stdout.split("Gamma ")[0].splitlines()
     assert max(map(len, table)) <= 80
     marked = [line for line in table if line.startswith("->")]
-    assert [line.split()[1] for line in marked] == [f"{found['gamma']:g}"]
+    assert [line.split()[1] for line in marked] == [f"{choice['gamma']:g}"]
     rows = list(csv.DictReader((out / "sweep.csv").read_text().splitlines()))[-3:]
     for line, row in zip(table[-3:], rows, strict=True):
         cells = line.removeprefix("->").split()
@@ -123,7 +123,7 @@ def test_options_reach_the_items(tmp_path, folder):
     assert "already done" in run(folder, "--gammas", "1", "-o", tmp_path / "own").stderr
 
 
-def test_lists_of_notes_are_read_by_the_fps_that_is_told(tmp_path):
+def test_lists_of_notes_are_read_by_the_given_fps(tmp_path):
     """The same notes in half the time: under twice the frames a second they are the same frames."""
     folder = tmp_path / "in"
     folder.mkdir()

@@ -19,11 +19,11 @@ MODULE, SAVE = {"analyze": (item_work, "save_analysis"), "sweep": (sweep_work, "
 save, saved = getattr(MODULE, SAVE), []
 
 
-def halting_save(path, found, key):
+def halting_save(path, result, key):
     time.sleep(0.02)  # so that neither worker is given much more than the other
     saved.append(path)
     if len(saved) <= ITEMS_BEFORE:
-        save(path, found, key)
+        save(path, result, key)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:

@@ -47,7 +47,7 @@ def test_figure_2_in_the_demo(demo):
     np.testing.assert_allclose(demo.figure_2.levels.peak[1], [0.519, 0.408, 0.977], atol=1e-3)
 
 
-def test_words_tell_what_was_found_and_where_it_lies(demo):
+def test_the_summary_has_the_kept_notes_and_the_path_of_the_report(demo):
     words = describe(demo)
     kept = demo.kept[2]
     assert f"10      {kept['staccato'].kept} of 48" in words
@@ -124,11 +124,11 @@ def test_what_is_taught_is_heard_beside_the_piece(demo):
     """The staccato opening is softer the more it fades; the piece itself is the same in each file."""
     left = read_wav(demo.recording)[:, 0]
     opening = []
-    for path in demo.taught:
+    for path in demo.target_sounds:
         both = read_wav(path)
         np.testing.assert_array_equal(both[: len(left), 0], left)
         opening.append(np.sqrt(np.mean(both[: 5 * SAMPLE_RATE, 1] ** 2)))
-    assert [path.name for path in demo.taught] == [
+    assert [path.name for path in demo.target_sounds] == [
         "piece.gamma0.1.wav",
         "piece.gamma1.wav",
         "piece.gamma10.wav",

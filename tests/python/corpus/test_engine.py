@@ -1,4 +1,4 @@
-"""The engine: every item once and in order, whatever dies on the way."""
+"""The engine: every item once and in order, even when workers die."""
 
 import multiprocessing
 import os
@@ -12,18 +12,18 @@ pytest.importorskip("jinja2")
 
 from corpus.deadly_work import Work, failed
 
-from warplens.corpus import Source, worker
-from warplens.corpus import engine as engine_module
-from warplens.corpus.engine import Engine
+from warplens.corpus import Source
+from warplens.corpus.workers import process
+from warplens.corpus.workers.engine import Engine
+from warplens.corpus.workers.process import Worker
 from warplens.io import ItemInFile
 
 
 @pytest.fixture(autouse=True, params=["as it is", "with threads"])
-def process(request, monkeypatch):
+def process_with_threads(request, monkeypatch):
     """A process with threads makes workers of another kind."""
     if request.param == "with threads":
-        for module in (worker, engine_module):
-            monkeypatch.setattr(module, "can_be_copied", lambda patience=0.0: False)
+        monkeypatch.setattr(process, "can_fork", lambda: False)
 
 
 def sources_of(count):
@@ -48,28 +48,12 @@ def test_few_items_stay_in_this_process_and_many_do_not(tmp_path):
     assert os.getpid() not in {pid for _, pid in run(Work(tmp_path), 40, 2)}
 
 
-def test_renewed_workers_are_copies_of_the_process_as_it_is(tmp_path):
-    with Engine(processes=2) as engine:
-
-        def pids():
-            return {pid for _, pid in engine.run(sources_of(40), Work(tmp_path), failed=failed)}
-
-        assert engine.start(40)
-        first = pids()
-        assert 1 <= len(first) <= 2
-        engine.renew()
-        again = pids()
-        assert 1 <= len(again) <= 2
-        assert first.isdisjoint(again) or not engine_module.can_be_copied()
-
-
-def test_large_items_are_handed_out_one_ahead():
+def test_items_are_handed_out_one_ahead():
     """What is at hand must not fill the pipe: its worker could not be heard while it gives a large answer."""
-    for size, most in ((200, 32), (2000, 16), (20_000, 2), (1 << 20, 2)):
-        busy = worker.Worker(process=None, pipe=None, pace=32, size=size)
-        while busy.wants_more():
-            busy.items.append(0)
-        assert len(busy.items) == most
+    busy = Worker(process=None, pipe=None)
+    while busy.wants_more:
+        busy.items.append(0)
+    assert len(busy.items) == 2
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -102,7 +86,9 @@ def test_a_process_killed_from_outside_costs_nothing(tmp_path):
     assert not any(isinstance(result, str) for _, result in results)
 
 
-@pytest.mark.parametrize(("count", "processes"), [(40, 2), (3, 2), (1, 1)])
+@pytest.mark.parametrize(
+    ("count", "processes"), [pytest.param(40, 2, marks=pytest.mark.slow), (3, 2), (1, 1)]
+)
 def test_an_item_that_hangs_costs_itself_alone(tmp_path, count, processes):
     hanging = frozenset(f"{i:03}" for i in (0, 7, 8, 39) if i < count)
     work = Work(tmp_path, hanging=hanging, raising=frozenset({"001"}), killed_once=frozenset({"002"}))
@@ -120,14 +106,14 @@ def test_an_item_that_hangs_costs_itself_alone(tmp_path, count, processes):
     assert multiprocessing.active_children() == []
 
 
-def test_who_collects_may_take_longer_than_an_item(tmp_path):
+def test_a_slow_consumer_costs_no_item_its_time(tmp_path):
     """What was answered in time counts, however late it is heard."""
     with Engine(processes=2, item_timeout=3) as engine:
         results = engine.run(sources_of(40), Work(tmp_path), failed=failed)
-        found = [next(results)]
+        taken = [next(results)]
         time.sleep(4)
-        found += results
-    assert not any(isinstance(result, str) for _, result in found)
+        taken += results
+    assert not any(isinstance(result, str) for _, result in taken)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])

@@ -14,7 +14,7 @@ from corpus.sample_items import sample_item
 from warplens.analysis import analyze_item
 from warplens.analysis.metrics import MEASURES
 from warplens.corpus import Settings, read_analysis
-from warplens.corpus.item_file import load_analysis, save_analysis
+from warplens.corpus.results.item_file import load_analysis, save_analysis
 from warplens.io import ItemError
 from warplens.io.replacing import replacing
 

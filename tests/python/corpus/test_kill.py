@@ -17,7 +17,7 @@ pytest.importorskip("rich")
 from corpus.sample_items import save_corpus
 from corpus.test_analyze import content
 
-from warplens.cli.gamma_grid import gammas_of
+from warplens.cli.param_types import gammas_of
 from warplens.corpus import Settings, analyze, sweep
 
 PATIENCE = 120
@@ -99,6 +99,7 @@ def leftovers(out):
     return list(out.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_after_kill_9_the_next_run_gives_the_bytes_of_an_undisturbed_one(tmp_path, corpus, command, halted):
     out = tmp_path / "out"
     run, workers = halted
@@ -133,10 +134,10 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(tmp_path, hal
 
 
 ANOTHER_THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-"""With it a process cannot be copied, so workers are new interpreters."""
+"""With it a process cannot be forked, so workers are spawned."""
 
 
-@pytest.mark.parametrize("beginning", ["", ANOTHER_THREAD], ids=["copied", "spawned"])
+@pytest.mark.parametrize("beginning", ["", ANOTHER_THREAD], ids=["forked", "spawned"])
 def test_workers_leave_when_their_parent_is_killed(tmp_path, corpus, beginning):
     script = tmp_path / "run.py"
     script.write_text(
@@ -176,10 +177,13 @@ def test_workers_do_not_do_what_the_script_does_at_a_signal(tmp_path, corpus):
         "        os._exit(0)\n"
         "signal.signal(signal.SIGTERM, clean_up)\n"
         "if __name__ == '__main__':\n"
-        "    import warplens.corpus.workers as workers\n"
-        "    children, add = [], workers.Workers._add\n"
-        "    def noted(self, place): add(self, place); children.append(self._workers[place].process)\n"
-        "    workers.Workers._add = noted\n"
+        "    from warplens.corpus.workers.pool import Worker\n"
+        "    children, start = [], Worker.start\n"
+        "    def noted(others):\n"
+        "        worker = start(others)\n"
+        "        children.append(worker.process)\n"
+        "        return worker\n"
+        "    Worker.start = noted\n"
         "    analyze([Path(sys.argv[1])], Path(sys.argv[2]), processes=2, progress=Ending())\n"
     )
     single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -200,9 +204,11 @@ IN_THE_PARENT = "if __name__ == '__main__':\n    " + ANOTHER_THREAD.replace("\n"
 
 
 @pytest.mark.parametrize(
-    "beginning", ["", ANOTHER_THREAD, IN_THE_PARENT], ids=["copied", "spawned", "spawned-to-be-copied"]
+    "beginning",
+    ["", ANOTHER_THREAD, IN_THE_PARENT],
+    ids=["forked", "spawned", "spawned-by-one-that-could-be-forked"],
 )
-def test_a_script_without_a_guard_runs_or_is_told_what_it_needs(tmp_path, corpus, beginning):
+def test_a_script_without_a_guard_runs_or_names_what_it_needs(tmp_path, corpus, beginning):
     script = tmp_path / "run.py"
     script.write_text(
         beginning + "import os, sys\n"

@@ -12,8 +12,8 @@ pytest.importorskip("jinja2")
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.corpus import Settings, analyze
-from warplens.corpus.parquet import through_parquet
-from warplens.corpus.table import COLUMNS, failed_row, through_csv
+from warplens.corpus.results.parquet import through_parquet
+from warplens.corpus.results.table import COLUMNS, failed_row, through_csv
 
 
 def test_it_holds_what_the_csv_holds(tmp_path):

@@ -10,7 +10,7 @@ pytest.importorskip("jinja2")
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.corpus import InputError, Settings, Shard, analyze, collect, sweep
-from warplens.corpus.results_folder import holds_results
+from warplens.corpus.inputs.results_folder import holds_results
 
 SETTINGS = Settings((1.0,))
 
@@ -22,9 +22,9 @@ def test_results_of_an_earlier_run_are_not_items(tmp_path, run, shard):
     earlier = folder / "deep" / "results"
     run([folder], earlier, SETTINGS, shard=shard)
     save_item(earlier / "beside.npz", sample_item())
-    found = collect([folder], exclude=tmp_path / "out")
-    assert [source.id for source in found.sources] == ["a", "c", "deep/er/b", "deep/results/beside"]
-    assert found.results == [earlier]
+    collected = collect([folder], exclude=tmp_path / "out")
+    assert [source.id for source in collected.sources] == ["a", "c", "deep/er/b", "deep/results/beside"]
+    assert collected.results == [earlier]
     again = run([folder], tmp_path / "out", SETTINGS)
     assert (again.failed, again.results) == ([], [earlier])
     assert collect([folder], exclude=earlier).results == [earlier]
@@ -41,8 +41,8 @@ def test_a_folder_of_items_that_is_called_as_results_are_is_searched(tmp_path):
     for record in ("", "[]", "{}", '{"command": "analyze", "versions": 3}', '{"command": "train"}'):
         (tmp_path / "in" / "run.json").write_text(record)
         assert not holds_results(tmp_path / "in")
-        found = collect([tmp_path / "in"], exclude=tmp_path / "out")
-        assert [source.id for source in found.sources] == ["items/a"]
+        collected = collect([tmp_path / "in"], exclude=tmp_path / "out")
+        assert [source.id for source in collected.sources] == ["items/a"]
 
 
 def test_a_run_is_known_by_its_record_from_its_beginning(tmp_path):

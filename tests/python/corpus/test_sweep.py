@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from corpus.sample_items import sample_item, save_corpus, save_item
 
 import warplens as wl
 from warplens.analysis.metrics import evaluate
-from warplens.corpus import Settings, Shard, sweep, sweep_run
-from warplens.corpus.sweep_file import load_sweep, save_sweep, sweep_path
+from warplens.corpus import Settings, Shard, sweep
+from warplens.corpus.results.sweep_file import load_sweep, save_sweep, sweep_path
 from warplens.demo.piece import compose
 from warplens.demo.piece_item import piece_item
 from warplens.demo.synthesis import synthesize
@@ -34,9 +35,9 @@ def recommendation_of(out):
 
 
 @pytest.fixture
-def no_picture(monkeypatch):
-    """Most of what a small sweep takes is its picture."""
-    monkeypatch.setattr(sweep_run, "draw_sweep", lambda *_, **__: None)
+def no_figure(monkeypatch):
+    """Skip the figure, which takes most of the time of a small sweep."""
+    monkeypatch.setattr(sys.modules["warplens.corpus.sweep"], "draw_sweep", lambda *_, **__: None)
 
 
 def silent_item():
@@ -50,7 +51,7 @@ def content(out):
     return files
 
 
-def test_table_has_a_row_for_each_item_and_gamma_then_those_of_all(tmp_path, no_picture):
+def test_table_has_a_row_for_each_item_and_gamma_then_those_of_all(tmp_path, no_figure):
     run = sweep([save_corpus(tmp_path / "in")], tmp_path / "out", SETTINGS)
     assert run.table.read_text().splitlines()[0] == HEADER
     rows = table_of(tmp_path / "out")
@@ -66,7 +67,7 @@ def test_table_has_a_row_for_each_item_and_gamma_then_those_of_all(tmp_path, no_
         assert float(row["kept"]) == 1 - int(row["events_below_threshold"]) / int(row["events"])
 
 
-def test_rows_are_the_measures_of_the_alignment(tmp_path, no_picture):
+def test_rows_are_the_measures_of_the_alignment(tmp_path, no_figure):
     item = sample_item(4, n_targets=9)
     save_item(tmp_path / "in" / "a.npz", item)
     settings = Settings((0.5, 5.0), cost="mse", step_weights=(0.5, 1.0, 1.0), threshold=0.7)
@@ -80,7 +81,7 @@ def test_rows_are_the_measures_of_the_alignment(tmp_path, no_picture):
             assert float(row[name]) == pytest.approx(measures[name], rel=1e-5, abs=1e-4), name
 
 
-def test_unknown_measures_are_empty_cells(tmp_path, no_picture):
+def test_unknown_measures_are_empty_cells(tmp_path, no_figure):
     save_item(tmp_path / "in" / "a.npz", sample_item(strong=None))
     save_item(tmp_path / "in" / "silent.npz", silent_item())
     sweep([tmp_path / "in"], tmp_path / "out", Settings((1.0,)))
@@ -91,7 +92,7 @@ def test_unknown_measures_are_empty_cells(tmp_path, no_picture):
     assert silent["entropy"]
 
 
-def test_a_passage_of_short_notes_asks_for_a_small_gamma_a_legato_one_does_not(tmp_path, no_picture):
+def test_a_passage_of_short_notes_asks_for_a_small_gamma_a_legato_one_does_not(tmp_path, no_figure):
     """The demo's piece, cut into its staccato and its legato passage."""
     piece = compose()
     item = piece_item(piece, synthesize(piece))
@@ -112,21 +113,21 @@ def test_a_passage_of_short_notes_asks_for_a_small_gamma_a_legato_one_does_not(t
     assert "to blur" in recommended["staccato"]["reason"]
 
 
-def test_recommendation_is_the_rule_on_all_events(tmp_path, no_picture):
+def test_recommendation_is_the_rule_on_all_events(tmp_path, no_figure):
     folder = save_corpus(tmp_path / "in", 5)
     for share in (0.05, 0.3, 0.6, 0.9, 1.0):
         sweep([folder], tmp_path / "out", SETTINGS, share=share)
         pooled = [row for row in table_of(tmp_path / "out") if row["id"] == "all"]
         enough = [float(row["gamma"]) for row in pooled if float(row["kept"]) >= share]
-        found = recommendation_of(tmp_path / "out")
-        assert list(found) == ["gamma", "kept", "threshold", "reason"]
-        assert found["gamma"] == (max(enough) if enough else None)
+        choice = recommendation_of(tmp_path / "out")
+        assert list(choice) == ["gamma", "kept", "threshold", "reason"]
+        assert choice["gamma"] == (max(enough) if enough else None)
         if not enough:
-            assert found["kept"] == pytest.approx(max(float(row["kept"]) for row in pooled))
-        assert found["threshold"] == 0.5
+            assert choice["kept"] == pytest.approx(max(float(row["kept"]) for row in pooled))
+        assert choice["threshold"] == 0.5
 
 
-def test_a_failed_item_is_told_and_the_others_count(tmp_path, no_picture):
+def test_a_failed_item_is_named_and_the_others_count(tmp_path, no_figure):
     folder = save_corpus(tmp_path / "in")
     good = sweep([folder], tmp_path / "good", SETTINGS)
     (folder / "broken.npz").write_bytes(b"no archive")
@@ -174,7 +175,7 @@ def test_two_sweeps_give_the_same_bytes_however_many_processes(tmp_path):
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
-def test_a_rerun_does_only_what_is_new(tmp_path, no_picture):
+def test_a_rerun_does_only_what_is_new(tmp_path, no_figure):
     folder, out = save_corpus(tmp_path / "in"), tmp_path / "out"
     assert not any(outcome.reused for outcome in sweep([folder], out, SETTINGS).outcomes)
     before = content(out)
@@ -208,7 +209,7 @@ def test_after_an_interruption_the_rest_is_done_and_nothing_differs(tmp_path):
     assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
 
 
-def test_a_small_file_with_a_huge_alignment_fails_before_it_is_aligned(tmp_path, no_picture):
+def test_a_small_file_with_a_huge_alignment_fails_before_it_is_aligned(tmp_path, no_figure):
     folder = save_corpus(tmp_path / "in")
     large = Item(np.full((2000, 5), 0.5, np.float32), np.ones((1500, 5), np.float32), cost="bce")
     save_item(folder / "large.npz", large)
@@ -218,7 +219,7 @@ def test_a_small_file_with_a_huge_alignment_fails_before_it_is_aligned(tmp_path,
     assert not sweep([folder], tmp_path / "out", SETTINGS, size_limit=15 << 20).failed
 
 
-def test_damaged_sums_are_made_again(tmp_path, no_picture):
+def test_damaged_sums_are_made_again(tmp_path, no_figure):
     folder, out = save_corpus(tmp_path / "in", 1), tmp_path / "out"
     sweep([folder], out, SETTINGS)
     before = content(out)
@@ -242,20 +243,20 @@ def test_damaged_sums_are_made_again(tmp_path, no_picture):
 
 
 @pytest.mark.parametrize("item", [sample_item(), sample_item(strong=None), silent_item()])
-def test_sums_come_back_from_their_file_as_they_were(tmp_path, item, no_picture):
+def test_sums_come_back_from_their_file_as_they_were(tmp_path, item, no_figure):
     save_item(tmp_path / "in" / "a.npz", item)
     run = sweep([tmp_path / "in"], tmp_path / "out", SETTINGS)
     path = sweep_path(tmp_path / "out", "a")
-    found = load_sweep(path, json.loads(path.read_text())["key"])
+    again = load_sweep(path, json.loads(path.read_text())["key"])
     for name, value in vars(run.outcomes[0].sweep).items():
-        np.testing.assert_array_equal(vars(found)[name], value, err_msg=name)
-        assert np.asarray(vars(found)[name]).dtype == np.asarray(value).dtype, name
+        np.testing.assert_array_equal(vars(again)[name], value, err_msg=name)
+        assert np.asarray(vars(again)[name]).dtype == np.asarray(value).dtype, name
     assert load_sweep(path, "another key") is None
-    save_sweep(tmp_path / "again.json", found, json.loads(path.read_text())["key"])
+    save_sweep(tmp_path / "again.json", again, json.loads(path.read_text())["key"])
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
 
 
-def test_an_item_called_all_is_refused(tmp_path, no_picture):
+def test_an_item_called_all_is_refused(tmp_path, no_figure):
     folder = save_corpus(tmp_path / "in", 1)
     save_item(folder / "all.npz", sample_item())
     run = sweep([folder], tmp_path / "out", SETTINGS)
@@ -284,17 +285,17 @@ def test_a_share_out_of_range_is_refused_before_anything_is_run(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_picture_is_there_with_matplotlib(tmp_path):
+def test_the_figure_is_there_with_matplotlib(tmp_path):
     pytest.importorskip("matplotlib")
     folder = save_corpus(tmp_path / "in")
     run = sweep([folder], tmp_path / "out", Settings((0.0, 0.1, 1.0)))
-    assert run.picture.read_bytes().startswith(b"\x89PNG")
+    assert run.figure.read_bytes().startswith(b"\x89PNG")
     # Hard DTW alone has no place on a logarithmic axis.
-    assert sweep([folder], tmp_path / "out", Settings((0.0,))).picture is None
+    assert sweep([folder], tmp_path / "out", Settings((0.0,))).figure is None
     assert not (tmp_path / "out" / "sweep.png").exists()
 
 
-def test_real_corpus_as_a_whole(tmp_path, real_files, no_picture):
+def test_real_corpus_as_a_whole(tmp_path, real_files, no_figure):
     """With weights 0.1 1 1 the eleven files keep 0.931 at gamma 0.1: not 95 %, but 93 %."""
     settings = Settings((0.1, 1.0, 10.0), step_weights=(0.1, 1.0, 1.0))
     run = sweep(real_files, tmp_path / "out", settings)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 ASKED_AFTER_TRAINING = """
-from warplens.training import look
+from warplens.training import inspect_targets
 for network in (torch.nn.Linear(12, 12), network):
-    print(look(loss_fn, Probes(network, probes.items)).measures["predictions_f_measure"])
+    print(inspect_targets(loss_fn, Probes(network, probes.items)).measures["predictions_f_measure"])
 """
 """That gamma falls and the network learns holds for every start; the digits are those of some."""
 
@@ -30,6 +30,7 @@ def commands(text):
     return [shlex.split(line, comments=True) for block in blocks(text, "sh") for line in block.splitlines()]
 
 
+@pytest.mark.slow
 def test_snippets_and_commands_run(readme, tmp_path):
     """Every Python block in order, then every call of the command, in one empty folder."""
     pytest.importorskip("torch")

@@ -12,7 +12,7 @@ from corpus.sample_items import sample_item, save_item
 from io_formats import WRITERS, fill_hdf5, fill_zarr, known, write_npz
 
 from warplens.io import ItemError, ItemInFile, read_npz
-from warplens.io.formats import groups_of
+from warplens.io.arrays.formats import groups_of
 
 ITEM = sample_item(3, step_weights=(0.1, 1.0, 1.0))
 
@@ -225,7 +225,7 @@ def test_bfloat16_is_widened(tmp_path):
 @pytest.mark.parametrize(
     "name", ["a.h5", "a.safetensors", "a.zarr.zip", "a.predictions.npy", "a.npz", "a.zarr"]
 )
-def test_files_of_other_content_are_told(tmp_path, name):
+def test_files_of_other_content_are_refused(tmp_path, name):
     path = tmp_path / name
     for content in (b"", b"plain text" * 100, bytes(3000)):
         path.write_bytes(content)
@@ -251,7 +251,7 @@ def test_a_missing_library_says_how_to_get_it(tmp_path, monkeypatch):
         return imported(name, *args, **kwargs)
 
     for module in ("hdf5", "zarr_groups", "safetensors_file"):
-        monkeypatch.delitem(sys.modules, f"warplens.io.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"warplens.io.arrays.{module}", raising=False)
     monkeypatch.setattr(builtins, "__import__", refusing)
     for name, library in (("a.h5", "h5py"), ("a.zarr.zip", "zarr"), ("a.safetensors", "safetensors")):
         (tmp_path / name).touch()

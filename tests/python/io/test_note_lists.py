@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import warplens as wl
 from warplens.io import ItemError, Notes, make_item, roll_of
-from warplens.io.container import Budget
-from warplens.io.note_lists import read_notes
+from warplens.io.notes.note_lists import read_notes
+from warplens.io.size_limit import Budget
 
 NOTES = [(0.0, 0.5, 60), (0.5, 1.0, 62), (0.5, 1.25, 64), (1.25, 1.75, 60)]
 
@@ -177,7 +177,7 @@ def test_targets_of_an_item_may_be_notes():
         ),
     ],
 )
-def test_notes_that_do_not_fit_the_item_are_told(told, reason):
+def test_notes_that_do_not_fit_the_item_are_refused(told, reason):
     with pytest.raises(ItemError, match=reason):
         make_item({"predictions": np.full((20, 5), 0.5), "weak": notes_of(NOTES), **told})
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warplens.io import ItemError, open_npz
-from warplens.io.stored_zip import stored_archive, stored_members
+from warplens.io.arrays.stored_zip import stored_archive, stored_members
 
 names = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\"), min_size=1, max_size=20
@@ -39,8 +39,8 @@ def test_what_is_written_is_read_by_zipfile_and_here(members):
 @given(archives)
 def test_what_zipfile_writes_is_read(members):
     expected = {name: b"".join(parts) for name, parts in members.items()}
-    found = stored_members(zipped(expected.items()))
-    assert {name: bytes(content) for name, content in found.items()} == expected
+    read = stored_members(zipped(expected.items()))
+    assert {name: bytes(content) for name, content in read.items()} == expected
 
 
 def test_what_is_unusual_is_left_to_zipfile():
@@ -68,11 +68,11 @@ def test_no_damage_passes():
     sound = buffer.getvalue()
     for at in range(len(sound)):
         for cut in (sound[:at], sound[:at] + bytes([sound[at] ^ 0xFF]) + sound[at + 1 :]):
-            found = stored_members(cut)
+            members = stored_members(cut)
             # Times and attributes mean nothing here.
-            assert found is None or {"a.npy", "b.npy"} == set(found)
-            if found is not None:
-                np.testing.assert_array_equal(np.load(io.BytesIO(found["a.npy"])), x)
+            assert members is None or {"a.npy", "b.npy"} == set(members)
+            if members is not None:
+                np.testing.assert_array_equal(np.load(io.BytesIO(members["a.npy"])), x)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -87,13 +87,13 @@ def test_arrays_come_back_whichever_way_they_are_read(tmp_path, monkeypatch, sav
         "flags": np.array([True, False]),
     }
     save(tmp_path / "a.npz", **arrays)
-    found = []
+    archives_read = []
     for limit in (1 << 24, 0):
-        monkeypatch.setattr("warplens.io.npz.MOST_BYTES", limit)
+        monkeypatch.setattr("warplens.io.arrays.npz.MOST_BYTES", limit)
         with open_npz(tmp_path / "a.npz") as archive:
-            found.append(dict(archive))
+            archives_read.append(dict(archive))
     for name, expected in arrays.items():
-        for each in found:
+        for each in archives_read:
             np.testing.assert_array_equal(each[name], expected)
             assert each[name].dtype == np.asarray(expected).dtype
             assert each[name].flags.aligned

@@ -6,8 +6,8 @@ from published_datasets import write_bpsd, write_maestro, write_midi, write_soun
 from studies.mpe.configuration import Source
 from studies.mpe.datasets import recordings_of
 from studies.mpe.errors import StudyError
-from studies.mpe.features import compute_features, read_features
-from studies.mpe.frames import FPS
+from studies.mpe.inputs.features import compute_features, read_features
+from studies.mpe.inputs.frames import FPS
 
 NOTES = [(0.5, 1.0, 60), (1.0, 1.5, 64), (1.5, 2.5, 67)]
 
@@ -37,34 +37,34 @@ def write_maps(root, *, instrument="ENSTDkCl", header=("OnsetTime", "OffsetTime"
 
 def test_swd(tmp_path):
     write_swd(tmp_path)
-    (found,) = recordings("swd", tmp_path, folder=str(tmp_path), versions=("HU33",), songs=(1,))
-    assert found.work == "Schubert_D911-01"
-    assert table_of(found.notes()) == NOTES
-    assert found.measures().tolist() == [0.5, 1.5, 2.5]
+    (recording,) = recordings("swd", tmp_path, folder=str(tmp_path), versions=("HU33",), songs=(1,))
+    assert recording.work == "Schubert_D911-01"
+    assert table_of(recording.notes()) == NOTES
+    assert recording.measures().tolist() == [0.5, 1.5, 2.5]
 
 
 def test_maps(tmp_path):
     write_maps(tmp_path)
-    (found,) = recordings("maps", tmp_path, folder=str(tmp_path), instruments=("ENSTDkCl",))
-    assert found.work == "alb_se3"
-    assert table_of(found.notes()) == NOTES
-    assert found.measures is None
+    (recording,) = recordings("maps", tmp_path, folder=str(tmp_path), instruments=("ENSTDkCl",))
+    assert recording.work == "alb_se3"
+    assert table_of(recording.notes()) == NOTES
+    assert recording.measures is None
 
 
 def test_bpsd(tmp_path):
     write_bpsd(tmp_path, versions=("AS35", "WK64"), pieces=("Op002No1-01", "Op013-01"))
-    found = recordings("bpsd", tmp_path, folder=str(tmp_path), versions=("AS35",))
-    assert [each.work for each in found] == ["Beethoven_Op002No1-01", "Beethoven_Op013-01"]
-    assert [each.id for each in found] == ["Beethoven_Op002No1-01_AS35", "Beethoven_Op013-01_AS35"]
-    assert np.allclose(np.diff(found[0].measures()), 0.5)
+    result = recordings("bpsd", tmp_path, folder=str(tmp_path), versions=("AS35",))
+    assert [each.work for each in result] == ["Beethoven_Op002No1-01", "Beethoven_Op013-01"]
+    assert [each.id for each in result] == ["Beethoven_Op002No1-01_AS35", "Beethoven_Op013-01_AS35"]
+    assert np.allclose(np.diff(result[0].measures()), 0.5)
 
 
 def test_measures_that_do_not_rise_are_left_out(tmp_path):
     write_bpsd(tmp_path, versions=("WK64",))
     path = tmp_path / "2_Annotations" / "ann_audio_measure" / "Beethoven_Op002No1-01_WK64.csv"
     write_table(path, ["time", "measure"], [(1.0, 1), (2.0, 2), (4.0, 3), (3.5, 3.999)])
-    (found,) = recordings("bpsd", tmp_path, folder=str(tmp_path), versions=("WK64",))
-    assert found.measures().tolist() == [1.0, 2.0, 4.0]
+    (recording,) = recordings("bpsd", tmp_path, folder=str(tmp_path), versions=("WK64",))
+    assert recording.measures().tolist() == [1.0, 2.0, 4.0]
 
 
 def test_maestro_splits(tmp_path):
@@ -78,8 +78,8 @@ def test_maestro_splits(tmp_path):
         "validation": [],
         "test": ["2018/performance-2"],
     }
-    (found,) = recordings("maestro", tmp_path, folder=str(tmp_path), split="test")
-    assert found.work == "Alban Berg: Sonata, Op. 2"  # a comma within quotation marks
+    (recording,) = recordings("maestro", tmp_path, folder=str(tmp_path), split="test")
+    assert recording.work == "Alban Berg: Sonata, Op. 2"  # a comma within quotation marks
 
 
 def test_the_pedal_holds_notes_until_it_is_up_or_they_are_struck_again(tmp_path):
@@ -88,8 +88,8 @@ def test_the_pedal_holds_notes_until_it_is_up_or_they_are_struck_again(tmp_path)
     path = tmp_path / "pedal.mid"
     notes = [(0.1, 0.2, 60), (0.5, 0.6, 60), (0.3, 0.4, 64), (1.2, 1.3, 67)]
     write_midi(path, notes, pedal=[(0.15, 127), (0.9, 0)])
-    found = [(round(a, 3), round(b, 3), p) for a, b, p in table_of(pedalled_notes(path))]
-    assert found == [(0.1, 0.5, 60), (0.3, 0.9, 64), (0.5, 0.9, 60), (1.2, 1.3, 67)]
+    result = [(round(a, 3), round(b, 3), p) for a, b, p in table_of(pedalled_notes(path))]
+    assert result == [(0.1, 0.5, 60), (0.3, 0.9, 64), (0.5, 0.9, 60), (1.2, 1.3, 67)]
 
 
 def test_keys_alone_takes_pedal_and_percussion_away_and_leaves_times(tmp_path):
@@ -107,8 +107,8 @@ def test_keys_alone_takes_pedal_and_percussion_away_and_leaves_times(tmp_path):
         "note_off",
         "program_change",
     }
-    found = [(round(a, 3), round(b, 3), p) for a, b, p in table_of(listed_notes(tmp_path / "keys.mid"))]
-    assert found == NOTES
+    result = [(round(a, 3), round(b, 3), p) for a, b, p in table_of(listed_notes(tmp_path / "keys.mid"))]
+    assert result == NOTES
 
 
 def test_features_have_the_notes_where_they_sound(tmp_path):
@@ -152,9 +152,9 @@ def test_a_missing_version_names_those_there(tmp_path):
 
 def test_a_wrong_column_is_named(tmp_path):
     write_swd(tmp_path / "swd", header="start;end;note_name;pitchclass;instrument")
-    (found,) = recordings("swd", tmp_path, folder=str(tmp_path / "swd"), versions=("HU33",), songs=(1,))
+    (recording,) = recordings("swd", tmp_path, folder=str(tmp_path / "swd"), versions=("HU33",), songs=(1,))
     with pytest.raises(StudyError, match=r"Schubert_D911-01_HU33.csv: no column 'pitch'.*as published"):
-        found.notes()
+        recording.notes()
 
     write_maestro(tmp_path / "maestro")
     path = tmp_path / "maestro" / "maestro-v3.0.0.csv"
@@ -165,21 +165,21 @@ def test_a_wrong_column_is_named(tmp_path):
     write_bpsd(tmp_path / "bpsd")
     measures = tmp_path / "bpsd" / "2_Annotations" / "ann_audio_measure"
     write_table(measures / "Beethoven_Op002No1-01_AS35.csv", ["seconds", "measure"], [(0, 1)])
-    (found,) = recordings("bpsd", tmp_path, folder=str(tmp_path / "bpsd"), versions=("AS35",))
+    (recording,) = recordings("bpsd", tmp_path, folder=str(tmp_path / "bpsd"), versions=("AS35",))
     with pytest.raises(StudyError, match="has no column 'time'"):
-        found.measures()
+        recording.measures()
 
 
 def test_a_missing_soundfont_and_a_missing_fluidsynth_say_what_to_install(tmp_path, monkeypatch):
     from studies.mpe.datasets.rendered import render
 
     options = {"soundfont": str(tmp_path / "none.sf2")}
-    (found,) = recordings("rendered", tmp_path, works=("Maestro_1",), **options)
+    (recording,) = recordings("rendered", tmp_path, works=("Maestro_1",), **options)
     with pytest.raises(StudyError, match=r"none.sf2 does not exist. Install one .*apt-get install"):
-        render(found, data=tmp_path / "data", **options)
+        render(recording, data=tmp_path / "data", **options)
     (tmp_path / "none.sf2").touch()
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StudyError, match="apt-get install fluidsynth"):
-        render(found, data=tmp_path / "data", **options)
+        render(recording, data=tmp_path / "data", **options)
     with pytest.raises(StudyError, match="no performance 'Maestro_11'"):
         recordings("rendered", tmp_path, works=("Maestro_11",), **options)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from studies.mpe.commands import main
-from studies.mpe.configuration import read_configuration
+from studies.mpe.configuration_file import read_configuration
 from studies.mpe.places import Places
 
 
@@ -31,6 +31,7 @@ def history(folder):
     return np.loadtxt(folder / "history.csv", delimiter=",", skiprows=1)
 
 
+@pytest.mark.slow
 def test_every_stage_runs_and_what_is_done_is_not_done_again(study, tmp_path, monkeypatch):
     (tmp_path / "smoke.md").write_text("Tones are *easy*.\n")
     # Processes of the cells find the package as this one does.
@@ -96,9 +97,9 @@ def test_the_published_width_takes_a_step(tmp_path, write_study, small_datasets)
 
 
 def test_a_cell_is_computed_by_one_process_at_a_time(study):
-    from studies.mpe.lock import alone
+    from studies.mpe.lock import locked
 
-    with alone(study.places.pretraining(0), "this pre-training"):
+    with locked(study.places.pretraining(0), "this pre-training"):
         told = study("pretrain", "--seed", "0", expect=1)
     assert "Another process computes this pre-training" in told
 

@@ -5,19 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from studies.mpe.checkpoint import load_network, save_checkpoint
-from studies.mpe.configuration import read_configuration
+from studies.mpe.configuration_file import read_configuration
 from studies.mpe.errors import StudyError
-from studies.mpe.evaluation import event_durations, predicted_peaks, promise, promise_scores
-from studies.mpe.features import LEAST_MAGNITUDE, Features, log_mel
-from studies.mpe.finetuning import objective_of
-from studies.mpe.frames import FPS, SAMPLE_RATE
-from studies.mpe.model import CONTEXT_FRAMES, ConvStack, parameter_count
-from studies.mpe.objectives import StrongTargets
+from studies.mpe.inputs.features import LEAST_MAGNITUDE, Features, log_mel
+from studies.mpe.inputs.frames import FPS, SAMPLE_RATE
+from studies.mpe.inputs.segments import batch_of, indices_of_step, random_clips, segments_of
 from studies.mpe.places import HERE
-from studies.mpe.prediction import probabilities, recording_logits, segment_logits
-from studies.mpe.segments import batch_of, indices_of_step, random_clips, segments_of
-from studies.mpe.training import Training
+from studies.mpe.results.evaluation import (
+    compare_with_predictions,
+    event_durations,
+    modified_targets,
+    predicted_peaks,
+)
+from studies.mpe.training.checkpoint import load_network, save_checkpoint
+from studies.mpe.training.finetuning import objective_of
+from studies.mpe.training.loop import Training
+from studies.mpe.training.model import CONTEXT_FRAMES, ConvStack, parameter_count
+from studies.mpe.training.objectives import StrongTargets
+from studies.mpe.training.prediction import probabilities, recording_logits, segment_logits
 
 import warplens as wl
 from warplens.torch import align
@@ -64,11 +69,11 @@ def test_an_output_depends_on_its_context_alone():
 def test_a_recording_is_predicted_as_if_in_one_piece():
     torch.manual_seed(0)
     network, features = ConvStack(2).train(), some_features(frames=1203)
-    found = recording_logits(network, features)
+    result = recording_logits(network, features)
     assert network.training
     with torch.no_grad():
         whole = network.eval()(torch.from_numpy(features.mel)[None])[0].numpy()
-    assert np.abs(found - whole).max() < 1e-4
+    assert np.abs(result - whole).max() < 1e-4
 
 
 def test_segments_are_predicted_one_by_one_as_together(configurations):
@@ -78,10 +83,10 @@ def test_segments_are_predicted_one_by_one_as_together(configurations):
     measures = np.array([0.0, 0.7, 1.5, 2.0, 3.1, 4.0, 5.2, 5.5])
     segments = segments_of([some_features(measures=measures)], settings)
     assert len({segment.stop - segment.first for segment in segments}) > 1
-    for segment, found in zip(segments, segment_logits(network, segments), strict=True):
+    for segment, result in zip(segments, segment_logits(network, segments), strict=True):
         with torch.no_grad():
             alone = network.eval()(torch.from_numpy(segment.mel)[None])[0].numpy()
-        assert np.abs(found - alone).max() < 1e-4
+        assert np.abs(result - alone).max() < 1e-4
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what librosa reads sound with
@@ -93,9 +98,9 @@ def test_log_mel_is_that_of_librosa():
     expected = librosa.feature.melspectrogram(
         y=audio, sr=16000, n_fft=2048, hop_length=512, n_mels=229, fmin=30, fmax=8000, htk=True, power=1.0
     )
-    found = log_mel(audio)
-    assert found.shape == expected.T.shape
-    assert np.abs(np.exp(found) - np.maximum(expected.T, LEAST_MAGNITUDE)).max() < 1e-3 * expected.max()
+    result = log_mel(audio)
+    assert result.shape == expected.T.shape
+    assert np.abs(np.exp(result) - np.maximum(expected.T, LEAST_MAGNITUDE)).max() < 1e-3 * expected.max()
 
 
 def test_log_mel_puts_a_tone_into_its_band():
@@ -113,8 +118,8 @@ def test_log_mel_puts_a_tone_into_its_band():
 def test_segments_cut_at_measures_and_leave_out_the_long(configurations):
     settings = replace(configurations["paper"].finetuning, segment_measures=2, longest_seconds=3.0)
     measures = np.array([0.0, 1.0, 2.0, 3.0, 6.0, 7.0, 8.0])
-    found = segments_of([some_features(measures=measures)], settings)
-    assert [(segment.first, segment.stop) for segment in found] == [(0, 63), (188, 250)]
+    result = segments_of([some_features(measures=measures)], settings)
+    assert [(segment.first, segment.stop) for segment in result] == [(0, 63), (188, 250)]
     with pytest.raises(StudyError, match="raise `longest_seconds`"):
         segments_of([some_features(measures=measures)], replace(settings, longest_seconds=0.1))
 
@@ -242,12 +247,12 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
 
 
-def test_the_promise_is_what_the_loss_teaches(configurations):
+def test_modified_targets_are_those_of_the_loss(configurations):
     study = configurations["scaled"]
     features = some_features(frames=300)
     segments = segments_of([features], study.finetuning)
     logits = {features.id: np.random.default_rng(0).normal(size=(300, 88)).astype(np.float32)}
-    made = promise(logits, segments, gamma=0.7, step_weights=(0.1, 1.0, 1.0))
+    made = modified_targets(logits, segments, gamma=0.7, step_weights=(0.1, 1.0, 1.0))
     x = torch.from_numpy(logits[features.id][: segments[0].stop])
     taught = align(
         x, torch.from_numpy(segments[0].weak().y), cost="bce_logits", gamma=0.7, step_weights=(0.1, 1.0, 1.0)
@@ -260,8 +265,8 @@ def test_right_predictions_keep_every_event_and_score_one(configurations):
     features = some_features(frames=400)
     segments = segments_of([features], study.finetuning)
     logits = {features.id: np.where(features.roll > 0, 9.0, -9.0).astype(np.float32)}
-    made = promise(logits, segments, gamma=0.1, step_weights=study.finetuning.step_weights)
-    scores = promise_scores(made, logits, segments)
+    made = modified_targets(logits, segments, gamma=0.1, step_weights=study.finetuning.step_weights)
+    scores = compare_with_predictions(made, logits, segments)
     assert scores["y_mod_f"] > 0.97
     assert scores["segments_f"] == 1
     assert scores["kept_in_predictions"] == 1

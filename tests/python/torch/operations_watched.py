@@ -1,7 +1,7 @@
-"""What torch operations are called and how much memory they hold, with no device to measure it on.
+"""A watch on the torch operations that are called and on their memory, without a device to measure it.
 
-Tensors of the meta device have shapes and no values. Whatever needs a value of one, and so would make the
-host wait for a device, is an error of torch itself.
+Tensors of the meta device have shapes and no values. An operation that needs a value of one, and so would
+make the host wait for a device, is an error of torch itself.
 """
 
 import weakref
@@ -19,7 +19,7 @@ VIEWS = frozenset(
 
 
 class Watched(TorchDispatchMode):
-    """Counts the operations that do work, follows the storages they make, and forbids waiting for a copy.
+    """Count the operations that do work, follow the storages they make, and record copies that wait.
 
     Args:
         inputs: tensors that are there already and do not count.

@@ -1,11 +1,11 @@
-"""What the test of a distributed training runs in processes of its own: it must be importable there."""
+"""Functions that the test of a distributed training runs in other processes, importable there."""
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import warplens.torch as wlt
-from warplens.training import Probe, Probes, TargetDrivenGamma, TargetInspector, look
+from warplens.training import Probe, Probes, TargetDrivenGamma, TargetInspector, inspect_targets
 
 
 class Normalised(nn.Module):
@@ -43,7 +43,7 @@ def train_a_rank(rank, world, store, results):
             optimizer.step()
             schedule.step()
             gammas.append(loss.gamma.item())
-        seen = look(loss, probes).measures["short_event_peak"]
+        seen = inspect_targets(loss, probes).measures["short_event_peak"]
         results.put((rank, (gammas, schedule.state_dict(), seen)))
     finally:
         distributed.destroy_process_group()

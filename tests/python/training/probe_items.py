@@ -1,4 +1,4 @@
-"""A small network and items to look at: what it predicts is what it is given, times its confidence."""
+"""A small network and items to inspect: what it predicts is what it is given, times its confidence."""
 
 import numpy as np
 import torch

@@ -10,9 +10,10 @@ from torch import distributed
 PATIENCE = 300
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_available(), reason="torch without distributed")
 def test_all_ranks_have_the_gamma_of_rank_0(tmp_path):
-    """Each sees targets of its own, by its own statistics; one of them looks at its leisure."""
+    """Each sees targets of its own, by its own statistics; one of them inspects at its leisure."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     processes = [
@@ -21,11 +22,11 @@ def test_all_ranks_have_the_gamma_of_rank_0(tmp_path):
     ]
     for process in processes:
         process.start()
-    found = dict(results.get(timeout=PATIENCE) for _ in processes)
+    result = dict(results.get(timeout=PATIENCE) for _ in processes)
     for process in processes:
         process.join(PATIENCE)
         assert process.exitcode == 0
-    (gammas, state, seen), (others_gammas, others_state, others_seen) = found[0], found[1]
+    (gammas, state, seen), (others_gammas, others_state, others_seen) = result[0], result[1]
     assert seen != others_seen
     assert gammas == others_gammas
     assert gammas[-1] < gammas[0]

@@ -20,29 +20,29 @@ def batch(seed=0, B=3, N=20, M=7, D=4):
 @pytest.mark.parametrize("weights", [(1, 1, 1), (0.1, 1, 1), (1, 0.2, 1)])
 def test_every_frame_has_the_maximum_of_the_targets_on_the_path(weights):
     x, y = batch()
-    found = hard_targets(x, y, *LENGTHS, cost="bce", step_weights=weights)
-    assert found.dtype == x.dtype
+    result = hard_targets(x, y, *LENGTHS, cost="bce", step_weights=weights)
+    assert result.dtype == x.dtype
     for b, (n, m) in enumerate(zip(*LENGTHS, strict=True)):
         path = wl.hard_dtw(x[b, :n].numpy(), y[b, :m].numpy(), cost="bce", step_weights=weights).indices
         for frame in range(n):
             passed = path[path[:, 0] == frame, 1]
-            assert torch.equal(found[b, frame], y[b, passed].max(dim=0).values)
-        assert not found[b, n:].any()
+            assert torch.equal(result[b, frame], y[b, passed].max(dim=0).values)
+        assert not result[b, n:].any()
 
 
 def test_without_vertical_steps_it_is_expand():
     strong = np.repeat(np.eye(5, dtype=np.float32), [3, 1, 4, 2, 6], axis=0)
     weak, durations = wl.collapse_repeats(strong)
     x = torch.from_numpy(0.1 + 0.8 * strong)
-    found = hard_targets(x, torch.from_numpy(weak), cost="bce")
-    assert np.array_equal(found.numpy(), wl.expand(weak, durations))
+    result = hard_targets(x, torch.from_numpy(weak), cost="bce")
+    assert np.array_equal(result.numpy(), wl.expand(weak, durations))
 
 
 def test_no_event_is_without_a_frame():
     # Steps to the next target that cost next to nothing: the path passes many in one frame.
     x, y = batch(seed=3)
-    found = hard_targets(x, y, cost="bce", step_weights=(1, 0.01, 1))
-    assert torch.equal(found.amax(dim=1), y.amax(dim=1))
+    result = hard_targets(x, y, cost="bce", step_weights=(1, 0.01, 1))
+    assert torch.equal(result.amax(dim=1), y.amax(dim=1))
 
 
 def test_one_pair_is_a_batch_of_one():
@@ -57,9 +57,9 @@ def test_padding_is_never_read_and_no_gradient_flows():
     expected = hard_targets(x, y, *LENGTHS)
     for b, (n, m) in enumerate(zip(*LENGTHS, strict=True)):
         x[b, n:], y[b, m:] = torch.nan, torch.nan
-    found = hard_targets(x.requires_grad_(), y, *LENGTHS)
-    assert torch.equal(found, expected)
-    assert not found.requires_grad
+    result = hard_targets(x.requires_grad_(), y, *LENGTHS)
+    assert torch.equal(result, expected)
+    assert not result.requires_grad
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])

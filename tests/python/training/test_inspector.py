@@ -1,4 +1,4 @@
-"""What an inspector writes, when, and to whom."""
+"""Content, times and writers of what an inspector writes."""
 
 import math
 
@@ -9,8 +9,8 @@ from probe_items import FPS, RecordingWriter, probes
 
 import warplens.torch as wlt
 from warplens.analysis.sonify import SAMPLE_RATE
-from warplens.training import TargetInspector, look
-from warplens.training.look import MEASURES
+from warplens.training import TargetInspector, inspect_targets
+from warplens.training.inspection import MEASURES
 
 
 def inspector(writer=None, loss=None, some=None, **options):
@@ -19,18 +19,18 @@ def inspector(writer=None, loss=None, some=None, **options):
     )
 
 
-def test_it_looks_every_so_many_steps_and_draws_less_often():
+def test_it_inspects_every_so_many_steps_and_draws_less_often():
     pytest.importorskip("matplotlib")
     writer = RecordingWriter()
     watching = inspector(writer, pictures_every=2)
-    looks = [step for step in range(20) if watching.step(step) is not None]
-    assert looks == [0, 4, 8, 12, 16]
-    assert sorted({step for _, _, step in writer.scalars}) == looks
+    inspections = [step for step in range(20) if watching.step(step) is not None]
+    assert inspections == [0, 4, 8, 12, 16]
+    assert sorted({step for _, _, step in writer.scalars}) == inspections
     assert sorted({step for _, _, step in writer.figures}) == [0, 8, 16]
     assert sorted({step for _, _, step, _ in writer.sounds}) == [0, 8, 16]
 
 
-def test_a_step_asked_for_twice_is_looked_at_once():
+def test_a_step_asked_for_twice_is_inspected_once():
     watching = inspector()
     assert watching.step(4) is not None
     assert watching.step(4) is None
@@ -50,10 +50,10 @@ def test_the_scalars_are_the_measures_of_a_look():
     writer = RecordingWriter()
     loss, some = wlt.SoftDTWLoss("bce_logits", 3.0), probes(known=False)
     inspector(writer, loss, some, pictures_every=None, tag="seen").step(0)
-    found = look(loss, some)
-    expected = {f"seen/{name}": value for name, value in found.measures.items() if not math.isnan(value)}
+    result = inspect_targets(loss, some)
+    expected = {f"seen/{name}": value for name, value in result.measures.items() if not math.isnan(value)}
     assert writer.at(0) == {**expected, "seen/gamma": 3.0, "seen/probes_left_out": 0.0}
-    assert set(found.measures) == set(MEASURES)
+    assert set(result.measures) == set(MEASURES)
     assert not writer.figures
     assert not writer.sounds
 
@@ -123,8 +123,8 @@ def test_what_is_not_known_is_left_out():
 def test_a_diverged_network_is_counted_and_stops_nothing():
     writer = RecordingWriter()
     watching = inspector(writer, some=probes(0, confidence=math.nan))
-    found = watching.step(0)
-    assert found.left_out == ("piece 0",)
+    result = watching.step(0)
+    assert result.left_out == ("piece 0",)
     assert writer.at(0) == {"targets/gamma": 3.0, "targets/probes_left_out": 1.0}
     assert not writer.figures
 
@@ -157,7 +157,7 @@ def test_a_real_summary_writer_takes_it(tmp_path):
     some = probes(0)
     with SummaryWriter(str(tmp_path)) as writer:
         watching = inspector(writer, some=some, pictures_every=1)
-        looks = [watching.step(step) for step in range(5)]
+        inspections = [watching.step(step) for step in range(5)]
     events = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "audio": 0, "scalars": 0})
     events.Reload()
     # A board shows one kind of data a tag.
@@ -165,7 +165,7 @@ def test_a_real_summary_writer_takes_it(tmp_path):
     assert len(tags) == len(set(tags))
     blur = events.Scalars("targets/blur")
     assert [(each.step, each.value) for each in blur] == [
-        (step, pytest.approx(looks[step].measures["blur"], rel=1e-6)) for step in (0, 4)
+        (step, pytest.approx(inspections[step].measures["blur"], rel=1e-6)) for step in (0, 4)
     ]
     assert [each.step for each in events.Images("targets/piece 0/picture")] == [0, 4]
     assert [each.sample_rate for each in events.Audio("targets/piece 0/sound")] == [SAMPLE_RATE] * 2

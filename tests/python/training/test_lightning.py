@@ -55,7 +55,7 @@ def fit(task, path, *callbacks, **options):
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_it_looks_at_optimizer_steps(accumulate, tmp_path):
+def test_it_inspects_at_optimizer_steps(accumulate, tmp_path):
     task, writer = Task(), RecordingWriter()
     inspector = TargetInspector(task.loss, Probes(task.model, [ITEM]), writer, every=2, pictures_every=None)
     fit(task, tmp_path, TargetInspectorCallback(inspector), accumulate_grad_batches=accumulate)
@@ -70,7 +70,7 @@ def test_it_writes_to_the_logger_of_each_trainer(tmp_path):
 
     task = Task()
     inspector = TargetInspector(task.loss, Probes(task.model, [ITEM]), every=16, pictures_every=None)
-    for name in ("first", "second"):  # 8 steps each: step 0 alone is looked at
+    for name in ("first", "second"):  # 8 steps each: step 0 alone is inspected
         logger = lightning.loggers.TensorBoardLogger(str(tmp_path), name=name)
         fit(task, tmp_path, TargetInspectorCallback(inspector), logger=logger)
         assert inspector.writer is None
@@ -109,7 +109,7 @@ def test_a_logger_found_late_without_matplotlib_gives_the_remedy(tmp_path, monke
         fit(task, tmp_path, TargetInspectorCallback(inspector), logger=logger)
 
 
-def test_a_network_in_half_precision_is_looked_at(tmp_path):
+def test_a_network_in_half_precision_is_inspected(tmp_path):
     class Linear(Task):
         def __init__(self):
             super().__init__()
@@ -125,7 +125,7 @@ def test_a_network_in_half_precision_is_looked_at(tmp_path):
     assert inspector.last.targets[0].y_mod.shape == ITEM.strong.shape
 
 
-def test_without_a_board_it_only_looks(tmp_path):
+def test_without_a_board_it_writes_nothing(tmp_path):
     task = Task()
     inspector = TargetInspector(task.loss, Probes(task.model, [ITEM]), every=4)
     fit(task, tmp_path, TargetInspectorCallback(inspector))

@@ -13,12 +13,12 @@ durations = st.lists(st.floats(0.25, 6.0), min_size=1, max_size=60)
 @given(durations, st.integers(1, 12))
 def test_excerpts_follow_each_other_and_hold_all_measures(lengths, measures):
     times = np.concatenate([[1.5], 1.5 + np.cumsum(lengths)])
-    found = measure_segments(times, measures=measures)
-    assert found.start[0] == times[0]
-    assert found.stop[-1] == times[-1]
-    assert np.array_equal(found.start[1:], found.stop[:-1])
-    assert np.array_equal(found.first, np.arange(len(found)) * measures)
-    assert np.array_equal(found.start, times[found.first])
+    result = measure_segments(times, measures=measures)
+    assert result.start[0] == times[0]
+    assert result.stop[-1] == times[-1]
+    assert np.array_equal(result.start[1:], result.stop[:-1])
+    assert np.array_equal(result.first, np.arange(len(result)) * measures)
+    assert np.array_equal(result.start, times[result.first])
     whole = measure_segments(times, measures=measures, keep_rest=False)
     assert len(whole) == len(lengths) // measures
     assert np.array_equal(whole.stop, times[whole.first + measures])
@@ -28,19 +28,19 @@ def test_excerpts_follow_each_other_and_hold_all_measures(lengths, measures):
 def test_long_ones_are_left_out_and_no_others(lengths, longest):
     times = np.concatenate([[0.0], np.cumsum(lengths)])
     everything = measure_segments(times)
-    found = measure_segments(times, longest=longest)
+    result = measure_segments(times, longest=longest)
     short = everything.stop - everything.start <= longest
-    assert np.array_equal(found.first, everything.first[short])
-    assert np.array_equal(found.start, everything.start[short])
+    assert np.array_equal(result.first, everything.first[short])
+    assert np.array_equal(result.start, everything.start[short])
 
 
 @given(durations, st.floats(10.0, 100.0))
 def test_frames_are_those_whose_time_lies_inside(lengths, fps):
     times = np.concatenate([[0.0], np.cumsum(lengths)])
-    found = measure_segments(times, measures=2)
+    result = measure_segments(times, measures=2)
     n_frames = int(times[-1] * fps) + 5
     at = np.arange(n_frames) / fps
-    for (first, stop), a, b in zip(found.frames(fps, n_frames), found.start, found.stop, strict=True):
+    for (first, stop), a, b in zip(result.frames(fps, n_frames), result.start, result.stop, strict=True):
         assert np.array_equal(np.flatnonzero((a <= at) & (at < b)), np.arange(first, stop))
 
 

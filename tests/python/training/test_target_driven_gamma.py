@@ -10,7 +10,7 @@ from probe_items import probe, probes
 from torch import nn
 
 import warplens.torch as wlt
-from warplens.training import Probe, Probes, TargetDrivenGamma, look
+from warplens.training import Probe, Probes, TargetDrivenGamma, inspect_targets
 from warplens.training.limits import Limits
 
 LIMIT = 0.9
@@ -25,8 +25,8 @@ def scheduled(some, start=10.0, end=0.05, **options):
 def share_of_the_same(now, then, limits):
     """How far the events that are the shortest quarter now would come."""
     durations, peaks = (
-        np.concatenate([getattr(each.levels, name) for each in found.targets])
-        for found, name in ((now, "duration"), (then, "peak"))
+        np.concatenate([getattr(each.levels, name) for each in result.targets])
+        for result, name in ((now, "duration"), (then, "peak"))
     )
     short = durations <= np.quantile(durations, 0.25) * (1 + 1e-6) + 1e-6
     share = peaks[short].mean() / limits.least_short_peak
@@ -43,7 +43,7 @@ def set_confidence(some, confidence):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("options", [{}, {"most_blur": 2.0}, {"patience": 2}, {"factor": 0.3, "patience": 1}])
 def test_it_never_rises_and_moves_only_for_its_reasons(seed, options):
-    """Whatever the network does: each move has all three reasons, told by a look of our own."""
+    """Whatever the network does: each move has all three reasons, told by an inspection of our own."""
     generator = np.random.default_rng(seed)
     some = probes(seed, seed + 10, noise=float(generator.uniform(0, 6)))
     loss, schedule = scheduled(some, **options)
@@ -52,7 +52,7 @@ def test_it_never_rises_and_moves_only_for_its_reasons(seed, options):
     for _ in range(40):
         set_confidence(some, generator.uniform(0.0, 1.5))
         before, told = loss.gamma.item(), len(schedule.log)
-        now = look(loss, some, gamma=before)
+        now = inspect_targets(loss, some, gamma=before)
         share = limits.share_kept(now)
         schedule.step()
         after = loss.gamma.item()
@@ -63,7 +63,7 @@ def test_it_never_rises_and_moves_only_for_its_reasons(seed, options):
             continue
         assert after == max(before * options.get("factor", 0.5), 0.05)
         assert share < 1
-        then = look(loss, some, gamma=after)
+        then = inspect_targets(loss, some, gamma=after)
         assert share_of_the_same(now, then, limits) > share
         assert then.measures["kept"] >= now.measures["kept"]
         patience = options.get("patience", 0)
@@ -77,7 +77,7 @@ def test_it_never_rises_and_moves_only_for_its_reasons(seed, options):
 def test_it_stays_while_the_limits_are_kept():
     some = probes(0, 1, confidence=1.0)
     loss, schedule = scheduled(some, start=0.1)
-    assert look(loss, some).measures["short_event_peak"] > LIMIT
+    assert inspect_targets(loss, some).measures["short_event_peak"] > LIMIT
     for _ in range(10):
         schedule.step()
     assert loss.gamma.item() == 0.1
@@ -88,11 +88,11 @@ def test_it_stays_while_the_limits_are_kept():
 def test_it_falls_until_the_limits_are_kept():
     some = probes(0, 1, 2, confidence=1.0)
     loss, schedule = scheduled(some, start=10.0)
-    assert look(loss, some).measures["short_event_peak"] < LIMIT
+    assert inspect_targets(loss, some).measures["short_event_peak"] < LIMIT
     for _ in range(20):
         schedule.step()
-    assert look(loss, some).measures["short_event_peak"] >= LIMIT
-    assert look(loss, some, gamma=2 * loss.gamma.item()).measures["short_event_peak"] < LIMIT
+    assert inspect_targets(loss, some).measures["short_event_peak"] >= LIMIT
+    assert inspect_targets(loss, some, gamma=2 * loss.gamma.item()).measures["short_event_peak"] < LIMIT
     assert len(schedule.log) == round(math.log2(10.0 / loss.gamma.item()))
     assert all(sentence.startswith("Step ") and sentence.endswith(".") for sentence in schedule.log)
 
@@ -110,7 +110,7 @@ def test_it_waits_while_targets_get_better_by_themselves():
     assert loss.gamma.item() == 5.0
 
 
-def test_it_looks_every_so_many_steps_only():
+def test_it_inspects_every_so_many_steps_only():
     asked = []
     items = [probe(0)]
 
@@ -170,13 +170,13 @@ def test_gamma_falls_where_each_short_event_gains_by_it(seed):
     loss, optimizer = wlt.SoftDTWLoss("bce_logits"), torch.optim.Adam(network.parameters(), lr=0.05)
     some = Probes(network, [Probe("first", spectra, torch.eye(12).numpy(), strong.numpy())])
     schedule = TargetDrivenGamma(loss, some, start=10.0, end=0.1, every=20)
-    first = look(loss, some).measures["predictions_f_measure"]
+    first = inspect_targets(loss, some).measures["predictions_f_measure"]
     for _ in range(300):
         loss(network(spectra), torch.eye(12)).backward()
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
-    last = look(loss, some).measures
+    last = inspect_targets(loss, some).measures
     assert loss.gamma.item() <= 2.5
     assert last["short_event_peak"] > 0.7
     assert last["predictions_f_measure"] > 2 * first

@@ -13,11 +13,11 @@ from warplens.training import pad_silence, unfold
 def test_unfolding_is_the_published_stretch(n_targets, more):
     n_frames = n_targets + more
     y = np.arange(2.0 * n_targets).reshape(n_targets, 2)
-    found = unfold(y, n_frames)
-    assert found.shape == (n_frames, 2)
+    result = unfold(y, n_frames)
+    assert result.shape == (n_frames, 2)
     # A float index may lie a rounding error below the whole number that it is.
     indices = np.floor(np.linspace(0, n_targets, n_frames, endpoint=False) + 1e-9).astype(int)
-    assert np.array_equal(found, y[indices])
+    assert np.array_equal(result, y[indices])
 
 
 @given(st.integers(1, 30), st.integers(0, 200))
@@ -37,14 +37,14 @@ def test_unfolding_large_sizes_is_exact():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 def test_silence_is_added_where_there_is_none(dtype):
     y = np.array([[1, 0], [0, 0], [0, 1]], dtype)
-    found = pad_silence(y)
-    assert found.dtype == dtype
-    assert np.array_equal(found[1:-1], y)
-    assert not found[[0, -1]].any()
-    assert np.array_equal(pad_silence(found), found)
-    assert len(pad_silence(found[:-1])) == len(pad_silence(found[1:])) == len(found)
-    weak, _ = wl.collapse_repeats(found)
-    assert np.array_equal(weak, found)
+    result = pad_silence(y)
+    assert result.dtype == dtype
+    assert np.array_equal(result[1:-1], y)
+    assert not result[[0, -1]].any()
+    assert np.array_equal(pad_silence(result), result)
+    assert len(pad_silence(result[:-1])) == len(pad_silence(result[1:])) == len(result)
+    weak, _ = wl.collapse_repeats(result)
+    assert np.array_equal(weak, result)
 
 
 def test_silence_alone_stays():

@@ -1,4 +1,4 @@
-"""Pictures of what a soft alignment teaches; needs the extra `display`.
+"""Pictures of soft alignments and modified targets; needs the extra `display`.
 
 Every drawing function takes and returns axes (`ax=None` makes a figure of its own, `ax.figure`), those named
 figure return a `matplotlib.figure.Figure`. None of them touches the state of `matplotlib.pyplot`.

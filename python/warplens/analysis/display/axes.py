@@ -1,4 +1,4 @@
-"""What the axes of all pictures share: seconds where the frame rate is known, note names, no global state."""
+"""Axes of pictures: seconds where the frame rate is known, note names, no global state."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import note_name
+from warplens.analysis.ticks import note_name
 
 Extent = tuple[float, float]
 
@@ -17,12 +17,12 @@ _LINE_HEIGHT = 1.25
 
 
 def axes_or_new(ax: Axes | None, *, figsize: tuple[float, float] = (8, 2.5)) -> Axes:
-    """The axes given, or those of a new figure that no global state knows of (`ax.figure` saves it)."""
+    """Return the axes given, or those of a new figure outside all global state (`ax.figure` saves it)."""
     return Figure(figsize=figsize, dpi=150, layout="constrained").subplots() if ax is None else ax
 
 
 def frame_extent(n_frames: int, fps: float | None) -> Extent:
-    """Where the pictures of frames 0 to n - 1 begin and end along an axis.
+    """Return where pictures of frames 0 to n - 1 begin and end along an axis.
 
     In seconds frame n lies between n / fps and (n + 1) / fps; without a frame rate it is centred on n.
     """
@@ -30,7 +30,7 @@ def frame_extent(n_frames: int, fps: float | None) -> Extent:
 
 
 def frame_edge(frame: float, fps: float | None) -> float:
-    """Where the picture of a frame begins along such an axis."""
+    """Return where the picture of a frame begins along such an axis."""
     return frame / fps if fps else frame - 0.5
 
 
@@ -64,7 +64,7 @@ def label_features(ax: Axes, low: int, high: int, lowest_pitch: int | None) -> N
 
 
 def pooled(array: NDArray[Any], pixels: float, reduce: np.ufunc = np.maximum) -> tuple[NDArray[Any], int]:
-    """Rows of an array with so many together that each has a pixel of its own, and how many are together.
+    """Merge rows of an array so that each has a pixel of its own; return them and how many are merged.
 
     A picture drawn smaller would drop rows, and with them short events; levels take the maximum.
     """
@@ -76,7 +76,7 @@ def pooled(array: NDArray[Any], pixels: float, reduce: np.ufunc = np.maximum) ->
 
 
 def pooled_extent(extent: Extent, n_frames: int, n_rows: int, together: int) -> Extent:
-    """Where pooled frames begin and end: the last row may stand for fewer frames than the others."""
+    """Return where pooled frames begin and end: the last row may stand for fewer frames than the others."""
     start, stop = extent
     return start, start + (stop - start) * n_rows * together / n_frames
 

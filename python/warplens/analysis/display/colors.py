@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.level_colors import LevelScale
 
 CURVE_COLORS = ("#000000", "#0072b2", "#009e73", "#e69f00", "#cc79a7")
 """Colours of unlike things: Okabe and Ito's, which the colour-blind tell apart."""
@@ -23,27 +23,27 @@ PATH_COLOR = "#d55e00"
 
 
 class LevelNorm(Normalize):
-    """Levels to palette entries as the report has them: under the break are those under the threshold."""
+    """Normalisation of levels to the palette entries of the report, with the break at the threshold."""
 
     def __init__(self, scale: LevelScale) -> None:
         super().__init__(scale.low, scale.high)
         self._scale = scale
 
     def __call__(self, value: Any, clip: bool | None = None) -> Any:
-        """Entry / 255 of each level."""
+        """Return the palette entry / 255 of each level."""
         return np.ma.masked_array(self._scale.index(np.asarray(value)) / 255)
 
 
-def level_colors(scale: LevelScale) -> Colormap:
-    """The palette of the scale."""
+def level_colormap(scale: LevelScale) -> Colormap:
+    """Return the palette of a scale."""
     return ListedColormap(list(scale.palette() / 255), "levels")
 
 
 def level_bar(ax: Axes | list[Axes], scale: LevelScale, **options: Any) -> Colorbar:
-    """A colour bar beside the axes, with the threshold among its ticks."""
+    """Draw a colour bar beside the axes, with the threshold among its ticks."""
     first = ax[0] if isinstance(ax, list) else ax
     # On a plain norm, so that the bar is linear.
-    mappable = ScalarMappable(Normalize(scale.low, scale.high), level_colors(scale))
+    mappable = ScalarMappable(Normalize(scale.low, scale.high), level_colormap(scale))
     ticks = sorted({scale.low, min(max(scale.threshold, scale.low), scale.high), scale.high})
     bar = first.figure.colorbar(mappable, ax=ax, **{"label": "level", "ticks": ticks, "pad": 0.01, **options})
     bar.ax.set_yticklabels([format(tick, "g") for tick in ticks])
@@ -51,7 +51,7 @@ def level_bar(ax: Axes | list[Axes], scale: LevelScale, **options: Any) -> Color
 
 
 def cost_bar(ax: Axes, **options: Any) -> Colorbar:
-    """A colour bar beside an axes for the picture in it, pointed where values lie beyond its end."""
+    """Draw a colour bar for the picture in an axes, pointed where values lie beyond its end."""
     image = ax.images[0]
     _, high = image.get_clim()
     shown = image.get_array()
@@ -61,7 +61,7 @@ def cost_bar(ax: Axes, **options: Any) -> Colorbar:
 
 
 def line_colors(count: int) -> list[tuple[float, float, float, float]]:
-    """As many colours from dark to light, dark enough for paper."""
+    """Return as many colours from dark to light, dark enough for paper."""
     import matplotlib
 
     return [tuple(matplotlib.colormaps[COST_COLORS](at)) for at in np.linspace(0.0, 0.8, max(count, 1))]

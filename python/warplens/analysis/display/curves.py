@@ -1,4 +1,4 @@
-"""Curves: how strongly events are taught over how long they last, and what a loss keeps over gamma."""
+"""Curves: peaks of events over their duration, row sums over time, and measures over gamma."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from warplens.analysis.display.axes import axes_or_new, frame_extent, label_frames
 from warplens.analysis.display.colors import CURVE_COLORS, MARKERS, PATH_COLOR, line_colors
+from warplens.analysis.events import THRESHOLD
 
 _BINS = 6
 _SHARES = ("kept", "short_event_peak", "f_measure")
@@ -30,18 +31,18 @@ def magnitude_over_duration(
     fps: float | None = None,
     *,
     gammas: Sequence[float] | NDArray[np.float64] | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> Axes:
-    """A point an event: its peak over its duration; a line joins the medians of six equally large groups.
+    """Draw a point an event, its peak over its duration; a line joins the medians of six equal groups.
 
     Where the lines of several gammas part at the left, the loss teaches short events less than long ones.
 
     Args:
-        durations: of K events in frames, (K,), or at each gamma, (G, K).
+        durations: durations of K events in frames, (K,), or at each gamma, (G, K).
         peaks: their peaks, (K,) or (G, K).
         ax: axes to draw in; None makes a figure of its own (`ax.figure`).
         fps: frames a second, to show seconds.
-        gammas: of the rows of peaks, for the legend.
+        gammas: gammas of the rows of peaks, for the legend.
         threshold: level under which an event counts as lost.
 
     Raises:
@@ -86,7 +87,7 @@ def row_sums(
     *,
     gammas: Sequence[float] | NDArray[np.float64] | None = None,
 ) -> Axes:
-    """h(n) over time, (N,) or a line for each gamma, (G, N): how strongly each frame is updated."""
+    """Draw h(n) over time, (N,) or a line for each gamma, (G, N): how strongly each frame is updated."""
     h = np.atleast_2d(h)
     if gammas is not None and len(gammas) != len(h):
         raise ValueError(f"gammas: {len(gammas)} of them, but h has {len(h)} rows")
@@ -117,7 +118,7 @@ def sweep_curves(
     share: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """What a loss keeps and blurs over gamma, those of the curves that are given.
+    """Draw the given curves over gamma: what a loss keeps and what it blurs.
 
     Shares and levels have an axis from 0 to 1; `blur`, in frames, or `entropy`, in nats, has an axis of its
     own, on the right if there are others. NaN leaves a gap.
@@ -126,11 +127,11 @@ def sweep_curves(
         gammas: ascending, (G,), positive.
         kept: share of events whose peak reaches the threshold, (G,).
         short_event_peak: mean peak of the shortest quartile of events by expected duration, (G,).
-        f_measure: of Y_mod against strong targets, (G,).
+        f_measure: F-measure of Y_mod against strong targets, (G,).
         blur: mean fade of onsets and offsets in frames, (G,).
-        entropy: of the alignments in nats, (G,).
+        entropy: entropy of the alignments in nats, (G,).
         recommended: a gamma to mark.
-        share: of events that are to be kept, drawn as a line.
+        share: share of events that are to be kept, drawn as a line.
         ax: axes to draw in; None makes a figure of its own (`ax.figure`).
 
     Raises:
@@ -190,7 +191,7 @@ def sweep_figure(
     recommended: float | None = None,
     **shares: Any,
 ) -> Figure:
-    """The curves of a sweep in panels: shares, blur, entropy; arguments and errors as `sweep_curves`."""
+    """Draw the curves of a sweep in panels: shares, blur, entropy; arguments and errors as `sweep_curves`."""
     panels: list[dict[str, Any]] = [shares, {"blur": blur}, {"entropy": entropy}]
     panels = [
         panel

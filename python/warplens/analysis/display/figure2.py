@@ -1,5 +1,6 @@
-"""The paper's Figure 2 for any short item: what a soft alignment makes of a short and of a long event."""
+"""The paper's Figure 2 for any short item: a short and a long event in a soft alignment."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -8,13 +9,12 @@ import warplens as wl
 from warplens.analysis.display.colors import cost_bar, level_bar
 from warplens.analysis.display.matrices import alignment, cost_matrix
 from warplens.analysis.display.piano_roll import mark_event, piano_roll
-from warplens.analysis.events import Events, find_events, summarize_levels
-from warplens.analysis.level_scale import LevelScale
-from warplens.analysis.local_costs import local_costs
+from warplens.analysis.events import THRESHOLD, Events, find_events, summarize_levels
+from warplens.analysis.level_colors import LevelScale
 from warplens.io import Item
 
 SHORT, LONG = "-", "--"
-"""How the lines round the two events are drawn."""
+"""Line styles of the two events."""
 
 
 def figure2(
@@ -25,9 +25,9 @@ def figure2(
     step_weights: tuple[float, float, float] | None = None,
     short: int | None = None,
     long: int | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> Figure:
-    """Four panels: costs C with the hard path, soft alignment H~, weak target Y, and Y_mod = H~ Y.
+    """Draw four panels: costs C with the hard path, soft alignment H~, weak target Y, and Y_mod = H~ Y.
 
     After Zeitler & Mueller, ISMIR 2025, Figure 2. A short event and a long one are marked in all but the
     first, in H~ by the target frames they last for, with their peaks in Y_mod.
@@ -39,7 +39,7 @@ def figure2(
         step_weights: None is the item's, or (1, 1, 1).
         short: index of the short event among `find_events(item.weak)`; None takes that of least expected
             duration.
-        long: likewise; None takes that of most.
+        long: index of the long event; None takes that of most expected duration.
         threshold: level at which the colours break.
 
     Raises:
@@ -55,7 +55,7 @@ def figure2(
 
     figure = Figure(figsize=(10, 6), dpi=150, layout="constrained")
     (ax_costs, ax_alignment), (ax_weak, ax_modified) = figure.subplots(2, 2)
-    costs = local_costs(item.predictions, item.weak, cost)
+    costs = wl.cost_matrix(item.predictions, item.weak, cost=cost, dtype=np.float64)
     cost_matrix(costs, ax_costs, item.fps, path=aligned.path().indices)
     ax_costs.set_title("cost matrix C, hard path", loc="left")
     cost_bar(ax_costs)

@@ -1,4 +1,4 @@
-"""The paper's Figure 5: what each gamma teaches, beside what networks predict."""
+"""The paper's Figure 5: modified targets of each gamma beside predictions of networks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from warplens.analysis.display.roll_grid import roll_grid
+from warplens.analysis.events import THRESHOLD
 
 
 def figure5(
@@ -17,10 +18,10 @@ def figure5(
     fps: float | None = None,
     lowest_pitch: int | None = None,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     features: tuple[int, int] | None = None,
 ) -> Figure:
-    """Modified targets on the left, predictions on the right, a row a gamma.
+    """Draw modified targets on the left, predictions on the right, a row a gamma.
 
     After Zeitler & Mueller, ISMIR 2025, Figure 5, where each row has the predictions of the network that was
     trained with its gamma. All rolls share time, pitch and colours.

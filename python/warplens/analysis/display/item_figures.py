@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 import warplens as wl
@@ -11,8 +12,7 @@ from warplens.analysis.display.curves import magnitude_over_duration, row_sums
 from warplens.analysis.display.matrices import accumulated_cost, alignment, cost_matrix
 from warplens.analysis.display.roll_grid import roll_grid
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.local_costs import local_costs
-from warplens.analysis.predicted_levels import predicted_levels
+from warplens.analysis.level_colors import predicted_levels
 from warplens.io import Item
 from warplens.io.replacing import replacing
 
@@ -20,26 +20,26 @@ _TITLE: dict[str, Any] = {"loc": "left", "fontsize": "medium"}
 
 
 def targets_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Predictions, modified targets at each gamma and, if known, the strong target, one under the other."""
+    """Draw predictions, modified targets at each gamma and, if known, the strong target under each other."""
     rolls = [("predictions", predicted_levels(item.predictions, analysis.cost))]
     for g, gamma in enumerate(analysis.gammas):
         lost, total = (int(analysis.measures[name][g]) for name in ("events_below_threshold", "events"))
-        told = f"{lost} of {total} events under {analysis.threshold:g}"
-        rolls.append((f"$Y_{{mod}}$, $\\gamma$ = {gamma:g}: {told}", analysis.y_mod[g]))
+        title = f"{lost} of {total} events under {analysis.threshold:g}"
+        rolls.append((f"$Y_{{mod}}$, $\\gamma$ = {gamma:g}: {title}", analysis.y_mod[g]))
     if item.strong is not None:
         rolls.append(("strong target", item.strong))
     return roll_grid([rolls], item.fps, item.lowest_pitch, threshold=analysis.threshold)
 
 
 def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Costs with the hard path, h(n), and at each gamma accumulated costs and the soft alignment H~.
+    """Draw costs with the hard path, h(n), and at each gamma accumulated costs and soft alignment H~.
 
     H~ is computed again: analyses need not have kept it.
     """
     gammas = analysis.gammas
     figure = Figure(figsize=(11, 2.4 * (len(gammas) + 1)), dpi=150, layout="constrained")
     grid = figure.subplots(len(gammas) + 1, 2, squeeze=False)
-    C = local_costs(item.predictions, item.weak, analysis.cost)
+    C = wl.cost_matrix(item.predictions, item.weak, cost=analysis.cost, dtype=np.float64)
     path = wl.hard_dtw(
         item.predictions, item.weak, cost=analysis.cost, step_weights=analysis.step_weights
     ).indices
@@ -68,7 +68,7 @@ def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
 
 
 def events_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Peaks of events at each gamma over their expected duration at the smallest one."""
+    """Draw peaks of events at each gamma over their expected duration at the smallest one."""
     figure = Figure(figsize=(5.5, 3.5), dpi=150, layout="constrained")
     magnitude_over_duration(
         analysis.levels.duration[0],
@@ -85,11 +85,11 @@ def write_figures(folder: Path, id: str, item: Item, analysis: ItemAnalysis) -> 
     """Write the three pictures of an item as PNG files, the same bytes each time.
 
     Args:
-        folder: where they go; `folder/<id>.targets.png`, `.alignments.png` and `.events.png` (the last one
-            only where the weak target has events).
-        id: of the item; a slash makes folders.
+        folder: folder of the files `<id>.targets.png`, `<id>.alignments.png` and `<id>.events.png` (the last
+            one only where the weak target has events).
+        id: id of the item; a slash makes folders.
         item: predictions and targets.
-        analysis: of that item.
+        analysis: analysis of that item.
 
     Returns:
         The files.

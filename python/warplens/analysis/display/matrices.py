@@ -22,7 +22,7 @@ def cost_matrix(
     path: NDArray[np.int64] | None = None,
     limits: tuple[float | None, float | None] = (None, None),
 ) -> Axes:
-    """Local costs C (N, M), low ones dark; see `alignment` for the other arguments."""
+    """Draw local costs C (N, M), low ones dark; see `alignment` for the other arguments."""
     ax = _matrix(C, ax, fps, COST_COLORS, np.minimum, limits)
     return _path(ax, path, fps, "white")
 
@@ -36,7 +36,7 @@ def accumulated_cost(
     step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
     path: NDArray[np.int64] | None = None,
 ) -> Axes:
-    """Soft accumulated costs D(n,m) of local costs C (N, M) (`accumulated_costs`), low ones dark.
+    """Draw soft accumulated costs D(n,m) of local costs C (N, M) (`accumulated_costs`), low ones dark.
 
     The highest twentieth has one colour: the borders, where few paths lead, can dwarf all else.
     """
@@ -53,7 +53,7 @@ def alignment(
     path: NDArray[np.int64] | None = None,
     limits: tuple[float, float] = (0.0, 1.0),
 ) -> Axes:
-    """A soft alignment, dark where it is strong.
+    """Draw a soft alignment, dark where it is strong.
 
     Args:
         H: (N, M), the soft alignment H or, with rows that sum to 1, H~.

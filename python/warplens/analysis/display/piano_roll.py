@@ -15,8 +15,9 @@ from warplens.analysis.display.axes import (
     pooled,
     pooled_extent,
 )
-from warplens.analysis.display.colors import LevelNorm, level_colors
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.display.colors import LevelNorm, level_colormap
+from warplens.analysis.events import THRESHOLD
+from warplens.analysis.level_colors import LevelScale
 
 
 def piano_roll(
@@ -25,12 +26,12 @@ def piano_roll(
     fps: float | None = None,
     lowest_pitch: int | None = None,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     scale: LevelScale | None = None,
     features: tuple[int, int] | None = None,
     frames: str = "prediction frame n",
 ) -> Axes:
-    """Levels as a picture, time to the right, low pitches at the bottom.
+    """Draw levels as a picture, time to the right, low pitches at the bottom.
 
     Levels under the threshold run from white to orange, others from blue to navy. Where there are more frames
     than pixels, each column shows the maximum of several, so no short event is dropped.
@@ -64,7 +65,7 @@ def piano_roll(
         aspect="auto",
         interpolation="nearest",
         extent=(*pooled_extent(extent, len(levels), len(shown), together), low - 0.5, high + 0.5),
-        cmap=level_colors(scale),
+        cmap=level_colormap(scale),
         norm=LevelNorm(scale),
     )
     ax.set_xlim(extent)
@@ -83,7 +84,7 @@ def mark_event(
     label: str = "",
     linestyle: str = "-",
 ) -> Axes:
-    """A box round frames first to last of one feature in a piano roll, with a label above it."""
+    """Draw a box round frames first to last of one feature in a piano roll, with a label above it."""
     start, stop = frame_edge(first, fps), frame_edge(last + 1, fps)
     box = Rectangle(
         (start, feature - 0.5), stop - start, 1, fill=False, color="black", lw=1.2, linestyle=linestyle

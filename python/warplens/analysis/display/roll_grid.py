@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from warplens.analysis.display.colors import level_bar
 from warplens.analysis.display.piano_roll import piano_roll
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.events import THRESHOLD
+from warplens.analysis.level_colors import LevelScale
 
 _MARGIN_FEATURES = 2
 
@@ -19,13 +20,13 @@ def roll_grid(
     fps: float | None = None,
     lowest_pitch: int | None = None,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     features: tuple[int, int] | None = None,
 ) -> Figure:
-    """Titled rolls in columns.
+    """Draw titled rolls in columns.
 
     Args:
-        columns: of equally many (title, levels (N, D)), from the top.
+        columns: columns of equally many (title, levels (N, D)), from the top.
         fps: frames a second; None counts frames.
         lowest_pitch: MIDI number of feature 0; None counts features.
         threshold: level at which the colours break.

@@ -1,4 +1,4 @@
-"""Measures of one soft alignment: of itself, of the events that it teaches, and against strong targets.
+"""Measures of one soft alignment: of itself, of the events of its weak target, and against strong targets.
 
 `evaluate` gives all of them by name; `MEASURES` lists the names. The modules hold the measures of one kind
 each and do not know of each other.
@@ -16,11 +16,7 @@ from warplens.analysis.metrics.frames import (
     precision_recall_f,
 )
 from warplens.analysis.metrics.notes import Notes, find_notes, note_measures
-from warplens.analysis.metrics.soft_alignment import (
-    diagonal_distance,
-    share_of_collapsed_targets,
-    share_on_empty_targets,
-)
+from warplens.analysis.metrics.soft_alignment import share_of_collapsed_targets
 
 __all__ = [
     "COUNTS",
@@ -29,7 +25,6 @@ __all__ = [
     "average_precision",
     "binary_cross_entropy",
     "cosine_similarity",
-    "diagonal_distance",
     "evaluate",
     "find_notes",
     "frame_f_measure",
@@ -39,7 +34,6 @@ __all__ = [
     "note_measures",
     "precision_recall_f",
     "share_of_collapsed_targets",
-    "share_on_empty_targets",
     "short_and_long",
     "short_long_peaks",
 ]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from warplens import Alignment, _core
 from warplens._core import LEAST_ROW_SUM
-from warplens.analysis.events import find_events, measure_alignment
+from warplens.analysis.events import THRESHOLD, find_events, measure_alignment
 from warplens.analysis.measured_alignments import MeasuredAlignments
 from warplens.analysis.metrics.frames import frame_measures
 from warplens.analysis.metrics.notes import note_measures_of_rolls
@@ -31,7 +31,7 @@ MEASURES: tuple[str, ...] = (
 """The names of all measures, in the order of tables."""
 
 COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
-"""Those that are whole numbers."""
+"""Measures that are whole numbers."""
 
 _TABLE = np.dtype([(name, np.float64) for name in MEASURES])
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
@@ -42,13 +42,13 @@ def evaluate(
     weak: NDArray[Any],
     *,
     strong: NDArray[Any] | None = None,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     fps: float | None = None,
 ) -> dict[str, float]:
-    """All measures of one alignment.
+    """Compute all measures of one alignment.
 
     Args:
-        alignment: of x (N, D) and `weak` under a cost with modified targets.
+        alignment: soft alignment of x (N, D) and `weak` under a cost with modified targets.
         weak: weak target, (M, D).
         strong: strongly aligned target, (N, D), if known.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
@@ -62,9 +62,11 @@ def evaluate(
         ValueError: shapes that do not fit; a cost without modified targets.
     """
     weak = np.asarray(weak)
-    found = measure_alignment(rows_of(alignment), weak, find_events(weak), threshold=threshold, h=alignment.h)
-    assert found.measures is not None
-    measures = {"value": alignment.value, "entropy": alignment.entropy, **found.measures}
+    result = measure_alignment(
+        rows_of(alignment), weak, find_events(weak), threshold=threshold, h=alignment.h
+    )
+    assert result.measures is not None
+    measures = {"value": alignment.value, "entropy": alignment.entropy, **result.measures}
     if strong is None:
         measures |= dict.fromkeys(_AGAINST_STRONG, math.nan)
     else:
@@ -74,24 +76,24 @@ def evaluate(
 
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:
-    """Rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
+    """Return rows that are H~ once divided by their sums: H itself, where every sum can be divided by."""
     return alignment.H if alignment.h.min() > LEAST_ROW_SUM else alignment.H_tilde
 
 
 def table_of(
-    found: MeasuredAlignments, *, strong: NDArray[Any] | None, threshold: float, fps: float | None
+    result: MeasuredAlignments, *, strong: NDArray[Any] | None, threshold: float, fps: float | None
 ) -> NDArray[Any]:
-    """As `evaluate`, of G alignments that keep y_mod where the strong target is known.
+    """Compute the measures of `evaluate` for G alignments that keep y_mod where the strong target is known.
 
     Returns:
         (G,), with a field of float64 for each of `MEASURES`.
     """
-    measures: dict[str, Any] = {**found.measures}
+    measures: dict[str, Any] = {**result.measures}
     if strong is None:
-        measures |= dict.fromkeys(_AGAINST_STRONG, [math.nan] * len(found.measures["value"]))
+        measures |= dict.fromkeys(_AGAINST_STRONG, [math.nan] * len(result.measures["value"]))
     else:
-        assert found.y_mod is not None
-        known = [against_strong(y_mod, strong, threshold=threshold, fps=fps) for y_mod in found.y_mod]
+        assert result.y_mod is not None
+        known = [against_strong(y_mod, strong, threshold=threshold, fps=fps) for y_mod in result.y_mod]
         measures |= {name: [each[name] for each in known] for name in _AGAINST_STRONG}
     columns = np.array([measures[name] for name in MEASURES], np.float64)
     return np.ascontiguousarray(columns.T).view(_TABLE)[:, 0]
@@ -100,12 +102,12 @@ def table_of(
 def against_strong(
     y_mod: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
 ) -> dict[str, float]:
-    """The measures of modified targets that need a strong target, by name."""
+    """Compute the measures of modified targets that need a strong target, by name."""
     measures = frame_measures(y_mod, strong, threshold)
     measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
     return {name: measures[name] for name in _AGAINST_STRONG}
 
 
 def by_name(table: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """The fields of what `table_of` returns, (G,) each."""
+    """Return the fields of the result of `table_of`, (G,) each."""
     return {name: table[name] for name in MEASURES}

@@ -1,4 +1,4 @@
-"""Measures of what an alignment teaches of the events of its weak target, from their levels."""
+"""Measures of the events of a weak target, from their levels."""
 
 import math
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class ShortLong(NamedTuple):
 
 
 def short_and_long(durations: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which events are of the shortest quartile, and which of the longest.
+    """Mark the events of the shortest and of the longest quartile.
 
     Short is a duration of at most the 25 % quantile, long one of at least the 75 % quantile (linear between
     neighbours, as `numpy.quantile`); ties, durations within rounding of each other, are all in. Where all are
@@ -41,7 +41,7 @@ def short_and_long(durations: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[
 
 
 def short_long_peaks(durations: NDArray[Any], peaks: NDArray[Any]) -> ShortLong:
-    """Peaks of short events against those of long ones (Zeitler & Mueller, ISMIR 2025, section 5.3).
+    """Average the peaks of short and of long events (Zeitler & Mueller, ISMIR 2025, section 5.3).
 
     Args:
         durations: expected durations in prediction frames, (K,), see `short_and_long`.
@@ -56,25 +56,27 @@ def short_long_peaks(durations: NDArray[Any], peaks: NDArray[Any]) -> ShortLong:
 def magnitude_over_duration(
     durations: NDArray[Any], peaks: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean peak of the events of each duration.
+    """Average the peaks of the events of each duration.
 
     Args:
-        durations: of the events in frames, (K,), such as `EventLevels.duration`; rounded to whole frames.
+        durations: durations of the events in frames, (K,), such as `EventLevels.duration`, rounded to whole
+            frames.
         peaks: max_n e(n), (K,).
 
     Returns:
         The durations that occur, ascending, and the mean peak at each.
     """
-    found, group = np.unique(np.rint(durations), return_inverse=True)
-    counts = np.bincount(group, minlength=len(found))
-    return found.astype(np.float64), np.bincount(group, weights=peaks, minlength=len(found)) / counts
+    distinct, group = np.unique(np.rint(durations), return_inverse=True)
+    counts = np.bincount(group, minlength=len(distinct))
+    sums = np.bincount(group, weights=peaks, minlength=len(distinct))
+    return distinct.astype(np.float64), sums / counts
 
 
 def event_measures(levels: EventLevels, threshold: float) -> dict[str, float]:
-    """The measures of all K events together; NaN for every mean and share without events.
+    """Compute the measures of all K events together; NaN for every mean and share without events.
 
     Args:
-        levels: of one alignment, (K,).
+        levels: levels of one alignment, (K,).
         threshold: level under which an event counts as lost.
 
     Returns:

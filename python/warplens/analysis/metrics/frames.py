@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warplens.analysis.events import THRESHOLD
+
 STRONG_THRESHOLD = 0.5
 """A strong target is active above this level, whatever the threshold of the estimate."""
 
@@ -19,9 +21,9 @@ _ROUNDING = 1e-6
 
 
 def precision_recall_f(
-    estimate: NDArray[Any], strong: NDArray[Any], thresholds: Sequence[float] = (0.5,)
+    estimate: NDArray[Any], strong: NDArray[Any], thresholds: Sequence[float] = (THRESHOLD,)
 ) -> NDArray[np.float64]:
-    """Precision, recall and F-measure at each threshold, (T, 3).
+    """Compute precision, recall and F-measure at each threshold, (T, 3).
 
     With hits TP, false alarms FP and misses FN of (estimate > threshold) against (strong > 0.5),
     P = TP / (TP + FP), R = TP / (TP + FN), F = 2 TP / (2 TP + FP + FN); 0 where the denominator is 0.
@@ -50,13 +52,13 @@ def precision_recall_f(
     return np.array(rows, np.float64).reshape(len(rows), 3)
 
 
-def frame_f_measure(estimate: NDArray[Any], strong: NDArray[Any], *, threshold: float = 0.5) -> float:
-    """F-measure of `precision_recall_f` at one threshold."""
+def frame_f_measure(estimate: NDArray[Any], strong: NDArray[Any], *, threshold: float = THRESHOLD) -> float:
+    """Compute the F-measure of `precision_recall_f` at one threshold."""
     return float(precision_recall_f(estimate, strong, (threshold,))[0, 2])
 
 
 def average_precision(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
-    """Average precision over all thresholds, sum_i (R_i - R_{i-1}) P_i; NaN where strong is never active.
+    """Compute average precision, sum_i (R_i - R_{i-1}) P_i; NaN where strong is never active.
 
     The thresholds are the distinct levels, from the highest; a cell is active at its level and above.
     """
@@ -68,28 +70,26 @@ def average_precision(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
     # Recall rises only at the levels of wanted cells; of the others only those as high matter.
     others = estimate[~wanted]
     higher = np.sort(others[others >= hits[0]])
-    # Where each level begins; numpy.unique would import numpy.ma, which takes longer than an item does.
-    first = np.flatnonzero(np.diff(hits, prepend=-np.inf))
-    gained = np.diff(first, append=len(hits))
+    levels, first, gained = np.unique(hits, return_index=True, return_counts=True)
     n_hits = len(hits) - first
-    n_false = len(higher) - np.searchsorted(higher, hits[first])
+    n_false = len(higher) - np.searchsorted(higher, levels)
     return float(np.sum(gained * (n_hits / (n_hits + n_false))) / len(hits))
 
 
 def l1_distance(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
-    """Mean absolute difference over all cells."""
+    """Compute the mean absolute difference over all cells."""
     _check(estimate, strong)
     return float(np.mean(np.abs(estimate - strong), dtype=np.float64))
 
 
 def l2_distance(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
-    """Root mean square difference over all cells."""
+    """Compute the root mean square difference over all cells."""
     _check(estimate, strong)
     return math.sqrt(float(np.mean(np.square(estimate - strong), dtype=np.float64)))
 
 
 def binary_cross_entropy(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
-    """Mean of -s log e - (1-s) log(1-e) over all cells, logs at least -100; NaN outside [0, 1].
+    """Compute the mean of -s log e - (1-s) log(1-e), logs at least -100; NaN outside [0, 1].
 
     Levels that leave [0, 1] by rounding count as 0 and 1.
     """
@@ -106,7 +106,7 @@ def binary_cross_entropy(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
 
 
 def cosine_similarity(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
-    """Mean of <e_n, s_n> / (|e_n| |s_n|) over the frames in which strong is not all zero; NaN without any.
+    """Compute the mean of <e_n, s_n> / (|e_n| |s_n|) over frames with a strong target; NaN without any.
 
     A frame in which the estimate is all zero counts as 0.
     """
@@ -121,7 +121,7 @@ def cosine_similarity(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
 
 
 def frame_measures(estimate: NDArray[Any], strong: NDArray[Any], threshold: float) -> dict[str, float]:
-    """precision, recall, f_measure at a threshold, average_precision, l1, l2, bce and cosine."""
+    """Compute precision, recall, f_measure at a threshold, average_precision, l1, l2, bce and cosine."""
     precision, recall, f_measure = precision_recall_f(estimate, strong, (threshold,))[0]
     return {
         "precision": float(precision),

@@ -1,4 +1,8 @@
-"""Measures of levels against a strong target, note by note, through mir_eval.transcription."""
+"""Measures of levels against a strong target, note by note.
+
+Notes match as in mir_eval.transcription (Raffel et al., ISMIR 2014): same tolerances, same rounding, and a
+maximum matching, whose size does not depend on how it is found.
+"""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.events import find_events
+from warplens.analysis.events import THRESHOLD, find_events
 from warplens.analysis.metrics.frames import STRONG_THRESHOLD
 
 ONSET_TOLERANCE = 0.05
@@ -15,6 +19,11 @@ ONSET_TOLERANCE = 0.05
 
 OFFSET_RATIO = 0.2
 """Share of a note's duration by which its offset may be off, where that is more than the tolerance."""
+
+_DECIMALS = 4
+"""Decimals of compared seconds, as in mir_eval: 50 ms match whatever n / fps is rounded to."""
+
+Pairs = NDArray[np.intp]
 
 NAMES = ("onset_error_ms", "offset_error_ms", "note_onset_f", "note_f")
 
@@ -34,13 +43,9 @@ class Notes:
     def __len__(self) -> int:
         return len(self.feature)
 
-    def of_feature(self, feature: int) -> NDArray[np.intp]:
-        """Indices of the notes of one feature."""
-        return np.flatnonzero(self.feature == feature)
 
-
-def find_notes(roll: NDArray[Any], *, fps: float, threshold: float = 0.5) -> Notes:
-    """Notes of a roll: maximal runs of frames above a threshold, for one feature each.
+def find_notes(roll: NDArray[Any], *, fps: float, threshold: float = THRESHOLD) -> Notes:
+    """Find the notes of a roll: maximal runs of frames above a threshold, for one feature each.
 
     Args:
         roll: levels, (N, D).
@@ -55,7 +60,7 @@ def find_notes(roll: NDArray[Any], *, fps: float, threshold: float = 0.5) -> Not
 
 
 def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
-    """How well notes agree with a reference.
+    """Compare notes with a reference.
 
     Notes are matched one to one, as many as possible, where the feature agrees and the onset to within 50 ms;
     for note_f the offset must agree too, to within 50 ms or a fifth of the reference note's duration.
@@ -66,13 +71,14 @@ def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
         note_onset_f and note_f (0 where nothing matches, NaN where neither has a note).
 
     Raises:
-        ModuleNotFoundError: mir_eval is not installed (extra `analysis`).
+        ModuleNotFoundError: SciPy is not installed (extra `analysis`).
     """
     both = len(estimate) + len(reference)
     if both == 0:
         return dict.fromkeys(NAMES, math.nan)
-    by_onset = _matched(estimate, reference, by_offset=False)
-    in_full = _matched(estimate, reference, by_offset=True)
+    pairs = _pairs_by_onset(reference, estimate)
+    by_onset = _matched(pairs, len(estimate))
+    in_full = _matched(pairs[_offsets_agree(pairs, reference, estimate)], len(estimate))
     errors = (math.nan, math.nan)
     if len(by_onset):
         differences = estimate.intervals[by_onset[:, 1]] - reference.intervals[by_onset[:, 0]]
@@ -84,7 +90,7 @@ def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
 def note_measures_of_rolls(
     estimate: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
 ) -> dict[str, float]:
-    """As `note_measures` for the notes of two rolls; all NaN where fps is not known."""
+    """Compute `note_measures` for the notes of two rolls; all NaN where fps is not known."""
     if fps is None:
         return dict.fromkeys(NAMES, math.nan)
     return note_measures(
@@ -93,26 +99,50 @@ def note_measures_of_rolls(
     )
 
 
-def _matched(estimate: Notes, reference: Notes, *, by_offset: bool) -> NDArray[np.intp]:
-    """(reference, estimate) indices of notes that match, (P, 2).
+def _pairs_by_onset(reference: Notes, estimate: Notes) -> Pairs:
+    """Return all (reference, estimate) pairs of notes whose feature and onset agree, (P, 2).
 
-    Feature by feature: mir_eval compares every note with every other, and no match crosses features.
+    They are sorted by feature, then onset of the reference note.
     """
-    from mir_eval.transcription import match_notes  # here, since it takes long to import
+    onsets = np.concatenate([reference.intervals[:, 0], estimate.intervals[:, 0]])
+    # One feature after the other on a single axis, so far apart that no window reaches the next.
+    span = np.ptp(onsets) + 1.0
+    places = np.concatenate([reference.feature, estimate.feature]) * span + (onsets - onsets.min())
+    of_reference, of_estimate = np.split(places, [len(reference)])
+    rows, columns = np.argsort(of_reference, kind="stable"), np.argsort(of_estimate, kind="stable")
+    window = ONSET_TOLERANCE + 1e-3  # a little wide: the rounded differences decide below
+    begins = np.searchsorted(of_estimate[columns], of_reference[rows] - window)
+    counts = np.searchsorted(of_estimate[columns], of_reference[rows] + window) - begins
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    pairs = np.stack([np.repeat(rows, counts), columns[np.repeat(begins, counts) + within]], axis=1)
+    return pairs[_differences(pairs, reference, estimate)[:, 0] <= ONSET_TOLERANCE]
 
-    pairs = [np.empty((0, 2), np.intp)]
-    for feature in np.intersect1d(estimate.feature, reference.feature):
-        of_reference, of_estimate = reference.of_feature(feature), estimate.of_feature(feature)
-        found = match_notes(
-            reference.intervals[of_reference],
-            np.ones(len(of_reference)),
-            estimate.intervals[of_estimate],
-            np.ones(len(of_estimate)),
-            onset_tolerance=ONSET_TOLERANCE,
-            offset_ratio=OFFSET_RATIO if by_offset else None,
-            offset_min_tolerance=ONSET_TOLERANCE,
-        )
-        if found:
-            ours, theirs = np.array(found).T
-            pairs.append(np.stack([of_reference[ours], of_estimate[theirs]], axis=1))
-    return np.concatenate(pairs)
+
+def _offsets_agree(pairs: Pairs, reference: Notes, estimate: Notes) -> NDArray[np.bool_]:
+    """Mark the pairs that agree in offset as well, (P,)."""
+    durations = np.diff(reference.intervals[pairs[:, 0]])[:, 0]
+    tolerances = np.maximum(OFFSET_RATIO * durations, ONSET_TOLERANCE)
+    return _differences(pairs, reference, estimate)[:, 1] <= tolerances
+
+
+def _differences(pairs: Pairs, reference: Notes, estimate: Notes) -> NDArray[np.float64]:
+    """Return the seconds by which onset and offset of each pair differ, (P, 2), rounded as in mir_eval."""
+    difference = np.abs(reference.intervals[pairs[:, 0]] - estimate.intervals[pairs[:, 1]])
+    return np.asarray(np.around(difference, _DECIMALS), np.float64)
+
+
+def _matched(pairs: Pairs, n_estimates: int) -> Pairs:
+    """Choose as many of the pairs as possible such that each note is in one at most, in their order."""
+    # Here, since it takes long to import.
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    if len(pairs) == 0:
+        return pairs
+    begins = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))  # of the pairs of each reference note
+    estimates = pairs[:, 1].astype(np.int32)
+    bounds = np.append(begins, len(pairs)).astype(np.int32)
+    graph = csr_array((np.ones(len(pairs), np.bool_), estimates, bounds), (len(begins), n_estimates))
+    partner: NDArray[np.int32] = maximum_bipartite_matching(graph, perm_type="column")
+    matched: Pairs = np.stack([pairs[begins, 0], partner], axis=1)[partner >= 0]
+    return matched

@@ -1,4 +1,4 @@
-"""The report: pages that show what the loss teaches, of one item or of a corpus, in the extra `analysis`."""
+"""The report: pages that show the modified targets of one item or of a corpus, in the extra `analysis`."""
 
 from warplens.analysis.report.report_item import ReportItem, Row, Sound
 from warplens.analysis.report.write import ItemPage, Pages, write_report

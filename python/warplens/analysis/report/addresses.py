@@ -1,4 +1,4 @@
-"""Where pages lie and how they name each other, whatever an item is called."""
+"""Paths and addresses of pages and sounds, for items of any name."""
 
 import os
 from collections.abc import Sequence
@@ -9,63 +9,63 @@ from warplens.analysis.report.piano_roll import data_uri
 from warplens.analysis.report.report_item import Sound
 
 EMBEDDED_SOUND_BYTES = 16 << 20
-"""Of all sounds on one page; those beyond are linked, so that the page still opens."""
+"""Size of all sounds that a page embeds; those beyond are linked, so that the page still opens."""
 
 
 def page_path(out: Path, item_id: str) -> Path:
-    """The page of an item, beside its file."""
+    """Return the path of an item's page, beside its file."""
     return out / "items" / f"{item_id}.html"
 
 
 def page_address(item_id: str) -> str:
-    """Address of an item's page as seen from OUT/report.html."""
+    """Return the address of an item's page as seen from OUT/report.html."""
     return address(f"items/{item_id}.html")
 
 
 def index_address(item_id: str) -> str:
-    """Address of OUT/report.html as seen from an item's page."""
+    """Return the address of OUT/report.html as seen from an item's page."""
     return "../" * (1 + item_id.count("/")) + "report.html"
 
 
 def address(path: str) -> str:
-    """A relative path as an address: file names may hold any byte."""
+    """Write a relative path as an address: file names may hold any byte."""
     # A colon in the first part would make it a scheme.
     return "./" * (":" in path.split("/")[0]) + quote(os.fsencode(path), safe="/")
 
 
 def displayed(text: str) -> str:
-    """A name as a page can hold it: what is not valid Unicode is written as an escape."""
+    """Write a name as a page can hold it: what is not valid Unicode becomes an escape."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 class SoundAddresses:
-    """Where the sounds of one page are found.
+    """Addresses of the sounds of one page.
 
     Attributes:
         out: folder of the report.
-        base: what leads from the page to that folder.
-        room: bytes of sound that the page may still hold; 0 if it stands among other files anyway.
+        base: relative address of that folder as seen from the page.
+        bytes_left: bytes of sound that the page may still embed; 0 where it stands among other files anyway.
     """
 
-    def __init__(self, out: Path, base: str = "", room: int = 0):
-        self.out, self.base, self.room = out, base, room
+    def __init__(self, out: Path, base: str = "", bytes_left: int = 0):
+        self.out, self.base, self.bytes_left = out, base, bytes_left
 
     def of(self, sounds: Sequence[Sound]) -> list[tuple[str, str]]:
-        """Name and address of each sound; one that is not there is left out."""
-        found = []
+        """Return name and address of each sound; missing files are left out."""
+        addresses = []
         for sound in sounds:
             path = self.out / sound.path
             try:
                 size = path.stat().st_size
-                if size <= self.room:
-                    self.room -= size
+                if size <= self.bytes_left:
+                    self.bytes_left -= size
                     where = data_uri(path.read_bytes(), "audio/wav")
                 else:
                     where = self.base + address(sound.path)
             except OSError:
                 continue
-            found.append((_name(sound), where))
-        return found
+            addresses.append((_name(sound), where))
+        return addresses
 
 
 def _name(sound: Sound) -> str:

@@ -1,49 +1,52 @@
 """The events of an item one by one, those most at risk first."""
 
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import note_name
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.ticks import note_name
 from warplens.io import Item
 
 MAX_EVENTS = 200
 """Lines of the table; the item file has all events."""
 
 
+class EventLine(NamedTuple):
+    """An event as text.
+
+    Attributes:
+        name: its note or feature.
+        targets: its target frames.
+        place: first and last time or frame at the first gamma.
+        peaks: "lost" or "kept", and the peak, at each gamma.
+        times: expected duration at each gamma, then onset fade, then offset fade.
+    """
+
+    name: str
+    targets: str
+    place: str
+    peaks: list[tuple[str, str]]
+    times: list[str]
+
+
 @dataclass(frozen=True)
 class EventTable:
-    """The lines with the lowest peaks, out of `total` events, `lost` of them lost at some gamma.
+    """The lines with the lowest peaks.
 
     Attributes:
         total: events of the item.
-        lost: those under the threshold at some gamma.
-        unit: of times.
-        time_form: how a time is written, as `%` has it.
-        columns: of the lines: name, target frames, where at the first gamma; at each gamma "lost" or "kept",
-            then the peak; expected duration at each gamma, then onset fade, then offset fade.
+        lost: events under the threshold at some gamma.
+        unit: unit of times.
+        lines: at most `MAX_EVENTS`, the lowest peak first.
     """
 
     total: int
     lost: int
     unit: str
-    time_form: str
-    columns: list[list[Any]]
-
-    def __len__(self) -> int:
-        return len(self.columns[0])
-
-    def filled(self, line: str) -> Markup:
-        """The lines, from one that has a `%` for each column; all are names and numbers of our own making.
-
-        There are thousands of cells: at once they take a fraction of the time that the template would.
-        """
-        return Markup(str(line) * len(self) % tuple(chain.from_iterable(zip(*self.columns, strict=True))))
+    lines: list[EventLine]
 
 
 def event_table(item: Item, analysis: ItemAnalysis) -> EventTable:
@@ -55,15 +58,27 @@ def event_table(item: Item, analysis: ItemAnalysis) -> EventTable:
     unit, time_unit, time_form = (1000 / item.fps, "ms", "%.0f") if item.fps else (1.0, "frames", "%.1f")
     times = np.concatenate([levels.duration, levels.onset_fade, levels.offset_fade])[:, order] * unit
     frames = zip(events.start[order].tolist(), (events.stop[order] - 1).tolist(), strict=True)
-    columns: list[list[Any]] = [
-        _names(events.feature[order].tolist(), item.lowest_pitch),
-        [str(first) if first == last else f"{first}–{last}" for first, last in frames],
-        _places(levels.first[0, order], levels.last[0, order], item.fps),
+    kinds = np.where(lost[:, order], "lost", "kept").T.tolist()
+    peaks = levels.peak[:, order].T.tolist()
+    lines = [
+        EventLine(
+            name,
+            str(first) if first == last else f"{first}–{last}",
+            place,
+            [(kind, f"{peak:.2f}") for kind, peak in zip(kinds_of_one, peaks_of_one, strict=True)],
+            [time_form % time for time in times_of_one],
+        )
+        for name, (first, last), place, kinds_of_one, peaks_of_one, times_of_one in zip(
+            _names(events.feature[order].tolist(), item.lowest_pitch),
+            frames,
+            _places(levels.first[0, order], levels.last[0, order], item.fps),
+            kinds,
+            peaks,
+            times.T.tolist(),
+            strict=True,
+        )
     ]
-    for peaks, under in zip(levels.peak[:, order].tolist(), lost[:, order].tolist(), strict=True):
-        columns += ["lost" if each else "kept" for each in under], peaks
-    columns += times.tolist()
-    return EventTable(len(events), int(lost.any(axis=0).sum()), time_unit, time_form, columns)
+    return EventTable(len(events), int(lost.any(axis=0).sum()), time_unit, lines)
 
 
 def _names(features: list[int], lowest_pitch: int | None) -> list[str]:
@@ -74,7 +89,7 @@ def _names(features: list[int], lowest_pitch: int | None) -> list[str]:
 
 
 def _places(firsts: NDArray[np.int64], lasts: NDArray[np.int64], fps: float | None) -> list[str]:
-    """From where to where each event goes."""
+    """Write the first and last time or frame of each event."""
     if fps:
         seconds = zip((firsts / fps).tolist(), ((lasts + 1) / fps).tolist(), strict=True)
         return [f"{begin:.2f}–{end:.2f} s" for begin, end in seconds]

@@ -1,22 +1,25 @@
-"""What each gamma does to all items together, and which one to train with."""
+"""Summary of all items at each gamma, and advice on which gamma to train with."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import round_steps
-from warplens.analysis.report.overview import SHOWN, Overview, Shown
-
-WANTED_SHARE = 0.95
-"""Of all events: a gamma that keeps as many can be recommended."""
+from warplens.analysis.report.overview import SHOWN, Overview, ShownMeasure
+from warplens.analysis.sweep.gamma_choice import (
+    SHARE_TO_KEEP,
+    decimals_of_percent,
+    largest_that_keeps,
+    percent,
+)
+from warplens.analysis.ticks import round_steps
 
 _BINS = 24
 _FEWEST_FOR_A_HISTOGRAM = 8
 
 
 class Histogram(NamedTuple):
-    """Counts of items from 0 to `top`: an SVG path in a box of 1 by 1, and what it says in words."""
+    """Counts of items from 0 to `top`: an SVG path in a box of 1 by 1, and a sentence."""
 
     path: str
     top: str
@@ -35,13 +38,18 @@ class GammaSummary(NamedTuple):
     """As `headings` names them."""
 
     @property
-    def share(self) -> float:
+    def kept(self) -> float:
+        """Share of the events that are kept, 1 where there are none."""
+        return (self.events - self.lost) / self.events if self.events else 1.0
+
+    @property
+    def lost_share(self) -> float:
         """Share of the events that are lost, 0 where there are none."""
         return self.lost / self.events if self.events else 0.0
 
 
 def gamma_summaries(overview: Overview) -> list[GammaSummary]:
-    """One summary a gamma, ascending."""
+    """Summarize all items at each gamma, ascending."""
     blur = overview.measures.get("blur")
     blur_top = _round_top(blur)
     summaries = []
@@ -66,41 +74,37 @@ def gamma_summaries(overview: Overview) -> list[GammaSummary]:
 
 
 def headings(overview: Overview) -> list[str]:
-    """What `GammaSummary.measures` holds."""
+    """Return the headings of `GammaSummary.measures`."""
     return [shown.heading for shown in _known(overview)]
 
 
 def advice(summaries: list[GammaSummary], threshold: str) -> str:
-    """Which gamma of the run to train with: the largest that keeps nearly all events."""
+    """Recommend a gamma of the run, by the rule of `choose_gamma`."""
     with_events = [each for each in summaries if each.events]
     if not with_events:
         return "The weak targets have no events: nothing is ever active in them."
-    enough = [each for each in with_events if 1 - each.share >= WANTED_SHARE]
-    if enough:
-        best = enough[-1]
+    decimals = decimals_of_percent(SHARE_TO_KEEP)
+    kept = [percent(each.kept, decimals) for each in with_events]
+    wanted = percent(SHARE_TO_KEEP, decimals)
+    g, is_enough = largest_that_keeps(np.array([each.kept for each in with_events]))
+    gamma = with_events[g].gamma
+    if is_enough:
         words = (
-            f"γ = {best.gamma} is the largest of the run that keeps at least {_percent(WANTED_SHARE)} of all "
-            f"events at or above {threshold}: it keeps {_percent(1 - best.share)}."
+            f"γ = {gamma} is the largest of the run that keeps at least {wanted} of all "
+            f"events at or above {threshold}: it keeps {kept[g]}."
         )
-        lower = with_events[: with_events.index(best)]
-        worse = [each for each in lower if each not in enough]
-        if worse:
-            kept = _percent(1 - worse[0].share)
-            words += f" A smaller one is not safer here: γ = {worse[0].gamma} keeps {kept}."
+        worst = min(range(g + 1), key=lambda lower: with_events[lower].kept)
+        if with_events[worst].kept < SHARE_TO_KEEP:
+            words += f" A smaller one is not safer here: γ = {with_events[worst].gamma} keeps {kept[worst]}."
     else:
-        best = min(reversed(with_events), key=lambda each: each.share)
         words = (
-            f"No γ of the run keeps {_percent(WANTED_SHARE)} of all events at or above {threshold}; "
-            f"the nearest is γ = {best.gamma}, which keeps {_percent(1 - best.share)}."
+            f"No γ of the run keeps {wanted} of all events at or above {threshold}; "
+            f"the nearest is γ = {gamma}, which keeps {kept[g]}."
         )
     return words + " “warplens sweep” tries more values and gives its reasons."
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
-
-
-def _known(overview: Overview) -> list[Shown]:
+def _known(overview: Overview) -> list[ShownMeasure]:
     return [shown for shown in SHOWN if shown.name in overview.measures]
 
 
@@ -113,7 +117,7 @@ def _round_top(values: NDArray[np.float64] | None) -> float:
 
 
 def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram | None:
-    """Counts of the values in bins from 0 to top, drawn to the height of the fullest bin."""
+    """Count the values in bins from 0 to top, drawn to the height of the fullest bin."""
     if len(values) < _FEWEST_FOR_A_HISTOGRAM:
         return None
     counts, _ = np.histogram(np.clip(values, 0, top), bins=_BINS, range=(0, top))
@@ -124,8 +128,6 @@ def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram 
         for i, height in enumerate(heights)
         if height
     )
-    # numpy.quantile would import numpy.ma, which takes longer than all the report says of the items.
-    places = np.multiply((0.05, 0.5, 0.95), len(values) - 1)
-    low, middle, high = np.interp(places, np.arange(len(values)), np.sort(values))
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
     words = f"median {middle:.3g}{unit}, nine of ten items between {low:.3g} and {high:.3g}{unit}"
     return Histogram(bars, f"{top:g}{unit}", words)

@@ -12,10 +12,10 @@ from warplens.analysis.report.overview import SHOWN, Overview
 
 
 def item_table_json(overview: Overview, pages: Mapping[int, str]) -> str:
-    """JSON that may stand inside a script element.
+    """Write JSON that may stand inside a script element.
 
     Args:
-        overview: of all items.
+        overview: overview of all items.
         pages: address of an item's part of the report, by its place in `overview.ids`.
     """
     table = {

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import Tick, feature_ticks, frame_ticks
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.level_scale import LevelScale
-from warplens.analysis.predicted_levels import predicted_levels
+from warplens.analysis.level_colors import LevelScale, predicted_levels
 from warplens.analysis.report.event_table import EventTable, event_table
 from warplens.analysis.report.magnitude import MagnitudePlot, magnitude_plots
 from warplens.analysis.report.measure_table import MeasureTable, measure_tables
@@ -24,6 +22,7 @@ from warplens.analysis.report.panels import (
     target_marks,
 )
 from warplens.analysis.report.piano_roll import color_bar_png, data_uri, piano_roll_png
+from warplens.analysis.ticks import Tick, feature_ticks, frame_ticks
 from warplens.io import Item
 
 _MARGIN_FEATURES = 2
@@ -33,7 +32,7 @@ _MOST_PIXELS_A_ROW = 14
 
 @dataclass(frozen=True)
 class ItemView:
-    """Everything the template says of one item."""
+    """Content of one item for the template."""
 
     facts: list[str]
     sentences: list[str]
@@ -101,10 +100,10 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
             performed=False,
             close_ticks=close_ticks(n_targets, None) if long else (),
         ),
-        predictions=panel("Predictions", "what the network says", predictions),
+        predictions=panel("Predictions", "output of the network", predictions),
         strong=None
         if item.strong is None
-        else panel("Strong target", "what is true, frame by frame", item.strong),
+        else panel("Strong target", "known truth, frame by frame", item.strong),
         y_mods=[
             panel(
                 f"Y_mod, γ = {gammas[g]}",
@@ -123,12 +122,12 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
 
 
 def _roll_height(n_rows: int) -> int:
-    """Pixels: whole ones a row, so that rows look alike."""
+    """Return the height of a roll in pixels: whole ones a row, so that rows look alike."""
     return n_rows * min(max(round(_ROLL_PIXELS / n_rows), 1), _MOST_PIXELS_A_ROW)
 
 
 def _shown_features(predictions: NDArray[Any], item: Item, scale: LevelScale) -> tuple[int, int]:
-    """First and last feature that a target has or predictions raise to the threshold, and a little margin."""
+    """Return the first and last feature that is active in a target or prediction, with a little margin."""
     # The maximum over time tells as much as every frame would, in a fraction of the time.
     active = (item.weak.max(axis=0) > 0) | (predictions.max(axis=0) >= scale.threshold)
     if item.strong is not None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import Tick
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.ticks import Tick
 
 _SHORTEST = 0.1
 """Frames; an event that gets less stands at the left end."""
@@ -32,7 +32,7 @@ class MagnitudePlot:
 
 
 def magnitude_plots(analysis: ItemAnalysis, fps: float | None) -> list[MagnitudePlot]:
-    """A plot for each gamma on common axes; none without events."""
+    """Lay out a plot for each gamma on common axes; none without events."""
     if len(analysis.events) == 0:
         return []
     unit = 1 / fps if fps else 1.0
@@ -68,7 +68,7 @@ def _dots(across: NDArray[np.int64], down: NDArray[np.int64]) -> str:
 
 
 def _log_ticks(low: float, high: float, at_most: int = 5) -> list[Tick]:
-    """1, 2, 5 times powers of ten where they fit, else only the powers, else every so many of them."""
+    """Place ticks at 1, 2, 5 times powers of ten where they fit, else at the powers, else at some of them."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors, every in (((1, 2, 5), 1), ((1, 3), 1), ((1,), 1), ((1,), 2), ((1,), 4)):
         values = [factor * 10.0**power for power in powers if power % every == 0 for factor in factors]

@@ -9,7 +9,7 @@ from warplens.analysis.metrics import MEASURES
 
 @dataclass(frozen=True)
 class MeasureTable:
-    """Lines of one kind: what is measured, and its text at each gamma."""
+    """Lines of one kind: name of a measure, and its text at each gamma."""
 
     caption: str
     lines: list[tuple[str, list[str]]]
@@ -58,7 +58,7 @@ _NOT_SHOWN = {"events"}
 
 
 def measure_tables(analysis: ItemAnalysis) -> list[MeasureTable]:
-    """The tables that have anything to say: events, alignment, comparison with the strong target."""
+    """Lay out tables of events, alignment and comparison with the strong target; empty ones are left out."""
     named = {*_ALIGNMENT, *_EVENTS, *_STRONG, *_NOT_SHOWN}
     others = {name: (name.replace("_", " "), ".4g") for name in MEASURES if name not in named}
     tables = [

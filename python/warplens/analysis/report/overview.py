@@ -1,4 +1,4 @@
-"""All items at a glance, from the rows of `items.csv`, and which of them are most at risk."""
+"""Overview of all items, from the rows of `items.csv`, with those most at risk."""
 
 import math
 from array import array
@@ -15,7 +15,7 @@ from warplens.analysis.report.report_item import Row
 LOST = "events_below_threshold"
 
 
-class Shown(NamedTuple):
+class ShownMeasure(NamedTuple):
     """A measure that pages show of every item: its name in the table, its heading, its decimals."""
 
     name: str
@@ -24,31 +24,31 @@ class Shown(NamedTuple):
 
 
 SHOWN = (
-    Shown("short_event_peak", "peak of short events", 2),
-    Shown("long_event_peak", "peak of long events", 2),
-    Shown("blur", "blur (frames)", 2),
-    Shown("collapse", "collapse", 2),
-    Shown("entropy_per_frame", "entropy per frame", 2),
-    Shown("f_measure", "F of Y_mod", 3),
-    Shown("onset_error_ms", "onset error (ms)", 1),
-    Shown("note_onset_f", "note F", 3),
+    ShownMeasure("short_event_peak", "peak of short events", 2),
+    ShownMeasure("long_event_peak", "peak of long events", 2),
+    ShownMeasure("blur", "blur (frames)", 2),
+    ShownMeasure("collapse", "collapse", 2),
+    ShownMeasure("entropy_per_frame", "entropy per frame", 2),
+    ShownMeasure("f_measure", "F of Y_mod", 3),
+    ShownMeasure("onset_error_ms", "onset error (ms)", 1),
+    ShownMeasure("note_onset_f", "note F", 3),
 )
-"""In the order of the columns; those that no row knows are left out."""
+"""Measures in the order of the columns; those without a value in any row are left out."""
 
 _WEIGHED_BY_EVENTS = {"short_event_peak", "long_event_peak", "blur"}
 
 
 @dataclass(frozen=True)
 class Overview:
-    """What is kept of the rows, I items by G gammas; small enough for a hundred thousand items.
+    """Numbers of I items by G gammas, small enough for a hundred thousand items.
 
     Attributes:
-        ids: of all items, in the order of the rows, (I,).
+        ids: ids of all items, in the order of the rows, (I,).
         failed: why an item has no results, by its place in `ids`.
         gammas: ascending, (G,).
         frames: N of each item, (I,), 0 for failed ones.
-        targets: M, likewise.
-        events: events of its weak target, likewise.
+        targets: M of each item, (I,), 0 for failed ones.
+        events: events of each weak target, (I,), 0 for failed items.
         lost: events under the threshold, (G, I), NaN where not known.
         measures: those of `SHOWN` that a row knows, (G, I), NaN where not known.
     """
@@ -116,14 +116,14 @@ class Overview:
         return np.asarray(np.nan_to_num(self.lost).max(axis=0), np.int64)
 
     def by_risk(self) -> list[int]:
-        """Places of the items that have results, most events at risk first."""
+        """Return places of the items that have results, most events at risk first."""
         done = np.ones(len(self), bool)
         done[list(self.failed)] = False
         order = np.lexsort((np.arange(len(self)), -np.nan_to_num(self.lost).sum(axis=0), -self.at_risk))
         return [int(i) for i in order if done[i]]
 
     def pooled(self, name: str, g: int) -> float | None:
-        """Mean over items, for measures of events weighed by how many events they have; None if not known."""
+        """Average over items, measures of events weighed by the number of events; None if not known."""
         values = self.measures.get(name)
         if values is None:
             return None

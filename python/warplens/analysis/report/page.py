@@ -1,4 +1,4 @@
-"""Filling the templates: every page is one file with its style and its script inside."""
+"""Rendering of the templates: every page is one file with its style and its script inside."""
 
 from functools import cache
 from pathlib import Path
@@ -10,30 +10,30 @@ from markupsafe import Markup
 from warplens.io.replacing import replacing
 
 
-def write_page(path: Path, template: str, **told: Any) -> None:
-    """Write a page; it is complete or not there. Its folders are made.
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Write a page, whole or not at all, and make its folders.
 
     Args:
-        path: where to.
+        path: file to write.
         template: name of one of the templates.
-        told: what the template is told; an iterator among it is drawn as the page is written.
+        values: variables of the template; an iterator among them is drawn as the page is written.
 
     Raises:
         OSError: it cannot be written.
     """
     with replacing(path) as file:
-        for part in _environment().get_template(template).generate(told):
+        for part in _environment().get_template(template).generate(values):
             # A file name need not be valid Unicode; the page always is.
             file.write(part.encode("utf-8", "backslashreplace"))
 
 
-def render(template: str, **told: Any) -> Markup:
-    """A part of a page. Parts that are rendered first cost less than templates that include others."""
-    return Markup(_environment().get_template(template).render(told))
+def render(template: str, **values: Any) -> Markup:
+    """Render a part of a page. Parts rendered beforehand cost less than templates that include others."""
+    return Markup(_environment().get_template(template).render(values))
 
 
 def prepare() -> None:
-    """Compile all templates, which takes longer than a page: processes copied from this one need not."""
+    """Compile all templates: it takes longer than a page, and processes forked from this one inherit it."""
     for name in _environment().list_templates():
         _environment().get_template(name)
 

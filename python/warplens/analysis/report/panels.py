@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.analysis.axes import Tick, frame_ticks, round_steps
 from warplens.analysis.events import Events
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.report.piano_roll import frames_per_column
+from warplens.analysis.ticks import Tick, frame_ticks, round_steps
 
 LONG_ROLL_FRAMES = 900
 """Longer rolls take the width of the page each, and can be stretched beyond it."""
@@ -30,7 +30,7 @@ class Panel:
     time_label: str
     marks: str = ""
     performed: bool = True
-    """Whether its frames are prediction frames, so that one time means one place in all such panels."""
+    """True where its frames are prediction frames: one time has one place in all such panels."""
     close_ticks: tuple[Tick, ...] = ()
     """Further ticks for when the roll is stretched."""
 
@@ -45,26 +45,26 @@ class Curve:
 
 
 def close_ticks(n_frames: int, fps: float | None) -> tuple[Tick, ...]:
-    """Ticks between those of `frame_ticks` for a roll that can be stretched."""
+    """Place ticks between those of `frame_ticks` for a roll that can be stretched."""
     far = {tick.position for tick in frame_ticks(n_frames, fps)}
     ticks = frame_ticks(n_frames, fps, _TICKS_OF_A_STRETCHED_ROLL)
     return tuple(tick for tick in ticks if tick.position not in far)
 
 
 def target_marks(events: Events, lost: NDArray[np.bool_], low: int, high: int) -> str:
-    """Boxes around lost events in the weak target, features low..high."""
+    """Outline lost events in the weak target, features low..high, as boxes."""
     return _boxes(events.feature, events.start, events.stop, lost, low, high)
 
 
 def performed_marks(
     events: Events, levels: EventLevels, g: int, lost: NDArray[np.bool_], low: int, high: int
 ) -> str:
-    """Boxes around what is left of lost events in Y_mod: frames with at least half the peak."""
+    """Outline lost events in Y_mod, over the frames with at least half the peak, as boxes."""
     return _boxes(events.feature, levels.first[g], levels.last[g] + 1, lost, low, high)
 
 
 def curve(h: NDArray[Any], top: float) -> Curve:
-    """h(n) as an outline, a step a column of the roll: the largest value where frames share one."""
+    """Outline h(n), a step a column of the roll: the largest value where frames share one."""
     step = frames_per_column(len(h))
     heights = np.maximum.reduceat(h, np.arange(0, len(h), step)).astype(np.float64)
     down = np.rint(1000 * (top - heights) / top).astype(np.int64).tolist()
@@ -74,7 +74,7 @@ def curve(h: NDArray[Any], top: float) -> Curve:
 
 
 def curve_top(h: NDArray[Any]) -> float:
-    """End of the common axis: a whole number of round steps, at or above the largest value."""
+    """Return the end of the common axis: a whole number of round steps, at or above the largest value."""
     most = max(float(h.max()), 1e-12)
     step = round_steps(most, 4)
     return step * math.ceil(most / step - 1e-9)

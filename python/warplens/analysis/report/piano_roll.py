@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from warplens.analysis.level_scale import LevelScale
+from warplens.analysis.level_colors import LevelScale
 
 Image.preinit()  # with this module, not with the first image in every process that is copied from this one
 
@@ -24,12 +24,12 @@ MAX_COLUMNS = 4000
 
 
 def frames_per_column(n_frames: int) -> int:
-    """How many frames share a column of the image."""
+    """Return how many frames share a column of the image."""
     return -(-n_frames // MAX_COLUMNS)
 
 
 def piano_roll_png(roll: NDArray[Any], scale: LevelScale) -> bytes:
-    """A roll (N, D) as a PNG of D rows, feature 0 lowest, and N columns (fewer for very long rolls)."""
+    """Draw a roll (N, D) as a PNG of D rows, feature 0 lowest, and N columns (fewer for very long rolls)."""
     step = frames_per_column(len(roll))
     if step > 1:
         roll = np.maximum.reduceat(roll, np.arange(0, len(roll), step), axis=0)
@@ -38,12 +38,12 @@ def piano_roll_png(roll: NDArray[Any], scale: LevelScale) -> bytes:
 
 @lru_cache(16)
 def color_bar_png(scale: LevelScale) -> bytes:
-    """The palette from lowest to highest level, 256 by 1 pixels."""
+    """Draw the palette from lowest to highest level, 256 by 1 pixels."""
     return _palette_png(np.arange(256, dtype=np.uint8)[None], scale)
 
 
 def data_uri(content: bytes, kind: str = "image/png") -> str:
-    """An image, or what else the kind says, as an address that is part of the page."""
+    """Write content of a MIME type as an address that is part of the page."""
     return f"data:{kind};base64," + base64.b64encode(content).decode("ascii")
 
 

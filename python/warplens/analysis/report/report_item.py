@@ -1,4 +1,4 @@
-"""What a page is told of one item."""
+"""Input of a page for one item."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ class Sound:
 
     Attributes:
         path: relative to the folder of the report, with "/" between its parts.
-        gamma: whose Y_mod is heard, None if it is something else, such as the recording.
+        gamma: gamma of the Y_mod that is heard; None for other sounds, such as the recording.
         note: a few words on what is heard, such as "left the recording, right Y_mod".
     """
 

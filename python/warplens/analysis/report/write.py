@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from warplens.analysis.events import THRESHOLD
 from warplens.analysis.report.addresses import (
     EMBEDDED_SOUND_BYTES,
     SoundAddresses,
@@ -24,7 +25,7 @@ from warplens.analysis.report.page import render, write_page
 from warplens.analysis.report.report_item import ReportItem, Row
 
 Pages = Literal["risk", "all"]
-"""Which items get a page of their own where there are too many for one page."""
+"""Items that get a page of their own where there are too many for one page."""
 
 MAX_ITEMS_ON_ONE_PAGE = 50
 ITEMS_AT_RISK = 50
@@ -32,7 +33,7 @@ ITEMS_AT_RISK = 50
 
 @dataclass(frozen=True)
 class ItemPage:
-    """Draws the pages of items, in whatever process.
+    """Function that writes the pages of items, in any process.
 
     Attributes:
         out: folder of the report.
@@ -43,7 +44,7 @@ class ItemPage:
     threshold: str
 
     def __call__(self, entry: ReportItem) -> bool:
-        """Write the page of an item; whether it is there then."""
+        """Write the page of an item; return False where it cannot be written."""
         index = index_address(entry.id)
         try:
             write_page(
@@ -70,7 +71,7 @@ def write_report(
     rows: Iterable[Row],
     load: Callable[[str], ReportItem],
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     pages: Pages = "risk",
     draw_each: DrawEach | None = None,
 ) -> None:
@@ -110,7 +111,7 @@ def write_report(
         sections: Iterator[Markup] = iter(())
     else:
         addresses = {i: "#item-" + quote(displayed(overview.ids[i])) for i in shown}
-        sounds = SoundAddresses(out, room=EMBEDDED_SOUND_BYTES)
+        sounds = SoundAddresses(out, bytes_left=EMBEDDED_SOUND_BYTES)
         sections = (_section(load(overview.ids[i]), sounds) for i in sorted(shown))
     write_page(
         out / "report.html",

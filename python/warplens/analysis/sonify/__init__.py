@@ -1,4 +1,4 @@
-"""What is taught, heard: levels as sound, alone or beside the recording they belong to.
+"""Sonification: levels as sound, alone or beside the recording they belong to.
 
 Needs NumPy alone, but for `read_recording`, which needs the extra `sound`.
 """

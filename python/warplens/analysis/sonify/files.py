@@ -1,4 +1,4 @@
-"""Sound beside a recording, read from files and written to them."""
+"""Sound files: recordings read, sonifications written beside them."""
 
 import wave
 from pathlib import Path
@@ -11,7 +11,7 @@ from warplens.analysis.sonify.tones import SAMPLE_RATE
 
 
 def stereo(recording: NDArray[Any], sonification: NDArray[Any]) -> NDArray[np.float32]:
-    """The recording on the left, the sonification on the right; the shorter one is followed by silence.
+    """Put the recording on the left, the sonification on the right; silence follows the shorter one.
 
     Args:
         recording: (samples,) or (samples, channels), whose mean is taken, at the sonification's sample rate
@@ -39,7 +39,7 @@ def stereo(recording: NDArray[Any], sonification: NDArray[Any]) -> NDArray[np.fl
 
 
 def read_recording(file: Path | IO[bytes], sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
-    """A recording as mono samples at a sample rate: (samples,) float32; needs the extra `sound`.
+    """Read a recording as mono samples at a sample rate, (samples,) float32; needs the extra `sound`.
 
     Raises:
         soundfile.LibsndfileError: the file is none that libsndfile reads.

@@ -1,4 +1,4 @@
-"""Levels to sound: what a target, a modified target or a prediction asks for, heard as notes.
+"""Synthesis of levels: a target, a modified target or a prediction heard as notes.
 
 Feature d sounds as a tone at its pitch whose amplitude follows its level, on one scale for all sounds:
 nothing is normalised to its own peak, so a note that has faded in Y_mod is heard faded. Amplitude is
@@ -43,7 +43,7 @@ def sonify(
     voices: float = 8.0,
     exponent: float = 1.0,
 ) -> NDArray[np.float32]:
-    """Levels as sound.
+    """Turn levels into sound.
 
     Frame n has its level at n / fps seconds; between frames levels are interpolated linearly, and after the
     last one they fade out within a hop. The sound is scaled by 0.8 / (sqrt(voices) sum of the partials'
@@ -91,7 +91,7 @@ def sonify(
 
 
 def most_voices(weak: NDArray[Any]) -> float:
-    """The largest sum of levels over a weak target's frames, at least 1: the `voices` of all its sounds.
+    """Return the largest sum of levels over a weak target's frames, at least 1: the `voices` of its sounds.
 
     Rows of Y_mod are convex combinations of those of the weak target, so theirs is never larger.
     """
@@ -99,7 +99,7 @@ def most_voices(weak: NDArray[Any]) -> float:
 
 
 class _SineTable:
-    """The sines that all hops share, and what makes samples of them."""
+    """Table of the sines that all hops share."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class _SineTable:
     def samples(
         self, amplitudes: NDArray[np.float64], first: int, stop: int, gain: float
     ) -> NDArray[np.float32]:
-        """Samples of hops first to stop, which lie between rows first to stop of the amplitudes (., D)."""
+        """Compute the samples of hops first to stop, between rows first to stop of the amplitudes (., D)."""
         bounds = np.ceil(np.arange(first, stop + 1) * self._hop - 1e-6)
         start, count = bounds[:-1], np.diff(bounds)
         angle = 2 * np.pi * ((start[:, None] * self._frequency + self._phase) % 1.0)
@@ -137,7 +137,7 @@ class _SineTable:
 
 
 def _limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Samples up to `_LIMIT_FROM` as they are, larger ones bent towards 1 without a corner."""
+    """Limit samples smoothly: those above `_LIMIT_FROM` bend towards 1 without a corner."""
     size = np.abs(samples)
     room = np.float32(1 - _LIMIT_FROM)
     bent = np.float32(_LIMIT_FROM) + room * np.tanh((size - np.float32(_LIMIT_FROM)) / room)
@@ -145,7 +145,7 @@ def _limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _divided_hops(amplitudes: NDArray[np.float64], hop: float) -> tuple[NDArray[np.float64], float]:
-    """Amplitudes with a row of silence after the last, long hops divided where the line already runs."""
+    """Append a row of silence to the amplitudes and divide long hops by linear interpolation."""
     amplitudes = np.concatenate([amplitudes, np.zeros((1, amplitudes.shape[1]))])
     parts = int(np.ceil(hop / _MOST_SAMPLES_OF_A_HOP))
     if parts == 1:
@@ -158,7 +158,7 @@ def _divided_hops(amplitudes: NDArray[np.float64], hop: float) -> tuple[NDArray[
 def _partials(
     feature: int, lowest_pitch: int | None, sample_rate: int
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
-    """Frequencies in Hz and amplitudes of what sounds for a feature, below the Nyquist frequency."""
+    """Return frequencies in Hz and amplitudes of the partials of a feature below the Nyquist frequency."""
     if lowest_pitch is None:
         pitch = feature + 12.0 * np.arange(1, 1 + _OCTAVES_OF_CHROMA) + 12.0
         frequency = CONCERT_A * 2.0 ** ((pitch - 69.0) / 12.0)

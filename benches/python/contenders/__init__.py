@@ -1,0 +1,1 @@
+"""Implementations that compute the workloads: warplens, other packages, and CTC for comparison."""

@@ -1,0 +1,1 @@
+"""Measurements of whole calls: time, memory, exactness."""

@@ -1,0 +1,90 @@
+"""Messages of commands: errors as sentences, warnings, failed items, and the exit status.
+
+Exit status: 0 all is well, 1 an item failed or results could not be written, 2 the command was misused,
+130 it was interrupted.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from warplens.corpus import Finished, Outcome
+
+_STATUS_OF_INTERRUPTION = 130
+"""As in shells."""
+
+_MOST_NAMED = 5
+_MOST_WARNINGS = 20
+
+
+class InterruptibleGroup(click.Group):
+    """A group of commands that Ctrl-C ends with a sentence and status 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted; run the same command again to continue.", err=True)
+            ctx.exit(_STATUS_OF_INTERRUPTION)
+
+
+@contextmanager
+def errors_as_sentences(out: Path) -> Iterator[None]:
+    """Turn errors of inputs, results, workers and schedulers into a sentence and a status."""
+    from warplens.corpus import EngineError, InputError  # here, since the group of commands needs neither
+
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"{printable(str(out))} is a file, results need a folder (-o)")
+    try:
+        yield
+    except InputError as error:
+        raise click.UsageError(printable(str(error))) from error
+    except EngineError as error:
+        raise click.ClickException(printable(str(error))) from error
+    except OSError as error:
+        raise click.ClickException(f"{printable(str(error))}: the results could not be written") from error
+
+
+def print_ignored_results(results: Sequence[Path]) -> None:
+    """Name the folders in which results of earlier runs were ignored."""
+    if results:
+        named = ", ".join(printable(str(folder)) for folder in results[:_MOST_NAMED])
+        more = f" and {len(results) - _MOST_NAMED} more folders" if len(results) > _MOST_NAMED else ""
+        click.echo(f"Results of earlier runs are not items, and were ignored in {named}{more}", err=True)
+
+
+def print_warnings(outcomes: "Sequence[Outcome]") -> None:
+    """Print the warnings about results."""
+    warned = [outcome for outcome in outcomes if outcome.warning]
+    for outcome in warned[:_MOST_WARNINGS]:
+        click.echo(printable(f"Warning: {outcome.id}: {outcome.warning}"), err=True)
+    if len(warned) > _MOST_WARNINGS:
+        click.echo(f"Warning: {len(warned) - _MOST_WARNINGS} more items have such warnings", err=True)
+
+
+def exit_with_failures(outcomes: "Sequence[Finished]") -> None:
+    """List the failed items and exit with status 1 if there are any."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        click.echo(f"{len(failed)} of {len(outcomes)} items failed:", err=True)
+        for outcome in failed:
+            click.echo(printable(f"  {outcome.id}: {outcome.error}"), err=True)
+        raise SystemExit(1)
+
+
+def printable(text: str) -> str:
+    """Replace whatever does not print by its escape.
+
+    File names may hold any byte, so ids, and messages that name files, may hold what moves the cursor,
+    changes colours, or is not Unicode.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )

@@ -1,0 +1,1 @@
+"""Inputs of a run: collect items, name them, choose a part."""

@@ -1,0 +1,1 @@
+"""Files that a run writes for each item and for all items together."""

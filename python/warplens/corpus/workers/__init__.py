@@ -1,0 +1,1 @@
+"""Run work on items: in this process, in worker processes, on Dask."""

@@ -1,0 +1,1 @@
+"""Files of named arrays: npz, npy, HDF5, safetensors, zarr."""

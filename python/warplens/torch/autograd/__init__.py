@@ -1,0 +1,1 @@
+"""First derivatives saved in the forward pass, second ones recomputed."""

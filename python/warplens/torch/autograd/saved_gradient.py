@@ -1,0 +1,151 @@
+"""Values whose gradient is computed in the forward pass and saved for backward.
+
+The value of a pair is one number, so its gradient differs from what backward must return only by the upstream
+factor of that pair. Both sweeps of the recursion therefore run inside forward, whose large scratch is then
+free, and backward scales what was saved.
+
+The part of that factor which forward knows, the scale of each pair in a mean, is multiplied in there and in
+place: a second array of gradients costs more than the product. Where the rest of the factor is 1, as it is
+when `backward` is called on the loss itself, the saved gradients are returned as they are.
+
+Under `create_graph=True` these numbers cannot be differentiated: there the gradients are recomputed from the
+inputs, by a function that can be (`second_derivative`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from warplens.torch.autograd.second_derivative import check_one_by_one
+from warplens.torch.inputs.torch_private import is_graph_kept, stands_for_many
+
+
+class Solution(NamedTuple):
+    """Values of a batch, and their gradients."""
+
+    value: Tensor  # (B,)
+    gradients: Sequence[Tensor | None]  # (B,...) for each input, None where not wanted
+
+
+Solve: TypeAlias = Callable[[Sequence[bool]], Solution]
+"""Which inputs need a gradient -> values, and those gradients."""
+RecomputeGradient: TypeAlias = Callable[[Sequence[Tensor], Tensor, Sequence[bool]], Sequence[Tensor | None]]
+"""inputs, factors f (B,), which inputs need a gradient -> those of sum_b f(b) values(b), differentiable."""
+
+
+def pair_values(
+    solve: Solve,
+    recompute_gradient: RecomputeGradient,
+    batched: Sequence[Tensor],
+    shared: Sequence[Tensor],
+    pair_scale: Tensor | None = None,
+) -> Tensor:
+    """Return values (B,) of `solve` times `pair_scale`, differentiable in its inputs.
+
+    What needs no gradient costs nothing.
+
+    Args:
+        solve: computes values and those gradients that are asked for, in the order batched, shared.
+        recompute_gradient: computes the gradients of a sum of values by differentiable functions.
+        batched: inputs (B,...), of which each pair has its own slice.
+        shared: inputs that all pairs share; their gradient is summed over the pairs.
+        pair_scale: (B,) float64 constants, on the device of the values; None: all 1.
+    """
+    inputs = (*batched, *shared)
+    wanted = [torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs]
+    if not any(wanted):
+        return _scaled(solve(wanted).value, pair_scale)
+    values = _SavedGradient.apply(  # type: ignore[no-untyped-call]
+        solve, recompute_gradient, wanted, len(batched), pair_scale, *inputs
+    )
+    return cast(Tensor, values)
+
+
+class _SavedGradient(torch.autograd.Function):
+    """Values (B,) of `solve` times `pair_scale`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        solve: Solve,
+        recompute_gradient: RecomputeGradient,
+        wanted: list[bool],
+        batched: int,
+        pair_scale: Tensor | None,
+        *inputs: Tensor,
+    ) -> Tensor:
+        values, gradients = solve(wanted)
+        if pair_scale is not None:
+            for gradient in gradients:
+                if gradient is not None:
+                    _multiply(gradient, _fit(pair_scale, gradient), out=gradient)
+        # Shared inputs may be changed in place before backward, as a schedule of gamma does; they are small.
+        kept = [
+            tensor if index < batched or yes else tensor.clone()
+            for index, (tensor, yes) in enumerate(zip(inputs, wanted, strict=True))
+        ]
+        ctx.save_for_backward(
+            *(
+                None if g is None else g.to(tensor.device)
+                for g, tensor in zip(gradients, inputs, strict=True)
+            ),
+            *kept,
+        )
+        ctx.recompute_gradient, ctx.wanted, ctx.pair_scale = recompute_gradient, wanted, pair_scale
+        ctx.batched = batched
+        ctx.dtypes = [tensor.dtype for tensor in inputs]
+        return _scaled(values, pair_scale)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        constants = (None,) * 5
+        saved = ctx.saved_tensors  # unpacked once: checkpointing allows no more
+        gradients, inputs = saved[: len(ctx.wanted)], saved[len(ctx.wanted) :]
+        if torch.is_grad_enabled():
+            check_one_by_one(upstream)
+            factors = _scaled(upstream, ctx.pair_scale)
+            return *constants, *ctx.recompute_gradient(inputs, factors, ctx.wanted)
+        # A gradient that is kept for another backward is not returned itself: its receiver may change it.
+        unscaled = not is_graph_kept() and _is_all_one(upstream)
+        results: list[Tensor | None] = []
+        for index, (gradient, dtype) in enumerate(zip(gradients, ctx.dtypes, strict=True)):
+            if gradient is None:
+                results.append(None)
+                continue
+            if index >= ctx.batched:
+                factor = upstream.to(device=gradient.device, dtype=gradient.dtype)
+                results.append(torch.tensordot(factor, gradient, dims=1).to(dtype))
+            elif unscaled:
+                results.append(gradient.to(dtype))
+            else:
+                results.append(_multiply(gradient, _fit(upstream, gradient)).to(dtype))
+        return *constants, *results
+
+
+def _is_all_one(upstream: Tensor) -> bool:
+    """Return True if every factor is known to be 1: never on devices and for batched gradients."""
+    return upstream.device.type == "cpu" and not stands_for_many(upstream) and bool((upstream == 1).all())
+
+
+def _scaled(values: Tensor, pair_scale: Tensor | None) -> Tensor:
+    return values if pair_scale is None else values * pair_scale
+
+
+def _fit(factor: Tensor, gradient: Tensor) -> Tensor:
+    """Bring a factor (B,) to the dtype and the number of axes of a gradient (B,...)."""
+    factor = factor.to(device=gradient.device, dtype=gradient.dtype)
+    return factor.view(-1, *[1] * (gradient.ndim - 1))
+
+
+def _multiply(gradient: Tensor, factor: Tensor, out: Tensor | None = None) -> Tensor:
+    """Multiply them; on the CPU by NumPy, which leaves torch's threads asleep.
+
+    Woken for so small a task, they would spin for milliseconds on the cores that the next forward pass needs.
+    """
+    if gradient.device.type != "cpu" or stands_for_many(factor):
+        return torch.mul(gradient, factor, out=out)
+    product = np.multiply(gradient.numpy(), factor.numpy(), out=None if out is None else out.numpy())
+    return torch.from_numpy(product)

@@ -1,0 +1,1 @@
+"""Implementations of the loss: the compiled core, torch operations and Triton kernels."""

@@ -1,0 +1,1 @@
+"""Soft DTW in torch operations, on any device with float64."""

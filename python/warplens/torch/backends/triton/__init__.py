@@ -1,0 +1,1 @@
+"""Soft DTW in Triton kernels, for NVIDIA devices."""

@@ -1,0 +1,1 @@
+"""Tensors and settings of the callers, checked and brought to one form."""

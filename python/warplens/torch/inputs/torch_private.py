@@ -1,0 +1,66 @@
+"""Every use of torch's private interface, each as a function that says what depends on it.
+
+Names with a leading underscore may change in any release of torch. A test says whether each is still there.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+
+def is_transformed() -> bool:
+    """Return True inside a transform of `torch.func`, whose tensors stand for others."""
+    return torch._C._are_functorch_transforms_active()
+
+
+def stands_for_many(tensor: Tensor) -> bool:
+    """Return True for a tensor of a backward pass under `is_grads_batched`, which has no own values."""
+    return bool(torch._C._functorch.is_legacy_batchedtensor(tensor))
+
+
+def is_graph_kept() -> bool:
+    """Return True if the graph outlives this backward pass (`retain_graph`), or if torch does not tell.
+
+    What such a graph keeps must not be handed out, because its receiver may change it in place.
+    """
+    tell = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return tell is None or bool(tell())
+
+
+def number_of_changes(tensor: Tensor) -> int:
+    """Return how often a tensor was changed in place; 0 for inference tensors, which do not count it."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+@contextmanager
+def recorded_by_autograd() -> Iterator[None]:
+    """Record operations on tensors that require grad, also inside an operator of `torch.library`.
+
+    Operators run below autograd, and yet the maps from frames to costs are differentiated inside them.
+    """
+    include, exclude = torch._C._dispatch_tls_local_include_set(), torch._C._dispatch_tls_local_exclude_set()
+    for key in (torch._C.DispatchKey.AutogradFunctionality, torch._C.DispatchKey.AutogradOther):
+        exclude = exclude.remove(key)
+    with torch._C._ForceDispatchKeyGuard(include, exclude), torch.enable_grad():
+        yield
+
+
+class UncastModule(nn.Module):
+    """A module that follows moves to a device and keeps its dtypes under `.half()` and the like."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Apply the moves of `.to()`, `.half()`, `.cuda()` and the like, and none of their casts."""
+
+        def move(tensor: Tensor) -> Tensor:
+            try:
+                moved = fn(tensor)
+                return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+            except TypeError:
+                # A device without float64 refuses; there the loss goes through the CPU anyway.
+                return tensor
+
+        super()._apply(move, recurse)  # type: ignore[no-untyped-call]
+        return self

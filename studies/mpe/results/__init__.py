@@ -1,0 +1,1 @@
+"""Evaluation of trained networks, and the table and figures of the study."""

@@ -1,0 +1,183 @@
+"""The table: `RESULTS.md`, made of the results that are there; missing ones are named."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from studies.mpe.configuration import Configuration, Run, Source
+from studies.mpe.inputs.features import read_features
+from studies.mpe.inputs.frames import FPS
+from studies.mpe.places import Places
+from studies.mpe.record import read_result
+from studies.mpe.results.evaluation import SHORT_FRAMES
+
+Result = Mapping[str, Any]
+Results = Mapping[tuple[str, int], Result]
+
+CAPTIONS = {
+    "figure-4.png": "After the paper's Figure 4: the peak of each event over how long it lasts, in the "
+    "modified "
+    "targets at the start and in the predictions at the end",
+    "figure-5.png": "After the paper's Figure 5: modified targets at the start, predictions at the end, a "
+    "row a gamma",
+    "training.png": "Loss as a share of its first value, and gamma, over the steps of fine-tuning",
+}
+"""Captions of the figures by file name."""
+
+_COMPARISON = {
+    "y_mod_f": "F of Y_mod, start",
+    "segments_f": "F, end",
+    "peak_rank_correlation": "rank correlation of peaks",
+    "kept_in_y_mod": "kept in Y_mod",
+    "kept_in_predictions": "kept in the end",
+    "short_kept_in_y_mod": "short, in Y_mod",
+    "short_kept_in_predictions": "short, in the end",
+}
+_OF_A_SEED = ("f_before", "f_measure", "y_mod_f", "segments_f", "peak_rank_correlation")
+
+
+def write_table(places: Places, path: Path, *, command: str, remarks: str = "") -> None:
+    """Write the table with the figures that lie in `figures` beside it, and remarks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(table(places, command=command, figures=path.parent / "figures", remarks=remarks), "utf-8")
+    part.replace(path)
+
+
+def table(places: Places, *, command: str, figures: Path, remarks: str = "") -> str:
+    """Return the text of `RESULTS.md`."""
+    study = places.configuration
+    results = {
+        (run.name, seed): result
+        for run in study.runs
+        for seed in study.seeds
+        if (result := read_result(places.run(run, seed), digest=study.digest(run))) is not None
+    }
+    pretrained = [
+        result
+        for seed in study.seeds
+        if (result := read_result(places.pretraining(seed), digest=study.digest())) is not None
+    ]
+    made = [*results.values(), *pretrained]
+    cells = [(run.name, seed) for run in study.runs for seed in study.seeds]
+    parts, shared = _data(places)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("results.md.j2").render(
+        study=study,
+        parts=parts,
+        shared=shared,
+        short_frames=SHORT_FRAMES,
+        scores=_scores(study, results),
+        comparison=_comparison(study, results),
+        seeds=_each_seed(study, results),
+        figures=[(name, text) for name, text in CAPTIONS.items() if (figures / name).exists()],
+        command=command,
+        remarks=remarks.strip(),
+        machine=made[0]["machine"] if made else None,
+        pretrained=len(pretrained),
+        done=len(results),
+        minutes=round(sum(result["seconds"] for result in made) / 60),
+        inspection=_percent(list(results.values()), "inspection_share"),
+        cells=len(cells),
+        missing=[f"{run}, seed {seed}" for run, seed in cells if (run, seed) not in results],
+    )
+
+
+def _data(places: Places) -> tuple[list[dict[str, Any]], int]:
+    """Describe the data of each part, and count the works of the test that are trained on as well."""
+    parts: list[dict[str, Any]] = []
+    works = {}
+    for name, sources in places.configuration.data.items():
+        features = read_features(sources, places.data)
+        works[name] = {each.work for each in features}
+        parts.append(
+            {
+                "name": name,
+                "recordings": len(features),
+                "works": len(works[name]),
+                "minutes": f"{sum(map(len, features)) / FPS / 60:.3g}",
+                "origin": ", ".join(dict.fromkeys(_origin(source) for source in sources)),
+            }
+        )
+    return parts, len((works["pretraining"] | works["finetuning"]) & works["test"])
+
+
+def _origin(source: Source) -> str:
+    options = source.options
+    if source.dataset == "rendered":
+        return f"MAESTRO performances, rendered with {Path(options['soundfont']).name}"
+    chosen = options.get("versions") or options.get("split") or options.get("instruments") or ()
+    return " ".join([source.dataset.upper(), *([chosen] if isinstance(chosen, str) else chosen)])
+
+
+def _scores(study: Configuration, results: Results) -> str:
+    rows = []
+    for run in study.runs:
+        of_run = _of_run(study, results, run)
+        paper = ("", "") if run.paper_f is None else (_number(study.paper_f_before), _number(run.paper_f))
+        measured = [_spread(of_run, key) for key in ("f_before", "f_measure", "precision", "recall")]
+        rows.append((run.name, *measured, *paper, f"{len(of_run)} of {len(study.seeds)}"))
+    head = ("run", "before", "after", "precision", "recall", "paper: before", "paper: after", "seeds")
+    return _markdown(head, rows)
+
+
+def _comparison(study: Configuration, results: Results) -> str:
+    rows = [
+        (
+            run.name,
+            f"{run.first_gamma:g}",
+            *(_spread(_of_run(study, results, run), key) for key in _COMPARISON),
+        )
+        for run in study.runs
+        if run.first_gamma is not None
+    ]
+    return _markdown(("run", "gamma, start", *_COMPARISON.values()), rows)
+
+
+def _each_seed(study: Configuration, results: Results) -> str:
+    rows = []
+    for (name, seed), result in results.items():
+        gamma = ""
+        if result["first_gamma"] is not None:
+            gamma = f"{result['first_gamma']:.3g} to {result['last_gamma']:.3g}"
+        loss = f"{result['first_loss']:.4g} to {result['last_loss']:.4g}"
+        scores = [_number(result.get(key)) for key in _OF_A_SEED]
+        rows.append((name, str(seed), *scores, gamma, loss, f"{result['seconds']:.0f}"))
+    head = ("run", "seed", "before", "after", "F of Y_mod, start", "F, end, same frames", "rank correlation")
+    return _markdown((*head, "gamma", "loss", "seconds"), rows)
+
+
+def _of_run(study: Configuration, results: Results, run: Run) -> list[Result]:
+    return [results[run.name, seed] for seed in study.seeds if (run.name, seed) in results]
+
+
+def _values(results: Sequence[Result], key: str) -> list[float]:
+    return [each[key] for each in results if each.get(key) is not None]
+
+
+def _spread(results: Sequence[Result], key: str) -> str:
+    values = _values(results, key)
+    if len(values) < 2:
+        return "".join(map(_number, values))
+    return f"{mean(values):.3f} ± {stdev(values):.3f}"
+
+
+def _percent(results: Sequence[Result], key: str) -> str:
+    values = _values(results, key)
+    return f"{100 * mean(values):.2f} %" if values else "0 %"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))

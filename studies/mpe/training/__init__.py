@@ -1,0 +1,1 @@
+"""The network, its predictions, and its training from strong and from weak targets."""
