@@ -12,9 +12,9 @@
 //! [`modified_target`](cost::inner_product::InnerProduct::modified_target) on the slow one; [`plan::route`] decides which
 //! path a pair takes, and why.
 //!
-//! Dependence runs one way: `python` -> `batch` -> `plan` -> `readout`, `kernel` ->
-//! `cost`; `error`, `real`, `shape`, `weights`, `band`, `matrix`, `row_sink`, `scaled`, `simd`, `reference` and `threads` (whose
-//! `pool` alone names rayon) lie below.
+//! Dependence runs one way: `python` -> `series` -> `batch` -> `plan` -> `readout`, `kernel` -> `cost`; `error`, `real`,
+//! `shape`, `weights`, `band`, `matrix`, `row_sink`, `scaled`, `simd`, `reference` and `threads` (whose `pool` alone names
+//! rayon) lie below.
 //! `measures` reads soft alignments. The core knows no Python unless the feature `python` adds the binding.
 
 pub mod band;
@@ -30,6 +30,7 @@ pub mod real;
 pub mod reference;
 pub mod row_sink;
 pub mod scaled;
+pub mod series;
 pub mod shape;
 pub mod simd;
 pub mod threads;

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._align import align_many
-from ._alignment import Alignment
+from . import _core
 from ._bands import Band
+from ._compute import costs_overflow, is_overflow
 from ._core import NoPathError
 from ._costs import MEAN_COSTS
 from ._numbers import as_count, as_number
-from ._sequences import as_sequence
+from ._sequences import as_sequence, check_range
+from ._settings import AlignmentSettings
 from ._step_weights import UNIT_WEIGHTS
+from ._threads import check_threads
+
+if TYPE_CHECKING:
+    from ._core import BarycenterSums
 
 
 def barycenter(
@@ -62,6 +67,8 @@ def barycenter(
         raise ValueError(f"cost: a barycenter takes {', '.join(MEAN_COSTS)}, not {cost!r}")
     if len(xs) == 0:
         raise ValueError("xs: is empty; at least one series is needed")
+    settings = AlignmentSettings.of(cost=cost, gamma=gamma, step_weights=step_weights, band=band)
+    threads = check_threads(threads)
     max_iterations = as_count("max_iterations", max_iterations)
     tolerance = as_number("tolerance", tolerance)
     series = [as_sequence(f"xs[{i}]", x, np.dtype(np.float64)) for i, x in enumerate(xs)]
@@ -70,37 +77,36 @@ def barycenter(
             raise ValueError(
                 f"xs[{i}]: has D = {each.shape[1]}, but xs[0] has {series[0].shape[1]}; all need the same"
             )
+        check_range(f"xs[{i}]", each, cost, 1)
     shares = _shares(weights, len(series))
+    lowest = np.min([x.min(axis=0) for x in series], axis=0)
+    highest = np.max([x.max(axis=0) for x in series], axis=0)
     z: NDArray[np.float64]
     if init is None:
         n = round(float(np.dot(shares, [len(x) for x in series])))
         if length is not None:
             n = as_count("length", length)
         z = np.sum([share * _stretched(x, n) for share, x in zip(shares, series, strict=True)], axis=0)
+        z = np.clip(z, lowest, highest)
+        check_range("xs (their mean)", z, cost, 0)
     else:
         z = as_sequence("init", init, np.dtype(np.float64))
         if z.shape[1] != series[0].shape[1]:
             raise ValueError(
                 f"init: has D = {z.shape[1]}, but xs[0] has {series[0].shape[1]}; both need the same"
             )
-    lowest = np.minimum(np.min([x.min(axis=0) for x in series], axis=0), z.min(axis=0))
-    highest = np.maximum(np.max([x.max(axis=0) for x in series], axis=0), z.max(axis=0))
+        check_range("init", z, cost, 0)
+        lowest, highest = np.minimum(lowest, z.min(axis=0)), np.maximum(highest, z.max(axis=0))
     before = size = np.inf
     for _ in range(max_iterations):
-        alignments = _aligned_with_all(
-            z, series, cost=cost, gamma=gamma, step_weights=step_weights, band=band, threads=threads
-        )
-        objective = float(sum(share * each.value for share, each in zip(shares, alignments, strict=True)))
+        sums = _sums(z, series, shares, settings, wants_expected_cost=before == np.inf, threads=threads)
+        objective = sums["objective"]
         if before == np.inf:
-            size = sum(
-                abs(share * _expected_cost(each)) for share, each in zip(shares, alignments, strict=True)
-            )
+            size = sums["expected_cost"]
         elif before - objective <= tolerance * size:
             break
         before = objective
-        mass = np.stack([share * each.h for share, each in zip(shares, alignments, strict=True)])  # (I,N)
-        total = mass.sum(axis=0)
-        moved = np.einsum("in,ind->nd", mass, np.stack([each.y_mod for each in alignments]))
+        total, moved = sums["mass"], sums["moved"]
         # A frame on which no cost depends stays where it is.
         np.divide(moved, total[:, None], out=moved, where=total[:, None] > 0)
         # A mean lies within what it is of; rounding must not take it out of the range of the cost.
@@ -108,25 +114,37 @@ def barycenter(
     return z
 
 
-def _aligned_with_all(
-    z: NDArray[np.float64], series: Sequence[NDArray[Any]], **settings: Any
-) -> list[Alignment]:
-    outcomes = align_many([z] * len(series), series, errors="return", **settings)
-    alignments = []
-    for i, each in enumerate(outcomes):
-        if isinstance(each, NoPathError):
+def _sums(
+    z: NDArray[np.float64],
+    series: list[NDArray[Any]],
+    shares: NDArray[np.float64],
+    settings: AlignmentSettings,
+    *,
+    wants_expected_cost: bool,
+    threads: int | None,
+) -> BarycenterSums:
+    """Align z with all series and sum: of each pair the compiled module keeps nothing."""
+    sums = _core.barycenter_sums(
+        z,
+        series,
+        shares,
+        **settings.cost_arguments(z.shape[1]),
+        **settings.recursion_arguments(),
+        wants_expected_cost=wants_expected_cost,
+        threads=threads,
+    )
+    if isinstance(sums, tuple):
+        index, error = sums
+        if is_overflow(error):
+            raise costs_overflow(settings) from error
+        if isinstance(error, NoPathError):
             raise ValueError(
-                f"band: leaves no path between a barycenter of {len(z)} frames and xs[{i}]: {each}"
-            ) from each
-        if isinstance(each, Exception):
-            raise each
-        alignments.append(each)
-    return alignments
-
-
-def _expected_cost(alignment: Alignment) -> float:
-    """<H,C> = SDTW + gamma S."""
-    return alignment.value + alignment.gamma * alignment.entropy
+                f"band: leaves no path between a barycenter of {len(z)} frames and xs[{index}]: {error}"
+            ) from error
+        raise error
+    if np.isnan(sums["objective"]):
+        raise costs_overflow(settings)
+    return sums
 
 
 def _shares(weights: ArrayLike | None, count: int) -> NDArray[np.float64]:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _core
 from ._bands import Band
-from ._compute import compute
+from ._compute import costs_overflow, is_overflow
 from ._sequences import as_pair, as_sequence
 from ._settings import AlignmentSettings
 from ._step_weights import UNIT_WEIGHTS
@@ -32,7 +33,8 @@ def cdist(
 
     Args:
         xs: series in the place of the predictions, of any lengths.
-        ys: series in the place of the targets; None is xs.
+        ys: series in the place of the targets; None is xs. Of one list with itself, where cost and step
+            weights make SDTW symmetric, one half is computed and the other copied.
         cost: this and the following as in `align`; callables are not accepted.
         gamma: see `align`.
         step_weights: see `align`.
@@ -56,25 +58,32 @@ def cdist(
     )
     if callable(cost):
         raise TypeError("cost: is a callable; cdist takes a named cost")
-    # Converted once: the pairs below are views.
-    rows = [as_sequence(f"xs[{i}]", x, np.dtype(np.float64)) for i, x in enumerate(xs)]
-    others = rows
-    if ys is not None:
-        others = [as_sequence(f"ys[{j}]", y, np.dtype(np.float64)) for j, y in enumerate(ys)]
-    pairs = [
-        as_pair(x, y, settings, np.float64, (f"xs[{i}]", f"ys[{j}]"))
-        for i, x in enumerate(rows)
-        for j, y in enumerate(others)
-    ]
-    results = compute(
-        settings,
-        xs=[x for x, _ in pairs],
-        ys=[y for _, y in pairs],
-        costs=None,
-        outputs=[],
-        threads=check_threads(threads),
-    )
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    return np.array([result["value"] for result in results], dtype=np.float64).reshape(len(xs), len(others))
+    # Each series is checked and converted once.
+    float64 = np.dtype(np.float64)
+    rows = [as_sequence(f"xs[{i}]", x, float64) for i, x in enumerate(xs)]
+    is_one_list = ys is None or ys is xs
+    columns = rows
+    if ys is not None and not is_one_list:
+        columns = [as_sequence(f"ys[{j}]", y, float64) for j, y in enumerate(ys)]
+    if not rows or not columns:
+        return np.zeros((len(rows), len(columns)))
+    # Where every x fits the first y and every y the first x, all pairs fit.
+    for i, x in enumerate(rows):
+        as_pair(x, columns[0], settings, float64, (f"xs[{i}]", "ys[0]"))
+    for j, y in enumerate(columns):
+        as_pair(rows[0], y, settings, float64, ("xs[0]", f"ys[{j}]"))
+    try:
+        values = _core.pairwise_values(
+            rows,
+            None if is_one_list else columns,
+            **settings.cost_arguments(rows[0].shape[1]),
+            **settings.recursion_arguments(),
+            threads=check_threads(threads),
+        )
+    except _core.NoPathError as error:
+        if is_overflow(error):
+            raise costs_overflow(settings) from error
+        raise
+    if np.isnan(values).any():
+        raise costs_overflow(settings)
+    return values

@@ -16,14 +16,17 @@ __all__ = [
     "align_padded",
     "align_ragged",
     "available_instruction_sets",
+    "barycenter_sums",
     "cost_matrix",
     "costs_padded",
     "costs_ragged",
+    "divergence",
     "find_events",
     "get_num_threads",
     "instruction_set",
     "measure_alignment",
     "measure_events",
+    "pairwise_values",
     "quartile_limits",
     "set_num_threads",
     "tangent_padded",
@@ -109,6 +112,15 @@ class Runs(TypedDict):
     feature: NDArray[np.int64]
     start: NDArray[np.int64]
     stop: NDArray[np.int64]
+
+@type_check_only
+class BarycenterSums(TypedDict):
+    """Sums over I series x_i of shares s_i at the alignments of z with each."""
+
+    objective: float  # sum_i s_i SDTW(z, x_i)
+    expected_cost: float  # sum_i |s_i <H_i, C_i>|; 0 where it is not asked for
+    mass: NDArray[np.float64]  # sum_i s_i h_i, (N,)
+    moved: NDArray[np.float64]  # sum_i s_i h_i Y_mod_i, (N,D)
 
 class NoPathError(ValueError): ...
 
@@ -199,6 +211,48 @@ def costs_ragged(
     outputs: Sequence[str],
     threads: int | None,
 ) -> list[PairResult | ValueError | MemoryError]: ...
+def pairwise_values(
+    xs: Sequence[NDArray[np.float64]],
+    ys: Sequence[NDArray[np.float64]] | None,
+    *,
+    cost: str,
+    gamma: float,
+    step_weights: tuple[float, float, float],
+    band: _Band | None,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+    threads: int | None,
+) -> NDArray[np.float64]:
+    """Return SDTW of every x with every y, (I,J); `ys` of None is xs."""
+
+def divergence(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    *,
+    cost: str,
+    gamma: float,
+    step_weights: tuple[float, float, float],
+    band: _Band | None,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+    threads: int | None,
+) -> float: ...
+def barycenter_sums(
+    z: NDArray[np.float64],
+    xs: Sequence[NDArray[np.float64]],
+    shares: NDArray[np.float64],
+    *,
+    cost: str,
+    gamma: float,
+    step_weights: tuple[float, float, float],
+    band: _Band | None,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+    wants_expected_cost: bool,
+    threads: int | None,
+) -> BarycenterSums | tuple[int, ValueError | MemoryError]:
+    """Return the sums, or the index of the first series that fails and its error."""
+
 def measure_alignment(
     alignment: _Floats,
     y: _Floats,

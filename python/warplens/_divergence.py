@@ -7,10 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._align import soft_dtw
+from . import _core
 from ._bands import Band
+from ._compute import costs_overflow, is_overflow
 from ._costs import SYMMETRIC_COSTS
+from ._sequences import as_pair
+from ._settings import AlignmentSettings
 from ._step_weights import UNIT_WEIGHTS
+from ._threads import check_threads
 
 
 def divergence(
@@ -34,19 +38,27 @@ def divergence(
         raise ValueError(
             f"cost: a divergence needs a symmetric cost ({', '.join(SYMMETRIC_COSTS)}), not {cost!r}"
         )
-
-    def value(a: ArrayLike, b: ArrayLike) -> float:
-        return soft_dtw(
-            a,
-            b,
-            cost=cost,
-            gamma=gamma,
-            step_weights=step_weights,
-            band=band,
-            feature_weights=feature_weights,
-            feature_reduction=feature_reduction,
-            dtype=np.float64,
-            threads=threads,
+    settings = AlignmentSettings.of(
+        cost=cost,
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        feature_weights=feature_weights,
+        feature_reduction=feature_reduction,
+    )
+    x, y = as_pair(x, y, settings, np.float64)
+    try:
+        result = _core.divergence(
+            x,
+            y,
+            **settings.cost_arguments(x.shape[1]),
+            **settings.recursion_arguments(),
+            threads=check_threads(threads),
         )
-
-    return value(x, y) - 0.5 * (value(x, x) + value(y, y))
+    except _core.NoPathError as error:
+        if is_overflow(error):
+            raise costs_overflow(settings) from error
+        raise
+    if np.isnan(result):
+        raise costs_overflow(settings)
+    return result

@@ -7,7 +7,7 @@ use pyo3::types::PyDict;
 use super::arguments::{RequestedOutputs, pair, precision_error, recursion, weighted_cost};
 use super::arrays::{FreshArray, Parts, read};
 use super::events::{Runs, Stack, events};
-use crate::batch;
+use super::signals::run_jobs;
 use crate::cost::WeightedCost;
 use crate::measures::measured::{Kept, align_and_measure};
 use crate::measures::names::MEASURES;
@@ -48,16 +48,15 @@ fn measure_all<'py, F: Real + Element>(
         let mut kept = || Kept { h: h.next(), y_mod: y_mod.next(), soft_alignment: soft_alignment.next() };
         recursions.iter().map(|recursion| (recursion, kept())).collect()
     };
-    let measured = py.detach(|| {
-        batch::run(
-            jobs,
-            |_| 1,
-            threads,
-            |(recursion, kept), team, scratch: &mut PairScratch| {
-                align_and_measure(pair, cost, recursion, &events, threshold, kept, team, scratch)
-            },
-        )
-    })?;
+    let measured = run_jobs(
+        py,
+        jobs,
+        |_| 1,
+        threads,
+        |(recursion, kept), team, scratch: &mut PairScratch| {
+            align_and_measure(pair, cost, recursion, &events, threshold, kept, team, scratch)
+        },
+    )?;
     let measured = measured.into_iter().collect::<Result<Vec<_>, _>>()?;
     let stack = Stack { py, count: Some(count) };
     let marginals = measured.iter().map(|each| &each.marginals);

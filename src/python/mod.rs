@@ -8,6 +8,8 @@ mod measured;
 mod padded;
 mod ragged;
 mod results;
+mod series;
+mod signals;
 mod tangent;
 
 use pyo3::exceptions::{PyMemoryError, PyValueError};
@@ -93,6 +95,8 @@ mod _core {
     use super::padded::{align_padded, costs_padded};
     #[pymodule_export]
     use super::ragged::{align_ragged, costs_ragged};
+    #[pymodule_export]
+    use super::series::{barycenter_sums, divergence_of_pair, pairwise_values};
     #[pymodule_export]
     use super::tangent::tangent_padded;
     #[pymodule_export]

@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 use super::arguments::{RequestedOutputs, precision_error, recursion, weighted_cost};
 use super::arrays::read;
 use super::results::{Results, Sizes};
-use crate::batch;
+use super::signals::run_jobs;
 use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
 use crate::kernel::Moments;
@@ -85,15 +85,9 @@ fn align_all<'py, F: Real + Element>(
     }
     let mut results = Results::new(py, requested, Sizes { batch: Some(pairs), n, m, d })?;
     let jobs: Vec<_> = inputs.into_iter().zip(results.outputs(&shapes)).collect();
-    let alignments = py.detach(|| {
-        batch::run(
-            jobs,
-            |job| job.0.shape.cells(),
-            threads,
-            |(pair, mut outputs), team, scratch: &mut PairScratch| {
-                plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
-            },
-        )
+    let size = |job: &(Pair<'_, F>, Outputs<'_, F>)| job.0.shape.cells();
+    let alignments = run_jobs(py, jobs, size, threads, |(pair, mut outputs), team, scratch: &mut PairScratch| {
+        plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
     })?;
     results.into_dict(py, &stacked(alignments, requested)?)
 }
@@ -143,12 +137,11 @@ fn align_all_costs<'py, F: Real + Element>(
     let mut results = Results::new(py, requested, Sizes { batch: Some(pairs), n, m, d: 0 })?;
     let matrices = (0..pairs).map(|index| CostMatrix { costs: &costs[index * n * m..][..n * m], stride: m });
     let jobs: Vec<_> = matrices.zip(&shapes).zip(results.outputs(&shapes)).collect();
-    let alignments = py.detach(|| {
-        let size = |job: &((CostMatrix<'_, F>, &Shape), Outputs<'_, F>)| job.0.1.cells();
-        batch::run(jobs, size, threads, |((costs, shape), mut outputs), team, scratch: &mut PairScratch| {
+    let size = |job: &((CostMatrix<'_, F>, &Shape), Outputs<'_, F>)| job.0.1.cells();
+    let alignments =
+        run_jobs(py, jobs, size, threads, |((costs, shape), mut outputs), team, scratch: &mut PairScratch| {
             plan::align_costs(costs, *shape, recursion, &mut outputs, team, scratch)
-        })
-    })?;
+        })?;
     results.into_dict(py, &stacked(alignments, requested)?)
 }
 

@@ -7,10 +7,11 @@ use pyo3::types::PyList;
 use super::arguments::{RequestedOutputs, pair, precision_error, recursion, weighted_cost};
 use super::arrays::read;
 use super::results::{Results, Sizes};
-use crate::batch;
+use super::signals::run_jobs;
 use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
-use crate::plan::{self, Alignment, PairScratch, Recursion};
+use crate::plan::{self, Alignment, Pair, PairScratch, Recursion};
+use crate::readout::Outputs;
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -47,15 +48,9 @@ fn align_all<'py, F: Real + Element>(
     let mut results = sizes.map(|sizes| Results::new(py, requested, sizes)).collect::<PyResult<Vec<_>>>()?;
     let outputs = pairs.iter().zip(&mut results).flat_map(|(pair, results)| results.outputs(&[pair.shape]));
     let jobs: Vec<_> = pairs.iter().copied().zip(outputs).collect();
-    let alignments = py.detach(|| {
-        batch::run(
-            jobs,
-            |job| job.0.shape.cells(),
-            threads,
-            |(pair, mut outputs), team, scratch: &mut PairScratch| {
-                plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
-            },
-        )
+    let size = |job: &(Pair<'_, F>, Outputs<'_, F>)| job.0.shape.cells();
+    let alignments = run_jobs(py, jobs, size, threads, |(pair, mut outputs), team, scratch: &mut PairScratch| {
+        plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch)
     })?;
     into_list(py, results, alignments)
 }
@@ -110,16 +105,11 @@ fn align_all_costs<'py, F: Real + Element>(
         let costs = CostMatrix { costs: matrix.as_slice()?, stride: shape.m };
         jobs.extend(results.outputs(&[shape]).into_iter().map(|outputs| (costs, shape, outputs)));
     }
-    let alignments = py.detach(|| {
-        batch::run(
-            jobs,
-            |job| job.1.cells(),
-            threads,
-            |(costs, shape, mut outputs), team, scratch: &mut PairScratch| {
-                plan::align_costs(costs, shape, recursion, &mut outputs, team, scratch)
-            },
-        )
-    })?;
+    let size = |job: &(CostMatrix<'_, F>, Shape, Outputs<'_, F>)| job.1.cells();
+    let alignments =
+        run_jobs(py, jobs, size, threads, |(costs, shape, mut outputs), team, scratch: &mut PairScratch| {
+            plan::align_costs(costs, shape, recursion, &mut outputs, team, scratch)
+        })?;
     into_list(py, results, alignments)
 }
 

@@ -7,7 +7,7 @@ use pyo3::types::PyDict;
 use super::arguments::{precision_error, recursion};
 use super::arrays::{FreshArray, read};
 use super::padded::shapes;
-use crate::batch;
+use super::signals::run_jobs;
 use crate::cost::CostMatrix;
 use crate::error::Error;
 use crate::kernel::tangent::{Direction, Tangent, TangentScratch};
@@ -45,22 +45,21 @@ pub fn tangent_padded<'py>(
     let mut alignments = FreshArray::zeros(py, &[pairs, n, m])?;
     let of_pairs = costs.as_slice()?.chunks_exact(n * m).zip(changes.as_slice()?.chunks_exact(n * m));
     let jobs: Vec<_> = of_pairs.zip(alignments.parts_mut(pairs)).zip(shapes).collect();
-    let tangents = py.detach(|| {
-        batch::run(
-            jobs,
-            |job| job.1.cells(),
-            threads,
-            |(((costs, changes), rows), shape), _, scratch: &mut TangentScratch| {
-                let [costs, changes] = [costs, changes].map(|costs| CostMatrix { costs, stride: m });
-                let direction = Direction { costs: &changes, gamma: gamma_direction, weights };
-                let mut rows = MatrixMut { entries: rows, stride: m };
-                match tangent_of_costs(costs, direction, shape, &recursion, &mut rows, scratch) {
-                    Err(Error::NoPath { .. }) => Ok(Tangent::default()),
-                    other => other,
-                }
-            },
-        )
-    })?;
+    let tangents = run_jobs(
+        py,
+        jobs,
+        |job| job.1.cells(),
+        threads,
+        |(((costs, changes), rows), shape), _, scratch: &mut TangentScratch| {
+            let [costs, changes] = [costs, changes].map(|costs| CostMatrix { costs, stride: m });
+            let direction = Direction { costs: &changes, gamma: gamma_direction, weights };
+            let mut rows = MatrixMut { entries: rows, stride: m };
+            match tangent_of_costs(costs, direction, shape, &recursion, &mut rows, scratch) {
+                Err(Error::NoPath { .. }) => Ok(Tangent::default()),
+                other => other,
+            }
+        },
+    )?;
     let tangents: Vec<Tangent> = tangents.into_iter().collect::<Result<_, _>>()?;
     let result = PyDict::new(py);
     result.set_item("value", PyArray1::from_iter(py, tangents.iter().map(|pair| pair.value)))?;

@@ -13,6 +13,7 @@ RUST_LAYERS = [
     {"kernel", "readout"},
     {"plan"},
     {"batch", "measures"},
+    {"series"},
     {"python"},
 ]
 
