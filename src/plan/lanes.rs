@@ -18,6 +18,7 @@ use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::matrix::MatrixMut;
 use crate::readout::Outputs;
 use crate::shape::Shape;
+use crate::simd::Number;
 use crate::simd::functions::eight_sums;
 use crate::weights::StepWeights;
 
@@ -64,7 +65,17 @@ fn sums_over_cells<R>(outputs: &Outputs<'_, R>) -> SumsOverCells {
 }
 
 /// The numbers of a pair from what its sweeps gave, or the reason for another path.
-fn numbers<R: OnLanes>(value: f64, sums: Moments, shape: Shape, outputs: &Outputs<'_, R>) -> Result<OfLanes, SlowPath> {
+fn numbers<R: OnLanes>(
+    value: f64,
+    mut sums: Moments,
+    shape: Shape,
+    outputs: &Outputs<'_, R>,
+) -> Result<OfLanes, SlowPath> {
+    // A step that no path takes has a share of its own on lanes, some 2^-90 in float32 and 2^-300 in float64.
+    let of_nothing = if R::ROUNDING > f64::ROUNDING { 1e-20 } else { 1e-75 };
+    if sums.entropy <= of_nothing * (shape.n + shape.m) as f64 {
+        sums.entropy = 0.0;
+    }
     route::by_entropy(sums.entropy, shape, outputs)?;
     let moments = outputs.moments.then_some(sums);
     Ok(OfLanes { value, entropy: outputs.entropy.then_some(sums.entropy), moments })
@@ -119,7 +130,7 @@ fn align_pair_on<R: OnLanes>(
     let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
     let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
     let squared = if wide.is_none() { form.squared } else { None };
-    if let Err(reason) = route::by_size_of_costs::<R>(largest, squared.map(|_| d), shape, recursion) {
+    if let Err(reason) = route::by_size_of_costs(largest, squared.map(|_| d), shape, recursion, outputs) {
         return Ok(Err(reason));
     }
     let w = match &wide {
@@ -241,7 +252,7 @@ pub fn align_costs<R: OnLanes>(
         Err(reason) => return Ok(Err(reason)),
     };
     let largest = set.largest(costs, stride, shape);
-    if let Err(reason) = route::by_size_of_costs::<R>(largest, None, shape, recursion) {
+    if let Err(reason) = route::by_size_of_costs(largest, None, shape, recursion, outputs) {
         return Ok(Err(reason));
     }
     let needed = bytes::<R>(shape, 0, team.threads, outputs);
@@ -314,7 +325,6 @@ mod tests {
     use crate::cost::Cost;
     use crate::readout::Features;
     use crate::real::Real;
-    use crate::simd::Number;
 
     /// Arrays for the outputs of a pair.
     struct Arrays {
