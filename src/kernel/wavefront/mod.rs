@@ -87,7 +87,7 @@ pub struct Grid {
     pub kept: usize,
 }
 
-/// What the forward sweep keeps of each step for the way back, by the number of vectors.
+/// Vectors that the forward sweep keeps of each step for the way back, by their number.
 pub mod kept {
     /// Nothing.
     pub const NOTHING: usize = 0;

@@ -50,8 +50,8 @@ class Backend(Protocol):
     ) -> dict[str, Tensor]:
         """Return `value` and the named ones of H, E, h, y_mod, entropy and moments.
 
-        They are padded with zeros and have no graph. "entropy" is as exact as the sweep for the rest gives it;
-        "moments" stands for `entropy`, `gamma_grad` and `step_weights_grad`, or at least the first.
+        They are padded with zeros and have no graph. "entropy" is as exact as the sweep for the rest gives
+        it; "moments" stands for `entropy`, `gamma_grad` and `step_weights_grad`, or at least the first.
         """
 
     def results_of_costs(
