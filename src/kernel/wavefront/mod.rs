@@ -87,7 +87,7 @@ pub struct Grid {
     pub kept: usize,
 }
 
-/// The numbers of each step that the forward sweep keeps for the way back, counted in vectors.
+/// Vectors that the forward sweep keeps of each step for the way back, by their number.
 pub mod kept {
     /// Nothing.
     pub const NOTHING: usize = 0;

@@ -3,8 +3,8 @@
 
 use std::marker::PhantomData;
 
-use super::super::backward::CellSums;
 use super::AlignmentTiles;
+use super::cell_sums::CellSums;
 use super::columns::ColumnGather;
 use super::matrix::MatrixAlignment;
 use crate::kernel::Moments;
@@ -141,7 +141,7 @@ mod tests {
     use crate::simd::portable::Portable;
     use crate::weights::StepWeights;
 
-    /// All outputs of one sweep.
+    /// The outputs of one sweep.
     #[derive(PartialEq, Debug)]
     struct Results<R> {
         h: Vec<R>,

@@ -2,6 +2,7 @@
 //!
 //! A tile is L rows of L columns, a row a vector. Costs and products are made tile by tile, in the order of the sweeps.
 
+pub mod cell_sums;
 pub mod columns;
 pub mod combined;
 pub mod dense;
@@ -11,7 +12,7 @@ mod pack;
 pub mod sparse;
 mod sums;
 
-use super::backward::CellSums;
+use self::cell_sums::CellSums;
 use super::kept;
 use crate::simd::Lanes;
 

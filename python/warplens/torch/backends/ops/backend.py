@@ -73,7 +73,7 @@ class OpsBackend(Backend):
     def results_of_costs(
         self, matrices: CostMatrices, settings: RecursionSettings, names: Collection[str]
     ) -> dict[str, Tensor]:
-        """Return `value` and the named ones of H, E, h, entropy and moments (with both gradients).
+        """Return `value` and the named ones of H, E, h, entropy and moments.
 
         Padded with zeros; H and E have the dtype of the inputs, the rest is float64.
         """
