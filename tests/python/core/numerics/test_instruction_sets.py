@@ -1,4 +1,4 @@
-"""Every instruction set that the machine has gives, in both precisions, the numbers of the row-wise kernel."""
+"""Every instruction set of the machine gives, in both precisions, the numbers of the row-wise kernel."""
 
 import os
 import subprocess
@@ -36,9 +36,11 @@ for n, m, d, cost in [(1, 1, 1, "mse"), (50, 41, 1, "mse"), (33, 66, 12, "sqeucl
                 continue
             truth = {result: expected[f"{case} {result}"] for result in NAMES}
             narrow = wl.align(x, y, **options)
-            for got, of_value, of_rows, of_gradient in [(narrow, 2e-6, 3e-5, 5e-5), (wide, 1e-13, 1e-11, 1e-11)]:
+            tolerances = [(narrow, 2e-6, 3e-5, 5e-5), (wide, 1e-13, 1e-11, 1e-11)]
+            for got, of_value, of_rows, of_gradient in tolerances:
                 where = (options, n, m, d, got.h.dtype)
-                assert abs(got.value - truth["value"]) <= of_value * (abs(truth["value"]) + gamma * (n + m)), where
+                size = abs(truth["value"]) + gamma * (n + m)
+                assert abs(got.value - truth["value"]) <= of_value * size, where
                 for result in ("h", "H", "E", "y_mod"):
                     worst = np.abs(getattr(got, result) - truth[result]).max()
                     size = max(1, np.abs(truth[result]).max())
