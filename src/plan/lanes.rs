@@ -130,7 +130,7 @@ fn align_pair_on<R: OnLanes>(
     let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
     let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
     let squared = if wide.is_none() { form.squared } else { None };
-    if let Err(reason) = route::by_size_of_costs(largest, squared.map(|_| d), shape, recursion, outputs) {
+    if let Err(reason) = route::by_size_of_costs::<R>(largest, squared.map(|_| d), shape, recursion) {
         return Ok(Err(reason));
     }
     let w = match &wide {
@@ -252,7 +252,7 @@ pub fn align_costs<R: OnLanes>(
         Err(reason) => return Ok(Err(reason)),
     };
     let largest = set.largest(costs, stride, shape);
-    if let Err(reason) = route::by_size_of_costs(largest, None, shape, recursion, outputs) {
+    if let Err(reason) = route::by_size_of_costs::<R>(largest, None, shape, recursion) {
         return Ok(Err(reason));
     }
     let needed = bytes::<R>(shape, 0, team.threads, outputs);

@@ -50,10 +50,6 @@ const LEAST_WEIGHT_OF_TARGETS: f64 = 0.01;
 /// larger numbers. A few features are subtracted first and do not cancel.
 const LARGEST_ROUNDING: f64 = 5e-3;
 
-/// The rounding of costs over gamma above which sums over all cells take another path: probabilities are off by as much,
-/// and rounding that agrees from cell to cell does not average out.
-const LARGEST_ROUNDING_OF_SUMS: f64 = 1e-4;
-
 /// Chooses the lanes for a pair from what is asked for, or gives the reason for the slow path. `cost` is `None` where the
 /// costs come as a matrix.
 pub fn by_request<R: Number>(
@@ -63,7 +59,9 @@ pub fn by_request<R: Number>(
 ) -> Result<InstructionSet, SlowPath> {
     let least_shown = if R::ROUNDING > f64::ROUNDING { LEAST_WEIGHT_OF_TARGETS } else { 0.1 * LEAST_WEIGHT_OF_TARGETS };
     let least_weight = recursion.weights.as_array().into_iter().fold(f64::INFINITY, f64::min);
-    let shows_rows = outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some();
+    // The entropy takes the path of the rows beside which it is asked for, alone too: one number, one path.
+    let shows_rows =
+        outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some() || outputs.entropy;
     for (is_so, reason) in [
         (recursion.gamma == 0.0, SlowPath::Hard),
         (recursion.band.is_some(), SlowPath::Band),
@@ -84,7 +82,6 @@ pub fn by_size_of_costs<R: Number>(
     products_of: Option<usize>,
     shape: Shape,
     recursion: &Recursion,
-    outputs: &Outputs<'_, R>,
 ) -> Result<(), SlowPath> {
     if !largest.is_finite() {
         return Err(SlowPath::NotFinite);
@@ -93,9 +90,7 @@ pub fn by_size_of_costs<R: Number>(
         return Err(SlowPath::Range);
     }
     let cancels = products_of.is_some_and(|d| d > few_features::MOST_FEATURES);
-    let sums_cells = outputs.entropy || outputs.moments;
-    let rounding = largest * R::ROUNDING / recursion.gamma;
-    if (cancels && rounding > LARGEST_ROUNDING) || (sums_cells && rounding > LARGEST_ROUNDING_OF_SUMS) {
+    if cancels && largest * R::ROUNDING / recursion.gamma > LARGEST_ROUNDING {
         return Err(SlowPath::Rounding);
     }
     Ok(())
@@ -144,20 +139,14 @@ mod tests {
     #[test]
     fn costs_that_are_too_large_or_no_numbers_have_their_reason() {
         let (shape, unit) = (Shape { n: 10, m: 10 }, recursion(1.0, StepWeights::UNIT));
-        assert_eq!(by_size_of_costs::<f32>(1e3, None, shape, &unit, &Outputs::default()), Ok(()));
+        assert_eq!(by_size_of_costs::<f32>(1e3, None, shape, &unit), Ok(()));
         for largest in [f64::INFINITY, f64::NAN] {
-            assert_eq!(
-                by_size_of_costs::<f32>(largest, None, shape, &unit, &Outputs::default()),
-                Err(SlowPath::NotFinite)
-            );
+            assert_eq!(by_size_of_costs::<f32>(largest, None, shape, &unit), Err(SlowPath::NotFinite));
         }
-        assert_eq!(by_size_of_costs::<f32>(1e7, None, shape, &unit, &Outputs::default()), Err(SlowPath::Range));
-        assert_eq!(by_size_of_costs::<f64>(1e7, None, shape, &unit, &Outputs::default()), Ok(()));
-        assert_eq!(by_size_of_costs::<f64>(1e14, None, shape, &unit, &Outputs::default()), Err(SlowPath::Range));
-        assert_eq!(by_size_of_costs::<f32>(3e5, Some(64), shape, &unit, &Outputs::default()), Err(SlowPath::Rounding));
-        assert_eq!(by_size_of_costs::<f32>(3e5, Some(2), shape, &unit, &Outputs::default()), Ok(()));
-        let sums = Outputs { entropy: true, ..Outputs::default() };
-        assert_eq!(by_size_of_costs::<f32>(3e4, None, shape, &unit, &sums), Err(SlowPath::Rounding));
-        assert_eq!(by_size_of_costs::<f32>(1e3, None, shape, &unit, &sums), Ok(()));
+        assert_eq!(by_size_of_costs::<f32>(1e7, None, shape, &unit), Err(SlowPath::Range));
+        assert_eq!(by_size_of_costs::<f64>(1e7, None, shape, &unit), Ok(()));
+        assert_eq!(by_size_of_costs::<f64>(1e14, None, shape, &unit), Err(SlowPath::Range));
+        assert_eq!(by_size_of_costs::<f32>(3e5, Some(64), shape, &unit), Err(SlowPath::Rounding));
+        assert_eq!(by_size_of_costs::<f32>(3e5, Some(2), shape, &unit), Ok(()));
     }
 }
