@@ -79,7 +79,8 @@ fn assert_close(got: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
-fn agrees_with_the_reference<F: Real>(tolerance: f64) {
+/// `of_moments` is the tolerance of sums over all cells, which are made in the precision of the costs.
+fn agrees_with_the_reference<F: Real>(tolerance: f64, of_moments: f64) {
     for (n, m) in [(1, 1), (1, 9), (9, 1), (7, 5), (8, 8), (17, 33), (40, 12)] {
         let shape = Shape::new(n, m).unwrap();
         let costs = wide(&narrow::<F>(&numbers((n * 100 + m) as u64, n * m)));
@@ -96,8 +97,10 @@ fn agrees_with_the_reference<F: Real>(tolerance: f64) {
                     assert_close(&got.h, &rows, 20.0 * tolerance);
                     if moments {
                         let moments = got.alignment.moments.unwrap();
-                        assert!((moments.entropy - truth.entropy).abs() <= 1e-9 * (1.0 + truth.entropy));
-                        assert_close(&moments.step_weights_grad, &truth.step_weights_grad, 1e-8);
+                        assert!((moments.entropy - truth.entropy).abs() <= of_moments * (1.0 + truth.entropy));
+                        let all_steps: f64 = truth.step_weights_grad.iter().sum();
+                        let of_steps = of_moments * (1.0 + all_steps);
+                        assert_close(&moments.step_weights_grad, &truth.step_weights_grad, of_steps);
                     }
                 }
             }
@@ -107,12 +110,12 @@ fn agrees_with_the_reference<F: Real>(tolerance: f64) {
 
 #[test]
 fn float64_agrees_with_the_reference() {
-    agrees_with_the_reference::<f64>(1e-11);
+    agrees_with_the_reference::<f64>(1e-11, 1e-9);
 }
 
 #[test]
 fn float32_agrees_with_the_reference() {
-    agrees_with_the_reference::<f32>(5e-6);
+    agrees_with_the_reference::<f32>(5e-6, 1e-5);
 }
 
 #[test]
