@@ -116,6 +116,7 @@ def test_after_kill_9_the_next_run_gives_the_bytes_of_an_undisturbed_one(tmp_pat
     assert content(out) == content(tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_alone_what_another_is_writing(tmp_path, corpus, command, halted):
     out = tmp_path / "out"
     assert len(leftovers(out)) == 2

@@ -151,6 +151,7 @@ def test_index_filters_by_name_and_kind(tab, index):
     assert len(column(tab, "item")) == 50
 
 
+@pytest.mark.slow
 def test_index_links_a_page_with_its_players(tab, keep, index):
     path, _, worst = index
     tab.goto(path.as_uri())

@@ -68,6 +68,7 @@ def planned_bytes(B, N, M, D):
     return 8 * B * (longer * (2 * D + 2) + of_block + kept * (longer + 1) + 8 * longer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("B", "N", "M", "D"), [(32, 512, 512, 64), (32, 800, 96, 12), (32, 96, 800, 12)])
 def test_memory_is_what_is_planned(B, N, M, D):
     x, y = on_meta(B, N, M, D, x=N >= M, y=N < M)

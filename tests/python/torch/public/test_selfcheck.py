@@ -30,6 +30,7 @@ def small(monkeypatch):
     monkeypatch.setattr(selfcheck, "CHECKED", selfcheck.CHECKED[:1])
 
 
+@pytest.mark.slow
 def test_the_command_finds_core_and_operations_in_agreement():
     ended = subprocess.run(
         [sys.executable, "-m", "warplens.torch.selfcheck"], capture_output=True, text=True, check=False
