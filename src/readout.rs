@@ -52,7 +52,7 @@ impl<F> Default for Outputs<'_, F> {
 }
 
 impl<F: Real> Outputs<'_, F> {
-    /// The same outputs if R is their type.
+    /// Returns these outputs as those of R, if that is their type.
     pub fn cast<R: Real>(&mut self) -> Option<Outputs<'_, R>> {
         fn slice<'b, F: Real, R: Real>(of: &'b mut Option<&mut [F]>) -> Option<&'b mut [R]> {
             of.as_deref_mut().and_then(F::cast_mut)

@@ -445,6 +445,7 @@ mod tests {
             }
         }
     }
+
     #[test]
     fn sums_and_target_gradients_of_float32_are_what_the_rowwise_kernel_gives() {
         let costs = [

@@ -76,7 +76,7 @@ impl Wide {
         })
     }
 
-    /// The same requests.
+    /// Returns memory in float64 for the outputs that `of` asks for.
     fn outputs<'a>(&'a mut self, of: &Outputs<'_, f32>, shape: Shape) -> Outputs<'a, f64> {
         let matrix = |entries| MatrixMut { entries, stride: shape.m };
         Outputs {

@@ -1,7 +1,7 @@
 //! The inner-product form of pairs on lanes, for costs that are sums over features with all weights 1.
 //!
-//! The same u, phi, v, w and gradients as [`crate::cost::inner_product`], where they are defined; here many at a time, in the
-//! precision of the pair.
+//! It makes u, phi, v, w and gradients as [`crate::cost::inner_product`] defines them, many at a time, in the precision of
+//! the pair.
 
 use std::marker::PhantomData;
 

@@ -24,7 +24,7 @@ pub trait CostTiles<V: Lanes<L>, const L: usize> {
     /// other; blocks may lie wholly below row N.
     fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L];
 
-    /// The same tiles for another thread.
+    /// Returns the same tiles for another thread.
     fn for_thread(&self) -> Self;
 }
 

@@ -39,7 +39,7 @@ impl<'a, R: Number> Sums<'a, R> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(copy * self.len + part.start), part.len()) }
     }
 
-    /// The same sums for another thread.
+    /// Returns the same sums for another thread.
     ///
     /// # Safety
     ///
