@@ -18,7 +18,6 @@ use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::matrix::MatrixMut;
 use crate::readout::Outputs;
 use crate::shape::Shape;
-use crate::simd::Number;
 use crate::simd::functions::eight_sums;
 use crate::weights::StepWeights;
 
@@ -71,9 +70,7 @@ fn numbers<R: OnLanes>(
     shape: Shape,
     outputs: &Outputs<'_, R>,
 ) -> Result<OfLanes, SlowPath> {
-    // A step that no path takes has a share of its own on lanes, some 2^-90 in float32 and 2^-300 in float64.
-    let of_nothing = if R::ROUNDING > f64::ROUNDING { 1e-20 } else { 1e-75 };
-    if sums.entropy <= of_nothing * (shape.n + shape.m) as f64 {
+    if sums.entropy <= R::ENTROPY_OF_NOTHING * (shape.n + shape.m) as f64 {
         sums.entropy = 0.0;
     }
     route::by_entropy(sums.entropy, shape, outputs)?;
@@ -325,6 +322,7 @@ mod tests {
     use crate::cost::Cost;
     use crate::readout::Features;
     use crate::real::Real;
+    use crate::simd::Number;
 
     /// Arrays for the outputs of a pair.
     struct Arrays {

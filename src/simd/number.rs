@@ -8,6 +8,8 @@ pub trait Number: Real + sealed::Plain {
     const ROUNDING: f64;
     /// Numbers of less weight than 2 to this beside the greatest of a sum count as so much less, and no less.
     const LEAST_SHIFT: i64;
+    /// The entropy of a frame that steps which no path takes may seem to have: their shares are those of [`Self::LEAST_SHIFT`].
+    const ENTROPY_OF_NOTHING: f64;
     /// E below this is 0: products with probabilities stay normal numbers.
     const LEAST_VISIT: f64;
     /// The largest exponent of one factor: beyond, rounding it leaves remainders that the polynomial is not for.
@@ -34,6 +36,7 @@ pub trait Number: Real + sealed::Plain {
 impl Number for f32 {
     const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
     const LEAST_SHIFT: i64 = -90;
+    const ENTROPY_OF_NOTHING: f64 = 1e-20;
     const LEAST_VISIT: f64 = 1.0 / (1_u128 << 100) as f64;
     const LARGEST_EXPONENT: f64 = 1e6;
     const LARGEST_SUM: f64 = (1 << 29) as f64;
@@ -55,6 +58,7 @@ impl Number for f32 {
 impl Number for f64 {
     const ROUNDING: f64 = 1.0 / (1_u64 << 53) as f64;
     const LEAST_SHIFT: i64 = -300;
+    const ENTROPY_OF_NOTHING: f64 = 1e-75;
     // 2^-600: with LEAST_SHIFT and what mantissas lose between, still a normal number.
     const LEAST_VISIT: f64 = 2.409_919_865_102_884e-181;
     const LARGEST_EXPONENT: f64 = (1_u64 << 45) as f64;
