@@ -431,7 +431,7 @@ mod tests {
             (Cost::PoissonLog, 6),
             (Cost::Cosine, 6),
         ];
-        for (_, set) in InstructionSet::ALL.into_iter().filter(|(_, set)| set.is_available()) {
+        for &(_, set) in InstructionSet::ALL.iter().filter(|(_, set)| set.is_available()) {
             for (cost, d) in costs {
                 for (n, m) in [(1, 1), (9, 30), (41, 75)] {
                     for (weights, gamma) in [((1.0, 1.0, 1.0), 0.01), ((0.1, 1.0, 1.0), 1.0), ((0.3, 1.0, 2.0), 100.0)]
@@ -455,7 +455,7 @@ mod tests {
             (Cost::CrossEntropyLogits, 9),
             (Cost::Cosine, 6),
         ];
-        for (_, set) in InstructionSet::ALL.into_iter().filter(|(_, set)| set.is_available()) {
+        for &(_, set) in InstructionSet::ALL.iter().filter(|(_, set)| set.is_available()) {
             for (cost, d) in costs {
                 for (n, m) in [(9, 30), (141, 75)] {
                     for (weights, gamma) in [((1.0, 1.0, 1.0), 0.1), ((0.1, 1.0, 1.0), 1.0), ((0.3, 1.0, 2.0), 100.0)] {

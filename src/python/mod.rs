@@ -64,7 +64,7 @@ fn instruction_set() -> &'static str {
 #[pyfunction]
 fn available_instruction_sets() -> Vec<&'static str> {
     let all = crate::kernel::wavefront::dispatch::InstructionSet::ALL;
-    all.into_iter().filter(|(_, set)| set.is_available()).map(|(name, _)| name).collect()
+    all.iter().filter(|(_, set)| set.is_available()).map(|&(name, _)| name).collect()
 }
 
 #[pymodule]
