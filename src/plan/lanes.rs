@@ -2,9 +2,12 @@
 //!
 //! It takes what it can give exactly enough ([`super::route`]), and leaves the rest with a reason.
 
+use std::ops::Range;
+
 use super::memory::ask_for_memory;
 use super::pair::{Pair, Recursion};
 use super::route::{self, SlowPath};
+use super::rowwise::no_path;
 use crate::cost::WeightedCost;
 use crate::cost::inner_product::InnerProduct;
 use crate::error::Error;
@@ -15,6 +18,7 @@ use crate::kernel::wavefront::job::{self, Job};
 use crate::kernel::wavefront::kept;
 use crate::kernel::wavefront::pair::{ColumnSums, Costs, ExtraOutputs, SumsOverCells, SweepOutput, WavefrontScratch};
 use crate::kernel::wavefront::thread_team::ThreadTeam;
+use crate::kernel::wavefront::tiles::masked::{Mask, finite_columns};
 use crate::matrix::MatrixMut;
 use crate::readout::Outputs;
 use crate::shape::Shape;
@@ -68,18 +72,24 @@ fn numbers<R: OnLanes>(
     value: f64,
     mut sums: Moments,
     shape: Shape,
+    recursion: &Recursion,
     outputs: &Outputs<'_, R>,
-) -> Result<OfLanes, SlowPath> {
+) -> Result<Result<OfLanes, SlowPath>, Error> {
+    if value == f64::INFINITY {
+        return Err(no_path(shape, recursion.band.is_some()));
+    }
     if sums.entropy <= R::ENTROPY_OF_NOTHING * (shape.n + shape.m) as f64 {
         sums.entropy = 0.0;
     }
-    route::by_entropy(sums.entropy, shape, outputs)?;
+    if let Err(reason) = route::by_entropy(sums.entropy, shape, outputs) {
+        return Ok(Err(reason));
+    }
     let moments = outputs.moments.then_some(sums);
-    Ok(OfLanes { value, entropy: outputs.entropy.then_some(sums.entropy), moments })
+    Ok(Ok(OfLanes { value, entropy: outputs.entropy.then_some(sums.entropy), moments }))
 }
 
 /// An upper estimate of the working memory of the fast path, in bytes.
-fn bytes<R>(shape: Shape, d: usize, threads: usize, outputs: &Outputs<'_, R>) -> usize {
+fn bytes<R>(shape: Shape, d: usize, threads: usize, outputs: &Outputs<'_, R>, is_masked: bool) -> usize {
     // Rows and columns are padded by less than a block and a group of stripes; a copy of v, w, each packed too, and
     // two of H W beside what is read off.
     let (rows, columns) = (shape.n + 64, shape.m + 128);
@@ -87,8 +97,8 @@ fn bytes<R>(shape: Shape, d: usize, threads: usize, outputs: &Outputs<'_, R>) ->
     let columns_of_features = if outputs.y_grad.is_some() { 2 * size_of::<R>() * (d + 1) * columns } else { 0 };
     let kept = match sums_over_cells(outputs) {
         SumsOverCells::Nothing => kept::PROBABILITIES,
-        SumsOverCells::Entropy => kept::ALL_PROBABILITIES,
-        SumsOverCells::Moments => kept::COSTS,
+        SumsOverCells::Entropy if !is_masked => kept::ALL_PROBABILITIES,
+        SumsOverCells::Entropy | SumsOverCells::Moments => kept::COSTS,
     };
     features + columns_of_features + job::bytes::<R>(rows, columns, threads, kept)
 }
@@ -119,7 +129,8 @@ fn align_pair_on<R: OnLanes>(
     scratch: &mut LanesScratch<R>,
 ) -> Result<Result<OfLanes, SlowPath>, Error> {
     let Pair { x, y, shape, d } = pair;
-    let needed = bytes::<R>(shape, d, team.threads, outputs);
+    let band = recursion.band.map(|band| band.columns(shape)).transpose()?;
+    let needed = bytes::<R>(shape, d, team.threads, outputs, band.is_some());
     ask_for_memory(needed)?;
     scratch.bytes = scratch.bytes.max(needed);
     let LanesScratch { kernel, form, h, hw, column_sums, hv, .. } = scratch;
@@ -127,7 +138,7 @@ fn align_pair_on<R: OnLanes>(
     let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, pair.x, pair.y, d)) };
     let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
     let squared = if wide.is_none() { form.squared } else { None };
-    if let Err(reason) = route::by_size_of_costs::<R>(largest, squared.map(|_| d), shape, recursion) {
+    if let Err(reason) = route::by_size_of_costs::<R>(largest, squared.map(|_| d), band.is_some(), shape, recursion) {
         return Ok(Err(reason));
     }
     let w = match &wide {
@@ -142,7 +153,8 @@ fn align_pair_on<R: OnLanes>(
         None => &form.w,
     };
     let costs = Costs::Form(FormSlices { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared });
-    let job = Job::new(shape, recursion.gamma, recursion.weights, team);
+    let mask = band.as_deref().map(|columns| Mask { columns, is_band: true });
+    let job = Job { mask, ..Job::new(shape, recursion.gamma, recursion.weights, team) };
     let (mut log_end, mut moments) = (None, Moments::default());
     let sums_rows = outputs.h.is_some() || outputs.x_grad.is_some() || outputs.y_mod.is_some();
     let sums = sums_over_cells(outputs);
@@ -164,6 +176,9 @@ fn align_pair_on<R: OnLanes>(
             SweepOutput::Extra(extra)
         };
         log_end = Some(set.run(job, costs, output, kernel).ln());
+    }
+    if log_end == Some(f64::NEG_INFINITY) {
+        return Err(no_path(shape, band.is_some())); // and nothing to read out
     }
     if sums_rows {
         if let Some(out) = outputs.h.as_deref_mut() {
@@ -188,7 +203,7 @@ fn align_pair_on<R: OnLanes>(
         }
     }
     let value = finish(set, job, costs, (log_end, has_extra), outputs, kernel, false);
-    Ok(numbers(value, moments, shape, outputs))
+    numbers(value, moments, shape, recursion, outputs)
 }
 
 /// Makes gradients and modified targets in float64, frame by frame.
@@ -244,22 +259,41 @@ pub fn align_costs<R: OnLanes>(
     team: ThreadTeam<'_>,
     scratch: &mut LanesScratch<R>,
 ) -> Result<Result<OfLanes, SlowPath>, Error> {
-    let set = match route::by_request(None, recursion, outputs) {
-        Ok(set) => set,
-        Err(reason) => return Ok(Err(reason)),
-    };
+    match route::by_request(None, recursion, outputs) {
+        Ok(set) => align_costs_on(set, costs, stride, shape, recursion, outputs, team, scratch),
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+/// Aligns by a cost matrix on the lanes of a set.
+#[expect(clippy::too_many_arguments, reason = "those of `align_costs`, and the set")]
+fn align_costs_on<R: OnLanes>(
+    set: InstructionSet,
+    costs: &[R],
+    stride: usize,
+    shape: Shape,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, R>,
+    team: ThreadTeam<'_>,
+    scratch: &mut LanesScratch<R>,
+) -> Result<Result<OfLanes, SlowPath>, Error> {
+    let band = recursion.band.map(|band| band.columns(shape)).transpose()?;
     let largest = set.largest(costs, stride, shape);
-    if let Err(reason) = route::by_size_of_costs::<R>(largest, None, shape, recursion) {
+    let is_masked = largest.forbids || band.is_some();
+    if let Err(reason) = route::by_size_of_costs::<R>(largest.size, None, is_masked, shape, recursion) {
         return Ok(Err(reason));
     }
-    let needed = bytes::<R>(shape, 0, team.threads, outputs);
+    let columns =
+        if largest.forbids { common(finite_columns(costs, stride, shape), band.as_deref()) } else { band.clone() };
+    let needed = bytes::<R>(shape, 0, team.threads, outputs, is_masked);
     ask_for_memory(needed)?;
     scratch.bytes = scratch.bytes.max(needed);
     if outputs.h.is_some() && outputs.soft_alignment.is_none() {
         ask_for_memory(shape.cells() * size_of::<R>())?; // h is summed from H
     }
     let costs = Costs::Matrix { costs, stride };
-    let job = Job::new(shape, recursion.gamma, recursion.weights, team);
+    let mask = columns.as_deref().map(|columns| Mask { columns, is_band: band.is_some() });
+    let job = Job { mask, ..Job::new(shape, recursion.gamma, recursion.weights, team) };
     let (mut log_end, mut moments) = (None, Moments::default());
     let sums = sums_over_cells(outputs);
     let has_extra = sums != SumsOverCells::Nothing;
@@ -269,7 +303,14 @@ pub fn align_costs<R: OnLanes>(
         log_end = Some(set.run(job, costs, SweepOutput::Extra(extra), &mut scratch.kernel).ln());
     }
     let value = finish(set, job, costs, (log_end, has_extra), outputs, &mut scratch.kernel, true);
-    Ok(numbers(value, moments, shape, outputs))
+    numbers(value, moments, shape, recursion, outputs)
+}
+
+/// The columns of each row that both allow.
+fn common(finite: Vec<Range<usize>>, band: Option<&[Range<usize>]>) -> Option<Vec<Range<usize>>> {
+    let Some(band) = band else { return Some(finite) };
+    let both = finite.into_iter().zip(band);
+    Some(both.map(|(a, b)| a.start.max(b.start)..a.end.min(b.end)).collect())
 }
 
 /// Writes H (unless it `has_matrix`) and E where they are wanted, with `row_sums` h from H, and returns the value.
@@ -291,6 +332,9 @@ fn finish<R: OnLanes>(
         if let (Some(matrix), false) = (wanted, is_there) {
             log_end = Some(set.run(Job { readout, ..job }, costs, SweepOutput::Matrix(matrix), kernel).ln());
         }
+    }
+    if log_end == Some(f64::NEG_INFINITY) {
+        return f64::INFINITY;
     }
     if wants_sums && let Some(h) = outputs.h.as_deref_mut() {
         let (entries, stride) = match &outputs.soft_alignment {
@@ -319,6 +363,7 @@ fn narrow<R: OnLanes>(from: &[f64], to: &mut Vec<R>) {
 mod tests {
     use super::super::rowwise::{self, RowsScratch};
     use super::*;
+    use crate::band::Band;
     use crate::cost::Cost;
     use crate::readout::Features;
     use crate::real::Real;
@@ -437,7 +482,10 @@ mod tests {
                     for (weights, gamma) in [((1.0, 1.0, 1.0), 0.01), ((0.1, 1.0, 1.0), 1.0), ((0.3, 1.0, 2.0), 100.0)]
                     {
                         let weights = StepWeights::new(weights.0, weights.1, weights.2).unwrap();
-                        check(set, cost, Shape { n, m }, d, &Recursion::new(gamma, weights, None).unwrap());
+                        let recursion = Recursion::new(gamma, weights, None).unwrap();
+                        check(set, cost, Shape { n, m }, d, &recursion);
+                        let band = Some(Band::SakoeChiba { radius: 9.0 });
+                        check(set, cost, Shape { n, m }, d, &Recursion { band, ..recursion });
                     }
                 }
             }
@@ -457,7 +505,8 @@ mod tests {
         ];
         for &(_, set) in InstructionSet::ALL.iter().filter(|(_, set)| set.is_available()) {
             for (cost, d) in costs {
-                for (n, m) in [(9, 30), (141, 75)] {
+                let bands = [None, Some(Band::Itakura { max_slope: 2.5 })];
+                for ((n, m), band) in [(9, 30), (141, 75)].into_iter().flat_map(|size| bands.map(|band| (size, band))) {
                     for (weights, gamma) in [((1.0, 1.0, 1.0), 0.1), ((0.1, 1.0, 1.0), 1.0), ((0.3, 1.0, 2.0), 100.0)] {
                         let shape = Shape { n, m };
                         let x: Vec<f32> = numbers(7, n * d).map(|x| (0.01 + 0.98 * x) as f32).collect();
@@ -466,7 +515,7 @@ mod tests {
                             .collect();
                         let (cost, pair) = (WeightedCost::plain(cost), Pair { x: &x, y: &y, shape, d });
                         let weights = StepWeights::new(weights.0, weights.1, weights.2).unwrap();
-                        let recursion = &Recursion::new(gamma, weights, None).unwrap();
+                        let recursion = &Recursion::new(gamma, weights, band).unwrap();
                         let mut is_served = true;
                         let got = Arrays::of(pair, |outputs| {
                             let scratch = &mut LanesScratch::default();
@@ -506,6 +555,109 @@ mod tests {
                             let error = (got - expected).abs() / size;
                             assert!(error <= 1e-5 + 4.0 * of_costs, "{told} y_grad: {got} {expected}");
                         }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The value, the sums over cells, h, H and E by a cost matrix, or the error.
+    fn of_costs<R: Real>(
+        shape: Shape,
+        run: impl FnOnce(&mut Outputs<'_, R>) -> Result<(f64, Moments), Error>,
+    ) -> Result<(f64, Moments, [Vec<f64>; 3]), Error> {
+        let dirty = |count: usize| vec![R::from_f64(f64::NAN); count];
+        let (mut h, mut soft_alignment, mut visits) = (dirty(shape.n), dirty(shape.cells()), dirty(shape.cells()));
+        let mut outputs = Outputs {
+            h: Some(&mut h),
+            soft_alignment: Some(MatrixMut { entries: &mut soft_alignment, stride: shape.m }),
+            visits: Some(MatrixMut { entries: &mut visits, stride: shape.m }),
+            moments: true,
+            ..Outputs::default()
+        };
+        let (value, moments) = run(&mut outputs)?;
+        let arrays = [h, soft_alignment, visits].map(|array| array.into_iter().map(Real::to_f64).collect());
+        Ok((value, moments, arrays))
+    }
+
+    fn check_masked<R: OnLanes>(
+        set: InstructionSet,
+        costs: &[f64],
+        shape: Shape,
+        recursion: &Recursion,
+        tolerance: f64,
+    ) {
+        let narrow: Vec<R> = costs.iter().map(|&cost| R::from_f64(cost)).collect();
+        let told = format!("{set:?} {shape:?} {recursion:?}");
+        let mut reason = None;
+        let got = of_costs(shape, |outputs| {
+            let (team, scratch) = (ThreadTeam::ALONE, &mut LanesScratch::default());
+            match align_costs_on(set, &narrow, shape.m, shape, recursion, outputs, team, scratch)? {
+                Ok(OfLanes { value, moments, .. }) => Ok((value, moments.unwrap())),
+                Err(slow) => {
+                    reason = Some(slow);
+                    Ok((0.0, Moments::default()))
+                }
+            }
+        });
+        if let Some(reason) = reason {
+            assert!(reason == SlowPath::SmallEntropy && R::ROUNDING > f64::ROUNDING, "{told}: {reason:?}");
+            return;
+        }
+        let expected = of_costs::<f64>(shape, |outputs| {
+            let (matrix, scratch) = (crate::cost::CostMatrix { costs, stride: shape.m }, &mut RowsScratch::default());
+            let result = rowwise::align(&matrix, Features::None, shape, recursion, outputs, scratch)?;
+            Ok((result.value, result.moments.unwrap()))
+        });
+        let ((value, sums, arrays), (of_rows, sums_of_rows, arrays_of_rows)) = match (got, expected) {
+            (Ok(got), Ok(expected)) => (got, expected),
+            (got, expected) => {
+                assert_eq!(got.map(|_| ()), expected.map(|_| ()), "{told}");
+                return;
+            }
+        };
+        assert!((value - of_rows).abs() <= tolerance * (recursion.gamma + of_rows.abs()), "{told}: {value} {of_rows}");
+        let (entropy, of_rows) = (sums.entropy, sums_of_rows.entropy);
+        assert!((entropy - of_rows).abs() <= tolerance * (1.0 + of_rows), "{told}: {entropy} {of_rows}");
+        let total: f64 = sums_of_rows.step_weights_grad.iter().map(|sum| sum.abs()).sum();
+        for (got, of_rows) in sums.step_weights_grad.into_iter().zip(sums_of_rows.step_weights_grad) {
+            assert!((got - of_rows).abs() <= tolerance * (1.0 + total), "{told}: {got} {of_rows}");
+        }
+        for (array, of_rows) in arrays.iter().zip(&arrays_of_rows) {
+            for (k, (got, of_rows)) in array.iter().zip(of_rows).enumerate() {
+                assert!((got - of_rows).abs() <= tolerance * (1.0 + of_rows), "{told} {k}: {got} {of_rows}");
+            }
+        }
+        for (k, &cost) in costs.iter().enumerate() {
+            assert!(
+                cost < f64::INFINITY || arrays[1][k] == 0.0 && arrays[2][k] == 0.0,
+                "{told}: cell {k} is forbidden"
+            );
+        }
+    }
+
+    #[test]
+    fn masked_costs_on_lanes_are_what_the_rowwise_kernel_gives() {
+        let bands = [None, Some(Band::SakoeChiba { radius: 8.0 }), Some(Band::Itakura { max_slope: 1.8 })];
+        for &(_, set) in InstructionSet::ALL.iter().filter(|(_, set)| set.is_available()) {
+            for (n, m) in [(1, 1), (9, 30), (41, 75), (75, 41)] {
+                let shape = Shape { n, m };
+                for (share, band) in [0.0, 0.1, 0.5].into_iter().flat_map(|share| bands.map(|band| (share, band))) {
+                    // Half of the cells forbidden leave no path but in small matrices.
+                    let costs: Vec<f64> = numbers(3, n * m)
+                        .zip(numbers(4, n * m))
+                        .enumerate()
+                        .map(|(k, (cost, hole))| {
+                            let is_free = hole >= share || k == 0 || k + 1 == n * m;
+                            if is_free { f64::from(3.0 * cost as f32) } else { f64::INFINITY }
+                        })
+                        .collect();
+                    for (weights, gamma) in [((1.0, 1.0, 1.0), 0.05), ((0.1, 1.0, 0.7), 1.0), ((0.3, 1.0, 2.0), 100.0)]
+                    {
+                        let weights = StepWeights::new(weights.0, weights.1, weights.2).unwrap();
+                        let recursion = &Recursion::new(gamma, weights, band).unwrap();
+                        check_masked::<f64>(set, &costs, shape, recursion, 1e-12);
+                        check_masked::<f32>(set, &costs, shape, recursion, 1e-5);
                     }
                 }
             }

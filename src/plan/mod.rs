@@ -130,7 +130,7 @@ fn costs_on_lanes<F: Real>(
     }
 }
 
-/// Completes the numbers of the fast path, which takes no bands, by the hard path where it is asked for.
+/// Completes the numbers of the fast path by the hard path where it is asked for.
 fn with_hard_path<F, C: CostRows>(
     OfLanes { value, entropy, moments }: OfLanes,
     costs: &C,
@@ -138,9 +138,11 @@ fn with_hard_path<F, C: CostRows>(
     recursion: &Recursion,
     outputs: &Outputs<'_, F>,
 ) -> Result<Alignment, Error> {
-    if outputs.path {
-        ask_for_memory(hard::bytes(shape))?;
+    if !outputs.path {
+        return Ok(Alignment { value, moments, entropy, path: None });
     }
-    let path = outputs.path.then(|| hard::align(costs, shape, None, recursion.weights));
+    ask_for_memory(hard::bytes(shape))?;
+    let band = recursion.band.map(|band| band.columns(shape)).transpose()?;
+    let path = Some(hard::align(costs, shape, band.as_deref(), recursion.weights));
     Ok(Alignment { value, moments, entropy, path })
 }

@@ -16,8 +16,6 @@ use super::pair::Recursion;
 pub enum SlowPath {
     /// gamma is 0: hard DTW.
     Hard,
-    /// A band.
-    Band,
     /// A distance, which has no inner-product form.
     Distance,
     /// An entropy so small that rounding shows in it.
@@ -26,7 +24,7 @@ pub enum SlowPath {
     SmallRows,
     /// No lanes: the machine has none, or none were wanted.
     NoLanes,
-    /// Costs that are not finite.
+    /// Costs that are NaN or -inf, or frames that are not finite.
     NotFinite,
     /// Costs over gamma beyond the exponents.
     Range,
@@ -64,7 +62,6 @@ pub fn by_request<R: Number>(
         outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some() || outputs.entropy;
     for (is_so, reason) in [
         (recursion.gamma == 0.0, SlowPath::Hard),
-        (recursion.band.is_some(), SlowPath::Band),
         (cost.is_some_and(|cost| !cost.cost.has_modified_targets()), SlowPath::Distance),
         ((outputs.y_mod.is_some() || shows_rows) && least_weight < least_shown, SlowPath::SmallRows),
     ] {
@@ -76,17 +73,18 @@ pub fn by_request<R: Number>(
 }
 
 /// Lets a pair whose costs are at most `largest` in size pass, or gives the reason for the slow path. `products_of` is the
-/// number of features of a squared cost that is made by products.
+/// number of features of a squared cost that is made by products; `is_masked` tells if cells are forbidden.
 pub fn by_size_of_costs<R: Number>(
     largest: f64,
     products_of: Option<usize>,
+    is_masked: bool,
     shape: Shape,
     recursion: &Recursion,
 ) -> Result<(), SlowPath> {
     if !largest.is_finite() {
         return Err(SlowPath::NotFinite);
     }
-    if !fits::<R>(largest, shape, recursion.gamma, recursion.weights) {
+    if !fits::<R>(largest, shape, recursion.gamma, recursion.weights, is_masked) {
         return Err(SlowPath::Range);
     }
     let cancels = products_of.is_some_and(|d| d > few_features::MOST_FEATURES);
@@ -124,7 +122,7 @@ mod tests {
         let of_distance = by_request::<f32>(Some(&WeightedCost::plain(Cost::L1)), &unit, &Outputs::default());
         assert_eq!(of_distance, Err(SlowPath::Distance));
         let banded = Recursion { band: Some(Band::SakoeChiba { radius: 3.0 }), ..unit.clone() };
-        assert_eq!(reason(&banded, Outputs::default()), Some(SlowPath::Band));
+        assert_eq!(reason(&banded, Outputs::default()), reason(&unit, Outputs::default()));
         assert_eq!(reason(&recursion(0.0, StepWeights::UNIT), Outputs::default()), Some(SlowPath::Hard));
         let shape = Shape { n: 10, m: 10 };
         let moments = Outputs::<f32> { moments: true, ..Outputs::default() };
@@ -139,14 +137,14 @@ mod tests {
     #[test]
     fn costs_that_are_too_large_or_no_numbers_have_their_reason() {
         let (shape, unit) = (Shape { n: 10, m: 10 }, recursion(1.0, StepWeights::UNIT));
-        assert_eq!(by_size_of_costs::<f32>(1e3, None, shape, &unit), Ok(()));
+        assert_eq!(by_size_of_costs::<f32>(1e3, None, false, shape, &unit), Ok(()));
         for largest in [f64::INFINITY, f64::NAN] {
-            assert_eq!(by_size_of_costs::<f32>(largest, None, shape, &unit), Err(SlowPath::NotFinite));
+            assert_eq!(by_size_of_costs::<f32>(largest, None, false, shape, &unit), Err(SlowPath::NotFinite));
         }
-        assert_eq!(by_size_of_costs::<f32>(1e7, None, shape, &unit), Err(SlowPath::Range));
-        assert_eq!(by_size_of_costs::<f64>(1e7, None, shape, &unit), Ok(()));
-        assert_eq!(by_size_of_costs::<f64>(1e14, None, shape, &unit), Err(SlowPath::Range));
-        assert_eq!(by_size_of_costs::<f32>(3e5, Some(64), shape, &unit), Err(SlowPath::Rounding));
-        assert_eq!(by_size_of_costs::<f32>(3e5, Some(2), shape, &unit), Ok(()));
+        assert_eq!(by_size_of_costs::<f32>(1e7, None, false, shape, &unit), Err(SlowPath::Range));
+        assert_eq!(by_size_of_costs::<f64>(1e7, None, false, shape, &unit), Ok(()));
+        assert_eq!(by_size_of_costs::<f64>(1e14, None, false, shape, &unit), Err(SlowPath::Range));
+        assert_eq!(by_size_of_costs::<f32>(3e5, Some(64), false, shape, &unit), Err(SlowPath::Rounding));
+        assert_eq!(by_size_of_costs::<f32>(3e5, Some(2), false, shape, &unit), Ok(()));
     }
 }

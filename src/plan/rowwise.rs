@@ -97,7 +97,8 @@ pub(super) fn align<F: Real, C: CostRows>(
     })
 }
 
-fn no_path(Shape { n, m }: Shape, banded: bool) -> Error {
+/// The error of a pair without a path, within a band that alone would leave one.
+pub(super) fn no_path(Shape { n, m }: Shape, banded: bool) -> Error {
     let within = if banded { " within the band" } else { "" };
     Error::NoPath {
         message: format!(

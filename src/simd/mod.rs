@@ -161,8 +161,21 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// `|a|`
     fn abs(self, a: Self::F) -> Self::F;
+    /// a where x is at least `least`, else 0.
+    fn where_at_least(self, x: Self::F, least: Self::F, a: Self::F) -> Self::F;
     /// a where it is at least `least`, else 0.
-    fn at_least_or_zero(self, a: Self::F, least: Self::F) -> Self::F;
+    #[inline(always)]
+    fn at_least_or_zero(self, a: Self::F, least: Self::F) -> Self::F {
+        self.where_at_least(a, least, a)
+    }
+    /// a, or 0 where it is +inf.
+    #[inline(always)]
+    fn finite_or_zero(self, a: Self::F) -> Self::F {
+        let least = self.splat(Self::Real::LOWEST);
+        self.where_at_least(self.sub(self.constant(0.0), a), least, a)
+    }
+    /// a where an exponent is less than `limit`, else b.
+    fn where_less_i(self, x: Self::I, limit: Self::I, a: Self::F, b: Self::F) -> Self::F;
     /// True where a lane is not 0; NaN is not.
     fn is_any(self, a: Self::F) -> bool;
 

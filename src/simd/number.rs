@@ -6,6 +6,8 @@ use crate::real::Real;
 pub trait Number: Real + sealed::Plain {
     /// Half a unit of the last place of 1.
     const ROUNDING: f64;
+    /// The least finite number.
+    const LOWEST: Self;
     /// Numbers of less weight than 2 to this beside the greatest of a sum count as so much less, and no less.
     const LEAST_SHIFT: i64;
     /// The entropy of a frame that steps which no path takes may seem to have: their shares are those of [`Self::LEAST_SHIFT`].
@@ -16,6 +18,9 @@ pub trait Number: Real + sealed::Plain {
     const LARGEST_EXPONENT: f64;
     /// The largest sum of exponents along a path: half of the size of [`Exponent::NOTHING`].
     const LARGEST_SUM: f64;
+    /// The exponent of the factor of a forbidden cell. The sum of those along a path stays below a quarter of its size, so
+    /// that what has passed through a forbidden cell stays below half of it.
+    const FORBIDDEN: f64;
     /// (2^f - 1) / f on [-1/2, 1/2], the lowest power first.
     const POWER_OF_TWO: &'static [f64];
     /// ln((1+s) / (1-s)) / s as powers of s^2 for |s| <= 0.172, the lowest first.
@@ -35,11 +40,13 @@ pub trait Number: Real + sealed::Plain {
 
 impl Number for f32 {
     const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+    const LOWEST: Self = Self::MIN;
     const LEAST_SHIFT: i64 = -90;
     const ENTROPY_OF_NOTHING: f64 = 1e-20;
     const LEAST_VISIT: f64 = 1.0 / (1_u128 << 100) as f64;
     const LARGEST_EXPONENT: f64 = 1e6;
     const LARGEST_SUM: f64 = (1 << 29) as f64;
+    const FORBIDDEN: f64 = -((1 << 26) as f64);
     // Such that the greatest relative error of 2^f is least, 1.1e-7, and has no sign of its own.
     #[expect(clippy::approx_constant, reason = "fitted: close to ln 2 and its powers, and not equal")]
     const POWER_OF_TWO: &'static [f64] = &[0.693_147, 0.240_222_42, 0.055_507_336, 0.009_671_513, 0.001_326_472_7];
@@ -57,12 +64,14 @@ impl Number for f32 {
 
 impl Number for f64 {
     const ROUNDING: f64 = 1.0 / (1_u64 << 53) as f64;
+    const LOWEST: Self = Self::MIN;
     const LEAST_SHIFT: i64 = -300;
     const ENTROPY_OF_NOTHING: f64 = 1e-75;
     // 2^-600: with LEAST_SHIFT and what mantissas lose between, still a normal number.
     const LEAST_VISIT: f64 = 2.409_919_865_102_884e-181;
     const LARGEST_EXPONENT: f64 = (1_u64 << 45) as f64;
     const LARGEST_SUM: f64 = (1_u64 << 49) as f64;
+    const FORBIDDEN: f64 = -((1_u64 << 48) as f64);
     // By interpolation at Chebyshev nodes: 2^f to 2e-17.
     const POWER_OF_TWO: &'static [f64] = &[
         std::f64::consts::LN_2,

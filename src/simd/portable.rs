@@ -183,8 +183,12 @@ impl<R: Scalar, const L: usize> Lanes<L> for Portable<R, L> {
         a.map(R::size)
     }
     #[inline(never)]
-    fn at_least_or_zero(self, a: [R; L], least: [R; L]) -> [R; L] {
-        std::array::from_fn(|j| if a[j] >= least[j] { a[j] } else { R::default() })
+    fn where_at_least(self, x: [R; L], least: [R; L], a: [R; L]) -> [R; L] {
+        std::array::from_fn(|j| if x[j] >= least[j] { a[j] } else { R::default() })
+    }
+    #[inline(never)]
+    fn where_less_i(self, x: [R::Integer; L], limit: [R::Integer; L], a: [R; L], b: [R; L]) -> [R; L] {
+        std::array::from_fn(|j| if x[j] < limit[j] { a[j] } else { b[j] })
     }
     #[inline(never)]
     fn is_any(self, a: [R; L]) -> bool {

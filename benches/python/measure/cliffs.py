@@ -31,6 +31,7 @@ RADIUS = 0.1
 """Radius of the band, as a share of the longer sequence."""
 SHARE_OF_HOLES = 0.05
 """Share of the costs that are +inf."""
+HOLES = f"+inf in {100 * SHARE_OF_HOLES:g} % of a cost matrix"
 
 GOALS: dict[str, float | dict[str, float]] = {
     "align, float64": 3.0,
@@ -44,6 +45,8 @@ GOALS: dict[str, float | dict[str, float]] = {
     "H": 3.5,
     "band, 10 %": {"W1": 0.9, "W2": 0.6, "W4": 0.5},
     "band, 10 %, float64": {"W4": 0.3},
+    HOLES: 1.3,
+    f"{HOLES}, float64": 1.3,
     "hard DTW": 2.0,
     "hard DTW, float64": 2.0,
 }
@@ -164,7 +167,7 @@ def _comparisons(workload: Workload) -> list[Comparison]:
     pair = _Pair(workload, x, y, workload.cost)
     _check_aligned(pair, np.float32)
     _check_value(pair, np.float32)
-    rows = [*_precisions(pair), *_second_calls(pair), *_bands(pair), *_hard(pair), _masked(pair)]
+    rows = [*_precisions(pair), *_second_calls(pair), *_bands(pair), *_hard(pair), *_masked(pair)]
     return [*rows, *_other_costs(pair)]
 
 
@@ -274,33 +277,34 @@ def _hard(pair: _Pair) -> Iterator[Comparison]:
         )
 
 
-def _masked(pair: _Pair) -> Comparison:
+def _masked(pair: _Pair) -> Iterator[Comparison]:
     """Compare costs with holes of +inf, off the line between the corners, with the same costs without."""
     n, m = pair.costs.shape
     holes = np.random.default_rng(0).random((n, m)) < SHARE_OF_HOLES
     holes &= ~band_mask(n, m, max(n, m) / min(n, m))
-    costs = pair.costs.astype(np.float32)
-    masked = np.where(holes, np.float32(np.inf), costs)
     settings: dict[str, Any] = {"gamma": pair.workload.gamma, "step_weights": pair.workload.step_weights}
+    for dtype in (np.float32, np.float64):
+        costs = pair.costs.astype(dtype)
+        masked = np.where(holes, np.inf, costs).astype(dtype)
 
-    def check() -> float:
-        got = wl.align_costs(masked, **settings)
-        exact = pair.reference_of(masked.astype(np.float64))
-        return error_of(
-            "+inf costs",
-            {"value": got.value, "H": got.H},
-            {"value": exact.value, "H": exact.H},
-            MOST_ERROR_OF_FLOAT32,
+        def check(masked: NDArray[Any] = masked, dtype: DTypeLike = dtype) -> float:
+            got = wl.align_costs(masked, **settings)
+            exact = pair.reference_of(masked.astype(np.float64))
+            return error_of(
+                "+inf costs",
+                {"value": got.value, "H": got.H},
+                {"value": exact.value, "H": exact.H},
+                _most_error(dtype),
+            )
+
+        yield _comparison(
+            pair,
+            _name(HOLES, dtype),
+            TimedCall(partial(wl.align_costs, masked, **settings)),
+            f"align_costs, {np.dtype(dtype)}",
+            TimedCall(partial(wl.align_costs, costs, **settings)),
+            check,
         )
-
-    return _comparison(
-        pair,
-        f"+inf in {100 * SHARE_OF_HOLES:g} % of a cost matrix",
-        TimedCall(partial(wl.align_costs, masked, **settings)),
-        "align_costs, float32",
-        TimedCall(partial(wl.align_costs, costs, **settings)),
-        check,
-    )
 
 
 def _other_costs(plain: _Pair) -> Iterator[Comparison]:

@@ -165,7 +165,7 @@ mod tests {
         let (shape, weights) = (Shape::new(20, 33).unwrap(), StepWeights::new(0.1, 1.0, 1.0).unwrap());
         for gamma in [1e-3, 1e-6, 1e-9] {
             let costs = costs::<f64>(shape.n, shape.m, 300.0);
-            assert!(fits::<f64>(costs.iter().copied().fold(0.0, f64::max), shape, gamma, weights));
+            assert!(fits::<f64>(costs.iter().copied().fold(0.0, f64::max), shape, gamma, weights, false));
             let (row_value, rows) = ByRows::align(&costs, shape, gamma, weights);
             let mut h = vec![f64::NAN; shape.cells()];
             let mut matrix = MatrixMut { entries: &mut h, stride: shape.m };

@@ -53,8 +53,9 @@ impl Job<'_> {
         let per_panel = self.panel_stripes::<V::Real>(grid, S);
         let panels = grid.stripes.div_ceil(per_panel);
         let stripes = |panel: usize| panel * per_panel..grid.stripes.min((panel + 1) * per_panel);
+        let blocks = |panel: usize| self.windows(grid, S).blocks(stripes(panel).start / S..stripes(panel).end / S);
         // One block more, for slots that idle.
-        let needed = (per_panel * grid.blocks + 1) * grid.block_len();
+        let needed = ((0..panels).map(blocks).max().unwrap_or(0) + 1) * grid.block_len();
         let probabilities = scratch.probabilities.reserve(needed).as_mut_ptr();
         let flow = scratch.flows(grid, 1);
         begin_flow(grid, flow);
@@ -116,10 +117,11 @@ impl Job<'_> {
 
     /// Stripes whose probabilities are kept at a time, a whole number of groups.
     fn panel_stripes<R: Number>(self, grid: Grid, slots: usize) -> usize {
-        let stripe_bytes = grid.blocks * grid.block_len() * size_of::<R>();
-        if grid.stripes * stripe_bytes <= self.panel_bytes {
+        let bytes = self.windows(grid, slots).blocks(0..grid.groups(slots)) * grid.block_len() * size_of::<R>();
+        if bytes <= self.panel_bytes {
             return grid.stripes;
         }
+        let stripe_bytes = bytes.div_ceil(grid.stripes);
         // A checkpoint takes as much as a fixed share of a stripe: the sum of both is least at a root.
         let checkpoint_bytes = grid.boundary_len() * 2 * size_of::<R>();
         let balanced = (grid.stripes * checkpoint_bytes / stripe_bytes).isqrt();

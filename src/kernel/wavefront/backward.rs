@@ -10,6 +10,7 @@ use super::skew::deskew;
 use super::thread_team::Neighbours;
 use super::tiles::AlignmentTiles;
 use super::tiles::cell_sums::CellSums;
+use super::windows::{Turn, Turns, Windows};
 use crate::real::Real;
 use crate::simd::{Lanes, Number, Work};
 use crate::weights::StepWeights;
@@ -20,8 +21,8 @@ struct Slot<V: Lanes<L>, const L: usize> {
     skew: [V::F; L],
     /// Shares of the steps of the last block in the sums over all cells.
     sums: CellSums<V, L>,
-    /// Block and stripe of the tile that `steps` will become, if any; true where the stripe begins with it.
-    pending: Option<(usize, usize, bool)>,
+    /// The turn whose tile `steps` will become, if any.
+    pending: Option<Turn>,
 }
 
 /// Flow to the left column, to the row above, and diagonally (to be added to the flow of the next step).
@@ -50,6 +51,7 @@ pub struct BackwardRange<'a, R> {
 pub struct BackwardSweep<'a, V: Lanes<L>, T, const L: usize, const S: usize, const UNIT: bool> {
     lanes: V,
     grid: Grid,
+    windows: Windows<'a>,
     at: BackwardRange<'a, V::Real>,
     probabilities: *const V::Real,
     weights: StepWeights,
@@ -65,13 +67,13 @@ impl<'a, V: Lanes<L>, T, const L: usize, const S: usize, const UNIT: bool> Backw
     /// progress orders them; `probabilities` is what the forward sweep of the same stripes kept, and a block more.
     pub unsafe fn new(
         lanes: V,
-        grid: Grid,
+        (grid, windows): (Grid, Windows<'a>),
         at: BackwardRange<'a, V::Real>,
         probabilities: *const V::Real,
         weights: StepWeights,
         tiles: &'a mut T,
     ) -> Self {
-        Self { lanes, grid, at, probabilities, weights, tiles }
+        Self { lanes, grid, windows, at, probabilities, weights, tiles }
     }
 }
 
@@ -84,12 +86,12 @@ where
 
     #[inline(always)]
     fn run(self) {
-        let Self { lanes, grid, at, probabilities, weights, tiles } = self;
+        let Self { lanes, grid, windows, at, probabilities, weights, tiles } = self;
         let BackwardRange { stripes, right, left, neighbours } = at;
         let (blocks, block_len) = (grid.blocks, grid.block_len());
-        let groups = stripes.len().div_ceil(S);
+        let groups = stripes.start / S..stripes.end.div_ceil(S);
         let last_stripe = (grid.shape.m - 1) / L;
-        // Pointers go from row -2L+1 of the boundary to row blocks*L, which `boundary_len` covers.
+        // Pointers go from row -2L+1 of the boundary to row (blocks + 2) L - 1, which `boundary_len` covers.
         let zero = lanes.constant(0.0);
         let least = lanes.constant(V::Real::LEAST_VISIT);
         let [w_h, w_v, w_d] = weights.as_array().map(|w| lanes.constant(w));
@@ -106,16 +108,20 @@ where
             sums: CellSums::zero(lanes),
             pending: None,
         });
-        let unused = probabilities.wrapping_add(stripes.len() * blocks * block_len);
+        let unused = probabilities.wrapping_add(windows.blocks(groups.clone()) * block_len);
         let mut from = [unused; S];
         let right = right.wrapping_add(grid.boundary_origin());
         let left_column = left.wrapping_add(grid.boundary_origin());
-        let ticks = groups * blocks + S - 1;
+        let ticks = windows.ticks(groups.clone());
+        // Blocks are counted from the last, as they are done.
+        let of_neighbour = if stripes.end < grid.stripes { blocks - windows.of(groups.end).start } else { 0 };
+        let mut turns: [Turns<'_, true>; S] = std::array::from_fn(|s| Turns::new(windows, groups.clone(), s));
+        let mut first_row = 0;
         for tick in 0..=ticks {
             let parity = tick % 2;
-            for slot in &mut slots {
-                if let Some((block, stripe, first)) = slot.pending.take() {
-                    if first {
+            for (s, slot) in slots.iter_mut().enumerate() {
+                if let Some(Turn { stripe, block, is_first, .. }) = slot.pending.take() {
+                    if is_first {
                         slot.skew = [zero; L];
                     }
                     let mut rows = slot.steps[1 - parity];
@@ -134,51 +140,50 @@ where
                         let all = stripe != last_stripe;
                         tiles.take_sums(lanes, stripe, if all { slot.sums } else { slot.sums.masked(lanes, inside) });
                     }
+                    if let (Some(own), true) = (neighbours.own, s == S - 1) {
+                        own.publish(blocks - block);
+                    }
                 }
                 if T::TAKES_ENTROPY || T::TAKES_COSTS_OF_STEPS {
                     slot.sums = CellSums::zero(lanes);
                 }
             }
-            if let (Some(own), Some(done)) = (neighbours.own, tick.checked_sub(S - 1)) {
-                own.publish(done);
-            }
             if tick == ticks {
                 break;
             }
-            if let Some(before) = neighbours.before {
-                // Its first lane ends L-1 steps before the row of its last.
-                before.wait_for((tick + 2).min(blocks));
-            }
-            let mut fresh = [true; S];
+            let mut now = [None; S];
             for s in 0..S {
+                now[s] = turns[s].next();
                 from[s] = unused;
-                let Some(own) = tick.checked_sub(s) else { continue };
-                let (index, block) = (own / blocks * S + s, blocks - 1 - own % blocks);
-                if index >= stripes.len() {
-                    continue;
-                }
-                let stripe = stripes.len() - 1 - index;
-                fresh[s] = block == blocks - 1;
-                from[s] = probabilities.wrapping_add((stripe * blocks + block) * block_len);
-                if stripes.start + stripe <= last_stripe {
-                    slots[s].pending = Some((block, stripes.start + stripe, fresh[s]));
+                if let Some(Turn { stripe, block, .. }) = now[s] {
+                    from[s] = probabilities.wrapping_add(windows.place(stripe, block, groups.start) * block_len);
+                    if stripe <= last_stripe {
+                        slots[s].pending = now[s];
+                    }
                 }
             }
             // Apart from the loop above, so that the state stays in registers.
             for s in 0..S {
-                if fresh[s] {
+                if now[s].is_none_or(|turn| turn.is_first) {
                     state[s] = idle;
                 }
             }
-            let first_row = (blocks - 1 - tick % blocks) * L;
-            let last_row = (blocks - 1 - tick.saturating_sub(S - 1) % blocks) * L;
+            if let Some(Turn { block, .. }) = now[0] {
+                first_row = block * L;
+                if let Some(before) = neighbours.before {
+                    // Its first lane ends L-1 steps before the row of its last.
+                    before.wait_for((blocks - block + 1).min(of_neighbour));
+                }
+            }
+            // The last slot's row, or one that nobody reads.
+            let last_row = now[S - 1].map_or((blocks + 1) * L, |turn| turn.block * L);
             let read = right.wrapping_sub(first_row).wrapping_add(L - 1);
             let write = left_column.wrapping_sub(last_row);
             for i in (0..L).rev() {
                 for s in (0..S).rev() {
                     let arriving = if s == 0 {
-                        // SAFETY: the row of the right column that the last lane of slot 0 is in. The neighbour has
-                        // written it and is done with it.
+                        // SAFETY: the row of the right column that the last lane of slot 0 is in, or one of its last block once
+                        // it has ended. The neighbour has written it and is done with it.
                         let row = unsafe { *read.wrapping_sub(i) };
                         lanes.down(state[0].flow, lanes.splat(row))
                     } else if i == L - 1 {
@@ -186,10 +191,14 @@ where
                     } else {
                         lanes.down(state[s].flow, state[s - 1].flow)
                     };
-                    let e = lanes.at_least_or_zero(lanes.add(state[s].up, arriving), least);
+                    let mut e = lanes.at_least_or_zero(lanes.add(state[s].up, arriving), least);
                     let p = from[s].wrapping_add(i * T::KEPT * L);
                     // SAFETY: vectors of this step in a block of probabilities, the slot's own or the unused one.
                     let [p_h, p_v] = unsafe { [lanes.load(p), lanes.load(p.wrapping_add(L))] };
+                    if T::IS_MASKED {
+                        // A cell that no path reaches.
+                        e = lanes.where_at_least(p_h, zero, e);
+                    }
                     let up = lanes.mul(p_h, e);
                     let left = lanes.mul(p_v, e);
                     let diagonal = lanes.sub(lanes.sub(e, up), left);
@@ -209,6 +218,11 @@ where
                 // SAFETY: lane 0 lands on its row of the left column; the others spill onto L-1 rows above it, which are
                 // written later, or before the first. Nobody reads these rows before they are published.
                 unsafe { lanes.store(write.wrapping_sub(i), state[S - 1].flow) };
+            }
+            if let (true, Some(Turn { block, is_last: true, .. })) = (T::IS_MASKED, now[S - 1]) {
+                // SAFETY: the rows above the window. What spilt onto them would be read, where the next window reaches
+                // further up.
+                unsafe { lanes.store(left_column.wrapping_sub(block * L).wrapping_add(1), zero) };
             }
             // Taken before any slot moves on to its next stripe.
             for s in 1..S {

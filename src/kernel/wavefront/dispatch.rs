@@ -12,7 +12,7 @@ use super::form::{self, PairForm};
 use super::job::Job;
 use super::pair::{self, Costs, SweepOutput, WavefrontScratch};
 use super::thread_team::ThreadTeam;
-use super::tiles::matrix;
+use super::tiles::matrix::{self, LargestCost};
 use crate::cost::{Cost, WeightedCost};
 use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
@@ -135,7 +135,7 @@ impl InstructionSet {
     }
 
     /// Runs [`matrix::largest`] on this set.
-    pub fn largest<R: OnLanes>(self, costs: &[R], stride: usize, shape: Shape) -> f64 {
+    pub fn largest<R: OnLanes>(self, costs: &[R], stride: usize, shape: Shape) -> LargestCost {
         R::run_on(self, Largest { costs, stride, shape })
     }
 
@@ -201,9 +201,9 @@ struct Largest<'a, R> {
 }
 
 impl<R: Number> LaneWork<R> for Largest<'_, R> {
-    type Output = f64;
+    type Output = LargestCost;
 
-    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) -> f64 {
+    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) -> LargestCost {
         matrix::largest(lanes, self.costs, self.stride, self.shape)
     }
 }

@@ -18,6 +18,16 @@ pub struct Factors<V: Lanes<L>, const L: usize> {
     pub exponent: [V::I; L],
 }
 
+impl<V: Lanes<L>, const L: usize> Factors<V, L> {
+    /// Adds to the exponents.
+    #[inline(always)]
+    pub fn lower(&mut self, lanes: V, exponents: &[V::I; L]) {
+        for (exponent, &lowered) in self.exponent.iter_mut().zip(exponents) {
+            *exponent = lanes.add_i(*exponent, lowered);
+        }
+    }
+}
+
 /// Writes the factors of a tile of costs.
 #[inline(always)]
 pub fn write_factors<V: Lanes<L>, const L: usize>(

@@ -61,8 +61,10 @@ impl Job<'_> {
         A: AlignmentTiles<V, L> + Sync,
     {
         let (groups, len) = (grid.groups(S), grid.boundary_len());
+        let windows = self.windows(grid, S);
+        let longest = (0..groups).map(|group| windows.of(group).len()).max().unwrap_or(0);
         // A group's probabilities, and a block for slots that idle.
-        let group_len = (S * grid.blocks + 1) * grid.block_len();
+        let group_len = (S * longest + 1) * grid.block_len();
         let kept = (self.panel_bytes / (group_len * size_of::<V::Real>())).min(groups);
         // A thread needs a place only for groups that were not kept; more threads than that have nothing to do.
         let at_most = (RECOMPUTED_BYTES / (group_len * size_of::<V::Real>())).max(1).min(groups - kept);

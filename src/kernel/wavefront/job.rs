@@ -3,7 +3,9 @@
 use super::backward::{BackwardRange, BackwardSweep};
 use super::forward::{Boundary, ForwardRange, ForwardSweep, distinct, distinct_weights};
 use super::thread_team::ThreadTeam;
+use super::tiles::masked::Mask;
 use super::tiles::{AlignmentTiles, CostTiles};
+use super::windows::{Window, Windows};
 use super::{AlignedBuffer, Grid, kept};
 use crate::scaled::Scaled;
 use crate::shape::Shape;
@@ -50,6 +52,10 @@ pub struct Job<'a> {
     pub weights: StepWeights,
     /// Step weights of the readout: those of the recursion give H, unit weights give E.
     pub readout: StepWeights,
+    /// The cells that a path may pass; `None`: all.
+    pub mask: Option<Mask<'a>>,
+    /// Under a mask, the blocks that are swept.
+    pub windows: Option<&'a [Window]>,
     /// See [`PANEL_BYTES`].
     pub panel_bytes: usize,
     /// See [`LEAST_SHARED_CELLS`].
@@ -107,12 +113,18 @@ impl<'a> Job<'a> {
     /// Makes a job with the limits above, whose readout is H.
     pub fn new(shape: Shape, gamma: f64, weights: StepWeights, team: ThreadTeam<'a>) -> Self {
         let (panel_bytes, least_shared_cells) = (PANEL_BYTES, LEAST_SHARED_CELLS);
-        Self { shape, gamma, weights, readout: weights, panel_bytes, least_shared_cells, team }
+        let (mask, windows) = (None, None);
+        Self { shape, gamma, weights, readout: weights, mask, windows, panel_bytes, least_shared_cells, team }
     }
 
     /// The sizes of the sweeps. A matter of N and M and not of the threads at hand, as all that decides results.
     pub fn grid<V: Lanes<L>, const L: usize>(&self, slots: usize) -> Grid {
-        Grid::new::<V::Real>(self.shape, L, slots, self.shape.cells() >= self.least_shared_cells)
+        Grid::new(self.shape, L, slots, self.shape.cells() >= self.least_shared_cells)
+    }
+
+    /// The windows of the sweeps.
+    pub fn windows(&self, grid: Grid, slots: usize) -> Windows<'a> {
+        Windows::new(grid, slots, self.windows)
     }
 
     /// Tells if the threads share the pair.
@@ -138,6 +150,7 @@ impl<'a> Job<'a> {
         T: CostTiles<V, L>,
     {
         let recursion = (self.gamma, self.weights);
+        let grid = (grid, self.windows(grid, S));
         macro_rules! sweep {
             ($distinct:expr) => {{
                 // SAFETY: the caller vouches for the columns and the probabilities.
@@ -153,6 +166,9 @@ impl<'a> Job<'a> {
                 };
                 lanes.outline(sweep)
             }};
+        }
+        if T::IS_MASKED {
+            return sweep!(distinct::ALL);
         }
         match distinct_weights(self.weights) {
             distinct::NONE => sweep!(distinct::NONE),
@@ -208,6 +224,7 @@ impl<'a> Job<'a> {
         V: Lanes<L>,
         A: AlignmentTiles<V, L>,
     {
+        let grid = (grid, self.windows(grid, S));
         macro_rules! sweep {
             ($unit:expr) => {{
                 // SAFETY: the caller vouches for the columns and the probabilities.
@@ -217,7 +234,7 @@ impl<'a> Job<'a> {
                 lanes.outline(sweep)
             }};
         }
-        if self.readout == StepWeights::UNIT { sweep!(true) } else { sweep!(false) }
+        if !A::IS_MASKED && self.readout == StepWeights::UNIT { sweep!(true) } else { sweep!(false) }
     }
 }
 

@@ -31,10 +31,16 @@
 //!   value from the slot behind it.
 //! - E below 2^-100 (2^-600 in float64) is made 0: nothing is lost, and no denormal slows the sweep.
 //!
+//! # Masks
+//!
+//! Costs of +inf and bands forbid cells. A sweep under a mask takes other costs' factors as they are, and those of forbidden
+//! cells as next to nothing ([`forward`]); it makes the blocks alone that a path may pass ([`windows`]). It is compiled once for
+//! all kinds of tiles ([`tiles::masked`]) and step weights.
+//!
 //! # Limits
 //!
-//! Costs are finite, |C| max(w) log2(e)/g stays below [`Number::LARGEST_EXPONENT`] a cell and below [`Number::LARGEST_SUM`]
-//! in sum along any path: [`fits`]. Other pairs go by [`super::rowwise`].
+//! Costs are finite or +inf, |C| max(w) log2(e)/g stays below [`Number::LARGEST_EXPONENT`] a cell and below [`Number::LARGEST_SUM`]
+//! in sum along any path, under a mask below a quarter of [`Number::FORBIDDEN`]: [`fits`]. Other pairs go by [`super::rowwise`].
 
 mod align;
 mod alone;
@@ -46,6 +52,8 @@ pub mod form;
 pub mod forward;
 mod groups;
 pub mod job;
+#[cfg(test)]
+mod mask_laws;
 #[cfg(all(test, feature = "model-check"))]
 mod model_check;
 pub mod pair;
@@ -53,6 +61,7 @@ pub mod skew;
 mod sync;
 pub mod thread_team;
 pub mod tiles;
+pub mod windows;
 
 pub use buffer::AlignedBuffer;
 
@@ -60,14 +69,15 @@ use crate::shape::Shape;
 use crate::simd::Number;
 use crate::weights::StepWeights;
 
-/// Tells if costs of at most `largest` in size keep all exponents in the range of the numbers `R`.
-pub fn fits<R: Number>(largest: f64, shape: Shape, gamma: f64, weights: StepWeights) -> bool {
+/// Tells if costs of at most `largest` in size keep all exponents in the range of the numbers `R`, be it under a mask.
+pub fn fits<R: Number>(largest: f64, shape: Shape, gamma: f64, weights: StepWeights, is_masked: bool) -> bool {
     let weight = weights.as_array().into_iter().fold(0.0, f64::max);
     let rate = weight * std::f64::consts::LOG2_E / gamma;
     let exponent = largest * weight * std::f64::consts::LOG2_E / gamma;
     // Written so that NaN does not fit.
     // The rate itself, which may be a float32, multiplies costs that may all be 0.
-    rate < 1e30 && exponent < R::LARGEST_EXPONENT && exponent * ((shape.n + shape.m) as f64) < R::LARGEST_SUM
+    let largest_sum = if is_masked { R::FORBIDDEN.abs() / 4.0 } else { R::LARGEST_SUM };
+    rate < 1e30 && exponent < R::LARGEST_EXPONENT && exponent * ((shape.n + shape.m) as f64) < largest_sum
 }
 
 /// Sizes of a sweep.
@@ -100,13 +110,14 @@ pub mod kept {
 }
 
 impl Grid {
-    /// The sizes for L lanes of the numbers `R` and S slots; see [`job::Job::grid`] for `shared`.
-    pub fn new<R: Number>(shape: Shape, lanes: usize, slots: usize, shared: bool) -> Self {
+    /// The sizes for L lanes and S slots; see [`job::Job::grid`] for `shared`.
+    pub fn new(shape: Shape, lanes: usize, slots: usize, shared: bool) -> Self {
         Self {
             shape,
             lanes,
             stripes: shape.m.div_ceil(lanes).next_multiple_of(slots),
-            blocks: Self::blocks(shape, lanes, slots, shared.then(|| R::blocks_to_normalise(lanes))),
+            // At least S blocks, so that the boundary is written before it is read.
+            blocks: (shape.n + lanes).div_ceil(lanes).max(slots),
             shared,
             kept: kept::PROBABILITIES,
         }
@@ -115,14 +126,6 @@ impl Grid {
     /// Groups of stripes.
     pub fn groups(self, slots: usize) -> usize {
         self.stripes / slots
-    }
-
-    fn blocks(shape: Shape, lanes: usize, slots: usize, multiple_of: Option<usize>) -> usize {
-        // At least S blocks, so that the boundary is written before it is read.
-        let blocks = (shape.n + lanes).div_ceil(lanes).max(slots);
-        // Mantissas are normalised every few blocks, counted from the first group of a sweep. A multiple makes that the
-        // same blocks whether groups are swept one by one or together, and results the same to the bit.
-        multiple_of.map_or(blocks, |multiple| blocks.next_multiple_of(multiple))
     }
 
     /// Numbers that the forward sweep keeps of one block: so many vectors of every step.

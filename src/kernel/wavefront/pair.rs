@@ -9,9 +9,11 @@ use super::tiles::few_features::{
     FewFeaturesCosts, FewFeaturesGather, FewFeaturesGatherScratch, FewFeaturesScratch, FewFeaturesTargets,
     MOST_FEATURES,
 };
-use super::tiles::matrix::{MatrixAlignment, MatrixCosts};
+use super::tiles::masked::{MaskedCosts, MaskedGather};
+use super::tiles::matrix::{MatrixAlignment, MatrixCosts, clear_outside};
 use super::tiles::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
 use super::tiles::{AlignmentTiles, CostTiles};
+use super::windows::Window;
 use crate::kernel::Moments;
 use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
@@ -188,7 +190,7 @@ pub fn run<V: Lanes<L>, const L: usize>(
 /// V (N,D), D, and memory for the sums over rows.
 type OfColumns<'a, R> = Option<(&'a [R], usize, &'a mut ColumnScratch<R>)>;
 
-/// Gathers H, and makes the extra outputs of the same sweep.
+/// Gathers H, and makes the extra outputs of the same sweep, which may be masked.
 fn gathered<V, T, G, const L: usize, const S: usize>(
     lanes: V,
     job: Job<'_>,
@@ -203,8 +205,41 @@ where
     T: CostTiles<V, L> + Sync,
     G: AlignmentTiles<V, L> + Sync,
 {
-    let Some(ExtraOutputs { matrix, columns, sums, moments }) = extra else {
-        return (job.align::<_, _, _, L, S>(lanes, tiles, &mut gather, scratch), gather);
+    let Some(mask) = job.mask else { return swept::<_, _, _, L, S>(lanes, job, tiles, gather, extra, v, scratch) };
+    let grid = job.grid::<V, L>(S);
+    let Some(windows) = Window::of_groups(mask.columns, grid, S) else { return (Scaled::ZERO, gather) };
+    let job = Job { windows: Some(&windows), ..job };
+    let mut tiles = MaskedCosts::new(tiles.for_thread(), mask, job.shape);
+    let mut extra = extra;
+    if let Some(ExtraOutputs { matrix: Some(matrix), .. }) = &mut extra {
+        clear_outside(matrix, job.shape, L, job.windows(grid, S));
+    }
+    let taker = MaskedGather::Lent(&mut gather);
+    let end = swept::<_, _, _, L, S>(lanes, job, &mut tiles, taker, extra, v, scratch).0;
+    (end, gather)
+}
+
+/// Gathers H, and makes the extra outputs of the same sweep. Under a mask it tells less of them apart, so that fewer kinds of
+/// sweeps are compiled.
+fn swept<V, T, G, const L: usize, const S: usize>(
+    lanes: V,
+    job: Job<'_>,
+    tiles: &mut T,
+    mut gather: G,
+    extra: Option<ExtraOutputs<'_, '_, V::Real>>,
+    v: OfColumns<'_, V::Real>,
+    scratch: &mut SweepScratch<V::Real>,
+) -> (Scaled, G)
+where
+    V: Lanes<L>,
+    T: CostTiles<V, L> + Sync,
+    G: AlignmentTiles<V, L> + Sync,
+{
+    let mut unused = Moments::default();
+    let ExtraOutputs { matrix, columns, sums, moments } = match extra {
+        Some(extra) => extra,
+        None if !G::IS_MASKED => return (job.align::<_, _, _, L, S>(lanes, tiles, &mut gather, scratch), gather),
+        None => ExtraOutputs { matrix: None, columns: None, sums: SumsOverCells::Nothing, moments: &mut unused },
     };
     let grid = job.grid::<V, L>(S);
     let mut of_stripes = vec![Moments::default(); grid.stripes];
@@ -223,8 +258,8 @@ where
     }
     let (end, (gather, of_columns)) = match sums {
         SumsOverCells::Nothing => align!(false, false),
-        SumsOverCells::Entropy => align!(true, false),
-        SumsOverCells::Moments => align!(true, true),
+        SumsOverCells::Entropy if !G::IS_MASKED => align!(true, false),
+        SumsOverCells::Entropy | SumsOverCells::Moments => align!(true, true),
     };
     if let (Some(of_columns), Some(ColumnSums { h, hv })) = (of_columns, columns) {
         of_columns.write(h, hv);
@@ -246,13 +281,26 @@ where
     V: Lanes<L>,
     T: CostTiles<V, L> + Sync,
 {
-    match output {
-        SweepOutput::Value => job.value::<_, _, L, S>(lanes, tiles, scratch),
-        SweepOutput::Matrix(out) => {
+    match (output, job.mask) {
+        (SweepOutput::Value, None) => job.value::<_, _, L, S>(lanes, tiles, scratch),
+        (SweepOutput::Value, Some(mask)) => {
+            let windows = Window::of_groups(mask.columns, job.grid::<V, L>(S), S);
+            let Some(windows) = windows else { return Scaled::ZERO };
+            let mut tiles = MaskedCosts::new(tiles.for_thread(), mask, job.shape);
+            Job { windows: Some(&windows), ..job }.value::<_, _, L, S>(lanes, &mut tiles, scratch)
+        }
+        (SweepOutput::Matrix(out), Some(_)) => {
+            let (sums, moments) = (SumsOverCells::Nothing, &mut Moments::default());
+            let extra = ExtraOutputs { matrix: Some(out), columns: None, sums, moments };
+            gathered::<_, _, _, L, S>(lanes, job, tiles, NoGather, Some(extra), v, scratch).0
+        }
+        (SweepOutput::Matrix(out), None) => {
             let mut sink = MatrixAlignment::new(out, job.shape);
             job.align::<_, _, _, L, S>(lanes, tiles, &mut sink, scratch)
         }
-        SweepOutput::Extra(extra) => gathered::<_, _, _, L, S>(lanes, job, tiles, NoGather, Some(extra), v, scratch).0,
-        SweepOutput::Products { .. } => unreachable!("products with W need the costs in form"),
+        (SweepOutput::Extra(extra), _) => {
+            gathered::<_, _, _, L, S>(lanes, job, tiles, NoGather, Some(extra), v, scratch).0
+        }
+        (SweepOutput::Products { .. }, _) => unreachable!("products with W need the costs in form"),
     }
 }

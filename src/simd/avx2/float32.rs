@@ -93,8 +93,12 @@ impl Lanes<8> for Avx2<f32> {
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
     #[inline(always)]
-    fn at_least_or_zero(self, a: __m256, least: __m256) -> __m256 {
-        unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GE_OQ>(a, least)) }
+    fn where_at_least(self, x: __m256, least: __m256, a: __m256) -> __m256 {
+        unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GE_OQ>(x, least)) }
+    }
+    #[inline(always)]
+    fn where_less_i(self, x: __m256i, limit: __m256i, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_cmpgt_epi32(limit, x))) }
     }
     #[inline(always)]
     fn is_any(self, a: __m256) -> bool {

@@ -97,8 +97,12 @@ impl Lanes<4> for Avx2<f64> {
         unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
     }
     #[inline(always)]
-    fn at_least_or_zero(self, a: __m256d, least: __m256d) -> __m256d {
-        unsafe { _mm256_and_pd(a, _mm256_cmp_pd::<_CMP_GE_OQ>(a, least)) }
+    fn where_at_least(self, x: __m256d, least: __m256d, a: __m256d) -> __m256d {
+        unsafe { _mm256_and_pd(a, _mm256_cmp_pd::<_CMP_GE_OQ>(x, least)) }
+    }
+    #[inline(always)]
+    fn where_less_i(self, x: __m256d, limit: __m256d, a: __m256d, b: __m256d) -> __m256d {
+        unsafe { _mm256_blendv_pd(b, a, _mm256_cmp_pd::<_CMP_LT_OQ>(x, limit)) }
     }
     #[inline(always)]
     fn is_any(self, a: __m256d) -> bool {

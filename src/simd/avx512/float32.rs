@@ -98,8 +98,12 @@ impl Lanes<16> for Avx512<f32> {
         unsafe { _mm512_abs_ps(a) }
     }
     #[inline(always)]
-    fn at_least_or_zero(self, a: __m512, least: __m512) -> __m512 {
-        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, least), a) }
+    fn where_at_least(self, x: __m512, least: __m512, a: __m512) -> __m512 {
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(x, least), a) }
+    }
+    #[inline(always)]
+    fn where_less_i(self, x: __m512i, limit: __m512i, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mask_blend_ps(_mm512_cmplt_epi32_mask(x, limit), b, a) }
     }
     #[inline(always)]
     fn is_any(self, a: __m512) -> bool {

@@ -102,8 +102,12 @@ impl Lanes<8> for Avx512<f64> {
         unsafe { _mm512_abs_pd(a) }
     }
     #[inline(always)]
-    fn at_least_or_zero(self, a: __m512d, least: __m512d) -> __m512d {
-        unsafe { _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_GE_OQ>(a, least), a) }
+    fn where_at_least(self, x: __m512d, least: __m512d, a: __m512d) -> __m512d {
+        unsafe { _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_GE_OQ>(x, least), a) }
+    }
+    #[inline(always)]
+    fn where_less_i(self, x: __m512i, limit: __m512i, a: __m512d, b: __m512d) -> __m512d {
+        unsafe { _mm512_mask_blend_pd(_mm512_cmplt_epi64_mask(x, limit), b, a) }
     }
     #[inline(always)]
     fn is_any(self, a: __m512d) -> bool {

@@ -75,6 +75,7 @@ where
     V: Lanes<L>,
     G: AlignmentTiles<V, L>,
 {
+    const IS_MASKED: bool = G::IS_MASKED;
     const TAKES_ENTROPY: bool = ENTROPY;
     const TAKES_COSTS_OF_STEPS: bool = STEPS;
 

@@ -3,8 +3,8 @@
 //! The products run on as many rows of a tile as registers hold ([`Lanes::PRODUCT_ROWS`]) against two vectors of columns.
 //! The costs of
 //! one block of rows and all S stripes of a group are made at once, when slot 0 asks; the other slots come for theirs
-//! up to S-1 blocks later, so a ring of S tiles is kept. H is gathered in the same way and multiplied with W when the
-//! last slot has brought its part.
+//! up to S-1 blocks later, so a ring of S tiles is kept, and one more for the next group. H is gathered in the same way
+//! and multiplied with W when the last slot has brought its part.
 
 use super::super::form::FormSlices;
 use super::super::{AlignedBuffer, Grid};
@@ -30,12 +30,16 @@ pub struct DenseScratch<R> {
 /// Costs by products.
 pub struct DenseCosts<'a, R, const S: usize> {
     d: usize,
-    blocks: usize,
     predictions: &'a [R],   // [row][d], rows padded with zeros
     row_terms: &'a [R],     // u, padded
     targets: &'a [R],       // [panel of columns][d][column], padded
     column_terms: &'a [R],  // phi, padded
-    ring: AlignedBuffer<R>, // S tiles of [row][column of the group]
+    ring: AlignedBuffer<R>, // 2 S tiles of [row][column of the group]
+}
+
+/// The tile of the ring that a block of a group has: the last slots are still in a group when the first begin the next.
+fn place(block: usize, group: usize, slots: usize) -> usize {
+    group % 2 * slots + block % slots
 }
 
 impl<'a, R: Number, const S: usize> DenseCosts<'a, R, S> {
@@ -56,7 +60,7 @@ impl<'a, R: Number, const S: usize> DenseCosts<'a, R, S> {
         let column_terms = padded(column_terms, form.phi, columns);
         let targets = &mut targets.reserve(columns * d)[..columns * d];
         transposed(lanes, form.w, d, panel(L), targets);
-        Self { d, blocks: grid.blocks, predictions, row_terms, targets, column_terms, ring }
+        Self { d, predictions, row_terms, targets, column_terms, ring }
     }
 }
 
@@ -158,10 +162,10 @@ fn narrow_product<V: Lanes<L>, const L: usize>(
     sums
 }
 
-/// Makes room for S tiles of L rows and S L columns.
+/// Makes room for 2 S tiles of L rows and S L columns.
 fn ring<R: Number>(slots: usize, lanes: usize) -> AlignedBuffer<R> {
     let mut ring = AlignedBuffer::default();
-    ring.reserve(slots * lanes * slots * lanes);
+    ring.reserve(2 * slots * lanes * slots * lanes);
     ring
 }
 
@@ -178,7 +182,7 @@ impl<V: Lanes<L>, const L: usize, const S: usize> CostTiles<V, L> for DenseCosts
     #[inline(always)]
     fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
         let (group, part) = (stripe / S, stripe % S);
-        let place = (group * self.blocks + block) % S;
+        let place = place(block, group, S);
         if part == 0 {
             lanes.outline(Make { lanes, costs: &mut *self, block, group, place });
         }
@@ -211,8 +215,8 @@ pub struct DenseGather<'a, R, const S: usize> {
     targets: &'a [R],       // [column][d], padded
     sums: Sums<'a, R>,      // [row][d], padded
     row_sums: Sums<'a, R>,  // [row][lane]
-    ring: AlignedBuffer<R>, // S tiles of [row][column of the group]
-    filled: [bool; S],      // whether anything in a tile of the ring is not 0
+    ring: AlignedBuffer<R>, // 2 S tiles of [row][column of the group]
+    filled: [[bool; S]; 2], // whether anything in a tile of the ring is not 0
 }
 
 impl<'a, R: Number, const S: usize> DenseGather<'a, R, S> {
@@ -229,7 +233,7 @@ impl<'a, R: Number, const S: usize> DenseGather<'a, R, S> {
             row[from.len()..].fill(R::default());
         }
         let (sums, row_sums) = (Sums::new(sums, grid, rows * d_padded), Sums::new(row_sums, grid, rows * lanes));
-        Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes), filled: [false; S] }
+        Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes), filled: [[false; S]; 2] }
     }
 
     /// Writes h (N,) and H W (N,D).
@@ -288,22 +292,16 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L
 }
 
 impl<R: Number, const S: usize> DenseGather<'_, R, S> {
-    /// The tile of the ring that a block of a group has.
-    fn place(&self, block: usize, group: usize) -> usize {
-        let groups_after = self.grid.stripes / S - 1 - group;
-        (groups_after * self.grid.blocks + self.grid.blocks - 1 - block) % S
-    }
-
     /// Puts one stripe of a tile into the ring; the first stripe of a group comes last, and has the tile multiplied.
     #[inline(always)]
     fn put<V: Lanes<L, Real = R>, const L: usize>(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let (group, part) = (stripe / S, stripe % S);
-        let place = self.place(block, group);
+        let place = place(block, group, S);
         let tile = &mut self.ring.as_mut_slice()[place * L * S * L..][..L * S * L];
         for (to, &row) in tile.chunks_exact_mut(S * L).zip(rows) {
             lanes.store_slice(&mut to[part * L..], row);
         }
-        if part == 0 && std::mem::take(&mut self.filled[place]) {
+        if part == 0 && std::mem::take(&mut self.filled[place / S][place % S]) {
             let column = group * S * L;
             let count = (S * L).min(self.grid.shape.m - column);
             lanes.outline(Multiply { lanes, gather: &mut *self, block, column, count, place });
@@ -320,8 +318,8 @@ impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for Dense
             let total = lanes.add(lanes.load_array(sum), row);
             lanes.store_array(sum, total);
         }
-        let place = self.place(block, group);
-        self.filled[place] = true;
+        let place = place(block, group, S);
+        self.filled[place / S][place % S] = true;
         self.put(lanes, block, stripe, rows);
     }
 
@@ -334,6 +332,6 @@ impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for Dense
     unsafe fn for_thread(&self) -> Self {
         // SAFETY: the caller orders the tiles, and with them the rows of the sums.
         let (sums, row_sums) = unsafe { (self.sums.for_thread(), self.row_sums.for_thread()) };
-        Self { sums, row_sums, ring: ring(S, self.grid.lanes), filled: [false; S], ..*self }
+        Self { sums, row_sums, ring: ring(S, self.grid.lanes), filled: [[false; S]; 2], ..*self }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::super::windows::Windows;
 use super::{AlignmentTiles, CostTiles};
 use crate::matrix::MatrixMut;
 use crate::real::Real;
@@ -61,8 +62,17 @@ impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for MatrixCosts<'_, V::Real> {
     }
 }
 
-/// The greatest |C| of N rows of M entries; NaN if one is infinite or NaN.
-pub fn largest<V: Lanes<L>, const L: usize>(lanes: V, costs: &[V::Real], stride: usize, shape: Shape) -> f64 {
+/// The greatest size of costs, and whether some are +inf.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LargestCost {
+    /// The greatest |C| of those that are not +inf; NaN if one is -inf or NaN.
+    pub size: f64,
+    /// True if there is a forbidden cell.
+    pub forbids: bool,
+}
+
+/// The greatest cost of N rows of M entries.
+pub fn largest<V: Lanes<L>, const L: usize>(lanes: V, costs: &[V::Real], stride: usize, shape: Shape) -> LargestCost {
     lanes.outline(Largest { lanes, costs: MatrixCosts::new(costs, stride, shape) })
 }
 
@@ -72,29 +82,47 @@ struct Largest<'a, V: Lanes<L>, const L: usize> {
 }
 
 impl<V: Lanes<L>, const L: usize> Work for Largest<'_, V, L> {
-    type Output = f64;
+    type Output = LargestCost;
 
     #[inline(always)]
-    fn run(self) -> f64 {
+    fn run(self) -> LargestCost {
         let Self { lanes, costs: MatrixCosts { costs, stride, shape: Shape { n, m } } } = self;
-        // A maximum may lose a NaN; a sum of products with 0 does not, and finds infinity too.
-        let zero = lanes.constant(0.0);
-        let (mut top, mut taint) = (zero, zero);
-        let mut take = |cost: V::F| {
-            top = lanes.max(top, lanes.abs(cost));
-            taint = lanes.mul_add(cost, zero, taint);
-        };
+        let mut sizes = Sizes { top: lanes.constant(0.0), taint: lanes.constant(0.0), highest: lanes.constant(0.0) };
         for row in costs.chunks(stride).take(n) {
             let (whole, rest) = row[..m].as_chunks::<L>();
             for cost in whole {
-                take(lanes.load_array(cost));
+                sizes.take(lanes, lanes.load_array(cost));
             }
             if !rest.is_empty() {
-                take(lanes.load_first(rest));
+                sizes.take(lanes, lanes.load_first(rest));
             }
         }
-        let taint: f64 = lanes.to_array(taint).into_iter().map(Real::to_f64).sum();
-        lanes.to_array(top).into_iter().map(Real::to_f64).fold(0.0, f64::max) + taint
+        let taint: f64 = lanes.to_array(sizes.taint).into_iter().map(Real::to_f64).sum();
+        let size = lanes.to_array(sizes.top).into_iter().map(Real::to_f64).fold(0.0, f64::max) + taint;
+        LargestCost {
+            size,
+            forbids: lanes.to_array(sizes.highest).into_iter().any(|cost| cost.to_f64() == f64::INFINITY),
+        }
+    }
+}
+
+/// What is seen of the sizes of costs, lane by lane.
+struct Sizes<V: Lanes<L>, const L: usize> {
+    top: V::F,
+    /// NaN once a cost is NaN or -inf. A maximum may lose a NaN; a sum of products with 0 does not, and finds infinity too.
+    taint: V::F,
+    highest: V::F,
+}
+
+impl<V: Lanes<L>, const L: usize> Sizes<V, L> {
+    #[inline(always)]
+    fn take(&mut self, lanes: V, cost: V::F) {
+        let zero = lanes.constant(0.0);
+        let minus = lanes.sub(zero, cost);
+        self.top = lanes.max(self.top, lanes.abs(lanes.finite_or_zero(cost)));
+        // The greater of the two is the second one if that is NaN.
+        self.taint = lanes.mul_add(lanes.max(lanes.splat(V::Real::LOWEST), minus), zero, self.taint);
+        self.highest = lanes.max(cost, self.highest);
     }
 }
 
@@ -141,5 +169,23 @@ impl<V: Lanes<L>, const L: usize> AlignmentTiles<V, L> for MatrixAlignment<'_, V
 
     unsafe fn for_thread(&self) -> Self {
         Self { ..*self }
+    }
+}
+
+/// Writes 0 to the cells of H outside of the windows of a sweep with L lanes and S slots, which it does not come to.
+pub fn clear_outside<R: Number>(out: &mut MatrixMut<'_, R>, Shape { n, m }: Shape, lanes: usize, windows: Windows<'_>) {
+    let width = lanes * windows.slots();
+    let groups = m.div_ceil(width);
+    let (mut start, mut end) = (0, 0);
+    for (row, entries) in out.entries.chunks_mut(out.stride).enumerate().take(n) {
+        // Windows begin and end later from group to group.
+        while start < groups && windows.of(start).end * lanes <= row {
+            start += 1;
+        }
+        while end < groups && windows.of(end).start * lanes <= row {
+            end += 1;
+        }
+        entries[..m.min(start * width)].fill(R::default());
+        entries[m.min(end * width)..m].fill(R::default());
     }
 }

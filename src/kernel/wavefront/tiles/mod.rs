@@ -6,7 +6,9 @@ pub mod cell_sums;
 pub mod columns;
 pub mod combined;
 pub mod dense;
+pub mod erased;
 pub mod few_features;
+pub mod masked;
 pub mod matrix;
 mod pack;
 pub mod sparse;
@@ -18,6 +20,9 @@ use crate::simd::Lanes;
 
 /// Gives the cost matrix as tiles of L rows and L columns; entries of rows from N and columns from M on are finite.
 pub trait CostTiles<V: Lanes<L>, const L: usize> {
+    /// True if entries may be +inf: forbidden cells.
+    const IS_MASKED: bool = false;
+
     /// Makes the tile of rows `block * L..` and columns `stripe * L..`.
     ///
     /// Stripes are asked for from left to right in groups of S, within a group the tiles of one block one after the
@@ -30,8 +35,10 @@ pub trait CostTiles<V: Lanes<L>, const L: usize> {
 
 /// Takes H as tiles of L rows and L columns, from the last stripe to the first, from the last block to the first.
 ///
-/// Stripes that are all padding are left out.
+/// Stripes that are all padding are left out, and under a mask the tiles outside of the windows.
 pub trait AlignmentTiles<V: Lanes<L>, const L: usize> {
+    /// True if costs may be +inf, see [`CostTiles::IS_MASKED`].
+    const IS_MASKED: bool = false;
     /// True if [`Self::take_sums`] is to get the entropy, which takes three logarithms a cell.
     const TAKES_ENTROPY: bool = false;
     /// True if [`Self::take_sums`] is to get the costs of steps.
