@@ -153,7 +153,7 @@ where
             }
             let mut now = [None; S];
             for s in 0..S {
-                now[s] = turns[s].next();
+                now[s] = turns[s].take_turn();
                 from[s] = unused;
                 if let Some(Turn { stripe, block, .. }) = now[s] {
                     from[s] = probabilities.wrapping_add(windows.place(stripe, block, groups.start) * block_len);

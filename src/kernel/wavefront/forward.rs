@@ -228,7 +228,7 @@ where
             let mut phase = [Phase::Idle; S];
             let mut now = [None; S];
             for s in 0..S {
-                now[s] = turns[s].next();
+                now[s] = turns[s].take_turn();
                 let Some(Turn { stripe, block, is_first, .. }) = now[s] else { continue };
                 phase[s] = match (stripe, is_first) {
                     (0, true) => Phase::Origin,

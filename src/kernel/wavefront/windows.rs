@@ -146,7 +146,7 @@ impl<'a, const BACK: bool> Turns<'a, BACK> {
 
     /// The turn of this tick, to be asked for once a tick.
     #[inline(always)]
-    pub fn next(&mut self) -> Option<Turn> {
+    pub fn take_turn(&mut self) -> Option<Turn> {
         if self.pause > 0 {
             self.pause -= 1;
             return None;
