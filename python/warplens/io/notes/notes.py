@@ -19,11 +19,13 @@ class Notes:
         start: (K,) seconds.
         end: (K,) seconds, no earlier than start.
         pitch: (K,) MIDI note numbers.
+        warnings: what of its file was passed over or left out, a sentence each.
     """
 
     start: NDArray[np.float64]
     end: NDArray[np.float64]
     pitch: NDArray[np.int64]
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.start) == 0:
