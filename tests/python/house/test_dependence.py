@@ -60,7 +60,7 @@ CORPUS_LEVELS = (
 )
 IO_LEVELS = (
     ("errors",),
-    ("regular_file", "size_limit", "replacing"),
+    ("frame_times", "regular_file", "size_limit", "replacing"),
     ("notes", "arrays"),
     ("item",),
     ("origin",),
