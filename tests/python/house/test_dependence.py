@@ -106,7 +106,7 @@ LEVELS = {
         ("npz",),
         ("formats",),
     ),
-    "io/notes": (("cells", "notes"), ("midi", "tables"), ("note_lists",)),
+    "io/notes": (("cells", "midi_file", "notes"), ("midi", "tables"), ("note_lists",)),
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,

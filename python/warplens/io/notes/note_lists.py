@@ -13,7 +13,8 @@ are ignored. Every cell needs a name (see `tables` for names of rows). This cove
 
 from pathlib import Path
 
-from warplens.io.errors import ItemError, missing_library
+from warplens.io.errors import ItemError
+from warplens.io.notes.midi import notes_of_midi
 from warplens.io.notes.notes import Notes
 from warplens.io.notes.tables import notes_of_text
 from warplens.io.regular_file import check_regular
@@ -37,8 +38,7 @@ def read_notes(path: Path, budget: Budget) -> Notes:
     """Read a list of notes.
 
     Raises:
-        ItemError: it is damaged, has no notes, lacks a column, or is too large; or the library for MIDI is
-            missing.
+        ItemError: it is damaged, has no notes, lacks a column, or is too large.
         OSError: it cannot be read.
     """
     check_regular(path)
@@ -46,10 +46,6 @@ def read_notes(path: Path, budget: Budget) -> Notes:
     try:
         if path.name.lower().endswith(_TEXT):
             return notes_of_text(path.read_bytes())
-        from warplens.io.notes.midi import notes_of_midi
-
         return notes_of_midi(path)
-    except ModuleNotFoundError as error:
-        raise missing_library(path.name, error) from error
     except ItemError as error:
         raise ItemError(f"note list {path.name}: {error}") from error
