@@ -64,6 +64,7 @@ def check_frames(name: str, array: NDArray[Any]) -> None:
 
 def as_real_array(name: str, values: ArrayLike) -> NDArray[Any]:
     """Check for an array of real numbers of any shape."""
+    check_unmasked(name, values)
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -71,6 +72,24 @@ def as_real_array(name: str, values: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: has dtype {array.dtype}; real numbers are accepted")
     return array
+
+
+def check_unmasked(name: str, values: Any) -> None:
+    """Refuse a masked array, or a list of them, that masks a value: what lies under a mask is no data."""
+    if isinstance(values, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(values)
+    elif isinstance(values, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in values):
+        for i, row in enumerate(values):
+            check_unmasked(f"{name}[{i}]", row)
+        return
+    else:
+        return
+    if mask.any():
+        index = tuple(int(i) for i in np.argwhere(mask)[0])
+        raise ValueError(
+            f"{name}: masks {np.count_nonzero(mask)} values, the first at index {index}; masked arrays lack "
+            "them: fill them with what they mean, or leave out their frames"
+        )
 
 
 def check_dtype(dtype: DTypeLike | None) -> np.dtype[Any] | None:

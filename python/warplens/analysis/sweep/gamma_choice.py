@@ -126,6 +126,12 @@ def _reason_for_none(sweep: GammaSweep, nearest: int, share: float) -> str:
 
 def _remedy(sweep: GammaSweep, nearest: int) -> str:
     """Say what to try, given what loses most of the events at the nearest gamma."""
+    if sweep.silent_targets and sweep.lost_to_collapse[nearest]:
+        return (
+            "Under this cost a target frame without activity costs nothing: such frames are "
+            f"{percent(sweep.silent_targets / sweep.targets)} of the targets, and draw "
+            f"{percent(sweep.silence_drawn[nearest])} of the alignments. Try bce, under which silence costs."
+        )
     mostly_blur = sweep.lost_to_blur[nearest] > sweep.lost_to_collapse[nearest]
     if mostly_blur and nearest == 0:
         return "Blur shrinks with gamma: try a grid that begins lower."

@@ -1,12 +1,13 @@
 """Interface of a file of any array format: named arrays and their declared sizes, read on demand."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from warplens.io.size_limit import Budget
 
-KEYS = ("predictions", "weak", "strong", "fps", "lowest_pitch", "cost", "step_weights")
+KEYS = ("predictions", "weak", "strong", "fps", "lowest_pitch", "pitch_classes", "cost", "step_weights")
 """The keys of an item, the same in every format."""
 
 
@@ -15,6 +16,10 @@ class Container(ABC):
 
     Any method may raise the error of a library for a damaged file; `formats.opened` makes it an `ItemError`.
     """
+
+    def warnings(self, name: str) -> Sequence[str]:
+        """Return what is to be told of an array beside its values, a sentence each."""
+        return ()
 
     def groups(self) -> list[str]:
         """Return the groups that are an item each; "" is the root."""
@@ -37,12 +42,26 @@ class Container(ABC):
         """Return an array or value."""
 
 
-def load_keys(container: Container, names: Mapping[str, str], budget: Budget) -> dict[str, Any]:
-    """Read the values of those keys whose names exist, once all of them fit the budget."""
+def load_keys(
+    container: Container, names: Mapping[str, str], budget: Budget, warnings: list[str] | None = None
+) -> dict[str, Any]:
+    """Read the values of those keys whose names exist, once all of them fit the budget; add to `warnings`."""
     existing = {key: name for key, name in names.items() if name in container}
     for key, name in existing.items():
         budget.take(key, container.size_of(name))
+        if warnings is not None:
+            warnings.extend(f"{key}: {text}" for text in container.warnings(name))
     return {key: container.load(name) for key, name in existing.items()}
+
+
+def n_chunks(shape: Sequence[int], chunks: Sequence[int]) -> int:
+    """Return the number of chunks of an array."""
+    return math.prod(-(-size // chunk) for size, chunk in zip(shape, chunks, strict=True))
+
+
+def not_stored(missing: int, count: int, fill_value: Any) -> str:
+    """Say that parts of an array are not in its file, which stands for a value."""
+    return f"{missing} of {count} chunks are not stored and are read as the fill value {fill_value}"
 
 
 def joined(group: str, key: str) -> str:
