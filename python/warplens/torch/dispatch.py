@@ -18,6 +18,7 @@ from warplens.torch.backends.triton.backend import TritonBackend
 from warplens.torch.backends.triton.device_check import find_fault
 from warplens.torch.first_use import FirstUse
 from warplens.torch.inputs.settings import LocalCost
+from warplens.torch.inputs.torch_private import is_traced
 
 BackendName: TypeAlias = Literal["core", "ops", "triton"]
 
@@ -48,7 +49,18 @@ def choose_backend(name: BackendName | None, device: torch.device, cost: LocalCo
 
     Raises:
         ValueError: There is no backend of that name, or it does not run on the device.
+        RuntimeError: Under `torch.jit.trace`, which would freeze what the core computes.
     """
+    chosen = _chosen(name, device, cost)
+    if chosen.name == "core" and is_traced():
+        raise RuntimeError(
+            "soft DTW: torch.jit.trace records operations of torch, and would keep the value of this call "
+            "as a constant; use torch.compile or torch.export, or trace backend='ops', without a gradient"
+        )
+    return chosen
+
+
+def _chosen(name: BackendName | None, device: torch.device, cost: LocalCost | None) -> Backend:
     check_backend(name)
     if name is not None:
         return _named(name, device)
