@@ -15,6 +15,7 @@ from warplens.corpus.results.sounds import (
     find_recording,
     has_sounds,
     key_with_sounds,
+    recording_warning,
     remove_sounds,
     sounds_of,
     write_sounds,
@@ -102,6 +103,8 @@ class ItemWork:
             analysis.cost, analysis.empty_targets, analysis.empty_share, analysis.gammas
         )
         warnings = [*item.warnings, silence]
+        if settings.sonify:
+            warnings.append(recording_warning(settings.recordings, source.id, item))
         if settings.sonify and not (reused and has_sounds(self.out, source.id, settings.gammas)):
             recording = find_recording(settings.recordings, source.id)
             warnings.append(write_sounds(self.out, source.id, item, analysis, recording))

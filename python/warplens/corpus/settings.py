@@ -10,7 +10,7 @@ import numpy as np
 import xxhash
 
 import warplens as wl
-from warplens.analysis.events import THRESHOLD
+from warplens.analysis.events import THRESHOLD, check_threshold
 from warplens.io import Item, ItemError
 
 _FORMAT = 5
@@ -52,8 +52,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.gammas:
             raise ValueError("gammas: empty, at least one is needed")
-        if not math.isfinite(self.threshold):
-            raise ValueError(f"threshold: {self.threshold}, it must be a finite number")
+        check_threshold(self.threshold)
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise ValueError(f"fps: {self.fps:g}, it must be a positive number of frames a second")
         if self.recordings is not None:
