@@ -172,7 +172,7 @@ class ItemOfRow:
 
 
 def read_manifest(path: Path, *, allow_external: bool = False) -> list[ItemOfRow]:
-    """Return the rows of a manifest, in its order, without those whose cells are all empty.
+    """Return the rows of a manifest, in its order.
 
     Args:
         path: CSV or parquet.
@@ -196,7 +196,6 @@ def read_manifest(path: Path, *, allow_external: bool = False) -> list[ItemOfRow
             allow_external=allow_external,
         )
         for i, row in enumerate(table, 1)
-        if any(map(_text, (*row.get(None, ()), *(cell for name, cell in row.items() if name is not None))))
     ]
 
 

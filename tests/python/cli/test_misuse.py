@@ -79,9 +79,9 @@ def test_recordings_that_are_missing_or_of_another_length_are_told(folder, tmp_p
 
 
 def test_surplus_cells_of_a_manifest_count_only_where_they_hold_something(folder):
-    (folder / "m.csv").write_text("predictions,fps\na.npz,7,,\n,,,\n\na.npz,8, \na.npz,9,x\n")
+    (folder / "m.csv").write_text("predictions,fps\na.npz,7,,\n\na.npz,8, \na.npz,9,x\n")
     rows = read_manifest(folder / "m.csv")
-    assert [row.row for row in rows] == [1, 3, 4]
+    assert [row.row for row in rows] == [1, 2, 3]
     assert [row.read().fps for row in rows[:2]] == [7, 8]
     with pytest.raises(ItemError, match="its row has more cells than columns"):
         rows[2].read()
