@@ -13,8 +13,8 @@ from ._bands import Band
 from ._compute import costs_overflow, is_overflow
 from ._core import NoPathError
 from ._costs import MEAN_COSTS
-from ._numbers import as_count, as_number
-from ._sequences import as_sequence, check_range, check_unmasked
+from ._numbers import as_count, as_number, check_unmasked
+from ._sequences import as_sequence, check_range
 from ._settings import AlignmentSettings
 from ._step_weights import UNIT_WEIGHTS
 from ._threads import check_threads

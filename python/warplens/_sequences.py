@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._costs import CostFunction
+from ._numbers import check_unmasked
 from ._settings import AlignmentSettings
 
 # H is as large as the weights, and its row sums are some thousand times as large.
@@ -72,24 +73,6 @@ def as_real_array(name: str, values: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: has dtype {array.dtype}; real numbers are accepted")
     return array
-
-
-def check_unmasked(name: str, values: Any) -> None:
-    """Refuse a masked array, or a list of them, that masks a value: what lies under a mask is no data."""
-    if isinstance(values, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(values)
-    elif isinstance(values, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in values):
-        for i, row in enumerate(values):
-            check_unmasked(f"{name}[{i}]", row)
-        return
-    else:
-        return
-    if mask.any():
-        index = tuple(int(i) for i in np.argwhere(mask)[0])
-        raise ValueError(
-            f"{name}: masks {np.count_nonzero(mask)} values, the first at index {index}; masked arrays lack "
-            "them: fill them with what they mean, or leave out their frames"
-        )
 
 
 def check_dtype(dtype: DTypeLike | None) -> np.dtype[Any] | None:

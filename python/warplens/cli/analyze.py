@@ -87,8 +87,8 @@ def analyze_command(
 
     INPUT are files with items (npz, npy sets <id>.predictions.npy with <id>.weak.npy, HDF5, zarr,
     safetensors), folders of them, or manifests (CSV, parquet), with predictions (N,D) and weak (M,D), and
-    where known strong (N,D), fps, lowest_pitch, cost and step_weights. Other files are ignored. In manifests
-    weak and strong may be lists of notes.
+    where known strong (N,D), fps, lowest_pitch, pitch_classes, cost and step_weights. Other files are
+    ignored. In manifests weak and strong may be lists of notes.
 
     Results: items.csv, items/<id>.npz and report.html in the folder OUT. A second run does only new items.
     """

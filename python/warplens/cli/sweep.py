@@ -146,7 +146,7 @@ def _table(pooled: GammaSweep, marked: float | None) -> "Table":
         ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
         ("peak of\nshort events", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),
         ("blur\n(frames)", lambda g: _or_blank("{:.1f}".format, pooled.blur[g])),
-        ("path entropy\nper frame", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
+        ("path\nentropy\nper frame", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
     ]
     if pooled.judged:
         columns.append(("F", lambda g: f"{pooled.f_measure[g]:.3f}"))

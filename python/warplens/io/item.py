@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import warplens as wl
-from warplens._sequences import check_unmasked, finite_extremes
+from warplens._numbers import check_unmasked
+from warplens._sequences import finite_extremes
 from warplens.io.errors import ItemError
 from warplens.io.notes.notes import Notes, PlacedNotes, place_notes
 

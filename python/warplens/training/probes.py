@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from warplens._sequences import check_unmasked
+from warplens._numbers import check_unmasked
 from warplens.analysis import Events, find_events
 
 

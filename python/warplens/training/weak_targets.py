@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from warplens._sequences import check_unmasked
+from warplens._numbers import check_unmasked
 
 
 def pad_silence(y: ArrayLike) -> NDArray[Any]:

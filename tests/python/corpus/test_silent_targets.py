@@ -94,7 +94,8 @@ def test_each_entropy_has_a_name_of_its_own(tmp_path):
     result = CliRunner().invoke(
         warplens, ["sweep", str(tmp_path), "-o", str(tmp_path / "s"), "--gammas", "1"]
     )
-    assert "path entropy" in result.stdout
+    headings = [line.split() for line in result.stdout.splitlines()[:3]]
+    assert [heading[-1] for heading in headings] == ["path", "entropy", "frame"]
     CliRunner().invoke(
         warplens, ["analyze", str(tmp_path / "a.npz"), "-o", str(tmp_path / "o"), "--gamma", "1"]
     )

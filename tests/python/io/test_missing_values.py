@@ -33,6 +33,15 @@ def test_masked_values_are_refused(call):
     call(np.ma.masked_array(X, False))
 
 
+def test_masked_weights_are_refused():
+    for name in ("feature_weights", "pos_weight", "step_weights"):
+        weights = np.ma.masked_array([1.0, 2.0, 3.0][: 3 if name == "step_weights" else 2], False)
+        assert np.isfinite(wl.soft_dtw(X, Y, cost="bce", **{name: weights}))
+        weights[1] = np.ma.masked
+        with pytest.raises(ValueError, match=rf"{name}: masks 1 values, the first at index \(1,\)"):
+            wl.soft_dtw(X, Y, cost="bce", **{name: weights})
+
+
 def test_masked_values_of_an_item_are_refused():
     for key in ("predictions", "weak", "strong"):
         values = {"predictions": X, "weak": Y, "strong": X, key: MASKED}
@@ -83,3 +92,31 @@ def test_datasets_that_were_never_written_are_told(tmp_path):
         file["weak"] = Y
     (warning,) = ItemInFile(tmp_path / "a.h5").read().warnings
     assert warning == "predictions: 1 of 1 chunks are not stored and are read as the fill value 0.0"
+
+
+@pytest.mark.parametrize("kind", ["h5", "zarr"])
+@pytest.mark.parametrize("mark", ["_FillValue", "missing_value"])
+def test_values_that_an_attribute_marks_as_missing_are_refused(tmp_path, kind, mark):
+    path, predictions = tmp_path / f"a.{kind}", np.where(np.arange(12).reshape(6, 2) == 5, -9999.0, X)
+    if kind == "h5":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            file["predictions"], file["weak"] = predictions, Y
+            file["predictions"].attrs[mark] = file["weak"].attrs[mark] = -9999.0
+            file["weak"].attrs["other"] = "text"
+    else:
+        zarr = pytest.importorskip("zarr")
+        root = zarr.open_group(path, mode="w")
+        for key, value in (("predictions", predictions), ("weak", Y)):
+            root.create_array(key, data=value, attributes={mark: -9999.0, "other": "text"})
+    with pytest.raises(ItemError, match=rf"'predictions' lacks 1 values: it holds -9999.0, .*'{mark}'"):
+        ItemInFile(path).read()
+
+
+def test_packed_values_are_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["predictions"], file["weak"] = X, Y
+        file["weak"].attrs["scale_factor"] = 0.5
+    with pytest.raises(ItemError, match="'weak' is packed by its attribute 'scale_factor'"):
+        ItemInFile(tmp_path / "a.h5").read()

@@ -5,10 +5,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from warplens.io.errors import ItemError
 from warplens.io.size_limit import Budget
 
 KEYS = ("predictions", "weak", "strong", "fps", "lowest_pitch", "pitch_classes", "cost", "step_weights")
 """The keys of an item, the same in every format."""
+
+
+_MARKS = ("_FillValue", "missing_value")
+_PACKED = ("scale_factor", "add_offset")
 
 
 class Container(ABC):
@@ -52,6 +59,27 @@ def load_keys(
         if warnings is not None:
             warnings.extend(f"{key}: {text}" for text in container.warnings(name))
     return {key: container.load(name) for key, name in existing.items()}
+
+
+def check_marks(name: str, array: Any, attributes: Mapping[str, Any]) -> None:
+    """Check that an array holds none of the values that its attributes mark as missing, as netCDF has them.
+
+    Raises:
+        ItemError: it does, or its attributes say that its values are packed (`scale_factor`, `add_offset`).
+    """
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+        return
+    for mark in _MARKS:
+        if mark in attributes:
+            values = np.atleast_1d(np.asarray(attributes[mark]))
+            count = np.count_nonzero(np.isin(array, values)) if values.dtype.kind in "iuf" else 0
+            if count:
+                raise ItemError(
+                    f"'{name}' lacks {count} values: it holds {values.tolist()[0]}, which its attribute "
+                    f"'{mark}' marks as missing"
+                )
+    if packed := [each for each in _PACKED if each in attributes]:
+        raise ItemError(f"'{name}' is packed by its attribute '{packed[0]}'; save the numbers themselves")
 
 
 def n_chunks(shape: Sequence[int], chunks: Sequence[int]) -> int:

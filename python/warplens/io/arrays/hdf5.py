@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from warplens.io.arrays.container import KEYS, Container, n_chunks, not_stored
+from warplens.io.arrays.container import KEYS, Container, check_marks, n_chunks, not_stored
 from warplens.io.arrays.open_files import OpenFiles
 from warplens.io.errors import ItemError
 from warplens.io.regular_file import check_regular
@@ -93,7 +93,9 @@ class Hdf5File(Container):
             return _plain(dataset[()]) if dataset.shape == () else np.asarray(dataset.asstr()[()], np.str_)
         if dataset.dtype.hasobject:
             raise ItemError(f"'{name}' has dtype {dataset.dtype}, it must hold plain numbers")
-        return dataset[()]
+        values = dataset[()]
+        check_marks(name, values, dataset.attrs)
+        return values
 
     def _dataset(self, name: str) -> Any:
         node = self._node(name)

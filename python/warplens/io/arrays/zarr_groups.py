@@ -18,7 +18,7 @@ from typing import Any
 
 import zarr
 
-from warplens.io.arrays.container import KEYS, Container, n_chunks, not_stored
+from warplens.io.arrays.container import KEYS, Container, check_marks, n_chunks, not_stored
 from warplens.io.arrays.open_files import OpenFiles
 from warplens.io.errors import ItemError
 from warplens.io.regular_file import check_regular
@@ -106,7 +106,9 @@ class ZarrGroups(Container):
             return self._attribute(name)
         if array.dtype.hasobject or "pickle" in json.dumps(array.metadata.to_dict(), default=str):
             raise ItemError(f"'{name}' holds Python objects, which are never loaded; save plain numbers")
-        return array[...]
+        values = array[...]
+        check_marks(name, values, array.attrs)
+        return values
 
     def _node(self, name: str) -> Any:
         if name not in self._nodes:

@@ -10,7 +10,7 @@ from torch import Tensor
 from warplens import _settings
 from warplens._bands import Band
 from warplens._costs import COSTS_WITHOUT_TARGETS, SYMMETRIC_COSTS
-from warplens._sequences import check_unmasked
+from warplens._numbers import check_unmasked
 from warplens._settings import check_gamma
 from warplens._step_weights import check_step_weights
 from warplens.torch.inputs.batches import as_dtype, values_are_readable
