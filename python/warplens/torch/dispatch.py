@@ -52,7 +52,7 @@ def choose_backend(name: BackendName | None, device: torch.device, cost: LocalCo
         RuntimeError: Under `torch.jit.trace`, which would freeze what the core computes.
     """
     chosen = _chosen(name, device, cost)
-    if chosen.name == "core" and is_traced():
+    if not torch.compiler.is_compiling() and chosen.name == "core" and is_traced():
         raise RuntimeError(
             "soft DTW: torch.jit.trace records operations of torch, and would keep the value of this call "
             "as a constant; use torch.compile or torch.export, or trace backend='ops', without a gradient"

@@ -75,6 +75,8 @@ SMF = head() + track(*SOUND)
         (head(1, 2) + track(END, length=900) + track(*SOUND), "wrong lengths of tracks (1)"),
         (head() + track(*SOUND, length=12), "wrong lengths of tracks (1)"),
         (head() + track(*SOUND[:-1], length=5000), "ends of tracks that are cut off (1)"),
+        (head(1, 2) + track(*SOUND[:-1], (0, b"\xff\x01\x7fa")) + track(END), "events that are cut off (1)"),
+        (SMF[:-2], "events that are cut off (1)"),
         (SMF + bytes(30), "bytes between or after tracks (30)"),
         (head(1, 2) + track(END) + bytes(3) + track(*SOUND), "bytes between or after tracks (3)"),
         (bytes(128) + SMF, "bytes before the header (128)"),

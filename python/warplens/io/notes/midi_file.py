@@ -233,6 +233,7 @@ class _Track:
                     self.passed_over["system messages"] += 1
         except _CutError:
             self.at = limit
+            self.passed_over["events that are cut off"] += 1
 
     def _channel_message(self, status: int) -> None:
         kind, channel = status & 0xF0, status & 0x0F
