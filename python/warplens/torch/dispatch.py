@@ -51,28 +51,27 @@ def choose_backend(name: BackendName | None, device: torch.device, cost: LocalCo
         ValueError: There is no backend of that name, or it does not run on the device.
         RuntimeError: Under `torch.jit.trace`, which would freeze what the core computes.
     """
-    chosen = _chosen(name, device, cost)
-    if not torch.compiler.is_compiling() and chosen.name == "core" and is_traced():
+    check_backend(name)
+    if name is not None:
+        return _untraced(_named(name, device))
+    variable = os.environ.get(VARIABLE)
+    if not variable:
+        return _untraced(default_backend(device, cost))
+    if variable not in BACKENDS:
+        raise ValueError(f"{VARIABLE}: is {variable!r}; this version has {_names()}, and '' to choose")
+    try:
+        return _untraced(_named(variable, device))
+    except ValueError as reason:
+        raise ValueError(f"{VARIABLE}: is {variable!r}, and the call names no backend; {reason}") from None
+
+
+def _untraced(backend: Backend) -> Backend:
+    if not torch.compiler.is_compiling() and backend.name == "core" and is_traced():
         raise RuntimeError(
             "soft DTW: torch.jit.trace records operations of torch, and would keep the value of this call "
             "as a constant; use torch.compile or torch.export, or trace backend='ops', without a gradient"
         )
-    return chosen
-
-
-def _chosen(name: BackendName | None, device: torch.device, cost: LocalCost | None) -> Backend:
-    check_backend(name)
-    if name is not None:
-        return _named(name, device)
-    variable = os.environ.get(VARIABLE)
-    if not variable:
-        return default_backend(device, cost)
-    if variable not in BACKENDS:
-        raise ValueError(f"{VARIABLE}: is {variable!r}; this version has {_names()}, and '' to choose")
-    try:
-        return _named(variable, device)
-    except ValueError as reason:
-        raise ValueError(f"{VARIABLE}: is {variable!r}, and the call names no backend; {reason}") from None
+    return backend
 
 
 def default_backend(device: torch.device, cost: LocalCost | None = None) -> Backend:
