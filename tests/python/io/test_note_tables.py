@@ -68,6 +68,8 @@ def test_every_habit_of_writing_gives_the_notes(tmp_path, content):
             "start;end;pitch;name\n1;10;14;60;\n2;14;18;62;\n",
             "line 2: 5 cells under 4 names, so the first",
         ),
+        (",start,end,pitch,name\n10,14,60,5\n", "line 2: 4 cells under 5 names: '10,14,60,5'"),
+        ("name;start;end;pitch;velocity\n10;14;60;5\n", "line 2: 4 cells under 5 names"),
         ("start;end;pitch\n1_0;14;60\n", "line 2: column 'start' holds no number: '1_0;14;60'"),
         ("start;end;pitch\n1;2,5;60\n", "line 2: column 'end' holds no number: '1;2,5;60'"),
         ('start,end,pitch,name\n10,14,60,"a\nb"\n1,2,3,4,5\n', "line 4: 5 cells under 4 names: '1,2,3,4,5'"),

@@ -24,9 +24,9 @@ def notes_of_text(data: bytes) -> Notes:
 
     The first line that is not empty names the columns and may begin with '#'; lines before it that begin so
     and name no columns are passed over, as are such lines behind it, which a warning counts. Cells that no
-    name belongs to must be empty. A first column without a name may hold names of rows, as R and pandas write
-    them: every row then has one cell more than there are names, and the line of names is indented, or the
-    first cells are quoted or no numbers.
+    name belongs to must be empty, and a row may end early only where the needed columns come first. A first
+    column without a name may hold names of rows, as R and pandas write them: every row then has one cell
+    more than there are names, and the line of names is indented, or the first cells are quoted or no numbers.
 
     Raises:
         ItemError: it is empty, lacks a column, or a row has cells without a name or no number where one is
@@ -104,9 +104,10 @@ def _shift(
     one_more = bool(rows) and all(len(row.cells) > len(names) >= row.width - 1 for row in rows)
     if one_more and _begin_with_names(rows, delimiter is None and indented):
         return 1
+    # A cell that is missing moves those behind it, where it cannot be the last.
+    may_end_early = delimiter is not None and max(places.values()) < len(places)
     for row in rows:
-        # Apart by spaces, a cell that is missing moves those behind it.
-        if row.width > len(names) or (delimiter is None and len(row.cells) != len(names)):
+        if row.width > len(names) or (len(row.cells) < len(names) and not may_end_early):
             raise ItemError(
                 f"line {row.line}: {row.width} cells under {len(names)} names: {row.shown} (names: "
                 f"{', '.join(names)}; each cell needs a name, one that holds what parts cells needs quotes, "
