@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::places::Places;
 use super::{Exponent, Lanes, Number, Work};
 
 /// Arrays of L numbers.
@@ -144,6 +145,11 @@ impl<R: Scalar, const L: usize> Lanes<L> for Portable<R, L> {
         for (to, from) in to.iter_mut().zip(a) {
             *to = from;
         }
+    }
+
+    #[inline(never)]
+    fn gather(self, from: &[R], places: &Places<L>) -> [R; L] {
+        places.within(from.len()).map(|place| from[place as usize])
     }
 
     #[inline(never)]
