@@ -268,7 +268,7 @@ mod tests {
                 scores.iter_mut().filter(|_| numbers.next() < 0.02).for_each(|x| *x = f64::NEG_INFINITY);
             }
             let mut settings = Settings { from_logits, ..Settings::plain() };
-            if seed % 3 > 0 {
+            if !seed.is_multiple_of(3) {
                 settings.gamma = [0.2, 1.0, 4.0][numbers.below(3)];
                 settings.free_between = numbers.next() < 0.5;
                 settings.blank_weight = [1.0, 2.0, 0.3, 0.0][numbers.below(4)];

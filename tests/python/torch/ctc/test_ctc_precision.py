@@ -59,6 +59,7 @@ def test_twenty_thousand_frames(scale):
     assert narrow_gradient.sum(2).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 def test_long_sequences_fit_into_little_memory():
     code = """
 import resource, torch
