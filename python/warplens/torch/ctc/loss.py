@@ -10,7 +10,7 @@ from warplens.torch.ctc.lens import CTCAlignment, once
 from warplens.torch.ctc.values import CTCBackend, backend_of, results, values
 from warplens.torch.inputs.batches import Lengths, as_dtype, dtype_of_loss, values_are_readable
 from warplens.torch.inputs.settings import Reduction, as_gamma, check_reduction
-from warplens.torch.inputs.torch_private import UncastModule
+from warplens.torch.inputs.torch_private import UncastModule, shown
 
 
 class CTCLoss(UncastModule):
@@ -94,6 +94,7 @@ class CTCLoss(UncastModule):
         self._register("gamma", gamma, _as_softness(gamma))
         self._register("blank_penalty", blank_penalty, _as_penalty(blank_penalty))
         self._register("log_priors", log_priors, _as_priors(log_priors))
+        self.keep_settings(gamma=gamma, blank_penalty=blank_penalty, log_priors=log_priors)
 
     def forward(
         self, log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths
@@ -120,7 +121,7 @@ class CTCLoss(UncastModule):
         """
         tensors = as_tensors(log_probs, targets, input_lengths, target_lengths)
         backend = backend_of(self.backend, log_probs.device)
-        tensors, settings = self._settings(tensors)
+        tensors, settings = self._asked(tensors)
         found = values(
             tensors, settings, backend, mean=self.reduction == "mean", unbatched=log_probs.ndim == 2
         )
@@ -138,10 +139,10 @@ class CTCLoss(UncastModule):
         """Return what the loss teaches under its settings; `align_ctc` says what that is."""
         tensors = as_tensors(log_probs, targets, input_lengths, target_lengths)
         backend = backend_of(self.backend, log_probs.device)
-        tensors, settings = self._settings(tensors)
+        tensors, settings = self._asked(tensors)
         return _lens(tensors, settings, backend, log_probs.ndim == 2)
 
-    def _settings(
+    def _asked(
         self, tensors: tuple[Tensor, Tensor, Tensor, Tensor]
     ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], CTCSettings]:
         """Return the tensors, and settings; priors that learn are subtracted by operations of torch."""
@@ -176,10 +177,11 @@ class CTCLoss(UncastModule):
             f"blank={self.blank}",
             f"reduction={self.reduction!r}",
             f"zero_infinity={self.zero_infinity}",
-            f"gamma={self.gamma.item():g}",
+            f"gamma={shown(self.gamma)}",
         ]
-        if self.blank_penalty.item() != 0:
-            settings.append(f"blank_penalty={self.blank_penalty.item():g}")
+        penalty = shown(self.blank_penalty)
+        if penalty != "0":
+            settings.append(f"blank_penalty={penalty}")
         if self.blank_weight != 1:
             settings.append(f"blank_weight={self.blank_weight:g}")
         if self.log_priors is not None:
@@ -339,7 +341,7 @@ def _as_weight(weight: float | None) -> float:
 def _as_priors(priors: Tensor | Sequence[float] | None) -> Tensor | None:
     if priors is None:
         return None
-    checked = torch.as_tensor(priors)
+    checked = priors if isinstance(priors, Tensor) else torch.tensor(priors, dtype=torch.float64)
     if checked.ndim != 1 or checked.is_complex():
         raise ValueError(f"log_priors: has shape {tuple(checked.shape)}; one number a class is accepted")
     if values_are_readable(checked) and not bool(checked.isfinite().all()):

@@ -161,3 +161,13 @@ def test_operations_read_no_values():
     lens = loss.align(x, *targets)
     assert lens.y_mod.shape == (6, 2, 4)
     assert lens.E.shape == (6, 2, 7)
+
+
+def test_a_module_that_is_built_on_meta_has_its_settings_when_it_gets_memory():
+    kwargs = {"gamma": 0.7, "blank_penalty": 0.3, "log_priors": [-0.1, -2.0, -1.0, -1.5]}
+    expected = gradient_of(wlt.CTCLoss(**kwargs), logits())
+    with torch.device("meta"):
+        loss = wlt.CTCLoss(**kwargs)
+    assert "gamma=?" in repr(loss)
+    found = gradient_of(loss.to_empty(device="cpu"), logits())
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
