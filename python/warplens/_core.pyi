@@ -22,6 +22,7 @@ __all__ = [
     "costs_ragged",
     "divergence",
     "find_events",
+    "frame_synchronous_padded",
     "get_num_threads",
     "instruction_set",
     "measure_alignment",
@@ -177,6 +178,34 @@ def costs_padded(
     outputs: Sequence[str],
     threads: int | None,
 ) -> dict[str, NDArray[Any]]: ...
+def frame_synchronous_padded(
+    scores: _Floats,
+    *,
+    batch_first: bool,
+    frames: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
+    label_lengths: NDArray[np.int64],
+    blank: int | None,
+    gamma: float,
+    blank_penalty: float,
+    blank_weight: float,
+    free_between: bool,
+    class_costs: NDArray[np.float64] | None,
+    from_logits: bool,
+    outputs: Sequence[str],
+    grad: _Floats | None,
+    grad_is_zero: bool,
+    scale: NDArray[np.float64] | None,
+    threads: int | None,
+) -> dict[str, NDArray[Any]]:
+    """Return `value`, `blank_uses` and the named outputs of CTC, or without a blank of the forward-sum.
+
+    Scores are (T,B,K), or (B,T,K) with `batch_first`; labels lie one after the other. `grad` is written:
+    `scale` (B,) times the gradient in the scores; `grad_is_zero` says that it holds zeros. Outputs are
+    "y_mod" (B,T,K), "H" and "E" (B,T,columns), "h" (B,T), "durations" (B,columns) and "entropy" (B,). Without
+    a blank the targets of an item are the first classes.
+    """
+
 def cost_matrix(
     x: NDArray[_Float],
     y: NDArray[_Float],

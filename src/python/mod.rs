@@ -3,6 +3,7 @@
 mod arguments;
 mod arrays;
 mod cost_matrix;
+mod ctc;
 mod events;
 mod measured;
 mod padded;
@@ -87,6 +88,8 @@ mod _core {
     use super::NoPathError;
     #[pymodule_export]
     use super::cost_matrix::cost_matrix;
+    #[pymodule_export]
+    use super::ctc::frame_synchronous_padded;
     #[pymodule_export]
     use super::events::{find_events, measure_alignment, measure_events, quartile_limits_of};
     #[pymodule_export]

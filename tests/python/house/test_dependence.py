@@ -80,7 +80,7 @@ TORCH_LEVELS = (
     ("dispatch",),
     ("library_operators",),
     ("values",),
-    ("alignment", "barycenters", "diagonal_prior", "pairwise", "plain_loops"),
+    ("alignment", "barycenters", "ctc", "diagonal_prior", "pairwise", "plain_loops"),
     ("functional",),
     ("loss", "selfcheck"),
     ("schedules",),
@@ -110,6 +110,7 @@ LEVELS = {
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,
+    "torch/ctc": (("batches", "lens"), ("core", "operations"), ("values",), ("loss",)),
 }
 
 
