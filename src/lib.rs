@@ -21,6 +21,7 @@ pub mod band;
 pub mod batch;
 pub mod cost;
 pub mod error;
+pub mod family;
 pub mod kernel;
 pub mod matrix;
 pub mod measures;
