@@ -4,6 +4,7 @@ mod arguments;
 mod arrays;
 mod cost_matrix;
 mod events;
+mod family;
 mod measured;
 mod padded;
 mod ragged;
@@ -89,6 +90,8 @@ mod _core {
     use super::cost_matrix::cost_matrix;
     #[pymodule_export]
     use super::events::{find_events, measure_alignment, measure_events, quartile_limits_of};
+    #[pymodule_export]
+    use super::family::{model_of_classes, model_of_costs, model_of_pair};
     #[pymodule_export]
     use super::measured::align_and_measure_pair;
     #[pymodule_export]
