@@ -5,6 +5,7 @@ mod arrays;
 mod cost_matrix;
 mod ctc;
 mod events;
+mod family;
 mod measured;
 mod padded;
 mod ragged;
@@ -92,6 +93,8 @@ mod _core {
     use super::ctc::frame_synchronous_padded;
     #[pymodule_export]
     use super::events::{find_events, measure_alignment, measure_events, quartile_limits_of};
+    #[pymodule_export]
+    use super::family::{model_of_classes, model_of_costs, model_of_pair};
     #[pymodule_export]
     use super::measured::align_and_measure_pair;
     #[pymodule_export]

@@ -99,6 +99,15 @@ LEVELS = {
         ("figures", "item_file", "run_record", "sounds", "sweep_figure", "sweep_file", "table"),
         ("parquet",),
     ),
+    "family": (
+        ("parameters", "prior"),
+        ("ends", "steps"),
+        ("model",),
+        ("label_graph", "sources"),
+        ("alignment",),
+        ("ctc", "dropping", "general"),
+        ("multi_label",),
+    ),
     "io": IO_LEVELS,
     "io/arrays": (
         ("container", "open_files", "stored_zip"),
