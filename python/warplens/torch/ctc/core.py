@@ -13,9 +13,6 @@ from warplens._core import MOST_THREADS
 from warplens.torch.autograd.saved_gradient import Solution
 from warplens.torch.ctc.batches import CTCBatch, CTCSettings
 
-_FROM_THE_SYSTEM = 32 << 20
-"""Bytes from which on the C library takes an array from the system, and returns it."""
-
 
 def solve(batch: CTCBatch, settings: CTCSettings, scale: Tensor | None, wanted: Sequence[bool]) -> Solution:
     """Return values times `scale`, and the wanted gradients in scores, gamma and penalty, the first times it.
@@ -25,11 +22,11 @@ def solve(batch: CTCBatch, settings: CTCSettings, scale: Tensor | None, wanted: 
     wants_scores, wants_gamma, wants_penalty = wanted
     array, batch_first = _array_in_place(batch.scores)
     backward = wants_scores or wants_penalty
-    # NumPy asks for large pages where an array is large, torch does not; such memory comes as zeros.
-    is_zero = array.nbytes >= _FROM_THE_SYSTEM and not settings.from_logits
-    grad = (np.zeros_like if is_zero else np.empty_like)(array) if backward else None
+    # NumPy asks for large pages where an array is large, torch does not. Zeros of the system would be dearer:
+    # the first look at each page takes a fault, and the first write another.
+    grad = np.empty_like(array) if backward else None
     outputs = ["entropy"] if wants_gamma else []
-    results = _call(array, batch_first, batch, settings, outputs, (grad, is_zero), scale)
+    results = _call(array, batch_first, batch, settings, outputs, grad, scale)
     value = torch.from_numpy(results["value"])
     gradients: list[Tensor | None] = [None, None, None]
     if wants_scores and grad is not None:
@@ -49,7 +46,7 @@ def solve(batch: CTCBatch, settings: CTCSettings, scale: Tensor | None, wanted: 
 def lens(batch: CTCBatch, settings: CTCSettings, names: Sequence[str]) -> dict[str, Tensor]:
     """Return `value` and the named outputs of the core, batch first."""
     array, batch_first = _array_in_place(batch.scores)
-    results = _call(array, batch_first, batch, settings, names, (None, False), None)
+    results = _call(array, batch_first, batch, settings, names, None, None)
     return {name: torch.from_numpy(result) for name, result in results.items()}
 
 
@@ -59,7 +56,7 @@ def _call(
     batch: CTCBatch,
     settings: CTCSettings,
     outputs: Sequence[str],
-    grad: tuple[NDArray[Any] | None, bool],
+    grad: NDArray[Any] | None,
     scale: Tensor | None,
 ) -> dict[str, NDArray[Any]]:
     label_lengths = batch.label_lengths.cpu()
@@ -79,8 +76,8 @@ def _call(
         class_costs=None if settings.class_costs is None else settings.class_costs.detach().cpu().numpy(),
         from_logits=settings.from_logits,
         outputs=outputs,
-        grad=grad[0],
-        grad_is_zero=grad[1],
+        grad=grad,
+        grad_is_zero=False,
         scale=None if scale is None else scale.cpu().numpy(),
         threads=min(torch.get_num_threads(), MOST_THREADS),
     )
