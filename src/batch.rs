@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::kernel::tangent;
 use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::plan;
+use crate::plan::frame_synchronous::FrameSynchronousScratch;
 use crate::threads;
 
 /// The scratch of one kind that a thread has kept, if any.
@@ -26,6 +27,7 @@ pub trait Scratch: Default + 'static {
 
 thread_local! {
     static ALIGNMENT: Slot<plan::PairScratch> = const { Cell::new(None) };
+    static FRAME_SYNCHRONOUS: Slot<FrameSynchronousScratch> = const { Cell::new(None) };
     static TANGENT: Slot<tangent::TangentScratch> = const { Cell::new(None) };
 }
 
@@ -36,6 +38,16 @@ impl Scratch for plan::PairScratch {
 
     fn slot() -> &'static LocalKey<Slot<Self>> {
         &ALIGNMENT
+    }
+}
+
+impl Scratch for FrameSynchronousScratch {
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn slot() -> &'static LocalKey<Slot<Self>> {
+        &FRAME_SYNCHRONOUS
     }
 }
 

@@ -12,7 +12,9 @@
 //! [`modified_target`](cost::inner_product::InnerProduct::modified_target) on the slow one; [`plan::route`] decides which
 //! path a pair takes, and why.
 //!
-//! Dependence runs one way: `python` -> `series` -> `batch` -> `plan` -> `readout`, `kernel` -> `cost`; `error`, `real`,
+//! [`family`] holds the losses that are no plain SDTW: any steps, penalties, entries and exits, CTC among them.
+//!
+//! Dependence runs one way: `python` -> `series` -> `batch` -> `plan`, `family` -> `readout`, `kernel` -> `cost`; `error`, `real`,
 //! `shape`, `weights`, `band`, `matrix`, `row_sink`, `scaled`, `simd`, `reference` and `threads` (whose `pool` alone names
 //! rayon) lie below.
 //! `measures` reads soft alignments. The core knows no Python unless the feature `python` adds the binding.
@@ -21,6 +23,7 @@ pub mod band;
 pub mod batch;
 pub mod cost;
 pub mod error;
+pub mod family;
 pub mod kernel;
 pub mod matrix;
 pub mod measures;

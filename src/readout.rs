@@ -107,6 +107,13 @@ pub enum Features<'a, F> {
         /// D.
         d: usize,
     },
+    /// Costs gathered from the scores of classes: x are the scores (N,K), and D is K.
+    Classes {
+        /// The class of each target, (M,).
+        targets: &'a [usize],
+        /// K.
+        d: usize,
+    },
     /// Distances.
     Distance {
         /// The pair under its distance.
@@ -124,6 +131,7 @@ pub struct Readout<'a, 'o, F> {
     hw: Vec<f64>,
     column_sums: Vec<f64>,
     hv: Vec<f64>,
+    leaves_frames_out: bool,
 }
 
 impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
@@ -131,26 +139,37 @@ impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
     pub fn new(features: Features<'a, F>, outputs: &'a mut Outputs<'o, F>, shape: Shape) -> Self {
         let d = match features {
             Features::None => 0,
-            Features::InnerProduct { d, .. } | Features::Distance { d, .. } => d,
+            Features::InnerProduct { d, .. } | Features::Classes { d, .. } | Features::Distance { d, .. } => d,
         };
         let targets = if outputs.y_grad.is_some() { shape.m } else { 0 };
-        Self { features, outputs, shape, hw: vec![0.0; d], column_sums: vec![0.0; targets], hv: vec![0.0; targets * d] }
+        Self {
+            features,
+            outputs,
+            shape,
+            hw: vec![0.0; d],
+            column_sums: vec![0.0; targets],
+            hv: vec![0.0; targets * d],
+            leaves_frames_out: false,
+        }
+    }
+
+    /// Says that paths may leave frames out: a row of H below [`LEAST_ROW_SUM`] then has modified targets of 0.
+    pub fn leaving_frames_out(self) -> Self {
+        Self { leaves_frames_out: true, ..self }
     }
 
     /// Writes the gradient of the targets, which is known only after the last row.
     pub fn finish(self) {
         let Some(y_grad) = self.outputs.y_grad.as_deref_mut() else { return };
         match self.features {
-            Features::None => {}
+            Features::None | Features::Classes { .. } => {}
             Features::InnerProduct { form, cost, y, d, .. } => {
                 for (m, out) in y_grad.chunks_exact_mut(d).enumerate() {
                     form.y_gradient(cost, y, m, self.column_sums[m], &self.hv[m * d..][..d], out);
                 }
             }
             Features::Distance { .. } => {
-                for (to, from) in y_grad.iter_mut().zip(&self.hv) {
-                    *to = F::from_f64(*from);
-                }
+                write(y_grad, self.hv.iter().copied());
             }
         }
     }
@@ -169,6 +188,11 @@ impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
             }
         }
     }
+}
+
+/// Writes numbers rounded to F.
+fn write<F: Real>(to: &mut [F], from: impl Iterator<Item = f64>) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = F::from_f64(from));
 }
 
 /// Sums `factors[m] w_m` over the columns.
@@ -208,12 +232,14 @@ impl<F: Real> RowSink for Readout<'_, '_, F> {
                     form.x_gradient(cost, x, n, h, &self.hw, &mut x_grad[of_frame.clone()]);
                 }
                 if let Some(y_mod) = &mut outputs.y_mod {
-                    if h < LEAST_ROW_SUM {
+                    if h >= LEAST_ROW_SUM {
+                        form.modified_target(h, &self.hw, &mut y_mod[of_frame]);
+                    } else if self.leaves_frames_out {
+                        y_mod[of_frame].fill(F::default());
+                    } else {
                         combine(form, visits, columns.clone(), &mut self.hw);
                         let e: f64 = visits[columns.clone()].iter().sum();
                         form.modified_target(e, &self.hw, &mut y_mod[of_frame]);
-                    } else {
-                        form.modified_target(h, &self.hw, &mut y_mod[of_frame]);
                     }
                 }
                 if outputs.y_grad.is_some() {
@@ -224,6 +250,20 @@ impl<F: Real> RowSink for Readout<'_, '_, F> {
                             *sum += factor * v;
                         }
                     }
+                }
+            }
+            Features::Classes { targets, d } => {
+                let of_frame = n * d..(n + 1) * d;
+                self.hw.fill(0.0);
+                for m in columns {
+                    self.hw[targets[m]] += soft_alignment[m];
+                }
+                if let Some(x_grad) = &mut outputs.x_grad {
+                    write(&mut x_grad[of_frame.clone()], self.hw.iter().map(|occupancy| -occupancy));
+                }
+                if let Some(y_mod) = &mut outputs.y_mod {
+                    let share = if h < LEAST_ROW_SUM { 0.0 } else { 1.0 / h };
+                    write(&mut y_mod[of_frame], self.hw.iter().map(|occupancy| share * occupancy));
                 }
             }
             Features::Distance { distance, d } => {
@@ -241,9 +281,7 @@ impl<F: Real> RowSink for Readout<'_, '_, F> {
                     }
                 }
                 if let Some(x_grad) = &mut outputs.x_grad {
-                    for (to, from) in x_grad[n * d..][..*d].iter_mut().zip(&self.hw) {
-                        *to = F::from_f64(*from);
-                    }
+                    write(&mut x_grad[n * d..][..*d], self.hw.iter().copied());
                 }
             }
         }

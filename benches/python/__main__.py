@@ -10,7 +10,17 @@ from . import environment
 
 ROOT = Path(__file__).parents[2]
 QUICK_SHRINK = 4
-PARTS = ("kernels", "workloads", "memory", "wrapper", "exactness", "cliffs", "torch-cliffs", "small-pairs")
+PARTS = (
+    "kernels",
+    "workloads",
+    "memory",
+    "wrapper",
+    "exactness",
+    "cliffs",
+    "torch-cliffs",
+    "small-pairs",
+    "ctc",
+)
 
 
 def _options() -> argparse.Namespace:
@@ -57,6 +67,7 @@ def _main() -> None:
     from .contenders.roster import all_contenders
     from .measure import (
         cliffs,
+        ctc,
         exactness,
         kernels,
         long_pair,
@@ -126,6 +137,7 @@ def _main() -> None:
         "cliffs": lambda: cliffs.run(shrink, rounds, _say),
         "torch-cliffs": lambda: torch_cliffs.run(shrink, rounds, _say),
         "small-pairs": lambda: many_small_pairs.run(shrink, rounds, options.threads, options.aeon, _say),
+        "ctc": lambda: ctc.run(shrink, rounds, _say),
     }
     for part, measure in comparisons.items():
         if part in options.parts:

@@ -12,6 +12,7 @@ TITLES_OF_COMPARISONS = {
     "cliffs": "NumPy calls beside the plain call, one thread",
     "torch_cliffs": "Steps of the PyTorch loss beside the plain step, forward and backward to dX",
     "small_pairs": "Many small pairs",
+    "ctc": "CTC from logits to their gradient, beside torch's",
 }
 """Part of a record -> title of its table."""
 

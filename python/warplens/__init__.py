@@ -19,6 +19,11 @@ from ._divergence import divergence
 from ._step_weights import StepWeights
 from ._targets import WeakTargets, collapse_repeats, expand
 from ._threads import get_num_threads, set_num_threads
+from .family.ctc import ctc, forward_sum
+from .family.dropping import drop_dtw
+from .family.multi_label import multi_label_ctc
+from .family.prior import beta_binomial_prior
+from .family.steps import Step
 
 __all__ = [
     "Alignment",
@@ -26,6 +31,7 @@ __all__ = [
     "NoPathError",
     "Path",
     "SakoeChiba",
+    "Step",
     "StepWeights",
     "WeakTargets",
     "__version__",
@@ -33,13 +39,18 @@ __all__ = [
     "align_costs",
     "align_many",
     "barycenter",
+    "beta_binomial_prior",
     "cdist",
     "collapse_repeats",
     "cost_matrix",
+    "ctc",
     "divergence",
+    "drop_dtw",
     "expand",
+    "forward_sum",
     "get_num_threads",
     "hard_dtw",
+    "multi_label_ctc",
     "set_num_threads",
     "soft_dtw",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ._alignment import Alignment, Path
+from ._alignment import Alignment, Path, steps_between
 from ._bands import Band
 from ._compute import compute, compute_one
 from ._costs import CostFunction
@@ -16,6 +16,9 @@ from ._sequences import as_cost_matrix, as_pair, called_costs, check_dtype
 from ._settings import AlignmentSettings
 from ._step_weights import UNIT_WEIGHTS
 from ._threads import check_threads, get_num_threads
+from .family.general import align_matrix, align_pair, chosen_steps, is_plain
+from .family.model import NO_PENALTIES, gamma_of
+from .family.steps import Step
 
 
 def align(
@@ -31,12 +34,22 @@ def align(
     feature_reduction: str = "sum",
     dtype: DTypeLike | None = None,
     threads: int | None = None,
+    steps: Sequence[Step] | None = None,
+    step_penalties: Sequence[ArrayLike] = NO_PENALTIES,
+    open_begin: str | None = None,
+    open_end: str | None = None,
+    skip_penalty: float | Sequence[float] = 0.0,
+    minimum: str = "softmin",
 ) -> Alignment:
     """Align predictions x with targets y softly.
 
     D(n,m) = min_g{ w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
     min_g(S) = -g log sum exp(-s/g), D(0,0) = 0, D(n,0) = D(0,m) = inf, C(n,m) = c(x_n, y_m),
     for n = 1..N prediction frames and m = 1..M target frames (Zeitler & Mueller, ISMIR 2025, eqs. 4 to 9).
+
+    Other steps, a penalty for each step and ends that are open make it the general model of `align_costs`,
+    computed in float64: amerced DTW has step_penalties (p, p, 0), subsequence DTW has open_begin = open_end
+    = "y".
 
     Args:
         x: predictions (N,D) or (N,), float32 or float64; other dtypes are cast to float64.
@@ -52,6 +65,14 @@ def align(
         feature_reduction: "sum" or "mean" over features.
         dtype: of inputs and results; None is that of `np.result_type(x, y)`.
         threads: None is `get_num_threads()`.
+        steps: in place of the three steps and their weights, a sequence of `Step`.
+        step_penalties: (b_h, b_v, b_d), added for each step of the kind, in units of the cost: numbers above
+            -inf or arrays (N,1), (1,M) or (N,M); inf forbids.
+        open_begin: "x" lets the path leave out frames of x at the beginning, "y" frames of y, "both" either;
+            a path then begins at (n,1) or (1,m).
+        open_end: the same at the end.
+        skip_penalty: the cost of each frame that is left out, a number or (at the beginning, at the end).
+        minimum: "softmin", or "hardmin" for gamma = 0.
 
     Returns:
         An `Alignment` with value, h, y_mod and x_grad computed (y_mod and x_grad where the cost has them);
@@ -59,12 +80,13 @@ def align(
 
     Raises:
         ValueError: an empty sequence, different D, NaN or infinity in x or y, values outside the range of the
-            cost, an unknown cost, negative or non-finite gamma or weights, no path within the band.
+            cost, an unknown cost, negative or non-finite gamma or weights, no path within the band, steps
+            beside step weights or penalties, a band beside any of these.
         TypeError: something that is not a number where one is needed.
     """
     settings = AlignmentSettings.of(
         cost=cost,
-        gamma=gamma,
+        gamma=gamma_of(minimum, gamma),
         step_weights=step_weights,
         band=band,
         feature_weights=feature_weights,
@@ -72,7 +94,18 @@ def align(
         feature_reduction=feature_reduction,
     )
     pair = as_pair(x, y, settings, dtype)
-    return _align_pair(settings, pair, threads)
+    if is_plain(steps, step_penalties, open_begin, open_end) and skip_penalty == 0:
+        return _align_pair(settings, pair, threads)
+    check_threads(threads)
+    return align_pair(
+        pair,
+        settings,
+        minimum=minimum,
+        steps=chosen_steps(steps, step_weights, step_penalties),
+        open_begin=open_begin,
+        open_end=open_end,
+        skip_penalty=skip_penalty,
+    )
 
 
 def align_in_full(
@@ -202,8 +235,23 @@ def align_costs(
     step_weights: Sequence[float] = UNIT_WEIGHTS,
     band: Band | None = None,
     threads: int | None = None,
+    steps: Sequence[Step] | None = None,
+    step_penalties: Sequence[ArrayLike] = NO_PENALTIES,
+    entry: ArrayLike | None = None,
+    exit: ArrayLike | None = None,
+    entry_weight: ArrayLike | None = None,
+    exit_weight: ArrayLike = 0.0,
+    minimum: str = "softmin",
 ) -> Alignment:
-    """Align by a cost matrix that the caller has; the recursion is that of `align`.
+    """Align by a cost matrix that the caller has, by the recursion of `align` or by any other of its family.
+
+    With steps s of sizes (i_s, j_s), weights w_s and penalties b_s, two steps of one size being two choices,
+
+        D(n,m) = min_g{ e(n,m) + w_0(n,m) C(n,m),  w_s(n,m) C(n,m) + b_s(n,m) + D(n-i_s, m-j_s) for every s }
+        value  = min_g over all cells { D(n,m) + w_x(n,m) C(n,m) + x(n,m) }
+
+    Each parameter is a number, (N,1), (1,M) or (N,M). What differs from plain soft DTW is computed in
+    float64.
 
     Args:
         C: (N,M), float32 or float64; +inf forbids a cell.
@@ -211,16 +259,41 @@ def align_costs(
         step_weights: (w_h, w_v, w_d).
         band: a global constraint.
         threads: None is `get_num_threads()`.
+        steps: in place of the three steps and their weights, a sequence of `Step`.
+        step_penalties: (b_h, b_v, b_d) of the three steps, above -inf; inf forbids.
+        entry: e, the cost to begin at a cell, above -inf; inf forbids. None: 0 at the first cell, inf
+            elsewhere.
+        exit: x, the cost to end at a cell. None: 0 at the last cell, inf elsewhere.
+        entry_weight: w_0; None is the weight of the first step (1,1), without one 1.
+        exit_weight: w_x.
+        minimum: "softmin", or "hardmin" for gamma = 0.
 
     Returns:
         An `Alignment` without y_mod and gradients for sequences, with value, H and h computed.
 
     Raises:
-        ValueError: NaN or -inf in C, an empty matrix, no path.
+        NoPathError: every path is forbidden.
+        ValueError: NaN or -inf in C, an empty matrix, weights that are negative or not finite, penalties of
+            NaN or -inf, parameters of one dimension, steps beside step weights or penalties, a band beside
+            any of these.
     """
-    settings = AlignmentSettings.of(cost="mse", gamma=gamma, step_weights=step_weights, band=band)
+    settings = AlignmentSettings.of(
+        cost="mse", gamma=gamma_of(minimum, gamma), step_weights=step_weights, band=band
+    )
     costs = as_cost_matrix("C", C)
     threads = check_threads(threads)
+    weighs_ends = not (isinstance(exit_weight, float) and exit_weight == 0)
+    if weighs_ends or not is_plain(steps, step_penalties, entry, exit, entry_weight):
+        return align_matrix(
+            costs,
+            settings,
+            minimum=minimum,
+            steps=chosen_steps(steps, step_weights, step_penalties),
+            entry=entry,
+            exit=exit,
+            entry_weight=entry_weight,
+            exit_weight=exit_weight,
+        )
     results = compute_one(settings, x=None, y=None, costs=costs, outputs=["h", "H"], threads=threads)
     return Alignment(settings, costs=costs, results=results, threads=threads)
 
@@ -269,7 +342,7 @@ def hard_dtw(
     Ties go diagonal, then horizontal, then vertical. Arguments and errors as in `align`.
 
     Returns:
-        `Path(indices (L,2) int64, value)`, zero-based cells from (0,0) to (N-1,M-1).
+        `Path(indices (L,2) int64, value, steps (L,))`, zero-based cells from (0,0) to (N-1,M-1).
     """
     settings = AlignmentSettings.of(
         cost=cost,
@@ -281,7 +354,7 @@ def hard_dtw(
         feature_reduction=feature_reduction,
     )
     results = _results_of_pair(settings, as_pair(x, y, settings, dtype), ["path"], None)
-    return Path(results["path"], float(results["path_value"]))
+    return Path(results["path"], float(results["path_value"]), steps_between(results["path"]))
 
 
 def _align_pairs(

@@ -7,26 +7,35 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _core
 from ._compute import compute_one, no_modified_targets
 from ._core import LEAST_ROW_SUM
 from ._costs import CostFunction
 from ._settings import AlignmentSettings
 from ._step_weights import StepWeights
+from .family.model import Model, sdtw_steps
+from .family.sources import MatrixSource, PairSource, Source
 
 # Results that one sweep yields together.
 _MOMENTS = ("gamma_grad", "step_weights_grad")
+
+# Results that only the general model yields.
+_OF_MODEL = ("step_posteriors", "begin", "end", "visits")
 
 
 class Path(NamedTuple):
     """A warping path.
 
     Attributes:
-        indices: (L,2) int64, cells (n,m) from (0,0) to (N-1,M-1), zero-based.
+        indices: (L,2) int64, cells (n,m) from where the path begins to where it ends, zero-based.
         value: the accumulated cost along the path.
+        steps: (L,) int64, the step that arrives at each cell (horizontal, vertical, diagonal or as listed),
+            -1 where the path begins.
     """
 
     indices: NDArray[np.int64]
     value: float
+    steps: NDArray[np.int64]
 
 
 class Alignment:
@@ -156,10 +165,36 @@ class Alignment:
         """dSDTW/dw (3,) = sum C E p for the horizontal, vertical and diagonal step."""
         return self._array("step_weights_grad")
 
+    @property
+    def step_posteriors(self) -> NDArray[Any]:
+        """U (S,N,M), the probability that the path arrives at a cell by each step; E = sum_s U_s + begin."""
+        return self._array("step_posteriors")
+
+    @property
+    def begin(self) -> NDArray[Any]:
+        """(N,M), the probability that the path begins at a cell; sums to 1."""
+        return self._array("begin")
+
+    @property
+    def end(self) -> NDArray[Any]:
+        """(N,M), the probability that the path ends at a cell; sums to 1."""
+        return self._array("end")
+
+    @property
+    def visits(self) -> NDArray[np.float64]:
+        """(M,), the column sums of E: the expected number of frames at each target."""
+        return self._array("visits")
+
+    @property
+    def step_penalties_grad(self) -> NDArray[np.float64] | tuple[NDArray[np.float64], ...]:
+        """dvalue/db, the expected use of each step: (S,), or arrays where penalties are arrays."""
+        grad: NDArray[np.float64] | tuple[NDArray[np.float64], ...] = self._result("step_penalties_grad")
+        return grad
+
     def path(self) -> Path:
         """Return the most probable path, that of hard DTW (ties: diagonal, horizontal, vertical)."""
         indices = self._result("path")
-        return Path(indices, float(self._results["path_value"]))
+        return Path(indices, float(self._results["path_value"]), steps_between(indices))
 
     def __repr__(self) -> str:
         n, m = self.shape
@@ -174,19 +209,40 @@ class Alignment:
 
     def _result(self, name: str) -> Any:
         if name not in self._results:
-            self._compute("moments" if name in _MOMENTS else name)
+            self._compute(name)
         return self._results[name]
 
+    def _keep(self, name: str, result: Any) -> None:
+        self._results[name] = _frozen(result)
+
     def _compute(self, output: str) -> None:
+        if output == "step_penalties_grad":
+            self._keep(output, self.step_posteriors.sum(axis=(1, 2), dtype=np.float64))
+            return
+        if output in _OF_MODEL:
+            model = Model.of(self.shape, gamma=self.gamma, steps=sdtw_steps(self.step_weights))
+            self._keep(output, self._source_of_model().run(model, [output])[output])
+            return
         results = compute_one(
             self._settings,
             x=self._x,
             y=self._y,
             costs=self._costs,
-            outputs=[output],
+            outputs=["moments" if output in _MOMENTS else output],
             threads=self._threads,
         )
         self._results.update({name: _frozen(result) for name, result in results.items() if name != "value"})
+
+    def _source_of_model(self) -> Source:
+        if self._settings.band is not None:
+            # No path comes where E is 0, outside the band for one.
+            costs = self._costs if self._costs is not None else _costs_of(self._settings, self._x, self._y)
+            return MatrixSource(np.where(self.E > 0, costs, np.asarray(np.inf, costs.dtype)))
+        if self._costs is not None:
+            return MatrixSource(self._costs)
+        assert self._x is not None
+        assert self._y is not None
+        return PairSource(self._x, self._y, self._settings)
 
     def _needs_sequences(self, name: str) -> None:
         if self._x is None:
@@ -198,6 +254,19 @@ class Alignment:
             raise ValueError(
                 f"{name}: the gradient of a callable cost is not known; chain H = dSDTW/dC with your own"
             )
+
+
+def steps_between(indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the step that arrives at each cell: 0 horizontal, 1 vertical, 2 diagonal, -1 at the first."""
+    n, m = np.diff(indices, axis=0).T
+    return np.concatenate([[-1], m + n * m]).astype(np.int64)
+
+
+def _costs_of(settings: AlignmentSettings, x: NDArray[Any] | None, y: NDArray[Any] | None) -> NDArray[Any]:
+    assert x is not None
+    assert y is not None
+    costs: NDArray[Any] = _core.cost_matrix(x, y, **settings.cost_arguments(x.shape[1]))
+    return costs
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

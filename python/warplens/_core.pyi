@@ -22,10 +22,14 @@ __all__ = [
     "costs_ragged",
     "divergence",
     "find_events",
+    "frame_synchronous_padded",
     "get_num_threads",
     "instruction_set",
     "measure_alignment",
     "measure_events",
+    "model_of_classes",
+    "model_of_costs",
+    "model_of_pair",
     "pairwise_values",
     "quartile_limits",
     "set_num_threads",
@@ -122,6 +126,43 @@ class BarycenterSums(TypedDict):
     mass: NDArray[np.float64]  # sum_i s_i h_i, (N,)
     moved: NDArray[np.float64]  # sum_i s_i h_i Y_mod_i, (N,D)
 
+_Grid: TypeAlias = NDArray[np.float64]
+"""A weight or a penalty, (1,1), (N,1), (1,M) or (N,M)."""
+
+_Ends: TypeAlias = _Grid | tuple[NDArray[np.float64] | None, NDArray[np.float64] | None] | None
+"""Costs of all cells; those along the border row (M,) and the border column (N,); None: the corner."""
+
+@type_check_only
+class ModelArgument(TypedDict):
+    """The general model; steps are (frames, targets, weight, penalty)."""
+
+    gamma: float
+    steps: Sequence[tuple[int, int, _Grid, _Grid]]
+    entry: _Ends
+    exit: _Ends
+    entry_weight: _Grid | None
+    exit_weight: _Grid
+
+@type_check_only
+class ModelGradients(TypedDict):
+    """Gradients in the shapes of their parameters."""
+
+    step_weights: list[_Grid]
+    step_penalties: list[_Grid]
+    entry_weight: _Grid | None
+    exit_weight: _Grid
+
+@type_check_only
+class ModelResult(PairResult, total=False):
+    """The same by the general model, with what it alone has."""
+
+    step_posteriors: _Floats  # (S,N,M)
+    begin: _Floats  # (N,M)
+    end: _Floats  # (N,M)
+    visits: NDArray[np.float64]  # (M,)
+    gradients: ModelGradients
+    path_steps: NDArray[np.int64]  # (L,), -1 where the path begins
+
 class NoPathError(ValueError): ...
 
 def align_and_measure_pair(
@@ -177,6 +218,34 @@ def costs_padded(
     outputs: Sequence[str],
     threads: int | None,
 ) -> dict[str, NDArray[Any]]: ...
+def frame_synchronous_padded(
+    scores: _Floats,
+    *,
+    batch_first: bool,
+    frames: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
+    label_lengths: NDArray[np.int64],
+    blank: int | None,
+    gamma: float,
+    blank_penalty: float,
+    blank_weight: float,
+    free_between: bool,
+    class_costs: NDArray[np.float64] | None,
+    from_logits: bool,
+    outputs: Sequence[str],
+    grad: _Floats | None,
+    grad_is_zero: bool,
+    scale: NDArray[np.float64] | None,
+    threads: int | None,
+) -> dict[str, NDArray[Any]]:
+    """Return `value`, `blank_uses` and the named outputs of CTC, or without a blank of the forward-sum.
+
+    Scores are (T,B,K), or (B,T,K) with `batch_first`; labels lie one after the other. `grad` is written:
+    `scale` (B,) times the gradient in the scores; `grad_is_zero` says that it holds zeros. Outputs are
+    "y_mod" (B,T,K), "H" and "E" (B,T,columns), "h" (B,T), "durations" (B,columns) and "entropy" (B,). Without
+    a blank the targets of an item are the first classes.
+    """
+
 def cost_matrix(
     x: NDArray[_Float],
     y: NDArray[_Float],
@@ -211,6 +280,27 @@ def costs_ragged(
     outputs: Sequence[str],
     threads: int | None,
 ) -> list[PairResult | ValueError | MemoryError]: ...
+def model_of_costs(costs: _Floats, *, model: ModelArgument, outputs: Sequence[str]) -> ModelResult: ...
+def model_of_classes(
+    scores: _Floats,
+    targets: NDArray[np.int64],
+    *,
+    offsets: NDArray[np.float64] | None,
+    model: ModelArgument,
+    outputs: Sequence[str],
+) -> ModelResult:
+    """Align by C(n,m) = offset(k) - score(n,k) with k the class of target m."""
+
+def model_of_pair(
+    x: _Floats,
+    y: _Floats,
+    *,
+    cost: str,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+    model: ModelArgument,
+    outputs: Sequence[str],
+) -> ModelResult: ...
 def pairwise_values(
     xs: Sequence[NDArray[np.float64]],
     ys: Sequence[NDArray[np.float64]] | None,

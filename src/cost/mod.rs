@@ -1,9 +1,10 @@
 //! Local costs c(x_n, y_m).
 //!
 //! All costs that have modified targets fit one form, `C(n,m) = u(x_n) + phi(y_m) - <v(x_n), w(y_m)>`
-//! ([`inner_product`]); the rest is computed cell by cell ([`distance`]). The recursion sees neither: it asks
+//! ([`inner_product`]); the rest is computed cell by cell ([`distance`]) or gathered from the scores of classes ([`class_costs`]). The recursion sees neither: it asks
 //! for rows of costs ([`CostRows`]).
 
+pub mod class_costs;
 pub mod cost_matrix;
 pub mod distance;
 pub mod inner_product;

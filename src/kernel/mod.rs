@@ -1,5 +1,6 @@
 //! Sweeps over the cost matrix.
 
+pub mod frame_synchronous;
 pub mod hard;
 pub mod rowwise;
 pub mod tangent;

@@ -2,9 +2,11 @@
 //!
 //! [`route`] decides between the fast path, on [`lanes`] of the precision of the inputs, and the slow path, [`rowwise`] in
 //! float64; numbers beyond the exponents of that go to [`beyond_range`]. float32 inputs that lanes of float32 do not serve
-//! exactly enough are [`widened`] and take those of float64. [`tangent`] follows a pair along a direction.
+//! exactly enough are [`widened`] and take those of float64. [`tangent`] follows a pair along a direction;
+//! [`frame_synchronous`] runs items of CTC and forward-sum.
 
 mod beyond_range;
+pub mod frame_synchronous;
 mod lanes;
 mod memory;
 mod pair;

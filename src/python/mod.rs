@@ -3,7 +3,9 @@
 mod arguments;
 mod arrays;
 mod cost_matrix;
+mod ctc;
 mod events;
+mod family;
 mod measured;
 mod padded;
 mod ragged;
@@ -88,7 +90,11 @@ mod _core {
     #[pymodule_export]
     use super::cost_matrix::cost_matrix;
     #[pymodule_export]
+    use super::ctc::frame_synchronous_padded;
+    #[pymodule_export]
     use super::events::{find_events, measure_alignment, measure_events, quartile_limits_of};
+    #[pymodule_export]
+    use super::family::{model_of_classes, model_of_costs, model_of_pair};
     #[pymodule_export]
     use super::measured::align_and_measure_pair;
     #[pymodule_export]

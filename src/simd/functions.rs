@@ -43,6 +43,30 @@ pub fn polynomial<V: Lanes<L>, const L: usize>(lanes: V, coefficients: &'static 
     sum
 }
 
+/// Sums the lanes, in halves: one after the other the additions would wait for each other.
+#[inline(always)]
+pub fn sum_of_lanes<V: Lanes<L>, const L: usize>(lanes: V, a: V::F) -> V::Real {
+    in_halves(lanes.to_array(a), |a, b| a + b)
+}
+
+/// Returns the greatest lane; some lane if one is NaN.
+#[inline(always)]
+pub fn greatest_of_lanes<V: Lanes<L>, const L: usize>(lanes: V, a: V::F) -> V::Real {
+    in_halves(lanes.to_array(a), |a, b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+fn in_halves<R: Real, const L: usize>(mut entries: [R; L], join: impl Fn(R, R) -> R) -> R {
+    let mut half = L / 2;
+    while half > 0 {
+        for j in 0..half {
+            entries[j] = join(entries[j], entries[j + half]);
+        }
+        half /= 2;
+    }
+    entries[0]
+}
+
 /// Sums as eight sums side by side: one after the other the additions would wait for each other.
 #[inline(always)]
 pub fn eight_sums<R: Real>(entries: &[R], term: impl Fn(R) -> R) -> R {

@@ -12,11 +12,14 @@ pub mod avx2;
 pub mod avx512;
 pub mod functions;
 mod number;
+pub mod places;
 pub mod portable;
 
 use crate::real::Real;
 
 pub use number::{Exponent, Number};
+
+use self::places::Places;
 
 /// A piece of work on lanes, for [`Lanes::outline`]; it holds the token of its lanes.
 pub trait Work {
@@ -129,10 +132,24 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn to_array_i(self, a: Self::I) -> [Self::Exponent; L] {
         let mut entries = [Self::Exponent::ZERO; L];
-        // SAFETY: an array of L entries.
-        unsafe { self.store_i(entries.as_mut_ptr(), a) };
+        self.store_array_i(&mut entries, a);
         entries
     }
+    #[inline(always)]
+    fn store_array_i(self, to: &mut [Self::Exponent; L], a: Self::I) {
+        // SAFETY: an array of L entries.
+        unsafe { self.store_i(to.as_mut_ptr(), a) }
+    }
+    /// Reads the entries at L places; panics if one lies outside.
+    fn gather(self, from: &[Self::Real], places: &Places<L>) -> Self::F;
+    /// Writes entries past the caches if the lanes can and the entries lie as they need it; [`Lanes::fence`] is to follow.
+    #[inline(always)]
+    fn stream_array(self, to: &mut [Self::Real; L], a: Self::F) {
+        self.store_array(to, a);
+    }
+    /// Orders what was written past the caches before all that is written later.
+    #[inline(always)]
+    fn fence(self) {}
     /// Reads the first L entries; panics if there are fewer.
     #[inline(always)]
     fn load_slice(self, from: &[Self::Real]) -> Self::F {

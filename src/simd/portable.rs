@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::marker::PhantomData;
 
+use super::places::Places;
 use super::{Exponent, Lanes, Number, Work};
 
 /// Arrays of L numbers.
@@ -150,6 +151,11 @@ impl<R: Scalar, const L: usize> Lanes<L> for Portable<R, L> {
         for (to, from) in to.iter_mut().zip(a) {
             *to = from;
         }
+    }
+
+    #[inline(never)]
+    fn gather(self, from: &[R], places: &Places<L>) -> [R; L] {
+        places.within(from.len()).map(|place| from[place as usize])
     }
 
     #[inline(never)]

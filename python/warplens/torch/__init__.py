@@ -3,6 +3,8 @@
 from warplens.torch.alignment import BatchAlignment
 from warplens.torch.backends.openmp import share_team
 from warplens.torch.barycenters import barycenter
+from warplens.torch.ctc.lens import CTCAlignment
+from warplens.torch.ctc.loss import CTCLoss, align_ctc
 from warplens.torch.diagonal_prior import DiagonalPrior
 from warplens.torch.functional import align, soft_dtw_from_costs, soft_dtw_loss
 from warplens.torch.loss import SoftDTWLoss
@@ -18,6 +20,8 @@ from warplens.torch.schedules import (
 
 __all__ = [
     "BatchAlignment",
+    "CTCAlignment",
+    "CTCLoss",
     "ConstantGamma",
     "DiagonalPrior",
     "ExponentialGamma",
@@ -27,6 +31,7 @@ __all__ = [
     "PiecewisePriorWeight",
     "SoftDTWLoss",
     "align",
+    "align_ctc",
     "barycenter",
     "cdist",
     "soft_dtw_from_costs",

@@ -8,6 +8,7 @@
 use core::arch::x86_64::*;
 
 use super::Avx2;
+use crate::simd::places::Places;
 use crate::simd::{Lanes, Number, Work};
 
 impl Lanes<8> for Avx2<f32> {
@@ -54,6 +55,25 @@ impl Lanes<8> for Avx2<f32> {
     fn store_part(self, to: &mut [f32], a: __m256) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first(to.len()), a) }
+    }
+
+    #[inline(always)]
+    fn gather(self, from: &[f32], places: &Places<8>) -> __m256 {
+        // No place lies outside.
+        let places = places.within(from.len());
+        unsafe { _mm256_i32gather_ps::<4>(from.as_ptr(), _mm256_loadu_si256(places.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn stream_array(self, to: &mut [f32; 8], a: __m256) {
+        if to.as_ptr().addr().is_multiple_of(32) {
+            unsafe { _mm256_stream_ps(to.as_mut_ptr(), a) }
+        } else {
+            self.store_array(to, a);
+        }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        unsafe { _mm_sfence() }
     }
 
     #[inline(always)]

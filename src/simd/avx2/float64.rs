@@ -10,6 +10,7 @@
 use core::arch::x86_64::*;
 
 use super::Avx2;
+use crate::simd::places::Places;
 use crate::simd::{Lanes, Number, Work};
 
 impl Lanes<4> for Avx2<f64> {
@@ -58,6 +59,25 @@ impl Lanes<4> for Avx2<f64> {
     fn store_part(self, to: &mut [f64], a: __m256d) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm256_maskstore_pd(to.as_mut_ptr(), first(to.len()), a) }
+    }
+
+    #[inline(always)]
+    fn gather(self, from: &[f64], places: &Places<4>) -> __m256d {
+        // No place lies outside.
+        let places = places.within(from.len());
+        unsafe { _mm256_i32gather_pd::<8>(from.as_ptr(), _mm_loadu_si128(places.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn stream_array(self, to: &mut [f64; 4], a: __m256d) {
+        if to.as_ptr().addr().is_multiple_of(32) {
+            unsafe { _mm256_stream_pd(to.as_mut_ptr(), a) }
+        } else {
+            self.store_array(to, a);
+        }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        unsafe { _mm_sfence() }
     }
 
     #[inline(always)]

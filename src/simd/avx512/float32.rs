@@ -8,6 +8,7 @@
 use core::arch::x86_64::*;
 
 use super::Avx512;
+use crate::simd::places::Places;
 use crate::simd::{Lanes, Number, Work};
 
 impl Lanes<16> for Avx512<f32> {
@@ -54,6 +55,25 @@ impl Lanes<16> for Avx512<f32> {
     fn store_part(self, to: &mut [f32], a: __m512) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), a) }
+    }
+
+    #[inline(always)]
+    fn gather(self, from: &[f32], places: &Places<16>) -> __m512 {
+        // No place lies outside.
+        let places = places.within(from.len());
+        unsafe { _mm512_i32gather_ps::<4>(_mm512_loadu_epi32(places.as_ptr().cast()), from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn stream_array(self, to: &mut [f32; 16], a: __m512) {
+        if to.as_ptr().addr().is_multiple_of(64) {
+            unsafe { _mm512_stream_ps(to.as_mut_ptr(), a) }
+        } else {
+            self.store_array(to, a);
+        }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        unsafe { _mm_sfence() }
     }
 
     #[inline(always)]

@@ -8,6 +8,7 @@
 use core::arch::x86_64::*;
 
 use super::Avx512;
+use crate::simd::places::Places;
 use crate::simd::{Lanes, Number, Work};
 
 impl Lanes<8> for Avx512<f64> {
@@ -56,6 +57,25 @@ impl Lanes<8> for Avx512<f64> {
     fn store_part(self, to: &mut [f64], a: __m512d) {
         // Lanes beyond the slice are masked: their memory is not written.
         unsafe { _mm512_mask_storeu_pd(to.as_mut_ptr(), first(to.len()), a) }
+    }
+
+    #[inline(always)]
+    fn gather(self, from: &[f64], places: &Places<8>) -> __m512d {
+        // No place lies outside.
+        let places = places.within(from.len());
+        unsafe { _mm512_i32gather_pd::<8>(_mm256_loadu_si256(places.as_ptr().cast()), from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn stream_array(self, to: &mut [f64; 8], a: __m512d) {
+        if to.as_ptr().addr().is_multiple_of(64) {
+            unsafe { _mm512_stream_pd(to.as_mut_ptr(), a) }
+        } else {
+            self.store_array(to, a);
+        }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        unsafe { _mm_sfence() }
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from benches.python.measure import cliffs, comparison, many_small_pairs, reference, timing, torch_cliffs
+from benches.python.measure import cliffs, comparison, ctc, many_small_pairs, reference, timing, torch_cliffs
 from benches.python.measure.comparison import Comparison, TimedCall, WrongResultError, compare, error_of
 
 SHRINK = 60
@@ -52,6 +52,14 @@ def test_every_step_of_torch_has_a_finite_ratio_and_every_goal_a_row():
     assert {row.name: row.goal for row in rows if row.goal is not None} == torch_cliffs.GOALS
     (small,) = (row for row in rows if row.goal_seconds is not None)
     assert small.goal_seconds == torch_cliffs.GOAL_OF_SMALL_STEP
+
+
+def test_ctc_is_exact_and_every_goal_has_a_row():
+    rows = ctc.run(SHRINK, 1, silent)
+    check_measured(rows)
+    assert sorted(row.goal for row in rows if row.goal is not None) == sorted(ctc.GOALS.values())
+    assert {sizes.title for sizes in ctc.SIZES} == {size for size, _ in ctc.GOALS}
+    assert all(row.error < ctc.MOST_ERROR for row in rows if row.name != "torch itself")
 
 
 def means(xs):

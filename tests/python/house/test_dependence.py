@@ -80,7 +80,7 @@ TORCH_LEVELS = (
     ("dispatch",),
     ("library_operators",),
     ("values",),
-    ("alignment", "barycenters", "diagonal_prior", "pairwise", "plain_loops"),
+    ("alignment", "barycenters", "ctc", "diagonal_prior", "pairwise", "plain_loops"),
     ("functional",),
     ("loss", "selfcheck"),
     ("schedules",),
@@ -99,6 +99,15 @@ LEVELS = {
         ("figures", "item_file", "run_record", "sounds", "sweep_figure", "sweep_file", "table"),
         ("parquet",),
     ),
+    "family": (
+        ("parameters", "prior"),
+        ("ends", "steps"),
+        ("model",),
+        ("label_graph", "sources"),
+        ("alignment",),
+        ("ctc", "dropping", "general"),
+        ("multi_label",),
+    ),
     "io": IO_LEVELS,
     "io/arrays": (
         ("container", "open_files", "stored_zip"),
@@ -110,6 +119,7 @@ LEVELS = {
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,
+    "torch/ctc": (("batches", "lens"), ("core", "operations"), ("values",), ("loss",)),
 }
 
 

@@ -11,7 +11,7 @@ RUST_LAYERS = [
     {"matrix", "scaled", "shape", "simd", "threads", "weights"},
     {"band", "cost", "reference"},
     {"kernel", "readout"},
-    {"plan"},
+    {"family", "plan"},
     {"batch", "measures"},
     {"series"},
     {"python"},

@@ -1,0 +1,1 @@
+"""The general alignment model and its presets: any steps, penalties and ends, one lens for all."""
