@@ -141,7 +141,7 @@ fn on_a_path(costs: &[f64], Shape { n, m }: Shape) -> Vec<bool> {
     (0..n * m).map(|k| from_first[k] && from_last[n * m - 1 - k]).collect()
 }
 
-/// What sweeps give.
+/// The results of sweeps.
 #[derive(PartialEq, Debug)]
 struct Swept<R> {
     ends: [f64; 2],

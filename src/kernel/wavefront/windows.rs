@@ -112,7 +112,7 @@ impl<'a> Windows<'a> {
     }
 }
 
-/// What a slot does in a tick.
+/// The block that a slot makes in a tick.
 #[derive(Clone, Copy)]
 pub struct Turn {
     /// The stripe.

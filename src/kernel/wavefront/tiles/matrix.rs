@@ -106,7 +106,7 @@ impl<V: Lanes<L>, const L: usize> Work for Largest<'_, V, L> {
     }
 }
 
-/// What is seen of the sizes of costs, lane by lane.
+/// The sizes of costs, lane by lane.
 struct Sizes<V: Lanes<L>, const L: usize> {
     top: V::F,
     /// NaN once a cost is NaN or -inf. A maximum may lose a NaN; a sum of products with 0 does not, and finds infinity too.
