@@ -19,6 +19,8 @@
 //! The gradients follow from h(n) = sum_m H, (H W)(n) and, for the targets, from sum_n H and (H^T V)(m):
 //! `dL/dx = h u'(x) - v'(x)^T (H W)`, `dL/dy = phi'(y) sum_n H - w'(y)^T (H^T V)`.
 
+pub mod direction;
+
 use std::ops::Range;
 
 use super::{Cost, CostRows, WeightedCost};
@@ -92,6 +94,11 @@ impl InnerProduct {
     /// phi of all targets.
     pub fn phi(&self) -> &[f64] {
         &self.phi
+    }
+
+    /// The mean that both sequences were reduced by, (D,); 0 but for the squared costs.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
     }
 
     /// A bound on |C|, by Cauchy and Schwarz; NaN if an entry is.

@@ -115,7 +115,7 @@ impl Job<'_> {
     }
 
     /// Stripes whose probabilities are kept at a time, a whole number of groups.
-    fn panel_stripes<R: Number>(self, grid: Grid, slots: usize) -> usize {
+    pub(super) fn panel_stripes<R: Number>(self, grid: Grid, slots: usize) -> usize {
         let stripe_bytes = grid.blocks * grid.block_len() * size_of::<R>();
         if grid.stripes * stripe_bytes <= self.panel_bytes {
             return grid.stripes;
