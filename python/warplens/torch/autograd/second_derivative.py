@@ -1,7 +1,7 @@
-"""Gradients that can be differentiated again.
+"""Gradients that can be differentiated again, by way of cost matrices.
 
 Under `create_graph=True` the gradient of soft DTW is needed as a function of its inputs. It is recomputed, in
-float64 and by way of the cost matrices:
+float64 (`second_derivative_of_pairs` does without, where a backend can):
 
     x, y  ->  C = c(x_n, y_m)  ->  H(C, gamma, w) = dSDTW/dC  ->  dSDTW/dx = sum_m H dC/dx
 
@@ -38,33 +38,36 @@ class CostSweeps:
     tangent: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
     """C, gamma, w and a direction in each -> changes of SDTW (B,) and of the results of `gradient`."""
 
+    def differentiable_gradient(
+        self,
+        inputs: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        factors: Tensor,
+        wanted: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """Return gradients of sum_b factors(b) SDTW(b) in the wanted inputs, differentiable in all of them.
 
-def differentiable_gradient(
-    sweeps: CostSweeps, inputs: Sequence[Tensor], factors: Tensor, wanted: Sequence[bool]
-) -> list[Tensor | None]:
-    """Return gradients of sum_b factors(b) SDTW(b) in the wanted inputs, differentiable in all of them.
-
-    Args:
-        sweeps: of the backend.
-        inputs: the batched ones (B,...), of which each pair has its own slice; then gamma () and the step
-            weights (3,), float64.
-        factors: (B,) float64.
-        wanted: for each input.
-    """
-    *batched, gamma, step_weights = inputs
-    # Views: the way from C ends at them, also where one input was computed from another, or is the other.
-    batched = [tensor.view_as(tensor) for tensor in batched]
-    C = sweeps.costs_of(batched)
-    C_grad, gamma_grad, step_weights_grad = _Gradient.apply(  # type: ignore[no-untyped-call]
-        sweeps, C, gamma, step_weights, factors.to(C.device)
-    )
-    asked = [tensor for tensor, yes in zip(batched, wanted, strict=False) if yes]
-    gradients = iter(torch.autograd.grad(C, asked, C_grad, create_graph=True) if asked else ())
-    return [
-        *(next(gradients) if yes else None for yes in wanted[:-2]),
-        gamma_grad if wanted[-2] else None,
-        step_weights_grad if wanted[-1] else None,
-    ]
+        Args:
+            inputs: the batched ones (B,...), of which each pair has its own slice; then gamma () and the step
+                weights (3,), float64.
+            gradients: the same gradients without a graph; not read, as those here are exact in float64.
+            factors: (B,) float64.
+            wanted: for each input.
+        """
+        *batched, gamma, step_weights = inputs
+        # Views: the way from C ends at them, also where one input was computed from another, or is the other.
+        batched = [tensor.view_as(tensor) for tensor in batched]
+        C = self.costs_of(batched)
+        C_grad, gamma_grad, step_weights_grad = _Gradient.apply(  # type: ignore[no-untyped-call]
+            self, C, gamma, step_weights, factors.to(C.device)
+        )
+        asked = [tensor for tensor, yes in zip(batched, wanted, strict=False) if yes]
+        of_batched = iter(torch.autograd.grad(C, asked, C_grad, create_graph=True) if asked else ())
+        return [
+            *(next(of_batched) if yes else None for yes in wanted[:-2]),
+            gamma_grad if wanted[-2] else None,
+            step_weights_grad if wanted[-1] else None,
+        ]
 
 
 def check_one_by_one(*upstream: Tensor) -> None:
@@ -98,10 +101,19 @@ class _Gradient(torch.autograd.Function):
         with torch.no_grad():
             value, *changes = ctx.sweeps.tangent(C, gamma, weights, *direction)
             results = (*_sum_over_pairs(factors, changes, gamma, weights), value)
-        if torch.is_grad_enabled():
-            inputs = (C, gamma, weights, factors, *direction)
-            results = _NoThirdDerivative.apply(len(results), *results, *inputs)  # type: ignore[no-untyped-call]
-        return None, *results
+        return None, *without_further_derivative(results, (C, gamma, weights, factors, *direction))
+
+
+def without_further_derivative(
+    results: Sequence[Tensor | None], inputs: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """Return results as functions of inputs, where a graph is asked for, whose derivative is an error."""
+    present = [result for result in results if result is not None]
+    if not torch.is_grad_enabled() or not present:
+        return tuple(results)
+    of = [tensor for tensor in inputs if tensor is not None]
+    wrapped = iter(_NoThirdDerivative.apply(len(present), *present, *of))  # type: ignore[no-untyped-call]
+    return tuple(None if result is None else next(wrapped) for result in results)
 
 
 class _NoThirdDerivative(torch.autograd.Function):
