@@ -16,6 +16,10 @@
 //! first subtract from both sequences their common mean, which leaves C unchanged and keeps the form from
 //! cancelling. Logs are clamped at -100, and 1/x in gradients is 1/max(x, 1e-12), so all is finite.
 //!
+//! A logit of -inf under ce_logits is a class of probability 0, as a mask makes it. With a target of 0 there it is left out
+//! of the cost and of all gradients (0 log 0 = 0); with any other the cell costs +inf and no path goes through it. A frame
+//! of no other logits has no softmax: its costs are NaN.
+//!
 //! The gradients follow from h(n) = sum_m H, (H W)(n) and, for the targets, from sum_n H and (H^T V)(m):
 //! `dL/dx = h u'(x) - v'(x)^T (H W)`, `dL/dy = phi'(y) sum_n H - w'(y)^T (H^T V)`.
 
@@ -37,6 +41,8 @@ pub struct InnerProduct {
     v: Vec<f64>,
     w: Vec<f64>,
     mean: Vec<f64>,
+    /// Frames and features of classes of probability 0, frame by frame; v is 0 there.
+    impossible: Vec<(usize, usize)>,
 }
 
 impl InnerProduct {
@@ -53,11 +59,16 @@ impl InnerProduct {
             v: vec![0.0; x.len()],
             w: vec![0.0; y.len()],
             mean,
+            impossible: vec![],
         };
         let mut frame = vec![0.0; d];
-        for (from, to) in x.chunks_exact(d).zip(form.v.chunks_exact_mut(d)) {
+        for (n, (from, to)) in x.chunks_exact(d).zip(form.v.chunks_exact_mut(d)).enumerate() {
             centred(from, &form.mean, &mut frame);
             form.u.push(map_prediction(cost, &frame, to));
+            if cost.cost == Cost::CrossEntropyLogits {
+                let left_out = leave_out_impossible(cost, &frame, to);
+                form.impossible.extend(left_out.into_iter().map(|feature| (n, feature)));
+            }
         }
         for (from, to) in y.chunks_exact(d).zip(form.w.chunks_exact_mut(d)) {
             centred(from, &form.mean, &mut frame);
@@ -101,8 +112,11 @@ impl InnerProduct {
         &self.mean
     }
 
-    /// A bound on |C|, by Cauchy and Schwarz; NaN if an entry is.
+    /// A bound on |C|, by Cauchy and Schwarz; NaN if an entry is, +inf where classes of probability 0 may forbid cells.
     pub fn largest_cost(&self) -> f64 {
+        if !self.impossible.is_empty() {
+            return f64::INFINITY;
+        }
         let norms = (largest(squared_norms(&self.v, self.d)) * largest(squared_norms(&self.w, self.d))).sqrt();
         largest(self.u.iter().copied()) + largest(self.phi.iter().copied()) + norms
     }
@@ -142,9 +156,18 @@ impl InnerProduct {
 impl CostRows for InnerProduct {
     fn write_row(&self, n: usize, columns: Range<usize>, row: &mut [f64]) {
         let v = self.v(n);
-        for m in columns {
+        for m in columns.clone() {
             let product: f64 = v.iter().zip(self.w(m)).map(|(v, w)| v * w).sum();
             row[m] = self.u[n] + self.phi[m] - product;
+        }
+        let start = self.impossible.partition_point(|&(frame, _)| frame < n);
+        for &(_, feature) in self.impossible[start..].iter().take_while(|&&(frame, _)| frame == n) {
+            for m in columns.clone() {
+                let target = self.w(m)[feature];
+                if target != 0.0 {
+                    row[m] += target * f64::INFINITY;
+                }
+            }
         }
     }
 }
@@ -254,6 +277,16 @@ fn map_prediction(cost: &WeightedCost, x: &[f64], v: &mut [f64]) -> f64 {
         Cost::Euclidean | Cost::L1 => unreachable!("distances have no inner-product form"),
     }
     u
+}
+
+/// Makes v of logits of -inf 0 and returns those features that have a weight; none in a frame that has no softmax.
+fn leave_out_impossible(cost: &WeightedCost, x: &[f64], v: &mut [f64]) -> Vec<usize> {
+    if !x.contains(&f64::NEG_INFINITY) || !log_partition(x).is_finite() {
+        return vec![];
+    }
+    let impossible = || (0..x.len()).filter(|&d| x[d] == f64::NEG_INFINITY);
+    impossible().for_each(|d| v[d] = 0.0);
+    impossible().filter(|&d| cost.feature_weight(d) > 0.0).collect()
 }
 
 /// Writes w(y) and returns phi(y).

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from warplens.torch import library_operators
 from warplens.torch.autograd.saved_gradient import pair_values
-from warplens.torch.autograd.second_derivative import without_further_derivative
+from warplens.torch.autograd.second_derivative import without_derivative_in
 from warplens.torch.backends.by_matrices import results_by_matrices
 from warplens.torch.backends.costs import cost_matrices
 from warplens.torch.backends.protocol import Backend
@@ -94,7 +94,7 @@ def _differentiable_once(
     inputs: Sequence[Tensor], gradients: Sequence[Tensor | None], factors: Tensor, wanted: Sequence[bool]
 ) -> Sequence[Tensor | None]:
     """Return the gradients as functions of the inputs whose derivative is an error."""
-    return without_further_derivative(gradients, (*inputs, factors))
+    return without_derivative_in((*inputs, factors), gradients)
 
 
 def divergence_of_pairs(values: Values) -> Values:

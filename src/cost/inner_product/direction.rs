@@ -7,7 +7,8 @@
 //! (dL/dy)' = k' phi_y + k phi_yy y' - w_y^T (H'^T V + H^T V') - (w_yy y')^T H^T V
 //! ```
 //!
-//! with the row sums h and the column sums k of H. Where a logarithm's 1/x is clamped its derivative is 0.
+//! with the row sums h and the column sums k of H. Where a logarithm's 1/x is clamped its derivative is 0, and so are those
+//! of logits of -inf.
 
 use super::{LEAST_DENOMINATOR, log_partition, reciprocal, sigmoid, weighted_norm};
 use crate::cost::{Cost, WeightedCost};
@@ -73,8 +74,9 @@ pub fn prediction_change(cost: &WeightedCost, x: &[f64], along: &[f64], v_change
         Cost::CrossEntropyLogits => {
             let log_z = log_partition(x);
             let mean: f64 = x.iter().zip(along).map(|(x, along)| (x - log_z).exp() * along).sum();
-            for (d, (to, along)) in v_change.iter_mut().zip(along).enumerate() {
-                *to = cost.feature_weight(d) * (along - mean);
+            for (d, (to, (x, along))) in v_change.iter_mut().zip(x.iter().zip(along)).enumerate() {
+                let is_impossible = *x == f64::NEG_INFINITY;
+                *to = if is_impossible { 0.0 } else { cost.feature_weight(d) * (along - mean) };
             }
             0.0
         }
@@ -116,17 +118,16 @@ pub fn prediction_gradient_change(cost: &WeightedCost, x: &[f64], along: &[f64],
         Cost::CrossEntropyLogits => {
             let log_z = log_partition(x);
             let (mut mass, mut mass_change, mut mean) = (0.0, 0.0, 0.0);
-            for (d, ((x, along), (vector, change))) in
-                x.iter().zip(along).zip(vector.iter().zip(vector_change)).enumerate()
-            {
-                mass += cost.feature_weight(d) * vector;
-                mass_change += cost.feature_weight(d) * change;
+            let is_possible = |x: f64| x != f64::NEG_INFINITY;
+            for (d, (&x, along)) in x.iter().zip(along).enumerate().filter(|(_, (x, _))| is_possible(**x)) {
+                mass += cost.feature_weight(d) * vector[d];
+                mass_change += cost.feature_weight(d) * vector_change[d];
                 mean += (x - log_z).exp() * along;
             }
-            for (d, (to, (x, along))) in out.iter_mut().zip(x.iter().zip(along)).enumerate() {
+            for (d, (to, (&x, along))) in out.iter_mut().zip(x.iter().zip(along)).enumerate() {
                 let share = (x - log_z).exp();
                 let bent = share * (mass_change + mass * (along - mean));
-                *to = bent - cost.feature_weight(d) * vector_change[d];
+                *to = if is_possible(x) { bent - cost.feature_weight(d) * vector_change[d] } else { 0.0 };
             }
         }
         Cost::Cosine => unit_vector_gradient_change(cost, x, along, sums, true, out),

@@ -12,15 +12,16 @@ use super::by_rows::{self, TakesRows};
 use super::{Scratch, SettingsDirection, TangentResult, by_size_of_costs, bytes_of_sweeps, lanes_for};
 use crate::cost::inner_product::InnerProduct;
 use crate::cost::inner_product::direction::{self, FrameSums};
-use crate::cost::{CostRows, WeightedCost};
+use crate::cost::{Cost, CostRows, WeightedCost};
 use crate::error::Error;
 use crate::kernel::tangent::Direction;
 use crate::kernel::wavefront::dispatch::{InstructionSet, OnLanes};
-use crate::kernel::wavefront::form::{FormSlices, PairForm};
+use crate::kernel::wavefront::form::PairForm;
 use crate::kernel::wavefront::job::Job;
 use crate::kernel::wavefront::pair::ColumnSums;
 use crate::kernel::wavefront::tangent::pair::{FormDirection, FormProducts, TangentCosts, TangentOfPair};
 use crate::kernel::wavefront::thread_team::ThreadTeam;
+use crate::kernel::wavefront::tiles::FormSlices;
 use crate::real::Real;
 
 /// A direction in the space of sequences; `None` is 0.
@@ -72,18 +73,17 @@ fn tangent_of_pair_on<F: Real>(
     let frames = Frames { cost, x: &x, y: &y, d, along_x: along_x?, along_y: along_y? };
     // Logarithms are taken on lanes where that can be. What subtracts a mean is centred in float64 and has none.
     let mut prepared = PairForm::default();
-    let is_prepared = set.is_some_and(|set| set.prepare(cost, &x, &y, d, &mut prepared)) && prepared.squared.is_none();
+    let is_squared = matches!(cost.cost, Cost::Mse | Cost::SquaredEuclidean);
+    let is_prepared = !is_squared && set.is_some_and(|set| set.prepare(cost, &x, &y, d, &mut prepared));
     let wide = (!is_prepared).then(|| InnerProduct::new(cost, &x, &y, d));
     let (form, mean, largest) = match &wide {
         Some(wide) => (
-            FormSlices { u: wide.u(), phi: wide.phi(), v: wide.all_v(), w: wide.all_w(), d, squared: None },
+            FormSlices { u: wide.u(), phi: wide.phi(), v: wide.all_v(), w: wide.all_w(), d, squares: None },
             Cow::Borrowed(wide.mean()),
             wide.largest_cost(),
         ),
         None => {
-            let PairForm { u, phi, v, w, .. } = &prepared;
-            let w = if w.is_empty() { &y[..] } else { &w[..] };
-            let form = FormSlices { u, phi, v, w, d, squared: None };
+            let form = prepared.slices(&x, &y);
             (form, Cow::Owned(vec![0.0; d]), prepared.largest_cost())
         }
     };
@@ -114,7 +114,7 @@ fn tangent_of_pair_on<F: Real>(
         }
         _ => {
             let SettingsDirection { gamma, weights, gradient, .. } = settings;
-            let costs = FormCosts { terms: [Some(form), None] };
+            let costs = PairCosts { wide: wide.as_ref(), form: FormCosts { terms: [Some(form), None] } };
             let direction = Direction { costs: &change.costs(form), gamma, weights, gradient };
             let mut rows = RowSums { sums: &mut sums, form, change: change.slices() };
             by_rows::sweep(&costs, direction, shape, recursion, &mut rows, &mut scratch.rows)?
@@ -220,6 +220,21 @@ impl CostRows for FormCosts<'_> {
                 let product: f64 = v.iter().zip(&w[m * d..][..*d]).map(|(v, w)| v * w).sum();
                 row[m] += u + phi.get(m).unwrap_or(&0.0) - product;
             }
+        }
+    }
+}
+
+/// The costs of a pair by rows: as float64 has them, if it does, which knows of cells that are forbidden.
+struct PairCosts<'a> {
+    wide: Option<&'a InnerProduct>,
+    form: FormCosts<'a>,
+}
+
+impl CostRows for PairCosts<'_> {
+    fn write_row(&self, n: usize, columns: Range<usize>, row: &mut [f64]) {
+        match self.wide {
+            Some(wide) => wide.write_row(n, columns, row),
+            None => self.form.write_row(n, columns, row),
         }
     }
 }
@@ -392,7 +407,6 @@ impl Side {
 mod tests {
     use super::super::super::{PairScratch, align_pair};
     use super::*;
-    use crate::cost::Cost;
     use crate::kernel::tangent::Tangent;
     use crate::readout::Outputs;
     use crate::shape::Shape;

@@ -130,7 +130,7 @@ class CoreBackend(Backend):
     ) -> CostSweeps | PairSweeps:
         """Return sweeps over the sequences, or for distances over cost matrices on the CPU."""
         if not is_distance(cost):
-            return _pair_sweeps(cost, pairs.x_lengths, pairs.y_lengths, settings.band)
+            return self._pair_sweeps(cost, pairs.x_lengths, pairs.y_lengths, settings.band)
         lengths = (_as_cpu(pairs.x_lengths), _as_cpu(pairs.y_lengths), pairs.unbatched)
 
         def costs_of(inputs: Sequence[Tensor]) -> Tensor:
@@ -180,34 +180,38 @@ class CoreBackend(Backend):
 
         return CostSweeps(costs_of, gradient, tangent)
 
+    def _pair_sweeps(
+        self, cost: LocalCost, x_lengths: Tensor | None, y_lengths: Tensor | None, band: Band | None
+    ) -> PairSweeps:
+        def tangent(
+            inputs: Sequence[Tensor], direction: Sequence[Tensor | None], wanted: Sequence[bool]
+        ) -> tuple[Tensor, Sequence[Tensor | None]]:
+            x, y, gamma, weights = inputs
+            x_along, y_along, gamma_along, weights_along = direction
+            names = [name for name, yes in (("x_grad", wanted[0]), ("y_grad", wanted[1])) if yes]
+            results = _core.tangent_of_pairs_padded(
+                _as_array(x),
+                _as_array(y),
+                _as_optional_array(x_along),
+                _as_optional_array(y_along),
+                outputs=[*names, *(["moments"] if any(wanted[2:]) else [])],
+                **_lengths_arguments(x_lengths, y_lengths),
+                **_cost_arguments(cost),
+                **_direction_arguments(gamma_along, weights_along),
+                **_recursion_arguments(RecursionSettings(gamma, weights, band)),
+            )
+            changes = _as_tensors(results, x.device)
+            gradients = ("x_grad", "y_grad", "gamma_grad", "step_weights_grad")
+            return changes["value"], [
+                changes[name] if yes else None for name, yes in zip(gradients, wanted, strict=True)
+            ]
 
-def _pair_sweeps(
-    cost: LocalCost, x_lengths: Tensor | None, y_lengths: Tensor | None, band: Band | None
-) -> PairSweeps:
-    def tangent(
-        inputs: Sequence[Tensor], direction: Sequence[Tensor | None], wanted: Sequence[bool]
-    ) -> tuple[Tensor, Sequence[Tensor | None]]:
-        x, y, gamma, weights = inputs
-        x_along, y_along, gamma_along, weights_along = direction
-        names = [name for name, yes in (("x_grad", wanted[0]), ("y_grad", wanted[1])) if yes]
-        results = _core.tangent_of_pairs_padded(
-            _as_array(x),
-            _as_array(y),
-            _as_optional_array(x_along),
-            _as_optional_array(y_along),
-            outputs=[*names, *(["moments"] if any(wanted[2:]) else [])],
-            **_lengths_arguments(x_lengths, y_lengths),
-            **_cost_arguments(cost),
-            **_direction_arguments(gamma_along, weights_along),
-            **_recursion_arguments(RecursionSettings(gamma, weights, band)),
-        )
-        changes = _as_tensors(results, x.device)
-        gradients = ("x_grad", "y_grad", "gamma_grad", "step_weights_grad")
-        return changes["value"], [
-            changes[name] if yes else None for name, yes in zip(gradients, wanted, strict=True)
-        ]
+        def gradient(inputs: Sequence[Tensor], wanted: Sequence[bool]) -> Sequence[Tensor | None]:
+            x, y, gamma, weights = inputs
+            pairs = Pairs(x, y, x_lengths, y_lengths, unbatched=False)
+            return self.solve_pairs(pairs, cost, RecursionSettings(gamma, weights, band), wanted).gradients
 
-    return PairSweeps(tangent)
+        return PairSweeps(tangent, gradient)
 
 
 def _lengths_arguments(x_lengths: Tensor | None, y_lengths: Tensor | None) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 use super::super::Grid;
 use super::super::dispatch::LaneWork;
-use super::super::form::FormSlices;
 use super::super::job::Job;
 use super::super::pair::{ColumnSums, Kind, SLOTS as FORWARD_SLOTS, SPARSE_SLOTS, kind};
-use super::super::tiles::CostTiles;
 use super::super::tiles::columns::{ColumnGather, ColumnScratch};
 use super::super::tiles::dense::{DenseCosts, DenseGather, DenseGatherScratch, DenseScratch};
 use super::super::tiles::few_features::{
@@ -13,6 +11,7 @@ use super::super::tiles::few_features::{
 };
 use super::super::tiles::matrix::{MatrixAlignment, MatrixCosts};
 use super::super::tiles::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
+use super::super::tiles::{CostTiles, FormSlices};
 use super::SLOTS;
 use super::backward::Takers;
 use super::forward::LaneDirection;
@@ -150,7 +149,7 @@ impl PackedTargets {
 impl<'a> FormTiles<'a> {
     fn new<V: Lanes<L, Real = f64>, const L: usize>(
         lanes: V,
-        (kind, form): (Kind, FormSlices<'_, f64>),
+        (kind, form): (Kind, FormSlices<'a, f64>),
         grid: Grid,
         targets: &'a PackedTargets,
         scratch: &'a mut TileScratch,
@@ -205,7 +204,7 @@ impl<'a> RowGather<'a> {
 
     fn write<V: Lanes<L, Real = f64>, const L: usize>(self, lanes: V, h: &mut [f64], hw: &mut [f64]) {
         match self {
-            Self::Dense(gather) => gather.write(h, hw),
+            Self::Dense(gather) => gather.write(lanes, h, hw, None),
             Self::Sparse(gather) => gather.write(lanes, h, hw),
             Self::FewFeatures(gather) => gather.write(h, hw),
         }
@@ -297,9 +296,9 @@ impl LaneWork<f64> for TangentOfPair<'_> {
                 let grid = job.grid::<V, L>(slots);
                 let of_predictions = direction
                     .predictions
-                    .map(|(u, v)| (of_form.0, FormSlices { u, v, phi: &[], squared: None, ..form }));
+                    .map(|(u, v)| (of_form.0, FormSlices { u, v, phi: &[], squares: None, ..form }));
                 let of_targets = direction.targets.map(|(phi, w)| {
-                    let form = FormSlices { u: &[], phi, w, squared: None, ..form };
+                    let form = FormSlices { u: &[], phi, w, squares: None, ..form };
                     (kind(form, job.shape.m), form)
                 });
                 let terms = [Some(of_form), of_predictions, of_targets];
