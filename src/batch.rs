@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::LocalKey;
 
 use crate::error::Error;
-use crate::kernel::tangent;
 use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::plan;
 use crate::plan::frame_synchronous::FrameSynchronousScratch;
@@ -28,7 +27,7 @@ pub trait Scratch: Default + 'static {
 thread_local! {
     static ALIGNMENT: Slot<plan::PairScratch> = const { Cell::new(None) };
     static FRAME_SYNCHRONOUS: Slot<FrameSynchronousScratch> = const { Cell::new(None) };
-    static TANGENT: Slot<tangent::TangentScratch> = const { Cell::new(None) };
+    static TANGENT: Slot<plan::tangent::Scratch> = const { Cell::new(None) };
 }
 
 impl Scratch for plan::PairScratch {
@@ -51,7 +50,7 @@ impl Scratch for FrameSynchronousScratch {
     }
 }
 
-impl Scratch for tangent::TangentScratch {
+impl Scratch for plan::tangent::Scratch {
     fn bytes(&self) -> usize {
         self.bytes()
     }

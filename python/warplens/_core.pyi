@@ -33,6 +33,9 @@ __all__ = [
     "pairwise_values",
     "quartile_limits",
     "set_num_threads",
+    "sharp_costs_padded",
+    "sharp_padded",
+    "tangent_of_pairs_padded",
     "tangent_padded",
     "use_openmp_team",
     "uses_openmp_team",
@@ -270,6 +273,57 @@ def tangent_padded(
     threads: int | None,
 ) -> dict[str, NDArray[np.float64]]:
     """Return the changes of `value` (B,), `H` (B,N,M) and the gradients of gamma and step weights."""
+
+def tangent_of_pairs_padded(
+    x: _Floats,
+    y: _Floats,
+    x_direction: _Floats | None,
+    y_direction: _Floats | None,
+    *,
+    x_lengths: NDArray[np.int64] | None,
+    y_lengths: NDArray[np.int64] | None,
+    cost: str,
+    gamma: float,
+    gamma_direction: float,
+    step_weights: tuple[float, float, float],
+    step_weights_direction: tuple[float, float, float],
+    band: _Band | None,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+    outputs: Sequence[str],
+    threads: int | None,
+) -> dict[str, NDArray[Any]]:
+    """Return changes of `value` (B,), `x_grad`, `y_grad`, and for "moments" of the settings' gradients."""
+
+def sharp_padded(
+    x: _Floats,
+    y: _Floats,
+    *,
+    x_lengths: NDArray[np.int64] | None,
+    y_lengths: NDArray[np.int64] | None,
+    cost: str,
+    gamma: float,
+    step_weights: tuple[float, float, float],
+    band: _Band | None,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+    outputs: Sequence[str],
+    threads: int | None,
+) -> dict[str, NDArray[Any]]:
+    """Return <H,C> as `value` (B,) and its gradients by name; "moments" stands for those of the settings."""
+
+def sharp_costs_padded(
+    costs: NDArray[np.float64],
+    *,
+    x_lengths: NDArray[np.int64] | None,
+    y_lengths: NDArray[np.int64] | None,
+    gamma: float,
+    step_weights: tuple[float, float, float],
+    band: _Band | None,
+    wants_settings: bool,
+    threads: int | None,
+) -> dict[str, NDArray[np.float64]]:
+    """Return <H,C> as `value` (B,) and its gradients: `C_grad` (B,N,M), and those of the settings."""
 
 def costs_ragged(
     costs: Sequence[_Floats],

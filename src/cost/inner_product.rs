@@ -23,6 +23,8 @@
 //! The gradients follow from h(n) = sum_m H, (H W)(n) and, for the targets, from sum_n H and (H^T V)(m):
 //! `dL/dx = h u'(x) - v'(x)^T (H W)`, `dL/dy = phi'(y) sum_n H - w'(y)^T (H^T V)`.
 
+pub mod direction;
+
 use std::ops::Range;
 
 use super::{Cost, CostRows, WeightedCost};
@@ -105,6 +107,20 @@ impl InnerProduct {
         &self.phi
     }
 
+    /// The mean that both sequences were reduced by, (D,); 0 but for the squared costs.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// A bound on |C|, by Cauchy and Schwarz; NaN if an entry is, +inf where classes of probability 0 may forbid cells.
+    pub fn largest_cost(&self) -> f64 {
+        if !self.impossible.is_empty() {
+            return f64::INFINITY;
+        }
+        let norms = (largest(squared_norms(&self.v, self.d)) * largest(squared_norms(&self.w, self.d))).sqrt();
+        largest(self.u.iter().copied()) + largest(self.phi.iter().copied()) + norms
+    }
+
     /// Writes dL/dx_n from h(n) and (H W)(n).
     pub fn x_gradient<F: Real>(&self, cost: &WeightedCost, x: &[F], n: usize, h: f64, hw: &[f64], out: &mut [F]) {
         let mut frame = vec![0.0; self.d];
@@ -154,6 +170,15 @@ impl CostRows for InnerProduct {
             }
         }
     }
+}
+
+fn squared_norms(frames: &[f64], d: usize) -> impl Iterator<Item = f64> {
+    frames.chunks_exact(d).map(|frame| frame.iter().map(|x| x * x).sum())
+}
+
+/// The greatest |x|. Comparisons rather than `max`, which would swallow a NaN.
+fn largest(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |top: f64, x| if x.abs() > top || x.is_nan() { x.abs() } else { top })
 }
 
 fn common_mean<F: Real>(x: &[F], y: &[F], d: usize) -> Vec<f64> {

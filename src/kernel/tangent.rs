@@ -41,6 +41,8 @@ pub struct Direction<'a, C> {
     pub gamma: f64,
     /// w' of the horizontal, vertical and diagonal step.
     pub weights: [f64; 3],
+    /// a: so many times the gradients of costs and step weights are added to their changes.
+    pub gradient: f64,
 }
 
 /// Changes along a direction, beside that of H.
@@ -50,7 +52,7 @@ pub struct Tangent {
     pub value: f64,
     /// The change of dSDTW/dgamma.
     pub gamma_grad: f64,
-    /// The change of dSDTW/dw for the horizontal, vertical and diagonal step.
+    /// The change of dSDTW/dw, with a times dSDTW/dw, for the horizontal, vertical and diagonal step.
     pub step_weights_grad: [f64; 3],
 }
 
@@ -63,7 +65,8 @@ pub struct TangentScratch {
     accumulated: Vec<f64>,
     accumulated_checkpoints: Vec<f64>,
     direction: Vec<f64>,
-    soft_alignment: Vec<f64>,
+    /// Rows of H' + a H, and of H.
+    soft_alignment: [Vec<f64>; 2],
     from_below: Vec<[f64; 2]>,
 }
 
@@ -92,9 +95,13 @@ pub struct TangentSweep<'a, C, T> {
 }
 
 impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
-    /// Makes the changes along the direction; the rows of H' go to `take_row`, the last row first. All is 0 and no rows
-    /// come when there is no path, `None` and no rows beyond the range of exponents.
-    pub fn run(&self, scratch: &mut TangentScratch, take_row: &mut impl FnMut(usize, &[f64])) -> Option<Tangent> {
+    /// Makes SDTW and the changes along the direction; the rows of H' + a H and of H go to `take_row`, the last row first. SDTW is +inf, all
+    /// changes are 0 and no rows come when there is no path, `None` and no rows beyond the range of exponents.
+    pub fn run(
+        &self,
+        scratch: &mut TangentScratch,
+        take_row: &mut impl FnMut(usize, [&[f64]; 2]),
+    ) -> Option<(f64, Tangent)> {
         self.run_in_blocks(block_rows(self.at.shape), scratch, take_row)
     }
 
@@ -102,8 +109,8 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         &self,
         block: usize,
         scratch: &mut TangentScratch,
-        take_row: &mut impl FnMut(usize, &[f64]),
-    ) -> Option<Tangent> {
+        take_row: &mut impl FnMut(usize, [&[f64]; 2]),
+    ) -> Option<(f64, Tangent)> {
         let Shape { n: rows, m } = self.at.shape;
         let block = block.min(rows);
         begin(&mut scratch.rowwise.above, m);
@@ -125,10 +132,10 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         let end = scratch.rowwise.above[m];
         let value = self.at.value_of(end)?;
         if value.is_nan() {
-            return Some(Tangent { value, gamma_grad: value, step_weights_grad: [value; 3] });
+            return Some((value, Tangent { value, gamma_grad: value, step_weights_grad: [value; 3] }));
         }
         if end.is_zero() {
-            return Some(Tangent::default());
+            return Some((value, Tangent::default()));
         }
         let in_last_block = rows - last_block * block;
         let mut tangent = self.begin_backward(in_last_block, scratch);
@@ -143,7 +150,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
                 self.backward_row(n, n % block, scratch, &mut tangent, take_row);
             }
         }
-        Some(tangent)
+        Some((value, tangent))
     }
 
     /// Makes the same from probabilities (N,M) that are known, for a pair that has a path.
@@ -151,7 +158,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         &self,
         probabilities: Vec<[f64; 3]>,
         scratch: &mut TangentScratch,
-        take_row: &mut impl FnMut(usize, &[f64]),
+        take_row: &mut impl FnMut(usize, [&[f64]; 2]),
     ) -> Tangent {
         let rows = self.at.shape.n;
         scratch.probabilities = probabilities;
@@ -220,7 +227,9 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
     /// Puts E and E' at the end, after `rows` rows of the last block.
     fn begin_backward(&self, rows: usize, scratch: &mut TangentScratch) -> Tangent {
         let m = self.at.shape.m;
-        prepare(&mut scratch.soft_alignment, m, 0.0);
+        for rows in &mut scratch.soft_alignment {
+            prepare(rows, m, 0.0);
+        }
         prepare(&mut scratch.from_below, m + 1, [0.0; 2]);
         scratch.from_below[m] = [1.0, 0.0];
         Tangent { value: scratch.accumulated[rows * (m + 1) + m], ..Tangent::default() }
@@ -233,7 +242,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         k: usize,
         scratch: &mut TangentScratch,
         tangent: &mut Tangent,
-        take_row: &mut impl FnMut(usize, &[f64]),
+        take_row: &mut impl FnMut(usize, [&[f64]; 2]),
     ) {
         let m = self.at.shape.m;
         let columns: Range<usize> = self.at.columns(n);
@@ -242,8 +251,11 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         self.direction.costs.write_row(n, columns.clone(), direction);
         let (above, current) = accumulated[k * (m + 1)..][..2 * (m + 1)].split_at(m + 1);
         let p = &probabilities[k * m..][..m];
-        let (w, w_change) = (self.at.weights.as_array(), self.direction.weights);
-        soft_alignment.fill(0.0);
+        let (w, a) = (self.at.weights.as_array(), self.direction.gradient);
+        let w_change = [0, 1, 2].map(|s| self.direction.weights[s] + a * w[s]);
+        let [changed, alignment] = soft_alignment;
+        changed.fill(0.0);
+        alignment.fill(0.0);
         // from_below[m+1] is what row n+1 sends to column m; what row n sends up replaces it as it is used.
         let mut from_right = [0.0; 2];
         let mut diagonal_above = [0.0; 2]; // what (n, m+1) sends to (n-1, m)
@@ -264,8 +276,9 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
             let [e, e_change] = [0, 1].map(|part| from_below[m + 1][part] + from_right[part]);
             let flows: [[f64; 2]; 3] = std::array::from_fn(|s| [p[m][s] * e, p_change[s] * e + p[m][s] * e_change]);
             for (s, [flow, change]) in flows.into_iter().enumerate() {
-                soft_alignment[m] += w_change[s] * flow + w[s] * change;
-                tangent.step_weights_grad[s] += direction[m] * flow + rowwise.costs[m] * change;
+                changed[m] += w_change[s] * flow + w[s] * change;
+                alignment[m] += w[s] * flow;
+                tangent.step_weights_grad[s] += direction[m] * flow + rowwise.costs[m] * (change + a * flow);
                 tangent.gamma_grad += change * logs[s];
             }
             from_below[m + 1] = [0, 1].map(|part| flows[0][part] + diagonal_above[part]);
@@ -276,7 +289,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         // The diagonal step out of the first allowed column.
         from_below[columns.start] = diagonal_above;
         from_below[..columns.start].fill([0.0; 2]);
-        take_row(n, soft_alignment);
+        take_row(n, [changed, alignment]);
     }
 }
 
@@ -335,13 +348,14 @@ mod tests {
             let matrix = |costs| CostMatrix { costs, stride: m };
             let shape = Shape::new(n, m).unwrap();
             let at = RowwiseSweep { costs: &matrix(&self.costs), shape, band: None, gamma: self.gamma, weights };
-            let direction = Direction { costs: &matrix(&along.costs), gamma: along.gamma, weights: along.weights };
+            let direction =
+                Direction { costs: &matrix(&along.costs), gamma: along.gamma, weights: along.weights, gradient: 0.0 };
             let sweep = TangentSweep { at, direction };
             let mut costs = vec![0.0; n * m];
-            let mut take_row = |n: usize, row: &[f64]| costs[n * m..][..m].copy_from_slice(row);
+            let mut take_row = |n: usize, [row, _]: [&[f64]; 2]| costs[n * m..][..m].copy_from_slice(row);
             let mut scratch = TangentScratch::default();
             let result = match block {
-                Some(block) => sweep.run_in_blocks(block, &mut scratch, &mut take_row).unwrap(),
+                Some(block) => sweep.run_in_blocks(block, &mut scratch, &mut take_row).unwrap().1,
                 None => {
                     let known = reference::align(&self.costs, n, m, self.gamma, weights).probabilities;
                     sweep.run_on(known, &mut scratch, &mut take_row)

@@ -104,7 +104,7 @@ mod _core {
     #[pymodule_export]
     use super::series::{barycenter_sums, divergence_of_pair, pairwise_values};
     #[pymodule_export]
-    use super::tangent::tangent_padded;
+    use super::tangent::{sharp_costs_padded, sharp_padded, tangent_of_pairs_padded, tangent_padded};
     #[pymodule_export]
     use super::{available_instruction_sets, instruction_set};
     #[pymodule_export]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from warplens.torch import library_operators
 from warplens.torch.autograd.saved_gradient import pair_values
-from warplens.torch.autograd.second_derivative import differentiable_gradient
+from warplens.torch.autograd.second_derivative import without_derivative_in
 from warplens.torch.backends.by_matrices import results_by_matrices
 from warplens.torch.backends.costs import cost_matrices
 from warplens.torch.backends.protocol import Backend
@@ -35,9 +35,9 @@ def values_of_pairs(
     if library_operators.is_needed():
         return library_operators.values_of_pairs(pairs, cost, settings, pair_scale, backend)
     solve = partial(backend.solve_pairs, pairs, cost, settings)
-    recompute_gradient = partial(differentiable_gradient, backend.sweeps_of_pairs(pairs, cost, settings))
+    sweeps = backend.sweeps_of_pairs(pairs, cost, settings)
     shared = (settings.gamma, settings.step_weights)
-    return pair_values(solve, recompute_gradient, (pairs.x, pairs.y), shared, pair_scale)
+    return pair_values(solve, sweeps.differentiable_gradient, (pairs.x, pairs.y), shared, pair_scale)
 
 
 def values_of_costs(
@@ -47,17 +47,24 @@ def values_of_costs(
     if library_operators.is_needed():
         return library_operators.values_of_costs(matrices, settings, pair_scale, backend)
     solve = partial(backend.solve_costs, matrices, settings)
-    recompute_gradient = partial(differentiable_gradient, backend.sweeps_of_costs(matrices, settings))
+    sweeps = backend.sweeps_of_costs(matrices, settings)
     shared = (settings.gamma, settings.step_weights)
-    return pair_values(solve, recompute_gradient, (matrices.C,), shared, pair_scale)
+    return pair_values(solve, sweeps.differentiable_gradient, (matrices.C,), shared, pair_scale)
 
 
 def sharp_values_of_pairs(
     pairs: Pairs, cost: LocalCost, settings: RecursionSettings, pair_scale: Tensor | None, backend: Backend
 ) -> Tensor:
     """Return <H,C> (B,) float64 times `pair_scale`; +inf where there is no path."""
-    if cost.needs_matrix or _are_differentiated(pairs.x, pairs.y, settings.gamma, settings.step_weights):
+    shared = (settings.gamma, settings.step_weights)
+    is_differentiated = _are_differentiated(pairs.x, pairs.y, *shared)
+    if cost.needs_matrix:
         return sharp_values_of_costs(cost_matrices(pairs, cost), settings, pair_scale, backend)
+    if is_differentiated:
+        solve = backend.sharp_solver_of_pairs(pairs, cost, settings)
+        if solve is None:
+            return sharp_values_of_costs(cost_matrices(pairs, cost), settings, pair_scale, backend)
+        return pair_values(solve, _differentiable_once, (pairs.x, pairs.y), shared, pair_scale)
     results = results_of_pairs(pairs, cost, settings, ["entropy"], backend)
     return _scaled_mean_costs(results, settings, pair_scale)
 
@@ -69,6 +76,9 @@ def sharp_values_of_costs(
     if not _are_differentiated(matrices.C, settings.gamma, settings.step_weights):
         results = backend.results_of_costs(matrices, settings, ["entropy"])
         return _scaled_mean_costs(results, settings, pair_scale)
+    if (solve := backend.sharp_solver_of_costs(matrices, settings)) is not None:
+        shared = (settings.gamma, settings.step_weights)
+        return pair_values(solve, _differentiable_once, (matrices.C,), shared, pair_scale)
     C = _widened(matrices.C)
     C = C if C.requires_grad else C.detach().requires_grad_()
     values = values_of_costs(replace(matrices, C=C), settings, None, backend)
@@ -78,6 +88,13 @@ def sharp_values_of_costs(
     sharp = (H * torch.where(read, C, 0.0)).sum(dim=(1, 2))
     sharp = torch.where(values == torch.inf, torch.inf, sharp)
     return sharp if pair_scale is None else sharp * pair_scale
+
+
+def _differentiable_once(
+    inputs: Sequence[Tensor], gradients: Sequence[Tensor | None], factors: Tensor, wanted: Sequence[bool]
+) -> Sequence[Tensor | None]:
+    """Return the gradients as functions of the inputs whose derivative is an error."""
+    return without_derivative_in((*inputs, factors), gradients)
 
 
 def divergence_of_pairs(values: Values) -> Values:

@@ -116,7 +116,7 @@ impl Job<'_> {
     }
 
     /// Stripes whose probabilities are kept at a time, a whole number of groups.
-    fn panel_stripes<R: Number>(self, grid: Grid, slots: usize) -> usize {
+    pub(super) fn panel_stripes<R: Number>(self, grid: Grid, slots: usize) -> usize {
         let bytes = self.windows(grid, slots).blocks(0..grid.groups(slots)) * grid.block_len() * size_of::<R>();
         if bytes <= self.panel_bytes {
             return grid.stripes;

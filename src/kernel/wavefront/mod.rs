@@ -59,6 +59,7 @@ mod model_check;
 pub mod pair;
 pub mod skew;
 mod sync;
+pub mod tangent;
 pub mod thread_team;
 pub mod tiles;
 pub mod windows;

@@ -106,22 +106,26 @@ pub enum SumsOverCells {
 }
 
 /// Stripes side by side: latency asks for four.
-const SLOTS: usize = 4;
+pub(super) const SLOTS: usize = 4;
 /// Stripes side by side of sparse targets: their tiles take longer, so that less padding counts for more.
-const SPARSE_SLOTS: usize = 2;
+pub(super) const SPARSE_SLOTS: usize = 2;
 
 /// Ways to make tiles of a form.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
+    /// By matrix products.
     Dense,
+    /// By the entries of W other than 0.
     Sparse,
+    /// Feature by feature.
     FewFeatures,
 }
 
 /// The share of D below which entries of W other than 0 are added one by one.
 const SPARSE_SHARE: f64 = 1.0 / 6.0;
 
-fn kind<R: Number>(form: FormSlices<'_, R>, targets: usize) -> Kind {
+/// Chooses the way that serves a form with so many targets best.
+pub(super) fn kind<R: Number>(form: FormSlices<'_, R>, targets: usize) -> Kind {
     if form.d <= MOST_FEATURES {
         Kind::FewFeatures
     } else if SparseTargets::density(form.w, targets) < SPARSE_SHARE * form.d as f64 {

@@ -8,8 +8,8 @@ The part of that factor which forward knows, the scale of each pair in a mean, i
 place: a second array of gradients costs more than the product. Where the rest of the factor is 1, as it is
 when `backward` is called on the loss itself, the saved gradients are returned as they are.
 
-Under `create_graph=True` these numbers cannot be differentiated: there the gradients are recomputed from the
-inputs, by a function that can be (`second_derivative`).
+Under `create_graph=True` these numbers cannot be differentiated: there the gradients come from a function of
+the inputs that can be (`second_derivative`, `second_derivative_of_pairs`).
 """
 
 from collections.abc import Callable, Sequence
@@ -33,13 +33,18 @@ class Solution(NamedTuple):
 
 Solve: TypeAlias = Callable[[Sequence[bool]], Solution]
 """Which inputs need a gradient -> values, and those gradients."""
-RecomputeGradient: TypeAlias = Callable[[Sequence[Tensor], Tensor, Sequence[bool]], Sequence[Tensor | None]]
-"""inputs, factors f (B,), which inputs need a gradient -> those of sum_b f(b) values(b), differentiable."""
+DifferentiableGradient: TypeAlias = Callable[
+    [Sequence[Tensor], Sequence[Tensor | None], Tensor, Sequence[bool]], Sequence[Tensor | None]
+]
+"""Inputs, their gradients without a graph, factors f (B,), which inputs need one -> differentiable gradients.
+
+The gradients are those of sum_b f(b) values(b).
+"""
 
 
 def pair_values(
     solve: Solve,
-    recompute_gradient: RecomputeGradient,
+    differentiable_gradient: DifferentiableGradient,
     batched: Sequence[Tensor],
     shared: Sequence[Tensor],
     pair_scale: Tensor | None = None,
@@ -50,7 +55,7 @@ def pair_values(
 
     Args:
         solve: computes values and those gradients that are asked for, in the order batched, shared.
-        recompute_gradient: computes the gradients of a sum of values by differentiable functions.
+        differentiable_gradient: returns the gradients of a sum of values as differentiable functions.
         batched: inputs (B,...), of which each pair has its own slice.
         shared: inputs that all pairs share; their gradient is summed over the pairs.
         pair_scale: (B,) float64 constants, on the device of the values; None: all 1.
@@ -60,7 +65,7 @@ def pair_values(
     if not any(wanted):
         return _scaled(solve(wanted).value, pair_scale)
     values = _SavedGradient.apply(  # type: ignore[no-untyped-call]
-        solve, recompute_gradient, wanted, len(batched), pair_scale, *inputs
+        solve, differentiable_gradient, wanted, len(batched), pair_scale, *inputs
     )
     return cast(Tensor, values)
 
@@ -72,7 +77,7 @@ class _SavedGradient(torch.autograd.Function):
     def forward(
         ctx: Any,
         solve: Solve,
-        recompute_gradient: RecomputeGradient,
+        differentiable_gradient: DifferentiableGradient,
         wanted: list[bool],
         batched: int,
         pair_scale: Tensor | None,
@@ -95,7 +100,8 @@ class _SavedGradient(torch.autograd.Function):
             ),
             *kept,
         )
-        ctx.recompute_gradient, ctx.wanted, ctx.pair_scale = recompute_gradient, wanted, pair_scale
+        ctx.differentiable_gradient = differentiable_gradient
+        ctx.wanted, ctx.pair_scale = wanted, pair_scale
         ctx.batched = batched
         ctx.dtypes = [tensor.dtype for tensor in inputs]
         return _scaled(values, pair_scale)
@@ -105,25 +111,31 @@ class _SavedGradient(torch.autograd.Function):
         constants = (None,) * 5
         saved = ctx.saved_tensors  # unpacked once: checkpointing allows no more
         gradients, inputs = saved[: len(ctx.wanted)], saved[len(ctx.wanted) :]
-        if torch.is_grad_enabled():
+        with_graph = torch.is_grad_enabled()
+        if with_graph:
             check_one_by_one(upstream)
+        with torch.no_grad():
+            # A gradient that is kept for another backward is not returned itself: its receiver may change it.
+            unscaled = not is_graph_kept() and _is_all_one(upstream)
+            results = [
+                None if gradient is None else _times(gradient, upstream, dtype, index < ctx.batched, unscaled)
+                for index, (gradient, dtype) in enumerate(zip(gradients, ctx.dtypes, strict=True))
+            ]
+        if with_graph:
             factors = _scaled(upstream, ctx.pair_scale)
-            return *constants, *ctx.recompute_gradient(inputs, factors, ctx.wanted)
-        # A gradient that is kept for another backward is not returned itself: its receiver may change it.
-        unscaled = not is_graph_kept() and _is_all_one(upstream)
-        results: list[Tensor | None] = []
-        for index, (gradient, dtype) in enumerate(zip(gradients, ctx.dtypes, strict=True)):
-            if gradient is None:
-                results.append(None)
-                continue
-            if index >= ctx.batched:
-                factor = upstream.to(device=gradient.device, dtype=gradient.dtype)
-                results.append(torch.tensordot(factor, gradient, dims=1).to(dtype))
-            elif unscaled:
-                results.append(as_dtype(gradient, dtype))
-            else:
-                results.append(as_dtype(_multiply(gradient, _fit(upstream, gradient)), dtype))
+            return *constants, *ctx.differentiable_gradient(inputs, results, factors, ctx.wanted)
         return *constants, *results
+
+
+def _times(
+    gradient: Tensor, upstream: Tensor, dtype: torch.dtype, is_batched: bool, unscaled: bool
+) -> Tensor:
+    """Return gradients of pairs times their factors (B,), summed where all pairs share the input."""
+    if not is_batched:
+        factor = upstream.to(device=gradient.device, dtype=gradient.dtype)
+        total: Tensor = torch.tensordot(factor, gradient, dims=1)
+        return total.to(dtype)
+    return as_dtype(gradient if unscaled else _multiply(gradient, _fit(upstream, gradient)), dtype)
 
 
 def _is_all_one(upstream: Tensor) -> bool:

@@ -1,7 +1,7 @@
-"""Gradients that can be differentiated again.
+"""Gradients that can be differentiated again, by way of cost matrices.
 
 Under `create_graph=True` the gradient of soft DTW is needed as a function of its inputs. It is recomputed, in
-float64 and by way of the cost matrices:
+float64 (`second_derivative_of_pairs` does without, where a backend can):
 
     x, y  ->  C = c(x_n, y_m)  ->  H(C, gamma, w) = dSDTW/dC  ->  dSDTW/dx = sum_m H dC/dx
 
@@ -38,33 +38,36 @@ class CostSweeps:
     tangent: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
     """C, gamma, w and a direction in each -> changes of SDTW (B,) and of the results of `gradient`."""
 
+    def differentiable_gradient(
+        self,
+        inputs: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        factors: Tensor,
+        wanted: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """Return gradients of sum_b factors(b) SDTW(b) in the wanted inputs, differentiable in all of them.
 
-def differentiable_gradient(
-    sweeps: CostSweeps, inputs: Sequence[Tensor], factors: Tensor, wanted: Sequence[bool]
-) -> list[Tensor | None]:
-    """Return gradients of sum_b factors(b) SDTW(b) in the wanted inputs, differentiable in all of them.
-
-    Args:
-        sweeps: of the backend.
-        inputs: the batched ones (B,...), of which each pair has its own slice; then gamma () and the step
-            weights (3,), float64.
-        factors: (B,) float64.
-        wanted: for each input.
-    """
-    *batched, gamma, step_weights = inputs
-    # Views: the way from C ends at them, also where one input was computed from another, or is the other.
-    batched = [tensor.view_as(tensor) for tensor in batched]
-    C = sweeps.costs_of(batched)
-    C_grad, gamma_grad, step_weights_grad = _Gradient.apply(  # type: ignore[no-untyped-call]
-        sweeps, C, gamma, step_weights, factors.to(C.device)
-    )
-    asked = [tensor for tensor, yes in zip(batched, wanted, strict=False) if yes]
-    gradients = iter(torch.autograd.grad(C, asked, C_grad, create_graph=True) if asked else ())
-    return [
-        *(next(gradients) if yes else None for yes in wanted[:-2]),
-        gamma_grad if wanted[-2] else None,
-        step_weights_grad if wanted[-1] else None,
-    ]
+        Args:
+            inputs: the batched ones (B,...), of which each pair has its own slice; then gamma () and the step
+                weights (3,), float64.
+            gradients: the same gradients without a graph; not read, as those here are exact in float64.
+            factors: (B,) float64.
+            wanted: for each input.
+        """
+        *batched, gamma, step_weights = inputs
+        # Views: the way from C ends at them, also where one input was computed from another, or is the other.
+        batched = [tensor.view_as(tensor) for tensor in batched]
+        C = self.costs_of(batched)
+        C_grad, gamma_grad, step_weights_grad = _Gradient.apply(  # type: ignore[no-untyped-call]
+            self, C, gamma, step_weights, factors.to(C.device)
+        )
+        asked = [tensor for tensor, yes in zip(batched, wanted, strict=False) if yes]
+        of_batched = iter(torch.autograd.grad(C, asked, C_grad, create_graph=True) if asked else ())
+        return [
+            *(next(of_batched) if yes else None for yes in wanted[:-2]),
+            gamma_grad if wanted[-2] else None,
+            step_weights_grad if wanted[-1] else None,
+        ]
 
 
 def check_one_by_one(*upstream: Tensor) -> None:
@@ -101,10 +104,19 @@ class _Gradient(torch.autograd.Function):
         if torch.is_grad_enabled():
             at = (C, gamma, weights, factors)
             results = _AlongDirection.apply(ctx.sweeps, *at, *results, *direction)  # type: ignore[no-untyped-call]
-            # A node of its own, which only a derivative in the inputs themselves comes to.
-            nothing = _NoThirdDerivative.apply(*at)  # type: ignore[no-untyped-call]
-            results = tuple(result + nothing.to(result.device) for result in results)
+            return None, *without_derivative_in(at, results)
         return None, *results
+
+
+def without_derivative_in(
+    inputs: Sequence[Tensor], results: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """Return results as functions of the inputs too, whose derivative in them is an error."""
+    # A node of its own, which only a derivative in the inputs themselves comes to.
+    nothing = _NoThirdDerivative.apply(*inputs)  # type: ignore[no-untyped-call]
+    return tuple(
+        None if result is None else result + nothing.to(result.device, result.dtype) for result in results
+    )
 
 
 class _AlongDirection(torch.autograd.Function):

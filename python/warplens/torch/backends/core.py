@@ -16,9 +16,10 @@ from torch import Tensor
 from warplens import _core
 from warplens._bands import Band
 from warplens._core import MOST_THREADS
-from warplens.torch.autograd.saved_gradient import Solution
+from warplens.torch.autograd.saved_gradient import Solution, Solve
 from warplens.torch.autograd.second_derivative import CostSweeps
-from warplens.torch.backends.costs import cost_matrix
+from warplens.torch.autograd.second_derivative_of_pairs import PairSweeps
+from warplens.torch.backends.costs import cost_matrix, is_distance
 from warplens.torch.backends.protocol import Backend, solve_by_results
 from warplens.torch.inputs.batches import CostMatrices, Pairs, widest_dtype
 from warplens.torch.inputs.settings import LocalCost, RecursionSettings
@@ -62,16 +63,12 @@ class CoreBackend(Backend):
         self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings, names: Sequence[str]
     ) -> dict[str, Tensor]:
         """Return `value` and the named outputs of the core, padded with zeros."""
-        assert isinstance(cost.kind, str)
         results = _core.align_padded(
             _as_array(pairs.x),
             _as_array(pairs.y),
-            x_lengths=_as_optional_array(pairs.x_lengths),
-            y_lengths=_as_optional_array(pairs.y_lengths),
-            cost=cost.kind,
-            feature_weights=_as_optional_array(cost.feature_weights),
-            pos_weight=_as_optional_array(cost.pos_weight),
             outputs=names,
+            **_lengths_arguments(pairs.x_lengths, pairs.y_lengths),
+            **_cost_arguments(cost),
             **_recursion_arguments(settings),
         )
         return _as_tensors(results, pairs.x.device)
@@ -82,15 +79,58 @@ class CoreBackend(Backend):
         """Return `value` and the named outputs of the core, padded with zeros."""
         results = _core.costs_padded(
             _as_array(matrices.C),
-            x_lengths=_as_optional_array(matrices.x_lengths),
-            y_lengths=_as_optional_array(matrices.y_lengths),
             outputs=names,
+            **_lengths_arguments(matrices.x_lengths, matrices.y_lengths),
             **_recursion_arguments(settings),
         )
         return _as_tensors(results, matrices.C.device)
 
-    def sweeps_of_pairs(self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> CostSweeps:
-        """Return sweeps that make cost matrices on the CPU."""
+    def sharp_solver_of_pairs(
+        self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings
+    ) -> Solve | None:
+        """Return one call of the core; distances go by cost matrices."""
+        if is_distance(cost):
+            return None
+
+        def results_of(names: Sequence[str]) -> dict[str, Tensor]:
+            results = _core.sharp_padded(
+                _as_array(pairs.x),
+                _as_array(pairs.y),
+                outputs=names,
+                **_lengths_arguments(pairs.x_lengths, pairs.y_lengths),
+                **_cost_arguments(cost),
+                **_recursion_arguments(settings),
+            )
+            return _as_tensors(results, pairs.x.device)
+
+        def solve(wanted: Sequence[bool]) -> Solution:
+            return solve_by_results(results_of, {"x_grad": wanted[0], "y_grad": wanted[1]}, wanted[2:])
+
+        return solve
+
+    def sharp_solver_of_costs(self, matrices: CostMatrices, settings: RecursionSettings) -> Solve:
+        """Return one call of the core."""
+
+        def results_of(names: Sequence[str]) -> dict[str, Tensor]:
+            results = _core.sharp_costs_padded(
+                _as_array(matrices.C.detach().cpu().to(torch.float64)),
+                wants_settings="moments" in names,
+                **_lengths_arguments(matrices.x_lengths, matrices.y_lengths),
+                **_recursion_arguments(settings),
+            )
+            return _as_tensors(results, matrices.C.device)
+
+        def solve(wanted: Sequence[bool]) -> Solution:
+            return solve_by_results(results_of, {"C_grad": wanted[0]}, wanted[1:])
+
+        return solve
+
+    def sweeps_of_pairs(
+        self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings
+    ) -> CostSweeps | PairSweeps:
+        """Return sweeps over the sequences, or for distances over cost matrices on the CPU."""
+        if not is_distance(cost):
+            return self._pair_sweeps(cost, pairs.x_lengths, pairs.y_lengths, settings.band)
         lengths = (_as_cpu(pairs.x_lengths), _as_cpu(pairs.y_lengths), pairs.unbatched)
 
         def costs_of(inputs: Sequence[Tensor]) -> Tensor:
@@ -128,20 +168,70 @@ class CoreBackend(Backend):
             gamma_along: Tensor,
             weights_along: Tensor,
         ) -> tuple[Tensor, ...]:
-            horizontal, vertical, diagonal = weights_along.tolist()
             results = _core.tangent_padded(
                 _as_array(C),
                 _as_array(C_along),
-                x_lengths=_as_optional_array(x_lengths),
-                y_lengths=_as_optional_array(y_lengths),
-                gamma_direction=float(gamma_along),
-                step_weights_direction=(horizontal, vertical, diagonal),
+                **_lengths_arguments(x_lengths, y_lengths),
+                **_direction_arguments(gamma_along, weights_along),
                 **_recursion_arguments(RecursionSettings(gamma, weights, band)),
             )
             changes = _as_tensors(results, C.device)
             return changes["value"], changes["H"], changes["gamma_grad"], changes["step_weights_grad"]
 
         return CostSweeps(costs_of, gradient, tangent)
+
+    def _pair_sweeps(
+        self, cost: LocalCost, x_lengths: Tensor | None, y_lengths: Tensor | None, band: Band | None
+    ) -> PairSweeps:
+        def tangent(
+            inputs: Sequence[Tensor], direction: Sequence[Tensor | None], wanted: Sequence[bool]
+        ) -> tuple[Tensor, Sequence[Tensor | None]]:
+            x, y, gamma, weights = inputs
+            x_along, y_along, gamma_along, weights_along = direction
+            names = [name for name, yes in (("x_grad", wanted[0]), ("y_grad", wanted[1])) if yes]
+            results = _core.tangent_of_pairs_padded(
+                _as_array(x),
+                _as_array(y),
+                _as_optional_array(x_along),
+                _as_optional_array(y_along),
+                outputs=[*names, *(["moments"] if any(wanted[2:]) else [])],
+                **_lengths_arguments(x_lengths, y_lengths),
+                **_cost_arguments(cost),
+                **_direction_arguments(gamma_along, weights_along),
+                **_recursion_arguments(RecursionSettings(gamma, weights, band)),
+            )
+            changes = _as_tensors(results, x.device)
+            gradients = ("x_grad", "y_grad", "gamma_grad", "step_weights_grad")
+            return changes["value"], [
+                changes[name] if yes else None for name, yes in zip(gradients, wanted, strict=True)
+            ]
+
+        def gradient(inputs: Sequence[Tensor], wanted: Sequence[bool]) -> Sequence[Tensor | None]:
+            x, y, gamma, weights = inputs
+            pairs = Pairs(x, y, x_lengths, y_lengths, unbatched=False)
+            return self.solve_pairs(pairs, cost, RecursionSettings(gamma, weights, band), wanted).gradients
+
+        return PairSweeps(tangent, gradient)
+
+
+def _lengths_arguments(x_lengths: Tensor | None, y_lengths: Tensor | None) -> dict[str, Any]:
+    return {"x_lengths": _as_optional_array(x_lengths), "y_lengths": _as_optional_array(y_lengths)}
+
+
+def _cost_arguments(cost: LocalCost) -> dict[str, Any]:
+    return {
+        "cost": cost.kind,
+        "feature_weights": _as_optional_array(cost.feature_weights),
+        "pos_weight": _as_optional_array(cost.pos_weight),
+    }
+
+
+def _direction_arguments(gamma: Tensor | None, step_weights: Tensor | None) -> dict[str, Any]:
+    horizontal, vertical, diagonal = (0.0, 0.0, 0.0) if step_weights is None else step_weights.tolist()
+    return {
+        "gamma_direction": 0.0 if gamma is None else float(gamma),
+        "step_weights_direction": (horizontal, vertical, diagonal),
+    }
 
 
 def _recursion_arguments(settings: RecursionSettings) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from warplens.torch.autograd.saved_gradient import Solution
+from warplens.torch.autograd.saved_gradient import Solution, Solve
 from warplens.torch.autograd.second_derivative import CostSweeps
+from warplens.torch.autograd.second_derivative_of_pairs import PairSweeps
 from warplens.torch.inputs.batches import CostMatrices, Pairs
 from warplens.torch.inputs.settings import LocalCost, RecursionSettings
 
@@ -59,11 +60,23 @@ class Backend(Protocol):
     ) -> dict[str, Tensor]:
         """Return the same of cost matrices, which have no y_mod."""
 
-    def sweeps_of_pairs(self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> CostSweeps:
+    def sweeps_of_pairs(
+        self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings
+    ) -> CostSweeps | PairSweeps:
         """Return the sweeps for second derivatives of sequences with the lengths of these."""
 
     def sweeps_of_costs(self, matrices: CostMatrices, settings: RecursionSettings) -> CostSweeps:
         """Return the sweeps for second derivatives of cost matrices with the lengths of these."""
+
+    def sharp_solver_of_pairs(
+        self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings
+    ) -> Solve | None:
+        """Return what computes <H,C> (B,) and its gradients; None: second derivatives of SDTW give them."""
+        return None
+
+    def sharp_solver_of_costs(self, matrices: CostMatrices, settings: RecursionSettings) -> Solve | None:
+        """Return the same for cost matrices."""
+        return None
 
 
 def solve_by_results(

@@ -170,6 +170,57 @@ def test_backends_agree_and_float32_follows_float64(N, M, cost, weights):
         torch.testing.assert_close(narrow.double(), truth, rtol=0, atol=1e-5 * scale)
 
 
+def test_products_have_the_same_bits_for_any_number_of_threads():
+    x, y = random_batch("bce", B=5, N=40, M=33)
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            results.append(penalty(x, y, "core", x_lengths=[40, 11, 23, 40, 31], cost="bce"))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("band", [None, wl.SakoeChiba(12.0)])
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_core_follows_directions_as_torch_operations_do(cost, band, dtype):
+    """Pairs that lanes take, of every cost, along directions of all inputs at once and of each alone."""
+    x, y = random_batch(cost, B=3, N=41, M=37, D=6, dtype=dtype)
+    gamma, weights = number(0.5), number([0.3, 1.0, 1.2])
+    x_along, y_along = numbers(3, 41, 6, seed=5) - 0.5, numbers(3, 37, 6, seed=6) - 0.5
+    of_gamma, of_weights = number(-0.3).detach(), number([0.2, -0.4, 0.1]).detach()
+    directions = (x_along.to(dtype), y_along.to(dtype), of_gamma, of_weights)
+
+    def products(backend, x, y, asked):
+        inputs = (x.clone().requires_grad_(), y.clone().requires_grad_(), gamma, weights)
+        loss = wlt.soft_dtw_loss(
+            *inputs[:2],
+            [41, 20, 33],
+            [30, 37, 37],
+            cost=cost,
+            gamma=gamma,
+            step_weights=weights,
+            band=band,
+            reduction="sum",
+            backend=backend,
+        )
+        first = grad(loss, inputs, create_graph=True)
+        along = [d.to(f.dtype) for d, f in zip(directions, first, strict=True)]
+        kept = [(f, d) for f, d, yes in zip(first, along, asked, strict=True) if yes]
+        return grad([f for f, _ in kept], inputs, [d for _, d in kept])
+
+    for asked in [(True, True, True, True), (True, False, False, False), (False, True, False, True)]:
+        truth = products("ops", x.double(), y.double(), asked)
+        for got, expected in zip(products("core", x, y, asked), truth, strict=True):
+            scale = expected.abs().max().item()
+            tolerance = 1e-10 if dtype == torch.float64 else 1e-5
+            torch.testing.assert_close(got.double(), expected, rtol=0, atol=tolerance * (scale + 1e-3))
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("scale", [1.0, 1e6])
 def test_hessian_vector_products_are_differences_of_the_gradient_and_symmetric(scale, backend):
@@ -242,11 +293,12 @@ def test_a_pair_without_a_path_has_none_of_any_order(zero_infinity, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_nan_stays_in_its_pair_and_padding_out_of_it(backend):
-    x, y = random_batch("mse")
+@pytest.mark.parametrize(("N", "M"), [(6, 4), (40, 31)])
+def test_nan_stays_in_its_pair_and_padding_out_of_it(N, M, backend):
+    x, y = random_batch("mse", N=N, M=M)
     x[0, 1, 0] = torch.nan
     x[1, 3:] = torch.nan  # padding
-    result = penalty(x, y, backend, x_lengths=[6, 3, 6])
+    result = penalty(x, y, backend, x_lengths=[N, 3, N])
     assert result[0].isnan().all()
     assert result[1:].isfinite().all()
     assert not result[1, 3:].any()

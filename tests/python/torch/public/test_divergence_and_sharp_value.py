@@ -134,6 +134,33 @@ def test_gradcheck_of_the_sharp_value(debias, backend):
     assert gradcheck(loss, (x.requires_grad_(), y.requires_grad_(), gamma, weights))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("band", [None, wl.SakoeChiba(12.0)])
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_core_gives_gradients_of_the_sharp_value_as_second_derivatives_do(cost, band, dtype):
+    """Torch operations have them by differentiating SDTW twice."""
+    x, y = random_batch(cost, B=3, N=41, M=37, D=6, dtype=dtype)
+    settings = [torch.tensor(value, dtype=torch.float64) for value in (0.5, [0.3, 1.0, 1.2])]
+    results = {}
+    for backend, (a, b) in {"core": (x, y), "ops": (x.double(), y.double())}.items():
+        inputs = [tensor.clone().requires_grad_() for tensor in (a, b, *settings)]
+        loss = wlt.soft_dtw_loss(
+            *inputs[:2],
+            [41, 20, 33],
+            [30, 37, 37],
+            cost=cost,
+            gamma=inputs[2],
+            step_weights=inputs[3],
+            band=band,
+            sharp=True,
+            backend=backend,
+        )
+        results[backend] = (loss, *torch.autograd.grad(loss, inputs))
+    for got, expected in zip(results["core"], results["ops"], strict=True):
+        tolerance = (1e-10 if dtype == torch.float64 else 1e-5) * (expected.abs().max().item() + 1e-3)
+        torch.testing.assert_close(got.double(), expected, rtol=0, atol=tolerance)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_sharp_value_of_costs_with_forbidden_cells_and_garbage_behind_the_lengths(backend):
     C = torch.rand(3, 5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
