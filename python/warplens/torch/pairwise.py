@@ -59,10 +59,11 @@ def cdist(
 ) -> Tensor:
     """Compute SDTW of every x with every y, (I,J), differentiable in all of them.
 
-    On the core, with a named cost, one compiled call computes all pairs and one more their gradients; of one
-    set with itself, where cost, step weights and band make SDTW symmetric, one half of the pairs serves both.
-    Elsewhere the pairs are taken in blocks, so that memory holds a few of them; where gradients are asked for
-    and there is more than one block, backward computes each block again.
+    On the core, with a named cost, one compiled call computes all pairs and one more their gradients, or one
+    both where two sets fit in a block; of one set with itself, where cost, step weights and band make SDTW
+    symmetric, one half of the pairs serves both. Elsewhere the pairs are taken in blocks, so that memory
+    holds a few of them; where gradients are asked for and there is more than one block, backward computes
+    each block again.
 
     Args:
         xs: I series in the place of the predictions: tensors (N_i,D), or one (I,N,D) that is padded.
@@ -100,8 +101,12 @@ def cdist(
     dtype = dtype_of_loss(rows.frames, columns.frames)
     computed = dtype_of_results(torch.promote_types(rows.frames.dtype, columns.frames.dtype))
     rows, columns = (replace(each, frames=as_dtype(each.frames, computed)) for each in (rows, columns))
-    if take_sets(chosen, local_cost) and not library_operators.is_needed():
-        is_one_set = (ys is None and y_lengths is None) or (ys is xs and y_lengths is x_lengths)
+    is_one_set = (ys is None and y_lengths is None) or (ys is xs and y_lengths is x_lengths)
+    # Of two sets in one block the gradients come with the values, and need not be computed after them.
+    fit = _pairs_of_block(rows, columns, local_cost, chosen) >= len(rows.frames) * len(columns.frames)
+    is_saved = fit and not is_one_set
+    is_saved &= _is_differentiated(rows.frames, columns.frames, settings.gamma, settings.step_weights)
+    if take_sets(chosen, local_cost) and not library_operators.is_needed() and not is_saved:
         matrix = _matrix(rows, None if is_one_set else columns, local_cost, settings, chosen)
     else:
         matrix = _by_blocks(rows, columns, local_cost, settings, chosen)
@@ -114,13 +119,23 @@ def _matrix(
     """Return values (I,J) float64 from one call of the core, and their gradients from one more."""
     y = None if ys is None else ys.frames
     inputs = (xs.frames, y, settings.gamma, settings.step_weights)
-    if torch.is_grad_enabled() and any(each is not None and each.requires_grad for each in inputs):
+    if _is_differentiated(*inputs):
         # Backward computes again: gamma and weights may have moved on by then.
         cost, settings = snapshot(cost, settings)
     values = _AllPairs.apply(  # type: ignore[no-untyped-call]
         (xs, ys, cost, settings, backend), xs.frames, y, settings.gamma, settings.step_weights
     )
     return cast(Tensor, values)
+
+
+def _is_differentiated(*inputs: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and any(each is not None and each.requires_grad for each in inputs)
+
+
+def _pairs_of_block(rows: Series, columns: Series, cost: LocalCost, backend: Backend) -> int:
+    (_, N, D), (_, M, _) = rows.frames.shape, columns.frames.shape
+    of_cell = backend.numbers_per_cell if backend.takes(cost) else _NUMBERS_OF_MATRIX_CELL
+    return max(1, _MOST_NUMBERS // (N * D + M * D + of_cell * N * M))
 
 
 class _AllPairs(torch.autograd.Function):
@@ -175,14 +190,13 @@ def _by_blocks(
 
     Where gradients are asked for and there is more than one block, backward computes each block again.
     """
-    (count, N, D), (others, M, _) = rows.frames.shape, columns.frames.shape
+    count, others = len(rows.frames), len(columns.frames)
 
     def values(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
         pairs = _paired(replace(rows, frames=x), replace(columns, frames=y), i, j)
         return values_of_pairs(pairs, local_cost, settings, None, chosen)
 
-    of_cell = chosen.numbers_per_cell if chosen.takes(local_cost) else _NUMBERS_OF_MATRIX_CELL
-    block = max(1, _MOST_NUMBERS // (N * D + M * D + of_cell * N * M))
+    block = _pairs_of_block(rows, columns, local_cost, chosen)
     pairs = torch.arange(count * others, device=rows.frames.device)
     blocks = [(k // others, k % others) for k in torch.split(pairs, block)]
     x, y = rows.frames, columns.frames
