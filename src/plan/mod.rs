@@ -54,11 +54,11 @@ pub fn align_pair<F: Real>(
     scratch: &mut PairScratch,
 ) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
+    let result = pair_on_lanes(pair, cost, recursion, outputs, team, scratch)?;
+    if let (Some(OfLanes { value, entropy, moments }), false) = (result, outputs.path) {
+        return Ok(Alignment { value, moments, entropy, path: None });
+    }
     if cost.cost.has_modified_targets() {
-        let result = pair_on_lanes(pair, cost, recursion, outputs, team, scratch)?;
-        if let (Some(OfLanes { value, entropy, moments }), false) = (result, outputs.path) {
-            return Ok(Alignment { value, moments, entropy, path: None });
-        }
         let form = InnerProduct::new(cost, x, y, d);
         if let Some(result) = result {
             return with_hard_path(result, &form, shape, recursion, outputs);
@@ -67,6 +67,9 @@ pub fn align_pair<F: Real>(
         rowwise::align(&form, features, shape, recursion, outputs, &mut scratch.rowwise)
     } else {
         let distance = Distance::new(cost, x, y, d);
+        if let Some(result) = result {
+            return with_hard_path(result, &distance, shape, recursion, outputs);
+        }
         let features = Features::Distance { distance: &distance, d };
         rowwise::align(&distance, features, shape, recursion, outputs, &mut scratch.rowwise)
     }

@@ -19,6 +19,7 @@ from warplens.torch.inputs.batches import (
     as_dtype,
     dtype_of_loss,
     dtype_of_results,
+    promoted,
 )
 from warplens.torch.inputs.series import Series, as_series
 from warplens.torch.inputs.settings import (
@@ -99,7 +100,7 @@ def cdist(
     settings = as_recursion_settings(gamma, step_weights, band)
     chosen = choose_backend(backend, rows.frames.device, local_cost)
     dtype = dtype_of_loss(rows.frames, columns.frames)
-    computed = dtype_of_results(torch.promote_types(rows.frames.dtype, columns.frames.dtype))
+    computed = dtype_of_results(promoted(rows.frames.dtype, columns.frames.dtype))
     rows, columns = (replace(each, frames=as_dtype(each.frames, computed)) for each in (rows, columns))
     is_one_set = (ys is None and y_lengths is None) or (ys is xs and y_lengths is x_lengths)
     # Of two sets in one block the gradients come with the values, and need not be computed after them.
