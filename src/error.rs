@@ -22,6 +22,8 @@ pub enum Error {
         /// The obstacle to every path, and what would allow one.
         message: String,
     },
+    /// The call was told to end before it was done ([`crate::threads::stop`]).
+    Stopped,
 }
 
 impl Error {
@@ -40,6 +42,7 @@ impl fmt::Display for Error {
                 "{bytes} bytes of working memory cannot be had; align shorter sequences, fewer at a time, or ask for less"
             ),
             Self::NoPath { message } => f.write_str(message),
+            Self::Stopped => f.write_str("the call was told to end before it was done"),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Laws of soft DTW, held through the public interface of the core, as a caller without Python uses it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use warplens::band::Band;
 use warplens::batch;
 use warplens::cost::{Cost, CostMatrix, WeightedCost};
@@ -11,6 +14,7 @@ use warplens::readout::Outputs;
 use warplens::real::Real;
 use warplens::reference;
 use warplens::shape::Shape;
+use warplens::threads::stop::{Watch, under};
 use warplens::weights::StepWeights;
 
 /// Numbers in [0,1), the same on every machine.
@@ -236,6 +240,54 @@ fn results_do_not_depend_on_threads() {
     let one = all(1);
     assert_eq!(one, all(2));
     assert_eq!(one, all(5));
+}
+
+#[test]
+fn a_long_pair_stops_between_its_parts() {
+    let (shape, d) = (Shape::new(5000, 4000).unwrap(), 2);
+    let (x, y) = (numbers(1, shape.n * d), numbers(2, shape.m * d));
+    // The looks of a call that may go on for so many of them, and its error.
+    let looks = |cost: Cost, gamma: f64, gradient: bool, threads: usize, most: usize| {
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counted = looks.clone();
+        let watch: Watch = Arc::new(move || counted.fetch_add(1, Ordering::Relaxed) < most);
+        let (cost, recursion) = (WeightedCost::plain(cost), recursion(gamma, StepWeights::UNIT));
+        let pair = Pair::new(&x, &y, shape, d).unwrap();
+        let result = under(Some(watch), || {
+            batch::run(
+                vec![pair],
+                |pair| pair.shape.cells(),
+                Some(threads),
+                |pair, team, scratch| {
+                    let mut x_grad = vec![0.0; shape.n * d];
+                    let x_grad = gradient.then_some(&mut x_grad[..]);
+                    let mut outputs = Outputs { x_grad, ..Outputs::default() };
+                    align_pair(pair, &cost, &recursion, &mut outputs, team, scratch).map(|alignment| alignment.value)
+                },
+            )
+        });
+        (looks.load(Ordering::Relaxed), result.err())
+    };
+    looks(Cost::Mse, 1.0, true, 1, usize::MAX); // the check of the lanes at their first use looks too
+    // Before the job and after it there is one look each.
+    for (cost, gamma, gradient, threads, least) in [
+        (Cost::Mse, 1.0, false, 1, 2), // cells of the value alone are few between looks of as long
+        (Cost::Mse, 1.0, false, 2, 30),
+        (Cost::Mse, 1.0, true, 1, 10),
+        (Cost::Mse, 1.0, true, 2, 60),
+        (Cost::Euclidean, 1.0, false, 1, 30),
+        (Cost::Mse, 0.0, true, 1, 30),
+    ] {
+        let told = format!("{cost:?} gamma {gamma}, gradient {gradient}, {threads} threads");
+        let (all, error) = looks(cost, gamma, gradient, threads, usize::MAX);
+        assert!(all >= 2 + least && error.is_none(), "{told}: {all} looks");
+        for most in [1, all / 2, all - 2] {
+            let (seen, error) = looks(cost, gamma, gradient, threads, most);
+            assert_eq!(error, Some(Error::Stopped), "{told}");
+            // Each thread looks once more, and so do what follows it and the end.
+            assert!(seen <= most + 4 + 2 * threads, "{told}: {seen} looks where {most} were granted");
+        }
+    }
 }
 
 #[test]

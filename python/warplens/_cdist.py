@@ -78,6 +78,7 @@ def cdist(
             None if is_one_list else columns,
             **settings.cost_arguments(rows[0].shape[1]),
             **settings.recursion_arguments(),
+            may_be_infinite=False,
             threads=check_threads(threads),
         )
     except _core.NoPathError as error:

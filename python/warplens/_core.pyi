@@ -30,6 +30,7 @@ __all__ = [
     "model_of_classes",
     "model_of_costs",
     "model_of_pair",
+    "pairwise_gradients",
     "pairwise_values",
     "quartile_limits",
     "set_num_threads",
@@ -165,6 +166,15 @@ class ModelResult(PairResult, total=False):
     visits: NDArray[np.float64]  # (M,)
     gradients: ModelGradients
     path_steps: NDArray[np.int64]  # (L,), -1 where the path begins
+
+@type_check_only
+class SetGradients(TypedDict, total=False):
+    """Gradients of a weighted sum over all pairs of one or two sets of series, those that were asked for."""
+
+    xs_grad: _Floats  # (I,N,D)
+    ys_grad: _Floats  # (J,M,D)
+    gamma_grad: float
+    step_weights_grad: NDArray[np.float64]  # (3,)
 
 class NoPathError(ValueError): ...
 
@@ -355,9 +365,10 @@ def model_of_pair(
     model: ModelArgument,
     outputs: Sequence[str],
 ) -> ModelResult: ...
-def pairwise_values(
-    xs: Sequence[NDArray[np.float64]],
-    ys: Sequence[NDArray[np.float64]] | None,
+def pairwise_gradients(
+    xs: Sequence[NDArray[_Float]],
+    ys: Sequence[NDArray[_Float]] | None,
+    shares: NDArray[np.float64],
     *,
     cost: str,
     gamma: float,
@@ -365,9 +376,34 @@ def pairwise_values(
     band: _Band | None,
     feature_weights: NDArray[np.float64] | None,
     pos_weight: NDArray[np.float64] | None,
+    xs_frames: int | None,
+    ys_frames: int | None,
+    moments: bool,
+    threads: int | None,
+) -> SetGradients:
+    """Return gradients of sum_ij shares(i,j) SDTW(x_i, y_j), padded with zeros to so many frames.
+
+    `ys` of None is xs, whose gradients are then those of both sides; frames of None ask for none. `moments`
+    asks for the gradients of gamma and step weights. Pairs without a path, and those of share 0, add nothing.
+    """
+
+def pairwise_values(
+    xs: Sequence[NDArray[_Float]],
+    ys: Sequence[NDArray[_Float]] | None,
+    *,
+    cost: str,
+    gamma: float,
+    step_weights: tuple[float, float, float],
+    band: _Band | None,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+    may_be_infinite: bool,
     threads: int | None,
 ) -> NDArray[np.float64]:
-    """Return SDTW of every x with every y, (I,J); `ys` of None is xs."""
+    """Return SDTW of every x with every y, (I,J); `ys` of None is xs.
+
+    A pair without a path is an error, or +inf if it may be.
+    """
 
 def divergence(
     x: NDArray[np.float64],

@@ -5,9 +5,11 @@
 use std::ops::Range;
 
 use super::Moments;
+use super::rowwise::CELLS_BETWEEN_LOOKS;
 use crate::cost::CostRows;
 use crate::row_sink::RowSink;
 use crate::shape::Shape;
+use crate::threads::stop;
 use crate::weights::StepWeights;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,9 @@ pub fn align(costs: &impl CostRows, shape: Shape, band: Option<&[Range<usize>]>,
     let mut current = vec![f64::INFINITY; m + 1];
     above[0] = 0.0;
     for n in 0..rows {
+        if n.is_multiple_of(CELLS_BETWEEN_LOOKS / m + 1) && !stop::may_go_on() {
+            return HardPath { value: f64::NAN, cells: vec![], moments: Moments::default(), steps: vec![] };
+        }
         let columns = band.map_or(0..m, |band| band[n].clone());
         costs.write_row(n, columns.clone(), &mut row_costs);
         current.fill(f64::INFINITY);

@@ -23,10 +23,14 @@ use crate::cost::CostRows;
 use crate::row_sink::RowSink;
 use crate::scaled::{Rate, Scaled};
 use crate::shape::Shape;
+use crate::threads::stop;
 use crate::weights::StepWeights;
 
 /// Probabilities of more bytes than this are kept block by block.
 const PROBABILITY_BYTES: usize = 64 << 20;
+
+/// Cells between two looks whether the call may go on: some hundredths of a second.
+pub(super) const CELLS_BETWEEN_LOOKS: usize = 1 << 18;
 
 /// Memory that sweeps reuse; any contents will do.
 #[derive(Default)]
@@ -75,6 +79,9 @@ impl<C: CostRows> RowwiseSweep<'_, C> {
         prepare(&mut scratch.current, m + 1, Scaled::ZERO);
         prepare(&mut scratch.costs, m, 0.0);
         for n in 0..self.shape.n {
+            if self.is_stopped_at(n) {
+                return Some(f64::NAN);
+            }
             self.forward_row(n, scratch, None);
         }
         self.value_of(scratch.above[m])
@@ -108,6 +115,9 @@ impl<C: CostRows> RowwiseSweep<'_, C> {
         let last_block = (rows - 1) / block;
         let mut probabilities = std::mem::take(&mut scratch.probabilities);
         for n in 0..rows {
+            if self.is_stopped_at(n) {
+                return Some(f64::NAN);
+            }
             if n % block == 0 {
                 scratch.checkpoints.extend_from_slice(&scratch.above);
             }
@@ -130,6 +140,9 @@ impl<C: CostRows> RowwiseSweep<'_, C> {
                     }
                 }
                 for n in of_block.rev() {
+                    if self.is_stopped_at(n) {
+                        return Some(f64::NAN);
+                    }
                     let p = &probabilities[n % block * m..][..m];
                     self.backward_row(n, p, scratch, sink, moments.as_deref_mut());
                 }
@@ -137,6 +150,11 @@ impl<C: CostRows> RowwiseSweep<'_, C> {
         }
         scratch.probabilities = probabilities;
         value
+    }
+
+    /// Looks, every so many rows, whether the call may go on ([`stop`]); results are of no use if it may not.
+    pub(super) fn is_stopped_at(&self, n: usize) -> bool {
+        n.is_multiple_of(CELLS_BETWEEN_LOOKS / self.shape.m + 1) && !stop::may_go_on()
     }
 
     pub(super) fn value_of(&self, end: Scaled) -> Option<f64> {

@@ -31,6 +31,7 @@ use super::rowwise::{self, RowwiseSweep, begin, block_rows, logarithms, prepare}
 use crate::cost::CostRows;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
+use crate::threads::stop;
 
 /// A direction in the space of costs, gamma and step weights.
 #[derive(Clone, Copy)]
@@ -121,7 +122,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         scratch.probabilities.resize(block * m, [0.0; 3]);
         self.prepare_rows(block, scratch);
         let last_block = (rows - 1) / block;
-        for index in 0..=last_block {
+        for index in (0..=last_block).take_while(|_| stop::may_go_on()) {
             scratch.rowwise.checkpoints.extend_from_slice(&scratch.rowwise.above);
             scratch.accumulated_checkpoints.extend_from_slice(&scratch.accumulated[..m + 1]);
             self.forward_block(index, block, scratch);
@@ -139,7 +140,7 @@ impl<C: CostRows, T: CostRows> TangentSweep<'_, C, T> {
         }
         let in_last_block = rows - last_block * block;
         let mut tangent = self.begin_backward(in_last_block, scratch);
-        for index in (0..=last_block).rev() {
+        for index in (0..=last_block).rev().take_while(|_| stop::may_go_on()) {
             if index < last_block {
                 let of_block = index * (m + 1)..(index + 1) * (m + 1);
                 scratch.rowwise.above.copy_from_slice(&scratch.rowwise.checkpoints[of_block.clone()]);

@@ -5,6 +5,7 @@ use std::slice::ChunksExactMut;
 use numpy::ndarray::Dimension;
 use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArray, dtype};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
 /// Reads a C-contiguous array of this precision and number of dimensions.
@@ -18,7 +19,8 @@ pub struct FreshArray<'py, F>(Bound<'py, PyArrayDyn<F>>);
 impl<'py, F: Element> FreshArray<'py, F> {
     /// Makes an array of zeros; MemoryError where it cannot be had (the constructors of the numpy crate panic).
     pub fn zeros(py: Python<'py>, shape: &[usize]) -> PyResult<Self> {
-        let array = py.import("numpy")?.call_method1("zeros", (PyTuple::new(py, shape)?, dtype::<F>(py)))?;
+        static ZEROS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let array = ZEROS.import(py, "numpy", "zeros")?.call1((PyTuple::new(py, shape)?, dtype::<F>(py)))?;
         Ok(Self(array.cast_into()?))
     }
 

@@ -51,7 +51,7 @@ fn measure_all<'py, F: Real + Element>(
     let measured = run_jobs(
         py,
         jobs,
-        |_| 1,
+        |_| pair.shape.cells(),
         threads,
         |(recursion, kept), team, scratch: &mut PairScratch| {
             align_and_measure(pair, cost, recursion, &events, threshold, kept, team, scratch)

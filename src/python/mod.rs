@@ -14,7 +14,7 @@ mod series;
 mod signals;
 mod tangent;
 
-use pyo3::exceptions::{PyMemoryError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::error::Error;
@@ -28,6 +28,7 @@ impl From<Error> for PyErr {
             Error::NoPath { message } => NoPathError::new_err(message),
             Error::Memory { .. } => PyMemoryError::new_err(error.to_string()),
             Error::Argument { .. } => PyValueError::new_err(error.to_string()),
+            Error::Stopped => PyKeyboardInterrupt::new_err(error.to_string()),
         }
     }
 }
@@ -102,7 +103,7 @@ mod _core {
     #[pymodule_export]
     use super::ragged::{align_ragged, costs_ragged};
     #[pymodule_export]
-    use super::series::{barycenter_sums, divergence_of_pair, pairwise_values};
+    use super::series::{barycenter_sums, divergence_of_pair, pairwise_gradients, pairwise_values};
     #[pymodule_export]
     use super::tangent::{sharp_costs_padded, sharp_padded, tangent_of_pairs_padded, tangent_padded};
     #[pymodule_export]

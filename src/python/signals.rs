@@ -1,15 +1,15 @@
 //! Signals, such as an interrupt from the keyboard, that arrive while the core works without the interpreter lock.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 use pyo3::prelude::*;
 
 use crate::batch::{self, Scratch};
-use crate::error::Error;
 use crate::kernel::wavefront::thread_team::ThreadTeam;
+use crate::threads::stop;
 
 /// Milliseconds between two looks for signals. To look takes the interpreter lock.
 const INTERVAL: u64 = 50;
@@ -34,7 +34,7 @@ impl SignalWatch {
         }
     }
 
-    /// Tells if no signal has raised an exception yet; to be asked between jobs, on any thread.
+    /// Tells if no signal has raised an exception yet; to be asked now and then, on any thread.
     fn may_go_on(&self) -> bool {
         if self.stopped.load(Ordering::Relaxed) {
             return false;
@@ -60,33 +60,31 @@ impl SignalWatch {
     }
 
     /// Raises what a signal raised.
-    fn finish(self) -> PyResult<()> {
-        match self.raised.into_inner() {
-            Ok(Some(error)) => Err(error),
-            _ => Ok(()),
+    fn finish(&self) -> PyResult<()> {
+        match self.raised.lock().ok().and_then(|mut raised| raised.take()) {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
     }
 }
 
-/// Works without the interpreter lock. The work asks between its parts whether it may go on; what it returns after it was told
-/// to stop is dropped, and the exception of the signal raised.
-pub fn without_lock<T: Send>(py: Python<'_>, work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T + Send) -> PyResult<T> {
-    let watch = SignalWatch::new();
-    let result = py.detach(|| work(&|| watch.may_go_on()));
+/// Works without the interpreter lock. A signal that raises an exception stops the work ([`stop`]); what it then returns is
+/// dropped, and the exception raised.
+pub fn without_lock<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let watch = Arc::new(SignalWatch::new());
+    let asked = watch.clone();
+    let result = py.detach(|| stop::under(Some(Arc::new(move || asked.may_go_on())), work));
     watch.finish()?;
     Ok(result)
 }
 
-/// Runs jobs as [`batch::run`] does, without the interpreter lock; after a signal the jobs that remain are left out.
+/// Runs jobs as [`batch::run`] does, without the interpreter lock.
 pub fn run_jobs<J: Send, S: Scratch, T: Send>(
     py: Python<'_>,
     jobs: Vec<J>,
-    size: impl Fn(&J) -> usize + Send,
+    cells: impl Fn(&J) -> usize + Send,
     threads: Option<usize>,
     work: impl Fn(J, ThreadTeam<'_>, &mut S) -> T + Sync + Send,
 ) -> PyResult<Vec<T>> {
-    let results: Result<Vec<Option<T>>, Error> = without_lock(py, |may_go_on| {
-        batch::run(jobs, size, threads, |job, team, scratch| may_go_on().then(|| work(job, team, scratch)))
-    })?;
-    Ok(results?.into_iter().flatten().collect())
+    Ok(without_lock(py, || batch::run(jobs, cells, threads, work))??)
 }

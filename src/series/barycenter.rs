@@ -5,6 +5,7 @@ use crate::batch;
 use crate::error::Error;
 use crate::plan::{self, PairScratch, zeros};
 use crate::readout::Outputs;
+use crate::threads::stop;
 
 /// The most parts that the series are cut into: each has sums of its own, and these are added in their order.
 const MOST_PARTS: usize = 256;
@@ -107,7 +108,7 @@ pub fn sums(
         };
         let mut failed = None;
         for (index, (x, &share)) in xs.iter().zip(shares).enumerate() {
-            if !(settings.may_go_on)() {
+            if !stop::may_go_on() {
                 break;
             }
             if let Err(error) = add(x, share) {

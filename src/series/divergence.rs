@@ -11,15 +11,12 @@ use crate::readout::Outputs;
 pub fn divergence(x: &[f64], y: &[f64], settings: SetSettings<'_>) -> Result<f64, Error> {
     let pairs = [settings.pair(x, y)?, settings.pair(x, x)?, settings.pair(y, y)?];
     let values = |pairs: &[Pair<'_, f64>]| {
-        let SetSettings { cost, recursion, threads, may_go_on, .. } = settings;
+        let SetSettings { cost, recursion, threads, .. } = settings;
         batch::run(
             pairs.to_vec(),
             |pair| pair.shape.cells(),
             threads,
             |pair, team, scratch: &mut PairScratch| {
-                if !may_go_on() {
-                    return Ok(f64::NAN);
-                }
                 let mut outputs = Outputs::default();
                 plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch).map(|alignment| alignment.value)
             },

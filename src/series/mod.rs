@@ -1,10 +1,12 @@
-//! Sets of series: the values of all their pairs, divergences, and the sums that a barycenter is made of.
+//! Sets of series: the values of all their pairs and the gradients of their sums, divergences, and the sums that a barycenter
+//! is made of.
 //!
 //! A set is swept by one call of [`batch`](crate::batch), whose jobs are runs of pairs: long enough that to hand one out costs
 //! nothing, and cut by the lengths of the series alone, so that results are the same to the bit for any number of threads.
 
 pub mod barycenter;
 pub mod divergence;
+pub mod gradients;
 pub mod pairwise;
 
 use crate::cost::WeightedCost;
@@ -23,19 +25,17 @@ pub struct SetSettings<'a> {
     pub recursion: &'a Recursion,
     /// The number of threads; `None` is that of [`batch::num_threads`](crate::batch::num_threads).
     pub threads: Option<usize>,
-    /// Asked between pairs: once it says no, the pairs that remain are left out and results are of no use.
-    pub may_go_on: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl SetSettings<'_> {
     /// Makes a pair of series, (N,D) and (M,D).
-    fn pair<'x>(&self, x: &'x [f64], y: &'x [f64]) -> Result<Pair<'x, f64>, Error> {
+    fn pair<'x, F>(&self, x: &'x [F], y: &'x [F]) -> Result<Pair<'x, F>, Error> {
         let d = self.d.max(1);
         Pair::new(x, y, Shape::new(x.len() / d, y.len() / d)?, self.d)
     }
 
     /// The cells of a pair.
-    fn cells(&self, x: &[f64], y: &[f64]) -> usize {
+    fn cells<F>(&self, x: &[F], y: &[F]) -> usize {
         let d = self.d.max(1);
         (x.len() / d).saturating_mul(y.len() / d)
     }

@@ -7,11 +7,13 @@ use crate::cost::{Cost, WeightedCost};
 use crate::error::Error;
 use crate::plan::{self, PairScratch, Recursion};
 use crate::readout::Outputs;
+use crate::real::Real;
+use crate::threads::stop;
 
 /// Parts that the cells of a matrix are cut into, for threads to take one after the other.
-const JOBS: usize = 512;
+pub(super) const JOBS: usize = 512;
 /// Fewer cells are not worth a job of their own.
-const LEAST_CELLS_OF_JOB: usize = 1 << 14;
+pub(super) const LEAST_CELLS_OF_JOB: usize = 1 << 14;
 
 /// A run of entries of one row.
 struct RowPart<'o> {
@@ -21,16 +23,17 @@ struct RowPart<'o> {
 }
 
 /// Writes SDTW of every x with every y into `out`, (I,J) row-major; `ys` of `None` is xs. An error is that of the first pair,
-/// in this order, that has one.
+/// in this order, that has one; a pair without a path has one unless it may be +inf.
 ///
 /// Where SDTW(x,y) = SDTW(y,x) and the lists are one, the entries below the diagonal are copies of those above.
-pub fn write_values(
-    xs: &[&[f64]],
-    ys: Option<&[&[f64]]>,
+pub fn write_values<F: Real>(
+    xs: &[&[F]],
+    ys: Option<&[&[F]]>,
+    may_be_infinite: bool,
     settings: SetSettings<'_>,
     out: &mut [f64],
 ) -> Result<(), Error> {
-    let SetSettings { cost, recursion, threads, may_go_on, .. } = settings;
+    let SetSettings { cost, recursion, threads, .. } = settings;
     let mirrored = ys.is_none() && is_symmetric(cost, recursion);
     let ys = ys.unwrap_or(xs);
     if xs.is_empty() || ys.is_empty() {
@@ -44,7 +47,7 @@ pub fn write_values(
     let failures = batch::run(jobs, cells, threads, |job, team, scratch: &mut PairScratch| {
         let x = xs[job.row];
         for (y, value) in ys[job.first_column..].iter().zip(job.out) {
-            if !may_go_on() {
+            if !stop::may_go_on() {
                 break;
             }
             let mut outputs = Outputs::default();
@@ -53,6 +56,7 @@ pub fn write_values(
                 .and_then(|pair| plan::align_pair(pair, cost, recursion, &mut outputs, team, scratch));
             match aligned {
                 Ok(alignment) => *value = alignment.value,
+                Err(Error::NoPath { .. }) if may_be_infinite => *value = f64::INFINITY,
                 Err(error) => return Some(error),
             }
         }
@@ -73,7 +77,7 @@ pub fn write_values(
 }
 
 /// Tells if SDTW(x,y) = SDTW(y,x) for all x and y, by the exact arithmetic of cost, step weights and band.
-fn is_symmetric(cost: &WeightedCost, recursion: &Recursion) -> bool {
+pub(super) fn is_symmetric(cost: &WeightedCost, recursion: &Recursion) -> bool {
     let of_cost = matches!(cost.cost, Cost::Mse | Cost::SquaredEuclidean | Cost::Cosine | Cost::Euclidean | Cost::L1);
     // The edges of an Itakura parallelogram are rounded along the rows.
     let of_band = !matches!(recursion.band, Some(Band::Itakura { .. }));
@@ -81,14 +85,14 @@ fn is_symmetric(cost: &WeightedCost, recursion: &Recursion) -> bool {
 }
 
 /// Cuts the rows of `out`, from the diagonal on where the rest is mirrored, into runs of about as many cells.
-fn row_parts<'o>(
-    xs: &[&[f64]],
-    ys: &[&[f64]],
+fn row_parts<'o, F>(
+    xs: &[&[F]],
+    ys: &[&[F]],
     settings: SetSettings<'_>,
     mirrored: bool,
     out: &'o mut [f64],
 ) -> Vec<RowPart<'o>> {
-    let frames = |series: &[&[f64]]| series.iter().map(|each| each.len() / settings.d.max(1)).sum::<usize>();
+    let frames = |series: &[&[F]]| series.iter().map(|each| each.len() / settings.d.max(1)).sum::<usize>();
     let all_cells = frames(xs).saturating_mul(frames(ys)) / if mirrored { 2 } else { 1 };
     let cells_of_job = (all_cells / JOBS).max(LEAST_CELLS_OF_JOB);
     let mut parts = vec![];
@@ -121,7 +125,7 @@ mod tests {
         let xs = [&long[..], &short, &long, &short, &long];
         let cost = WeightedCost::plain(Cost::Mse);
         let recursion = Recursion::new(1.0, StepWeights::UNIT, None).unwrap();
-        let settings = SetSettings { d: 1, cost: &cost, recursion: &recursion, threads: Some(1), may_go_on: &|| true };
+        let settings = SetSettings { d: 1, cost: &cost, recursion: &recursion, threads: Some(1) };
         for mirrored in [false, true] {
             let mut out = vec![0.0; 25];
             for part in row_parts(&xs, &xs, settings, mirrored, &mut out) {

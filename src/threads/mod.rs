@@ -5,6 +5,7 @@
 
 pub mod openmp;
 mod pool;
+pub mod stop;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,9 +26,14 @@ pub fn set_num_threads(threads: usize) -> Result<(), Error> {
 /// Returns the number of threads of calls that do not name one: that of `set_num_threads`, else of the environment
 /// variable `WARPLENS_NUM_THREADS`, else the cores that the process may use.
 pub fn num_threads() -> Result<usize, Error> {
+    Ok(chosen()?.unwrap_or_else(available))
+}
+
+/// Returns the number of `set_num_threads`, else of the environment, if either says one.
+pub fn chosen() -> Result<Option<usize>, Error> {
     let chosen = CHOSEN.load(Ordering::Relaxed);
     if chosen > 0 {
-        return Ok(chosen);
+        return Ok(Some(chosen));
     }
     match std::env::var("WARPLENS_NUM_THREADS") {
         Ok(text) if !text.is_empty() => {
@@ -37,15 +43,20 @@ pub fn num_threads() -> Result<usize, Error> {
                     format!("is {text:?}; it takes a number from 1 to {MOST_THREADS}"),
                 )
             })?;
-            checked(number).map_err(|_| {
+            checked(number).map(Some).map_err(|_| {
                 Error::argument(
                     "WARPLENS_NUM_THREADS",
                     format!("is {number}; it takes a number from 1 to {MOST_THREADS}"),
                 )
             })
         }
-        _ => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)),
+        _ => Ok(None),
     }
+}
+
+/// Counts the cores that the process may use. The system reads files for it: that takes as long as a small pair.
+pub fn available() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
 }
 
 /// Returns the number if it is in range.

@@ -4,6 +4,7 @@ With pytest-xdist, reports reach the hooks below in the process that started the
 """
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ _seconds_of_unmarked: dict[str, float] = {}
 def repository():
     """The root of the repository."""
     return REPOSITORY
+
+
+@pytest.fixture
+def ring():
+    """Return a function that has KeyboardInterrupt raised here in a moment, as Ctrl-C does."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    yield lambda: signal.setitimer(signal.ITIMER_REAL, 0.3)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from torch.nn.functional import interpolate
 from warplens._bands import Band
 from warplens._costs import MEAN_COSTS
 from warplens._numbers import as_count, as_number
+from warplens.torch.backends.protocol import Backend
+from warplens.torch.backends.series_sets import SeriesSums, sums_of_series, take_sets
 from warplens.torch.dispatch import BackendName, choose_backend
 from warplens.torch.inputs.batches import (
     Lengths,
@@ -20,6 +22,8 @@ from warplens.torch.inputs.batches import (
 )
 from warplens.torch.inputs.series import Series, as_series, check_finite
 from warplens.torch.inputs.settings import (
+    LocalCost,
+    RecursionSettings,
     Weights,
     as_local_cost,
     as_recursion_settings,
@@ -102,25 +106,46 @@ def barycenter(
     lowest, highest = _range(series, z)
     before = size = float("inf")
     for _ in range(max_iterations):
-        pairs = _against_all(z, series)
         # The mean cost is read once.
-        names = ["h", "y_mod", *(["entropy"] if size == float("inf") else [])]
-        results = results_of_pairs(pairs, local_cost, settings, names, chosen)
-        objective = float(normalized_weights @ results["value"].to(exact))
-        if objective == float("inf"):
+        wants_cost = before == float("inf")
+        if take_sets(chosen, local_cost):
+            sums = sums_of_series(
+                z, series, normalized_weights, local_cost, settings, wants_expected_cost=wants_cost
+            )
+        else:
+            sums = _sums(z, series, normalized_weights, local_cost, settings, chosen, wants_cost)
+        if sums.objective == float("inf"):
             raise ValueError(f"band: leaves no path between a barycenter of {len(z)} frames and some series")
-        if before == float("inf"):
-            size = float((normalized_weights * mean_costs(results, settings).to(exact)).abs().sum())
-        elif before - objective <= tolerance * size:
+        if wants_cost:
+            size = sums.expected_cost
+        elif before - sums.objective <= tolerance * size:
             break
-        before = objective
-        mass = normalized_weights[:, None] * results["h"]  # (I,N)
-        total = mass.sum(dim=0)[:, None]
-        moved = torch.einsum("in,ind->nd", mass, results["y_mod"]) / total
+        before = sums.objective
+        mass = sums.mass[:, None].to(z)
         # A frame on which no cost depends stays where it is; a mean lies in the range of its terms, which
         # rounding must not change.
-        z = torch.where(total > 0, moved, z).clamp(lowest, highest)
+        z = torch.where(mass > 0, sums.moved.to(z) / mass, z).clamp(lowest, highest)
     return z.to(dtype)
+
+
+def _sums(
+    z: Tensor,
+    series: Series,
+    shares: Tensor,
+    cost: LocalCost,
+    settings: RecursionSettings,
+    backend: Backend,
+    wants_expected_cost: bool,
+) -> SeriesSums:
+    """Align z with every series by one batch of pairs, and sum."""
+    names = ["h", "y_mod", *(["entropy"] if wants_expected_cost else [])]
+    results = results_of_pairs(_against_all(z, series), cost, settings, names, backend)
+    expected_cost = 0.0
+    if wants_expected_cost:
+        expected_cost = float((shares * mean_costs(results, settings).to(shares)).abs().sum())
+    mass = shares[:, None] * results["h"]  # (I,N)
+    moved = torch.einsum("in,ind->nd", mass, results["y_mod"])
+    return SeriesSums(float(shares @ results["value"].to(shares)), expected_cost, mass.sum(dim=0), moved)
 
 
 def _against_all(z: Tensor, series: Series) -> Pairs:

@@ -142,11 +142,14 @@ def soft_dtw_loss(
     settings = as_recursion_settings(gamma, step_weights, band)
     chosen = choose_backend(backend, x.device, local_cost)
     pair_scale = _pair_scale(pairs, pairs.x, pairs.y, reduction, normalize)
+    dtype = dtype_of_loss(x, y)
+    if not (debias or sharp or zero_infinity) and (pairs.unbatched or reduction != "none"):
+        return values_of_pairs(pairs, local_cost, settings, pair_scale, chosen, total=dtype)
     function: Values = sharp_values_of_pairs if sharp else values_of_pairs
     if debias:
         function = divergence_of_pairs(function)
     values = function(pairs, local_cost, settings, pair_scale, chosen)
-    return as_dtype(_reduce(values, pairs.unbatched, reduction, zero_infinity), dtype_of_loss(x, y))
+    return as_dtype(_reduce(values, pairs.unbatched, reduction, zero_infinity), dtype)
 
 
 def soft_dtw_from_costs(
@@ -192,9 +195,12 @@ def soft_dtw_from_costs(
     matrices = as_cost_matrices(C, x_lengths, y_lengths)
     settings = as_recursion_settings(gamma, step_weights, band)
     pair_scale = _pair_scale(matrices, matrices.C, matrices.C.mT, reduction, normalize)
+    chosen, dtype = choose_backend(backend, C.device), dtype_of_loss(C)
+    if not (sharp or zero_infinity) and (matrices.unbatched or reduction != "none"):
+        return values_of_costs(matrices, settings, pair_scale, chosen, total=dtype)
     function = sharp_values_of_costs if sharp else values_of_costs
-    values = function(matrices, settings, pair_scale, choose_backend(backend, C.device))
-    return as_dtype(_reduce(values, matrices.unbatched, reduction, zero_infinity), dtype_of_loss(C))
+    values = function(matrices, settings, pair_scale, chosen)
+    return as_dtype(_reduce(values, matrices.unbatched, reduction, zero_infinity), dtype)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from warplens.torch import library_operators
-from warplens.torch.autograd.saved_gradient import pair_values
+from warplens.torch.autograd.saved_gradient import pair_values, reduced
 from warplens.torch.autograd.second_derivative import without_derivative_in
 from warplens.torch.backends.by_matrices import results_by_matrices
 from warplens.torch.backends.costs import cost_matrices
@@ -27,29 +27,52 @@ Values: TypeAlias = Callable[[Pairs, LocalCost, RecursionSettings, Tensor | None
 
 
 def values_of_pairs(
-    pairs: Pairs, cost: LocalCost, settings: RecursionSettings, pair_scale: Tensor | None, backend: Backend
+    pairs: Pairs,
+    cost: LocalCost,
+    settings: RecursionSettings,
+    pair_scale: Tensor | None,
+    backend: Backend,
+    total: torch.dtype | None = None,
 ) -> Tensor:
-    """Return SDTW (B,) float64 times `pair_scale`, differentiable in x, y, gamma and step weights."""
+    """Return SDTW (B,) float64 times `pair_scale`, differentiable in x, y, gamma and step weights.
+
+    With `total`, the sum () of all in this dtype.
+    """
     if not backend.takes(cost):
-        return values_of_costs(cost_matrices(pairs, cost), settings, pair_scale, backend)
+        return values_of_costs(cost_matrices(pairs, cost), settings, pair_scale, backend, total)
     if library_operators.is_needed():
-        return library_operators.values_of_pairs(pairs, cost, settings, pair_scale, backend)
+        values = library_operators.values_of_pairs(pairs, cost, settings, pair_scale, backend)
+        return reduced(values, total)
     solve = partial(backend.solve_pairs, pairs, cost, settings)
     sweeps = backend.sweeps_of_pairs(pairs, cost, settings)
     shared = (settings.gamma, settings.step_weights)
-    return pair_values(solve, sweeps.differentiable_gradient, (pairs.x, pairs.y), shared, pair_scale)
+    batched = (pairs.x, pairs.y)
+    return pair_values(
+        solve, sweeps.differentiable_gradient, batched, shared, pair_scale, total, settings.numbers
+    )
 
 
 def values_of_costs(
-    matrices: CostMatrices, settings: RecursionSettings, pair_scale: Tensor | None, backend: Backend
+    matrices: CostMatrices,
+    settings: RecursionSettings,
+    pair_scale: Tensor | None,
+    backend: Backend,
+    total: torch.dtype | None = None,
 ) -> Tensor:
-    """Return SDTW (B,) float64 of cost matrices times `pair_scale`, differentiable in C, gamma, weights."""
+    """Return SDTW (B,) float64 of cost matrices times `pair_scale`, differentiable in C, gamma, weights.
+
+    With `total`, the sum () of all in this dtype.
+    """
     if library_operators.is_needed():
-        return library_operators.values_of_costs(matrices, settings, pair_scale, backend)
+        values = library_operators.values_of_costs(matrices, settings, pair_scale, backend)
+        return reduced(values, total)
     solve = partial(backend.solve_costs, matrices, settings)
     sweeps = backend.sweeps_of_costs(matrices, settings)
     shared = (settings.gamma, settings.step_weights)
-    return pair_values(solve, sweeps.differentiable_gradient, (matrices.C,), shared, pair_scale)
+    batched = (matrices.C,)
+    return pair_values(
+        solve, sweeps.differentiable_gradient, batched, shared, pair_scale, total, settings.numbers
+    )
 
 
 def sharp_values_of_pairs(

@@ -2,7 +2,7 @@
 //!
 //! All groups of stripes are swept as one wavefront. The probabilities of a panel of stripes are kept at a time; with
 //! more than one panel the forward sweep keeps the boundary column left of each, and is redone a panel at a time on the
-//! way back.
+//! way back. Between panels it is asked whether the call may go on ([`stop`]).
 
 use super::backward::{BackwardRange, begin_flow};
 use super::forward::{Boundary, ForwardRange};
@@ -12,6 +12,10 @@ use super::tiles::{AlignmentTiles, CostTiles};
 use super::{Grid, kept};
 use crate::scaled::Scaled;
 use crate::simd::{Lanes, Number};
+use crate::threads::stop;
+
+/// Cells of a sweep for the value alone between two looks whether it may go on ([`stop`]): a tenth of a second at most.
+const CELLS_BETWEEN_LOOKS: usize = 1 << 24;
 
 impl Job<'_> {
     /// Sweeps forward alone and returns a(N,M), in O(N) memory.
@@ -27,13 +31,18 @@ impl Job<'_> {
         T: CostTiles<V, L>,
     {
         let column = scratch.columns::<V, L>(grid, 1).at(0);
-        let stripes = 0..grid.stripes;
-        let at = ForwardRange { stripes, left: column, right: column, neighbours: Neighbours::default() };
+        let per_part = (CELLS_BETWEEN_LOOKS / (grid.blocks * L * L)).max(1).next_multiple_of(S);
+        let mut end = Scaled::ZERO;
         // SAFETY: the column is of the grid and ours alone.
         unsafe {
             column.clear(grid);
-            self.forward::<V, T, L, S, { kept::NOTHING }>(lanes, grid, at, tiles, std::ptr::null_mut())
+            for first in (0..grid.stripes).step_by(per_part).take_while(|_| stop::may_go_on()) {
+                let stripes = first..grid.stripes.min(first + per_part);
+                let at = ForwardRange { stripes, left: column, right: column, neighbours: Neighbours::default() };
+                end = self.forward::<V, T, L, S, { kept::NOTHING }>(lanes, grid, at, tiles, std::ptr::null_mut());
+            }
         }
+        end
     }
 
     /// Sweeps both ways: returns a(N,M) and hands H (or E, by the readout) to `sink`.
@@ -78,7 +87,7 @@ impl Job<'_> {
                 neighbours: Neighbours::default(),
             };
             moving.clear(grid);
-            for panel in 0..panels {
+            for panel in (0..panels).take_while(|_| stop::may_go_on()) {
                 if panel > 0 {
                     copy(moving, columns.at(panel));
                 }
@@ -94,7 +103,7 @@ impl Job<'_> {
                     end = self.forward_for::<V, T, A, L, S>(lanes, grid, forward(panel), tiles, probabilities);
                 }
             }
-            for panel in (0..panels).rev() {
+            for panel in (0..panels).rev().take_while(|_| stop::may_go_on()) {
                 if panel + 1 < panels {
                     if panel > 0 {
                         copy(columns.at(panel), moving);

@@ -2,7 +2,7 @@
 //!
 //! Threads claim groups in order and follow each other a few blocks apart ([`super::thread_team`]). Every boundary column is
 //! kept; the forward sweep is redone for the groups whose probabilities were not. The numbers are those of one thread,
-//! to the bit.
+//! to the bit. A call that may not go on ([`stop`]) ends when all have swept the groups that they have claimed.
 
 use super::backward::{BackwardRange, begin_flow};
 use super::forward::ForwardRange;
@@ -14,6 +14,7 @@ use super::tiles::{AlignmentTiles, CostTiles};
 use super::{Grid, kept};
 use crate::scaled::Scaled;
 use crate::simd::Lanes;
+use crate::threads::stop;
 
 /// A pointer that threads share.
 #[derive(Clone, Copy)]
@@ -72,7 +73,6 @@ impl Job<'_> {
         let places = if kept == groups { groups } else { kept + members };
         let probabilities = Shared(scratch.probabilities.reserve(places * group_len).as_mut_ptr());
         let flows = scratch.flows(grid, groups + 1);
-        flows.fill(V::Real::default());
         begin_flow(grid, &mut flows[groups * len..]);
         let flows = Shared(flows.as_mut_ptr());
         // A column left of each group and right of the last, and for each thread one to write to in vain.
@@ -90,13 +90,15 @@ impl Job<'_> {
             // SAFETY: a group is one thread's; groups take the tiles of a block one after the other, as `Progress` orders
             // them, and all have ended before the sink is used again.
             let mut sink = unsafe { sink.for_thread() };
-            while let Some(claimed) = claims.claim() {
+            while stop::may_go_on()
+                && let Some(claimed) = claims.claim()
+            {
                 let group = groups - 1 - claimed;
                 let _guard = PanicGuard(&progress[group]);
                 let stripes = group * S..(group + 1) * S;
                 // SAFETY: the place is this group's or this thread's, and holds what the forward sweep kept of the group.
                 // The column right of it is this thread's, the one left of it is read by this group alone, and the flows
-                // are used by its neighbours as `Progress` orders them.
+                // are used by its neighbours as `Progress` orders them, the one on the left by this group alone until then.
                 unsafe {
                     let place = if group >= kept_from {
                         probabilities.at((group - kept_from) * group_len)
@@ -109,6 +111,7 @@ impl Job<'_> {
                         self.forward_for::<V, T, A, L, S>(lanes, grid, at, &mut tiles, place);
                         place
                     };
+                    std::slice::from_raw_parts_mut(flows.at(group * len), len).fill(V::Real::default());
                     let neighbours = Neighbours { before: progress.get(group + 1), own: Some(&progress[group]) };
                     let at = BackwardRange {
                         stripes,
@@ -145,14 +148,14 @@ impl Job<'_> {
         let claims = WorkCounter::new(groups);
         let progress: Vec<Progress> = (0..groups).map(|_| Progress::default()).collect();
         let end = Mutex::new(Scaled::ZERO);
-        for index in 0..=groups {
-            // SAFETY: a column of the grid, ours alone.
-            unsafe { columns.at(index).clear(grid) };
-        }
+        // SAFETY: a column of the grid, ours alone.
+        unsafe { columns.at(0).clear(grid) };
         let keep = &keep;
         (self.team.run)(&|| {
             let mut tiles = tiles.for_thread();
-            while let Some(group) = claims.claim() {
+            while stop::may_go_on()
+                && let Some(group) = claims.claim()
+            {
                 let _guard = PanicGuard(&progress[group]);
                 let neighbours = Neighbours {
                     before: group.checked_sub(1).map(|before| &progress[before]),
@@ -161,8 +164,9 @@ impl Job<'_> {
                 let stripes = group * S..(group + 1) * S;
                 let at = ForwardRange { stripes, left: columns.at(group), right: columns.at(group + 1), neighbours };
                 // SAFETY: the caller vouches for columns and room; a column is used by the groups beside it, as `Progress`
-                // orders them, and a place by one group.
+                // orders them, the one on the right by this group alone until it tells of progress, and a place by one group.
                 let last = unsafe {
+                    at.right.clear(grid);
                     if group >= keep.from {
                         let place = keep.probabilities.at((group - keep.from) * keep.group_len);
                         self.forward_for::<V, T, A, L, S>(lanes, grid, at, &mut tiles, place)

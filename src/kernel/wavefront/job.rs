@@ -95,8 +95,8 @@ impl<R: Number> SweepScratch<R> {
         // So exponents can lie where numbers lay: any bits are one.
         const { assert!(size_of::<V::Exponent>() == size_of::<R>() && align_of::<V::Exponent>() == align_of::<R>()) };
         let len = grid.boundary_len();
-        self.mantissa.resize(self.mantissa.len().max(len * count), R::default());
-        self.exponent.resize(self.exponent.len().max(len * count), R::default());
+        grow(&mut self.mantissa, len * count);
+        grow(&mut self.exponent, len * count);
         let (mantissa, exponent) = (self.mantissa.as_mut_ptr(), self.exponent.as_mut_ptr().cast());
         Columns { first: Boundary { mantissa, exponent }, len }
     }
@@ -104,8 +104,17 @@ impl<R: Number> SweepScratch<R> {
     /// `count` flow columns of any contents.
     pub fn flows(&mut self, grid: Grid, count: usize) -> &mut [R] {
         let len = grid.boundary_len() * count;
-        self.flow.resize(self.flow.len().max(len), R::default());
+        grow(&mut self.flow, len);
         &mut self.flow[..len]
+    }
+}
+
+/// Makes a buffer at least so long, of any contents. Pages that it gains are first touched where they are used: to touch a
+/// gigabyte takes seconds, in which no call could be stopped.
+fn grow<R: Number>(buffer: &mut Vec<R>, len: usize) {
+    if buffer.len() < len {
+        *buffer = vec![]; // the old ones are gone before the new ones come
+        *buffer = vec![R::default(); len];
     }
 }
 

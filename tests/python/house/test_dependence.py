@@ -89,6 +89,7 @@ BACKENDS_LEVELS = (
     ("costs", "openmp", "protocol", "relative_alignment"),
     ("by_matrices",),
     ("core", "ops"),
+    ("series_sets",),
     ("triton",),
 )
 LEVELS = {

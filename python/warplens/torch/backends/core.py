@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from warplens import _core
-from warplens._bands import Band
+from warplens._bands import Band, Itakura
 from warplens._core import MOST_THREADS
+from warplens._costs import SYMMETRIC_COSTS
 from warplens.torch.autograd.saved_gradient import Solution, Solve
 from warplens.torch.autograd.second_derivative import CostSweeps
 from warplens.torch.autograd.second_derivative_of_pairs import PairSweeps
@@ -50,7 +50,11 @@ class CoreBackend(Backend):
     ) -> Solution:
         """Return values and gradients from one call of the core."""
         results_of = partial(self.results_of_pairs, pairs, cost, settings)
-        return solve_by_results(results_of, {"x_grad": wanted[0], "y_grad": wanted[1]}, wanted[2:])
+        if not (wanted[0] and wanted[1] and _are_mirrored(pairs, cost, settings)):
+            return solve_by_results(results_of, {"x_grad": wanted[0], "y_grad": wanted[1]}, wanted[2:])
+        value, (x_grad, *others) = solve_by_results(results_of, {"x_grad": True}, wanted[2:])
+        assert x_grad is not None
+        return Solution(value, [x_grad, x_grad.clone(), *others])
 
     def solve_costs(
         self, matrices: CostMatrices, settings: RecursionSettings, wanted: Sequence[bool]
@@ -64,26 +68,26 @@ class CoreBackend(Backend):
     ) -> dict[str, Tensor]:
         """Return `value` and the named outputs of the core, padded with zeros."""
         results = _core.align_padded(
-            _as_array(pairs.x),
-            _as_array(pairs.y),
+            as_array(pairs.x),
+            as_array(pairs.y),
             outputs=names,
             **_lengths_arguments(pairs.x_lengths, pairs.y_lengths),
             **_cost_arguments(cost),
-            **_recursion_arguments(settings),
+            **recursion_arguments(settings),
         )
-        return _as_tensors(results, pairs.x.device)
+        return as_tensors(results, pairs.x.device)
 
     def results_of_costs(
         self, matrices: CostMatrices, settings: RecursionSettings, names: Sequence[str]
     ) -> dict[str, Tensor]:
         """Return `value` and the named outputs of the core, padded with zeros."""
         results = _core.costs_padded(
-            _as_array(matrices.C),
+            as_array(matrices.C),
             outputs=names,
             **_lengths_arguments(matrices.x_lengths, matrices.y_lengths),
-            **_recursion_arguments(settings),
+            **recursion_arguments(settings),
         )
-        return _as_tensors(results, matrices.C.device)
+        return as_tensors(results, matrices.C.device)
 
     def sharp_solver_of_pairs(
         self, pairs: Pairs, cost: LocalCost, settings: RecursionSettings
@@ -94,14 +98,14 @@ class CoreBackend(Backend):
 
         def results_of(names: Sequence[str]) -> dict[str, Tensor]:
             results = _core.sharp_padded(
-                _as_array(pairs.x),
-                _as_array(pairs.y),
+                as_array(pairs.x),
+                as_array(pairs.y),
                 outputs=names,
                 **_lengths_arguments(pairs.x_lengths, pairs.y_lengths),
                 **_cost_arguments(cost),
-                **_recursion_arguments(settings),
+                **recursion_arguments(settings),
             )
-            return _as_tensors(results, pairs.x.device)
+            return as_tensors(results, pairs.x.device)
 
         def solve(wanted: Sequence[bool]) -> Solution:
             return solve_by_results(results_of, {"x_grad": wanted[0], "y_grad": wanted[1]}, wanted[2:])
@@ -113,12 +117,12 @@ class CoreBackend(Backend):
 
         def results_of(names: Sequence[str]) -> dict[str, Tensor]:
             results = _core.sharp_costs_padded(
-                _as_array(matrices.C.detach().cpu().to(torch.float64)),
+                as_array(matrices.C.detach().cpu().to(torch.float64)),
                 wants_settings="moments" in names,
                 **_lengths_arguments(matrices.x_lengths, matrices.y_lengths),
-                **_recursion_arguments(settings),
+                **recursion_arguments(settings),
             )
-            return _as_tensors(results, matrices.C.device)
+            return as_tensors(results, matrices.C.device)
 
         def solve(wanted: Sequence[bool]) -> Solution:
             return solve_by_results(results_of, {"C_grad": wanted[0]}, wanted[1:])
@@ -169,13 +173,13 @@ class CoreBackend(Backend):
             weights_along: Tensor,
         ) -> tuple[Tensor, ...]:
             results = _core.tangent_padded(
-                _as_array(C),
-                _as_array(C_along),
+                as_array(C),
+                as_array(C_along),
                 **_lengths_arguments(x_lengths, y_lengths),
                 **_direction_arguments(gamma_along, weights_along),
-                **_recursion_arguments(RecursionSettings(gamma, weights, band)),
+                **recursion_arguments(RecursionSettings(gamma, weights, band)),
             )
-            changes = _as_tensors(results, C.device)
+            changes = as_tensors(results, C.device)
             return changes["value"], changes["H"], changes["gamma_grad"], changes["step_weights_grad"]
 
         return CostSweeps(costs_of, gradient, tangent)
@@ -190,17 +194,17 @@ class CoreBackend(Backend):
             x_along, y_along, gamma_along, weights_along = direction
             names = [name for name, yes in (("x_grad", wanted[0]), ("y_grad", wanted[1])) if yes]
             results = _core.tangent_of_pairs_padded(
-                _as_array(x),
-                _as_array(y),
-                _as_optional_array(x_along),
-                _as_optional_array(y_along),
+                as_array(x),
+                as_array(y),
+                as_optional_array(x_along),
+                as_optional_array(y_along),
                 outputs=[*names, *(["moments"] if any(wanted[2:]) else [])],
                 **_lengths_arguments(x_lengths, y_lengths),
                 **_cost_arguments(cost),
                 **_direction_arguments(gamma_along, weights_along),
-                **_recursion_arguments(RecursionSettings(gamma, weights, band)),
+                **recursion_arguments(RecursionSettings(gamma, weights, band)),
             )
-            changes = _as_tensors(results, x.device)
+            changes = as_tensors(results, x.device)
             gradients = ("x_grad", "y_grad", "gamma_grad", "step_weights_grad")
             return changes["value"], [
                 changes[name] if yes else None for name, yes in zip(gradients, wanted, strict=True)
@@ -215,14 +219,14 @@ class CoreBackend(Backend):
 
 
 def _lengths_arguments(x_lengths: Tensor | None, y_lengths: Tensor | None) -> dict[str, Any]:
-    return {"x_lengths": _as_optional_array(x_lengths), "y_lengths": _as_optional_array(y_lengths)}
+    return {"x_lengths": as_optional_array(x_lengths), "y_lengths": as_optional_array(y_lengths)}
 
 
 def _cost_arguments(cost: LocalCost) -> dict[str, Any]:
     return {
         "cost": cost.kind,
-        "feature_weights": _as_optional_array(cost.feature_weights),
-        "pos_weight": _as_optional_array(cost.pos_weight),
+        "feature_weights": as_optional_array(cost.feature_weights),
+        "pos_weight": as_optional_array(cost.pos_weight),
     }
 
 
@@ -234,30 +238,44 @@ def _direction_arguments(gamma: Tensor | None, step_weights: Tensor | None) -> d
     }
 
 
-def _recursion_arguments(settings: RecursionSettings) -> dict[str, Any]:
-    horizontal, vertical, diagonal = settings.step_weights.tolist()
+def _are_mirrored(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> bool:
+    """Return True for sequences with themselves whose gradients in both places are one, by symmetry."""
+    if pairs.y is not pairs.x or pairs.y_lengths is not pairs.x_lengths:
+        return False
+    _, (horizontal, vertical, _) = settings.read()
+    # The edges of an Itakura parallelogram are rounded along the rows.
+    is_symmetric = horizontal == vertical and not isinstance(settings.band, Itakura)
+    return is_symmetric and cost.kind in SYMMETRIC_COSTS
+
+
+def recursion_arguments(settings: RecursionSettings) -> dict[str, Any]:
+    """Return gamma, step weights, band and torch's number of threads as the core takes them."""
+    gamma, step_weights = settings.read()
     return {
-        "gamma": settings.gamma.item(),
-        "step_weights": (horizontal, vertical, diagonal),
+        "gamma": gamma,
+        "step_weights": step_weights,
         "band": None if settings.band is None else settings.band.as_core(),
         "threads": min(torch.get_num_threads(), MOST_THREADS),
     }
 
 
-def _as_array(tensor: Tensor) -> NDArray[Any]:
+def as_array(tensor: Tensor) -> NDArray[Any]:
     """Return a view of the tensor's memory where it is contiguous and on the CPU, a copy elsewhere."""
-    return np.asarray(tensor.detach().cpu().contiguous().numpy())
+    array: NDArray[Any] = tensor.contiguous().numpy(force=True)
+    return array
 
 
 def _as_cpu(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.cpu()
 
 
-def _as_optional_array(tensor: Tensor | None) -> NDArray[Any] | None:
-    return None if tensor is None else _as_array(tensor)
+def as_optional_array(tensor: Tensor | None) -> NDArray[Any] | None:
+    """Return the same of a tensor that there may be."""
+    return None if tensor is None else as_array(tensor)
 
 
-def _as_tensors(results: dict[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
+def as_tensors(results: dict[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
+    """Return arrays of the core as tensors on a device, in float32 where it has no float64."""
     tensors = {name: torch.from_numpy(array) for name, array in results.items()}
     if device.type == "cpu":
         return tensors

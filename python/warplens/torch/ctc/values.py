@@ -60,7 +60,12 @@ def values(
     def solve(wanted: Sequence[bool]) -> Solution:
         return _SOLVE[backend](batch, settings, scale, wanted)
 
-    def recompute(inputs: Sequence[Tensor], factors: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
+    def recompute(
+        inputs: Sequence[Tensor],
+        _gradients: Sequence[Tensor | None],
+        factors: Tensor,
+        wanted: Sequence[bool],
+    ) -> list[Tensor | None]:
         views = [tensor.view_as(tensor) for tensor in inputs]
         found = operations.values(shape_alone, views, settings)
         found = torch.where(found.isinf(), 0.0, found)

@@ -110,23 +110,25 @@ def as_pairs(x: Tensor, y: Tensor, x_lengths: Lengths | None, y_lengths: Lengths
     accepted = "(batch, frames, features) or (frames, features) is accepted; a series is series[:, None]"
     for name, tensor in (("x", x), ("y", y)):
         check_tensor(name, tensor, accepted)
-    shapes = f"x has shape {tuple(x.shape)}, y {tuple(y.shape)}"
+    given = x, y
     if x.ndim != y.ndim:
-        raise ValueError(f"x, y: {shapes}; both or neither have a batch axis")
+        raise ValueError(f"x, y: {_shapes(*given)}; both or neither have a batch axis")
     if x.device != y.device:
         raise ValueError(f"x, y: x is on {x.device}, y on {y.device}; one device is accepted")
     unbatched = x.ndim == 2
     if unbatched:
         x, y = x.unsqueeze(0), y.unsqueeze(0)
-    if x.shape[0] != y.shape[0] or x.shape[0] == 0:
-        raise ValueError(f"x, y: {shapes}; the same number of pairs, at least one, is accepted")
-    if x.shape[2] != y.shape[2] or x.shape[2] == 0:
-        raise ValueError(f"x, y: {shapes}; the same number of features, at least one, is accepted")
-    for name, frames in (("x", x), ("y", y)):
-        if frames.shape[1] == 0:
-            raise ValueError(f"{name}: is an empty sequence ({shapes}); at least one frame is needed")
-    _check_cells(x.shape[1], y.shape[1], shapes)
-    dtype = dtype_of_results(promoted(x.dtype, y.dtype))
+    (pairs, N, D), (pairs_of_y, M, D_of_y) = x.shape, y.shape
+    if pairs != pairs_of_y or pairs == 0:
+        raise ValueError(f"x, y: {_shapes(*given)}; the same number of pairs, at least one, is accepted")
+    if D != D_of_y or D == 0:
+        raise ValueError(f"x, y: {_shapes(*given)}; the same number of features, at least one, is accepted")
+    if 0 in (N, M):
+        name, shapes = "x" if N == 0 else "y", _shapes(*given)
+        raise ValueError(f"{name}: is an empty sequence ({shapes}); at least one frame is needed")
+    if N * M >= _MOST_CELLS:
+        raise _too_many_cells(N, M, _shapes(*given))
+    dtype = dtype_of_results(x.dtype if x.dtype == y.dtype else promoted(x.dtype, y.dtype))
     return Pairs(
         as_dtype(x, dtype),
         as_dtype(y, dtype),
@@ -139,13 +141,13 @@ def as_pairs(x: Tensor, y: Tensor, x_lengths: Lengths | None, y_lengths: Lengths
 def as_cost_matrices(C: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | None) -> CostMatrices:
     """Check one or a batch of cost matrices; NaN passes, into its own pair."""
     check_tensor("C", C, "(B, N, M) or (N, M) is accepted")
-    shapes = f"C has shape {tuple(C.shape)}"
     if 0 in C.shape:
         raise ValueError(f"C: has shape {tuple(C.shape)}; at least one pair, row and column are needed")
     unbatched = C.ndim == 2
     if unbatched:
         C = C.unsqueeze(0)
-    _check_cells(C.shape[1], C.shape[2], shapes)
+    if C.shape[1] * C.shape[2] >= _MOST_CELLS:
+        raise _too_many_cells(C.shape[1], C.shape[2], f"C has shape {tuple(C.shape)}")
     matrices = CostMatrices(
         as_dtype(C, dtype_of_results(C.dtype)),
         as_lengths("x_lengths", x_lengths, C, unbatched),
@@ -165,7 +167,9 @@ def as_cost_matrices(C: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | 
 
 def check_values(pairs: Pairs, cost: object) -> None:
     """Check that values are in the range of the cost, where they can be read; NaN passes."""
-    if not isinstance(cost, str) or not values_are_readable(pairs.x):
+    if not isinstance(cost, str) or not (has_range(cost, 0) or has_range(cost, 1)):
+        return
+    if not values_are_readable(pairs.x):
         return
     sides = (("x", pairs.x, pairs.x_lengths), ("y", pairs.y, pairs.y_lengths))
     for side, (name, frames, lengths) in enumerate(sides):
@@ -215,9 +219,12 @@ def check_tensor(name: str, tensor: object, accepted: str, dimensions: Sequence[
         raise ValueError(f"{name}: has shape {tuple(tensor.shape)}; {accepted}")
 
 
-def _check_cells(rows: int, columns: int, shapes: str) -> None:
-    if rows * columns >= _MOST_CELLS:
-        raise ValueError(f"N*M = {rows}*{columns} cells overflow ({shapes}); shorten the sequences")
+def _shapes(x: Tensor, y: Tensor) -> str:
+    return f"x has shape {tuple(x.shape)}, y {tuple(y.shape)}"
+
+
+def _too_many_cells(rows: int, columns: int, shapes: str) -> ValueError:
+    return ValueError(f"N*M = {rows}*{columns} cells overflow ({shapes}); shorten the sequences")
 
 
 def dtype_of_results(dtype: torch.dtype) -> torch.dtype:

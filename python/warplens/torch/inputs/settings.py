@@ -12,7 +12,7 @@ from warplens._bands import Band
 from warplens._costs import COSTS_WITHOUT_TARGETS, SYMMETRIC_COSTS
 from warplens._numbers import check_unmasked
 from warplens._settings import check_gamma
-from warplens._step_weights import check_step_weights
+from warplens._step_weights import StepWeights, check_step_weights
 from warplens.torch.inputs.batches import as_dtype, values_are_readable
 from warplens.torch.inputs.prior import CostWithPrior, PriorTerm
 
@@ -57,6 +57,15 @@ class RecursionSettings:
     gamma: Tensor  # () float64
     step_weights: Tensor  # (3,) float64: horizontal, vertical, diagonal
     band: Band | None
+    numbers: tuple[float, tuple[float, float, float]] | None = None
+    """Gamma and step weights as they were read; None where that would wait for a device."""
+
+    def read(self) -> tuple[float, tuple[float, float, float]]:
+        """Return gamma and step weights as numbers."""
+        if self.numbers is not None:
+            return self.numbers
+        horizontal, vertical, diagonal = self.step_weights.tolist()
+        return self.gamma.item(), (horizontal, vertical, diagonal)
 
 
 def as_local_cost(
@@ -92,7 +101,10 @@ def as_recursion_settings(
     gamma: float | Tensor, step_weights: Weights, band: Band | None
 ) -> RecursionSettings:
     """Check gamma and the step weights."""
-    return RecursionSettings(as_gamma(gamma), as_step_weights(step_weights), band)
+    softness, number = _checked_gamma(gamma)
+    weights, numbers = _checked_step_weights(step_weights)
+    read = None if number is None or numbers is None else (number, numbers)
+    return RecursionSettings(softness, weights, band, read)
 
 
 def check_names(
@@ -108,29 +120,43 @@ def check_names(
 
 def as_gamma(gamma: float | Tensor) -> Tensor:
     """Check gamma: a () float64 tensor."""
+    return _checked_gamma(gamma)[0]
+
+
+def _checked_gamma(gamma: float | Tensor) -> tuple[Tensor, float | None]:
+    """Return a () float64 tensor, and its number where it can be read."""
+    number = None
     if not isinstance(gamma, Tensor):
-        return torch.tensor(check_gamma(gamma), dtype=torch.float64)
+        number = check_gamma(gamma)
+        return torch.tensor(number, dtype=torch.float64), number
     if gamma.numel() != 1 or gamma.is_complex():
         raise ValueError(
             f"gamma: has shape {tuple(gamma.shape)} and dtype {gamma.dtype}; one real number is accepted"
         )
     if values_are_readable(gamma):
-        check_gamma(float(gamma.item()))
-    return as_dtype(gamma if gamma.ndim == 0 else gamma.reshape(()), torch.float64)
+        number = check_gamma(float(gamma.item()))
+    return as_dtype(gamma if gamma.ndim == 0 else gamma.reshape(()), torch.float64), number
 
 
 def as_step_weights(step_weights: Weights) -> Tensor:
     """Check step weights: a (3,) float64 tensor."""
+    return _checked_step_weights(step_weights)[0]
+
+
+def _checked_step_weights(step_weights: Weights) -> tuple[Tensor, StepWeights | None]:
+    """Return a (3,) float64 tensor, and its numbers where they can be read."""
+    numbers = None
     if not isinstance(step_weights, Tensor):
-        return torch.tensor(check_step_weights(step_weights), dtype=torch.float64)
+        numbers = check_step_weights(step_weights)
+        return torch.tensor(numbers, dtype=torch.float64), numbers
     if step_weights.shape != (3,) or step_weights.is_complex():
         raise ValueError(
             f"step_weights: has shape {tuple(step_weights.shape)} and dtype {step_weights.dtype}; "
             "three real numbers are accepted (horizontal, vertical, diagonal)"
         )
     if values_are_readable(step_weights):
-        check_step_weights(step_weights.tolist())
-    return as_dtype(step_weights, torch.float64)
+        numbers = check_step_weights(step_weights.tolist())
+    return as_dtype(step_weights, torch.float64), numbers
 
 
 def as_weight_vector(name: str, given: Weights | None) -> Tensor | None:

@@ -143,9 +143,30 @@ def test_worker_processes(method):
         assert pool.map_async(_values, range(4)).get(timeout=PATIENCE) == expected
 
 
+def _bits(call):
+    """The bytes of the results of one of several calls, each of another kind, in either precision."""
+    kind, dtype, seed = call
+    x, y = costs.sample("bce", 70, 50, 5, seed, dtype)
+    long, other = costs.sample("mse", 2100, 1001, 2, seed, dtype)
+    xs = [x[: 10 + 7 * k] for k in range(8)]
+    results = {
+        "many": lambda: [each for a in all_bytes(wl.align_many(xs, [y] * 8, cost="bce")) for each in a],
+        "long": lambda: [wl.soft_dtw(long, other), wl.align(long, other).h],
+        "costs": lambda: [wl.align_costs(x @ y.T).H],
+        "cdist": lambda: [wl.cdist(xs), wl.cdist(xs, [y], cost="bce", gamma=0.1)],
+        "barycenter": lambda: [wl.barycenter(xs, max_iterations=3)],
+        "divergence": lambda: [wl.divergence(x, y), wl.hard_dtw(x, y).value],
+    }[kind]()
+    return [np.asarray(result).tobytes() if not isinstance(result, bytes) else result for result in results]
+
+
 def test_calls_from_several_threads_at_once():
+    """Of every kind and in both precisions; those beside them change no bit."""
     from concurrent.futures import ThreadPoolExecutor
 
-    expected = [_values(seed) for seed in range(8)]
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(_values, range(8), timeout=PATIENCE)) == expected
+    kinds = ("many", "long", "costs", "cdist", "barycenter", "divergence")
+    calls = [(kind, dtype, seed) for seed in range(2) for kind in kinds for dtype in (np.float32, np.float64)]
+    expected = [_bits(call) for call in calls]
+    with ThreadPoolExecutor(5) as pool:
+        assert list(pool.map(_bits, calls, timeout=PATIENCE)) == expected
+        assert list(pool.map(_bits, calls[::-1], timeout=PATIENCE)) == expected[::-1]

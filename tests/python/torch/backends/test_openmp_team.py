@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,9 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-def step(B, N, M, cost="mse"):
+def step(B, N, M, cost="mse", dtype=torch.float32):
     """The bytes of values, gradients and alignments."""
-    x, y = random_batch(cost, B=B, N=N, M=M, dtype=torch.float32)
+    x, y = random_batch(cost, B=B, N=N, M=M, dtype=dtype)
     values = wlt.soft_dtw_loss(x.requires_grad_(), y, cost=cost, gamma=0.3, reduction="none")
     values.sum().backward()
     alignment = wlt.align(x, y, cost=cost, gamma=0.3)
@@ -189,10 +190,28 @@ def test_fewer_threads_than_asked():
     assert finished.returncode == 0, finished.stderr
 
 
-def test_calls_from_several_threads_at_once():
-    expected = [step(*size) for size in SIZES] * 2
+def sets_step(dtype):
+    """The bytes of a matrix of all pairs, its gradient, a divergence's and a barycenter."""
+    x, y = random_batch("mse", B=9, N=40, M=30, dtype=dtype)
+    matrix = wlt.cdist(x.requires_grad_())
+    debiased = wlt.soft_dtw_loss(x, y, debias=True)
+    (gradient,) = torch.autograd.grad(matrix.sum() + debiased, x)
+    mean = wlt.barycenter(y, max_iterations=3)
+    return [tensor.detach().numpy().tobytes() for tensor in (matrix, debiased, gradient, mean)]
+
+
+@pytest.mark.parametrize("is_openmp", [True, False])
+def test_calls_from_several_threads_at_once(is_openmp, two_threads):
+    """Of several kinds and in both precisions, on torch's threads or the pool; those beside change no bit."""
+    if not is_openmp:
+        _core.use_openmp_team(None)
+    calls = [partial(step, *size) for size in SIZES]
+    calls += [partial(step, 3, 200, 100, dtype=torch.float64), partial(step, 1, 8, 8)]
+    calls += [partial(sets_step, dtype) for dtype in (torch.float32, torch.float64)]
+    calls *= 2
+    expected = [call() for call in calls]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda size: step(*size), SIZES * 2, timeout=PATIENCE)) == expected
+        assert list(pool.map(lambda call: call(), calls, timeout=PATIENCE)) == expected
 
 
 def test_the_threads_of_a_call_are_as_asked():
