@@ -24,8 +24,8 @@ use crate::weights::StepWeights;
 /// Memory that pairs reuse; any contents will do.
 #[derive(Default)]
 pub struct LanesScratch<R> {
-    kernel: WavefrontScratch<R>,
-    form: PairForm<R>,
+    pub(super) kernel: WavefrontScratch<R>,
+    pub(super) form: PairForm<R>,
     h: Vec<R>,
     hw: Vec<R>,
     column_sums: Vec<R>,

@@ -1,4 +1,4 @@
-//! The route of a pair: by the fast path, on lanes of its precision, or for one of the reasons of [`SlowPath`] by another:
+//! The route of a pair at gamma > 0: by the fast path, on lanes of its precision, or for one of the reasons of [`SlowPath`] by another:
 //! float32 that is not exact enough by lanes of float64, the rest row by row in float64.
 
 use crate::cost::WeightedCost;
@@ -14,8 +14,6 @@ use super::pair::Recursion;
 /// A reason why a pair does not take the fast path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowPath {
-    /// gamma is 0: hard DTW.
-    Hard,
     /// A band.
     Band,
     /// A distance, which has no inner-product form.
@@ -63,7 +61,6 @@ pub fn by_request<R: Number>(
     let shows_rows =
         outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some() || outputs.entropy;
     for (is_so, reason) in [
-        (recursion.gamma == 0.0, SlowPath::Hard),
         (recursion.band.is_some(), SlowPath::Band),
         (cost.is_some_and(|cost| !cost.cost.has_modified_targets()), SlowPath::Distance),
         ((outputs.y_mod.is_some() || shows_rows) && least_weight < least_shown, SlowPath::SmallRows),
@@ -125,7 +122,6 @@ mod tests {
         assert_eq!(of_distance, Err(SlowPath::Distance));
         let banded = Recursion { band: Some(Band::SakoeChiba { radius: 3.0 }), ..unit.clone() };
         assert_eq!(reason(&banded, Outputs::default()), Some(SlowPath::Band));
-        assert_eq!(reason(&recursion(0.0, StepWeights::UNIT), Outputs::default()), Some(SlowPath::Hard));
         let shape = Shape { n: 10, m: 10 };
         let moments = Outputs::<f32> { moments: true, ..Outputs::default() };
         assert_eq!(by_entropy(0.1, shape, &moments), Err(SlowPath::SmallEntropy));

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::beyond_range;
+use super::hard;
 use super::memory::ask_for_memory;
 use super::pair::Recursion;
 use super::rowwise::LEAST_GAMMA;
 use crate::cost::{CostMatrix, CostRows};
 use crate::error::Error;
-use crate::kernel::hard;
 use crate::kernel::rowwise::RowwiseSweep;
 use crate::kernel::tangent::{self, Direction, Tangent, TangentScratch, TangentSweep};
 use crate::matrix::MatrixMut;
@@ -33,8 +33,7 @@ pub fn tangent_of_costs(
     let columns = band.map(|band| band.columns(shape)).transpose()?;
     let band = columns.as_deref();
     let tangent = if gamma == 0.0 {
-        ask_for_memory(hard::bytes(shape))?;
-        around_the_hard_path(&costs, direction, shape, band, weights, &mut rows)
+        around_the_hard_path(costs, direction, shape, band, weights, &mut rows)?
     } else {
         ask_for_memory(tangent::bytes(shape))?;
         let sweep = TangentSweep { at: RowwiseSweep { costs: &costs, shape, band, gamma, weights }, direction };
@@ -67,24 +66,24 @@ pub fn tangent_of_costs(
 
 /// Makes the changes at gamma = 0, where the path stays: the value is linear in the costs on it and in the weights.
 fn around_the_hard_path(
-    costs: &impl CostRows,
+    costs: CostMatrix<'_, f64>,
     direction: Direction<'_, impl CostRows>,
     shape: Shape,
     band: Option<&[Range<usize>]>,
     weights: StepWeights,
     rows: &mut Rows<'_, '_>,
-) -> Tangent {
-    let path = hard::align(costs, shape, band, weights);
+) -> Result<Tangent, Error> {
+    let path = hard::find_path(costs, shape, band, weights)?;
     if path.value == f64::INFINITY {
-        return Tangent::default();
+        return Ok(Tangent::default());
     }
     let [horizontal, vertical, diagonal] = direction.weights;
     path.emit_rows(shape, StepWeights { horizontal, vertical, diagonal }, rows);
-    let changes = path.sums_over_steps(direction.costs, shape);
-    let linear =
-        |s: usize| direction.weights[s] * path.moments.step_weights_grad[s] + weights.as_array()[s] * changes[s];
+    let sums = hard::sums_over_steps(&path, &costs, shape);
+    let changes = hard::sums_over_steps(&path, direction.costs, shape);
+    let linear = |s: usize| direction.weights[s] * sums[s] + weights.as_array()[s] * changes[s];
     let value = if path.value.is_nan() { f64::NAN } else { (0..3).map(linear).sum() };
-    Tangent { value, gamma_grad: 0.0, step_weights_grad: changes }
+    Ok(Tangent { value, gamma_grad: 0.0, step_weights_grad: changes })
 }
 
 /// The matrix that rows of H' go to.

@@ -50,6 +50,21 @@ pub struct FormSlices<'a, R> {
     pub squared: Option<f64>,
 }
 
+impl<R: Number> FormSlices<'_, R> {
+    /// C(n,m), in float64.
+    pub fn cost(&self, n: usize, m: usize) -> f64 {
+        let Self { u, phi, v, w, d, squared } = *self;
+        let frames = || v[n * d..][..d].iter().map(|v| v.to_f64()).zip(w[m * d..][..d].iter().map(|w| w.to_f64()));
+        match squared {
+            Some(factor) if d <= MOST_FEATURES => {
+                factor
+                    * frames().map(|(v, w)| 0.5 / factor * v - w).map(|difference| difference * difference).sum::<f64>()
+            }
+            _ => u[n].to_f64() + phi[m].to_f64() - frames().map(|(v, w)| v * w).sum::<f64>(),
+        }
+    }
+}
+
 /// A cost that is a sum over features: shares of u and v of each feature's x, and the gradient.
 trait Elementwise {
     /// Returns u(x) and v(x).

@@ -21,14 +21,14 @@ use crate::simd::{Lanes, Number};
 #[derive(Default)]
 pub struct WavefrontScratch<R> {
     sweep: SweepScratch<R>,
-    dense: DenseScratch<R>,
+    pub(super) dense: DenseScratch<R>,
     dense_gather: DenseGatherScratch<R>,
-    sparse: SparseScratch<R>,
+    pub(super) sparse: SparseScratch<R>,
     sparse_gather: SparseGatherScratch<R>,
-    sparse_targets: SparseTargets<R>,
-    few_features: FewFeaturesScratch<R>,
+    pub(super) sparse_targets: SparseTargets<R>,
+    pub(super) few_features: FewFeaturesScratch<R>,
     few_features_gather: FewFeaturesGatherScratch<R>,
-    few_features_targets: FewFeaturesTargets<R>,
+    pub(super) few_features_targets: FewFeaturesTargets<R>,
     columns: ColumnScratch<R>,
 }
 
@@ -97,13 +97,13 @@ pub enum SumsOverCells {
 }
 
 /// Stripes side by side: latency asks for four.
-const SLOTS: usize = 4;
+pub(super) const SLOTS: usize = 4;
 /// Stripes side by side of sparse targets: their tiles take longer, so that less padding counts for more.
-const SPARSE_SLOTS: usize = 2;
+pub(super) const SPARSE_SLOTS: usize = 2;
 
 /// Ways to make tiles of a form.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Dense,
     Sparse,
     FewFeatures,
@@ -112,7 +112,8 @@ enum Kind {
 /// The share of D below which entries of W other than 0 are added one by one.
 const SPARSE_SHARE: f64 = 1.0 / 6.0;
 
-fn kind<R: Number>(form: FormSlices<'_, R>, targets: usize) -> Kind {
+/// Chooses the way for a form.
+pub(super) fn kind<R: Number>(form: FormSlices<'_, R>, targets: usize) -> Kind {
     if form.d <= MOST_FEATURES {
         Kind::FewFeatures
     } else if SparseTargets::density(form.w, targets) < SPARSE_SHARE * form.d as f64 {

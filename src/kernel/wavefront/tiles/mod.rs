@@ -11,6 +11,7 @@ pub mod matrix;
 mod pack;
 pub mod sparse;
 mod sums;
+pub mod widened;
 
 use self::cell_sums::CellSums;
 use super::kept;
