@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -178,8 +179,10 @@ class Alignment:
         return self._results[name]
 
     def _compute(self, output: str) -> None:
+        # The path is that of hard DTW at any gamma, which takes one sweep without the other.
+        settings = replace(self._settings, gamma=0.0) if output == "path" else self._settings
         results = compute_one(
-            self._settings,
+            settings,
             x=self._x,
             y=self._y,
             costs=self._costs,
