@@ -13,7 +13,7 @@ from ._bands import Band
 from ._compute import costs_overflow, is_overflow
 from ._core import NoPathError
 from ._costs import MEAN_COSTS
-from ._numbers import as_count, as_number
+from ._numbers import as_count, as_number, check_unmasked
 from ._sequences import as_sequence, check_range
 from ._settings import AlignmentSettings
 from ._step_weights import UNIT_WEIGHTS
@@ -150,6 +150,7 @@ def _sums(
 def _shares(weights: ArrayLike | None, count: int) -> NDArray[np.float64]:
     if weights is None:
         return np.full(count, 1 / count)
+    check_unmasked("weights", weights)
     given = np.asarray(weights, dtype=np.float64)
     if given.shape != (count,):
         raise ValueError(

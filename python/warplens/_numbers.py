@@ -1,7 +1,8 @@
-"""Checks of single numbers, which become plain numbers of Python."""
+"""Checks of single numbers, which become plain numbers of Python, and that none is masked."""
 
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 
@@ -37,3 +38,21 @@ def as_count(name: str, value: object, *, least: int = 1) -> int:
 def is_number(value: object) -> bool:
     """Tell real numbers, NumPy's among them, from booleans and everything else."""
     return isinstance(value, numbers.Real | np.floating | np.integer) and not isinstance(value, bool)
+
+
+def check_unmasked(name: str, values: Any) -> None:
+    """Refuse a masked array, or a list of them, that masks a value: what lies under a mask is no data."""
+    if isinstance(values, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(values)
+    elif isinstance(values, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in values):
+        for i, row in enumerate(values):
+            check_unmasked(f"{name}[{i}]", row)
+        return
+    else:
+        return
+    if mask.any():
+        index = tuple(int(i) for i in np.argwhere(mask)[0])
+        raise ValueError(
+            f"{name}: masks {np.count_nonzero(mask)} values, the first at index {index}; masked arrays lack "
+            "them: fill them with what they mean, or leave out their frames"
+        )

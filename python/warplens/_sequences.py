@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._costs import CostFunction
+from ._numbers import check_unmasked
 from ._settings import AlignmentSettings
 
 # H is as large as the weights, and its row sums are some thousand times as large.
@@ -64,6 +65,7 @@ def check_frames(name: str, array: NDArray[Any]) -> None:
 
 def as_real_array(name: str, values: ArrayLike) -> NDArray[Any]:
     """Check for an array of real numbers of any shape."""
+    check_unmasked(name, values)
     try:
         array = np.asarray(values)
     except ValueError as error:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._bands import Band, Itakura, SakoeChiba
 from ._costs import COSTS_WITHOUT_TARGETS, NORMALISED_COSTS, CostFunction, check_cost
-from ._numbers import is_number
+from ._numbers import check_unmasked, is_number
 from ._step_weights import StepWeights, check_step_weights
 
 
@@ -115,6 +115,7 @@ def check_gamma(gamma: float) -> float:
 def _feature_vector(name: str, weights: ArrayLike | None) -> NDArray[np.float64] | None:
     if weights is None:
         return None
+    check_unmasked(name, weights)
     try:
         vector = np.ascontiguousarray(weights, dtype=np.float64)
     except (TypeError, ValueError) as error:

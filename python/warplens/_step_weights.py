@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ._numbers import check_unmasked
+
 
 class StepWeights(NamedTuple):
     """Weights w_s of the three steps into a cell (n,m) of the cost matrix.
@@ -29,6 +31,7 @@ UNIT_WEIGHTS = (1.0, 1.0, 1.0)
 
 def check_step_weights(step_weights: Sequence[float]) -> StepWeights:
     """Check for three finite numbers, none negative, and give them their names."""
+    check_unmasked("step_weights", step_weights)
     try:
         values = [float(weight) for weight in step_weights]
     except (TypeError, ValueError):

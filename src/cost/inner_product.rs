@@ -16,6 +16,10 @@
 //! first subtract from both sequences their common mean, which leaves C unchanged and keeps the form from
 //! cancelling. Logs are clamped at -100, and 1/x in gradients is 1/max(x, 1e-12), so all is finite.
 //!
+//! A logit of -inf under ce_logits is a class of probability 0, as a mask makes it. With a target of 0 there it is left out
+//! of the cost and of all gradients (0 log 0 = 0); with any other the cell costs +inf and no path goes through it. A frame
+//! of no other logits has no softmax: its costs are NaN.
+//!
 //! The gradients follow from h(n) = sum_m H, (H W)(n) and, for the targets, from sum_n H and (H^T V)(m):
 //! `dL/dx = h u'(x) - v'(x)^T (H W)`, `dL/dy = phi'(y) sum_n H - w'(y)^T (H^T V)`.
 
@@ -35,6 +39,8 @@ pub struct InnerProduct {
     v: Vec<f64>,
     w: Vec<f64>,
     mean: Vec<f64>,
+    /// Frames and features of classes of probability 0, frame by frame; v is 0 there.
+    impossible: Vec<(usize, usize)>,
 }
 
 impl InnerProduct {
@@ -51,11 +57,16 @@ impl InnerProduct {
             v: vec![0.0; x.len()],
             w: vec![0.0; y.len()],
             mean,
+            impossible: vec![],
         };
         let mut frame = vec![0.0; d];
-        for (from, to) in x.chunks_exact(d).zip(form.v.chunks_exact_mut(d)) {
+        for (n, (from, to)) in x.chunks_exact(d).zip(form.v.chunks_exact_mut(d)).enumerate() {
             centred(from, &form.mean, &mut frame);
             form.u.push(map_prediction(cost, &frame, to));
+            if cost.cost == Cost::CrossEntropyLogits {
+                let left_out = leave_out_impossible(cost, &frame, to);
+                form.impossible.extend(left_out.into_iter().map(|feature| (n, feature)));
+            }
         }
         for (from, to) in y.chunks_exact(d).zip(form.w.chunks_exact_mut(d)) {
             centred(from, &form.mean, &mut frame);
@@ -94,12 +105,6 @@ impl InnerProduct {
         &self.phi
     }
 
-    /// A bound on |C|, by Cauchy and Schwarz; NaN if an entry is.
-    pub fn largest_cost(&self) -> f64 {
-        let norms = (largest(squared_norms(&self.v, self.d)) * largest(squared_norms(&self.w, self.d))).sqrt();
-        largest(self.u.iter().copied()) + largest(self.phi.iter().copied()) + norms
-    }
-
     /// Writes dL/dx_n from h(n) and (H W)(n).
     pub fn x_gradient<F: Real>(&self, cost: &WeightedCost, x: &[F], n: usize, h: f64, hw: &[f64], out: &mut [F]) {
         let mut frame = vec![0.0; self.d];
@@ -135,20 +140,20 @@ impl InnerProduct {
 impl CostRows for InnerProduct {
     fn write_row(&self, n: usize, columns: Range<usize>, row: &mut [f64]) {
         let v = self.v(n);
-        for m in columns {
+        for m in columns.clone() {
             let product: f64 = v.iter().zip(self.w(m)).map(|(v, w)| v * w).sum();
             row[m] = self.u[n] + self.phi[m] - product;
         }
+        let start = self.impossible.partition_point(|&(frame, _)| frame < n);
+        for &(_, feature) in self.impossible[start..].iter().take_while(|&&(frame, _)| frame == n) {
+            for m in columns.clone() {
+                let target = self.w(m)[feature];
+                if target != 0.0 {
+                    row[m] += target * f64::INFINITY;
+                }
+            }
+        }
     }
-}
-
-fn squared_norms(frames: &[f64], d: usize) -> impl Iterator<Item = f64> {
-    frames.chunks_exact(d).map(|frame| frame.iter().map(|x| x * x).sum())
-}
-
-/// The greatest |x|. Comparisons rather than `max`, which would swallow a NaN.
-fn largest(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, |top: f64, x| if x.abs() > top || x.is_nan() { x.abs() } else { top })
 }
 
 fn common_mean<F: Real>(x: &[F], y: &[F], d: usize) -> Vec<f64> {
@@ -247,6 +252,16 @@ fn map_prediction(cost: &WeightedCost, x: &[f64], v: &mut [f64]) -> f64 {
         Cost::Euclidean | Cost::L1 => unreachable!("distances have no inner-product form"),
     }
     u
+}
+
+/// Makes v of logits of -inf 0 and returns those features that have a weight; none in a frame that has no softmax.
+fn leave_out_impossible(cost: &WeightedCost, x: &[f64], v: &mut [f64]) -> Vec<usize> {
+    if !x.contains(&f64::NEG_INFINITY) || !log_partition(x).is_finite() {
+        return vec![];
+    }
+    let impossible = || (0..x.len()).filter(|&d| x[d] == f64::NEG_INFINITY);
+    impossible().for_each(|d| v[d] = 0.0);
+    impossible().filter(|&d| cost.feature_weight(d) > 0.0).collect()
 }
 
 /// Writes w(y) and returns phi(y).

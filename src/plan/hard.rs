@@ -13,14 +13,16 @@ use super::pair::{Alignment, Pair, Recursion};
 use super::rowwise::no_path;
 use crate::cost::distance::Distance;
 use crate::cost::inner_product::InnerProduct;
-use crate::cost::{CostMatrix, CostRows, WeightedCost};
+use crate::cost::{Cost, CostMatrix, CostRows, WeightedCost};
 use crate::error::Error;
 use crate::kernel::Moments;
 use crate::kernel::hard::path::HardPath;
 use crate::kernel::hard::rows;
 use crate::kernel::wavefront::dispatch::InstructionSet;
-use crate::kernel::wavefront::form::{self, FormSlices, PairForm};
+use crate::kernel::wavefront::form::{PairForm, narrowed_weights};
 use crate::kernel::wavefront::hard::{self, HardCosts, HardJob};
+use crate::kernel::wavefront::tiles::FormSlices;
+use crate::kernel::wavefront::tiles::distance::DistanceSlices;
 use crate::readout::{Features, LEAST_ROW_SUM, Outputs, Readout};
 use crate::real::Real;
 use crate::shape::Shape;
@@ -56,7 +58,15 @@ pub(super) fn align_pair<F: Real>(
     let job = job(shape, recursion.weights, columns.as_deref(), outputs);
     if !cost.cost.has_modified_targets() {
         let distance = Distance::new(cost, x, y, d);
-        return by_rows(&distance, Features::Distance { distance: &distance, d }, job, outputs);
+        let features = Features::Distance { distance: &distance, d };
+        let found = match InstructionSet::chosen() {
+            Some(set) => distance_on_lanes(set, pair, cost, job, scratch)?,
+            None => None,
+        };
+        return match found {
+            Some(path) => read_out(path, &distance, features, job, outputs),
+            None => by_rows(&distance, features, job, outputs),
+        };
     }
     if let Some(set) = InstructionSet::chosen()
         && let Some(alignment) = pair_on_lanes(set, pair, cost, job, outputs, scratch)?
@@ -185,31 +195,17 @@ fn pair_on_lanes<F: Real>(
     ask_for_memory(needed)?;
     *held = needed.max(*held);
     let (x, y) = (widened(pair.x, x), widened(pair.y, y));
-    // Costs that have no way on lanes are brought into the form one by one.
-    let wide = if set.prepare(cost, x, y, d, form) { None } else { Some(InnerProduct::new(cost, x, y, d)) };
-    let largest = wide.as_ref().map_or_else(|| form.largest_cost(), InnerProduct::largest_cost);
-    let weight = job.weights.as_array().into_iter().fold(1.0, f64::max);
-    if !(largest * weight * (shape.n + shape.m) as f64).is_finite() {
+    if !set.prepare(cost, x, y, d, form) || !sums_are_finite(form.largest_cost(), job) {
         return Ok(None);
     }
-    let slices = match &wide {
-        Some(wide) => FormSlices { u: wide.u(), phi: wide.phi(), v: wide.all_v(), w: wide.all_w(), d, squared: None },
-        None => {
-            let w = if form.w.is_empty() { y } else { &form.w };
-            FormSlices { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared: form.squared }
-        }
-    };
+    let slices = form.slices(x, y);
     let Some(value) = set.run_hard::<f64>(job, HardCosts::Form(slices), kernel, sweep) else { return Ok(None) };
     let path = path_of_sweep(value, job, sweep);
-    if let Some(wide) = &wide {
-        let features = Features::InnerProduct { form: wide, cost, x: pair.x, y: pair.y, d };
-        return read_out(path, wide, features, job, outputs).map(Some);
-    }
     if value == f64::INFINITY {
         return Err(no_path(shape, job.band.is_some()));
     }
     let products = Products { path: &path, weights: job.weights.as_array(), slices };
-    products.write(set, cost, x, form, outputs);
+    products.write(set, cost, (x, y), form, outputs);
     for (matrix, weights) in [(&mut outputs.soft_alignment, job.weights), (&mut outputs.visits, StepWeights::UNIT)] {
         if let Some(matrix) = matrix {
             let weights = weights.as_array();
@@ -224,6 +220,41 @@ fn pair_on_lanes<F: Real>(
     let sums = || path.sums_over_steps(|n, m| slices.cost(n, m));
     let moments = outputs.moments.then(|| Moments { entropy: 0.0, step_weights_grad: sums() });
     Ok(Some(numbers(path, moments, outputs)))
+}
+
+/// Tells if costs of at most `largest` in size keep every D finite.
+fn sums_are_finite(largest: f64, HardJob { shape, weights, .. }: HardJob<'_>) -> bool {
+    let weight = weights.as_array().into_iter().fold(1.0, f64::max);
+    (largest * weight * (shape.n + shape.m) as f64).is_finite()
+}
+
+/// Finds the value, and the path if steps are kept, of a pair under a distance on the lanes of a set; `None` if numbers are not
+/// finite.
+fn distance_on_lanes<F: Real>(
+    set: InstructionSet,
+    pair: Pair<'_, F>,
+    cost: &WeightedCost,
+    job: HardJob<'_>,
+    scratch: &mut PairScratch,
+) -> Result<Option<HardPath>, Error> {
+    let PairScratch {
+        float64: LanesScratch { kernel, weights, .. },
+        hard: HardScratch { sweep, x, y, bytes: held },
+        ..
+    } = scratch;
+    let needed = bytes(job, pair.d);
+    ask_for_memory(needed)?;
+    *held = needed.max(*held);
+    let (x, y) = (widened(pair.x, x), widened(pair.y, y));
+    if !narrowed_weights(cost.feature_weights.as_deref(), pair.d, weights) {
+        return Ok(None);
+    }
+    let slices = DistanceSlices { x, y, weights, is_euclidean: cost.cost == Cost::Euclidean };
+    if !sums_are_finite(set.largest_distance(slices), job) {
+        return Ok(None);
+    }
+    let value = set.run_hard::<f64>(job, HardCosts::Distance(slices), kernel, sweep);
+    Ok(value.map(|value| path_of_sweep(value, job, sweep)))
 }
 
 /// The sequence itself if it is of float64, else a copy.
@@ -243,12 +274,13 @@ struct Products<'a> {
 }
 
 impl Products<'_> {
-    /// Writes h, gradients and modified targets where they are asked for, from x (N,D) and the form that was made of it.
+    /// Writes h, gradients and modified targets where they are asked for, from x (N,D), y (M,D) and the form that was
+    /// made of them.
     fn write<F: Real>(
         &self,
         set: InstructionSet,
         cost: &WeightedCost,
-        x: &[f64],
+        (x, y): (&[f64], &[f64]),
         form: &PairForm<f64>,
         outputs: &mut Outputs<'_, F>,
     ) {
@@ -284,7 +316,7 @@ impl Products<'_> {
                 add_scaled(&mut hv[m * d..][..d], weight, &v[n * d..][..d]);
             }
             out.resize(w.len(), 0.0);
-            form::y_gradient(cost.cost, w, (&column_sums, &hv), &mut out);
+            set.y_gradient(cost.cost, y, form, (&column_sums, &hv), &mut out);
             narrow(&out, to);
         }
     }
@@ -368,7 +400,6 @@ mod tests {
     use super::super::{align_pair as align_at_any_gamma, zeros};
     use super::*;
     use crate::band::Band;
-    use crate::cost::Cost;
     use crate::kernel::wavefront::thread_team::ThreadTeam;
     use crate::matrix::MatrixMut;
 
@@ -417,6 +448,11 @@ mod tests {
         let columns = recursion.band.map(|band| band.columns(shape).unwrap());
         let job = HardJob { shape, weights: recursion.weights, band: columns.as_deref(), keeps_steps: true };
         let form = InnerProduct::new(cost, &x, &y, d);
+        let mut row = vec![0.0; shape.m];
+        let largest = (0..shape.n).fold(1.0, |largest: f64, n| {
+            form.write_row(n, 0..shape.m, &mut row);
+            row.iter().fold(largest, |largest, cost| largest.max(cost.abs()))
+        });
         let (expected, arrays) = all_outputs(shape, d, |outputs| {
             by_rows(&form, Features::InnerProduct { form: &form, cost, x: &x, y: &y, d }, job, outputs).unwrap()
         });
@@ -428,11 +464,11 @@ mod tests {
             let (path, of_rows) = (got.path.unwrap(), expected.path.as_ref().unwrap());
             assert_eq!(path.cells, of_rows.cells, "{told}");
             assert_eq!(got.value, path.value);
-            assert!((got.value - expected.value).abs() <= 1e-12 * form.largest_cost(), "{told}");
+            assert!((got.value - expected.value).abs() <= 1e-12 * largest, "{told}");
             assert_eq!(got.entropy, Some(0.0));
             let (got, expected) = (got.moments.unwrap(), expected.moments.unwrap());
             for (got, expected) in got.step_weights_grad.into_iter().zip(expected.step_weights_grad) {
-                assert!((got - expected).abs() <= 1e-12 * (form.largest_cost() + expected.abs()), "{told}");
+                assert!((got - expected).abs() <= 1e-12 * (largest + expected.abs()), "{told}");
             }
             for ((name, got), (_, expected)) in got_arrays.iter().zip(&arrays) {
                 let size = expected.iter().fold(1.0, |size: f64, e| size.max(e.abs()));
@@ -464,6 +500,32 @@ mod tests {
                     }
                 }
                 check::<f64>(&weighted, shape, 3, &recursion, 1e-11);
+            }
+        }
+    }
+
+    #[test]
+    fn distances_give_the_path_of_their_rows() {
+        for (n, m) in [(1, 1), (1, 9), (33, 20), (20, 47)] {
+            let shape = Shape::new(n, m).unwrap();
+            for (d, radius) in [(1, None), (3, Some(8.0)), (12, None)] {
+                let columns = radius.map(|radius| Band::SakoeChiba { radius }.columns(shape).unwrap());
+                let (x, y): (Vec<f32>, Vec<f32>) =
+                    (numbers(3, n * d).map(|x| x as f32).collect(), numbers(4, m * d).map(|y| y as f32).collect());
+                let pair = Pair { x: &x[..], y: &y[..], shape, d };
+                let feature_weights = (d == 3).then(|| vec![0.5, 2.0, 1.0]);
+                for cost in [Cost::L1, Cost::Euclidean] {
+                    let cost = &WeightedCost { cost, feature_weights: feature_weights.clone(), pos_weight: None };
+                    let weights = StepWeights::new(0.3, 1.0, 1.5).unwrap();
+                    let job = HardJob { shape, weights, band: columns.as_deref(), keeps_steps: true };
+                    let expected = rows::align(&Distance::new(cost, &x, &y, d), shape, job.band, weights);
+                    for &(_, set) in InstructionSet::ALL.iter().filter(|(_, set)| set.is_available()) {
+                        let scratch = &mut PairScratch::default();
+                        let got = distance_on_lanes(set, pair, cost, job, scratch).unwrap().unwrap();
+                        assert_eq!(got.cells, expected.cells, "{set:?} {cost:?} {shape:?} D={d}");
+                        assert!((got.value / expected.value - 1.0).abs() <= 1e-12);
+                    }
+                }
             }
         }
     }

@@ -73,10 +73,10 @@ fn soft_pair<F: Real>(
     scratch: &mut PairScratch,
 ) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
+    if let Some(result) = pair_on_lanes(pair, cost, recursion, outputs, team, scratch)? {
+        return Ok(result.into());
+    }
     if cost.cost.has_modified_targets() {
-        if let Some(result) = pair_on_lanes(pair, cost, recursion, outputs, team, scratch)? {
-            return Ok(result.into());
-        }
         let form = InnerProduct::new(cost, x, y, d);
         let features = Features::InnerProduct { form: &form, cost, x, y, d };
         rowwise::align(&form, features, shape, recursion, outputs, &mut scratch.rowwise)

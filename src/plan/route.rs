@@ -1,7 +1,6 @@
 //! The route of a pair at gamma > 0: by the fast path, on lanes of its precision, or for one of the reasons of [`SlowPath`] by another:
 //! float32 that is not exact enough by lanes of float64, the rest row by row in float64.
 
-use crate::cost::WeightedCost;
 use crate::kernel::wavefront::dispatch::InstructionSet;
 use crate::kernel::wavefront::fits;
 use crate::kernel::wavefront::tiles::few_features;
@@ -16,8 +15,6 @@ use super::pair::Recursion;
 pub enum SlowPath {
     /// A band.
     Band,
-    /// A distance, which has no inner-product form.
-    Distance,
     /// An entropy so small that rounding shows in it.
     SmallEntropy,
     /// Rows of H that may be too small to be shown in this precision.
@@ -26,6 +23,8 @@ pub enum SlowPath {
     NoLanes,
     /// Costs that are not finite.
     NotFinite,
+    /// Frames that are not finite, or beyond what the functions on lanes of this precision are for.
+    Frames,
     /// Costs over gamma beyond the exponents.
     Range,
     /// A squared cost whose products would be rounded too much beside gamma.
@@ -35,7 +34,7 @@ pub enum SlowPath {
 impl SlowPath {
     /// Tells if lanes of greater precision may serve.
     pub fn is_of_precision(self) -> bool {
-        matches!(self, Self::SmallEntropy | Self::SmallRows | Self::Range | Self::Rounding)
+        matches!(self, Self::SmallEntropy | Self::SmallRows | Self::Frames | Self::Range | Self::Rounding)
     }
 }
 
@@ -48,13 +47,8 @@ const LEAST_WEIGHT_OF_TARGETS: f64 = 0.01;
 /// larger numbers. A few features are subtracted first and do not cancel.
 const LARGEST_ROUNDING: f64 = 5e-3;
 
-/// Chooses the lanes for a pair from what is asked for, or gives the reason for the slow path. `cost` is `None` where the
-/// costs come as a matrix.
-pub fn by_request<R: Number>(
-    cost: Option<&WeightedCost>,
-    recursion: &Recursion,
-    outputs: &Outputs<'_, R>,
-) -> Result<InstructionSet, SlowPath> {
+/// Chooses the lanes for a pair from what is asked for, or gives the reason for the slow path.
+pub fn by_request<R: Number>(recursion: &Recursion, outputs: &Outputs<'_, R>) -> Result<InstructionSet, SlowPath> {
     let least_shown = if R::ROUNDING > f64::ROUNDING { LEAST_WEIGHT_OF_TARGETS } else { 0.1 * LEAST_WEIGHT_OF_TARGETS };
     let least_weight = recursion.weights.as_array().into_iter().fold(f64::INFINITY, f64::min);
     // The entropy takes the path of the rows beside which it is asked for, alone too: one number, one path.
@@ -62,7 +56,6 @@ pub fn by_request<R: Number>(
         outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some() || outputs.entropy;
     for (is_so, reason) in [
         (recursion.band.is_some(), SlowPath::Band),
-        (cost.is_some_and(|cost| !cost.cost.has_modified_targets()), SlowPath::Distance),
         ((outputs.y_mod.is_some() || shows_rows) && least_weight < least_shown, SlowPath::SmallRows),
     ] {
         if is_so {
@@ -93,6 +86,13 @@ pub fn by_size_of_costs<R: Number>(
     Ok(())
 }
 
+/// Lets a distance pass whose largest cost is a sum of squares, or gives the reason for lanes of greater precision: squares
+/// leave the range of numbers long before the distances do. What is lost of small ones is to be nothing beside gamma.
+pub fn by_size_of_squares<R: Number>(largest: f64, recursion: &Recursion) -> Result<(), SlowPath> {
+    let is_in_range = largest * R::LEAST_SQUARED < 1.0 && recursion.gamma * R::ROUNDING > R::LEAST_SQUARED;
+    if largest.is_finite() && !is_in_range { Err(SlowPath::Range) } else { Ok(()) }
+}
+
 /// The entropy of a frame (N + M of them) below which float32 does not give it to 1e-5: what rounding takes off the path
 /// has entropies of its own.
 const LEAST_ENTROPY: f64 = 0.01;
@@ -107,7 +107,6 @@ pub fn by_entropy<R: Number>(entropy: f64, Shape { n, m }: Shape, outputs: &Outp
 mod tests {
     use super::*;
     use crate::band::Band;
-    use crate::cost::Cost;
     use crate::weights::StepWeights;
 
     fn recursion(gamma: f64, weights: StepWeights) -> Recursion {
@@ -117,9 +116,7 @@ mod tests {
     #[test]
     fn each_request_that_lanes_do_not_serve_has_its_reason() {
         let unit = recursion(1.0, StepWeights::UNIT);
-        let reason = |recursion: &Recursion, outputs: Outputs<'_, f32>| by_request(None, recursion, &outputs).err();
-        let of_distance = by_request::<f32>(Some(&WeightedCost::plain(Cost::L1)), &unit, &Outputs::default());
-        assert_eq!(of_distance, Err(SlowPath::Distance));
+        let reason = |recursion: &Recursion, outputs: Outputs<'_, f32>| by_request(recursion, &outputs).err();
         let banded = Recursion { band: Some(Band::SakoeChiba { radius: 3.0 }), ..unit.clone() };
         assert_eq!(reason(&banded, Outputs::default()), Some(SlowPath::Band));
         let shape = Shape { n: 10, m: 10 };
@@ -144,5 +141,11 @@ mod tests {
         assert_eq!(by_size_of_costs::<f64>(1e14, None, shape, &unit), Err(SlowPath::Range));
         assert_eq!(by_size_of_costs::<f32>(3e5, Some(64), shape, &unit), Err(SlowPath::Rounding));
         assert_eq!(by_size_of_costs::<f32>(3e5, Some(2), shape, &unit), Ok(()));
+        assert_eq!(by_size_of_squares::<f32>(1e18, &unit), Ok(()));
+        assert_eq!(by_size_of_squares::<f32>(1e19, &unit), Err(SlowPath::Range));
+        assert_eq!(by_size_of_squares::<f64>(1e19, &unit), Ok(()));
+        let tiny = recursion(1e-13, StepWeights::UNIT);
+        assert_eq!(by_size_of_squares::<f32>(1.0, &tiny), Err(SlowPath::Range));
+        assert_eq!(by_size_of_squares::<f64>(1.0, &tiny), Ok(()));
     }
 }

@@ -10,7 +10,7 @@ use crate::matrix::MatrixMut;
 use crate::readout::Outputs;
 use crate::shape::Shape;
 
-/// Aligns a pair whose costs have an inner-product form; `None` if it takes the slow path.
+/// Aligns a pair; `None` if it takes the slow path.
 pub fn align_pair(
     pair: Pair<'_, f32>,
     cost: &WeightedCost,

@@ -165,6 +165,10 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     fn is_less(self, a: Self::F, b: Self::F) -> u32;
     /// `|a|`
     fn abs(self, a: Self::F) -> Self::F;
+    /// The root of numbers that are not negative.
+    fn sqrt(self, a: Self::F) -> Self::F;
+    /// a where b is greater than 0, -a where it is less, 0 where it is 0.
+    fn signed(self, a: Self::F, b: Self::F) -> Self::F;
     /// a where it is at least `least`, else 0.
     fn at_least_or_zero(self, a: Self::F, least: Self::F) -> Self::F;
     /// True where a lane is not 0; NaN is not.

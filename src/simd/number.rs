@@ -12,6 +12,8 @@ pub trait Number: Real + sealed::Plain {
     const ENTROPY_OF_NOTHING: f64;
     /// E below this is 0: products with probabilities stay normal numbers.
     const LEAST_VISIT: f64;
+    /// The root of the least normal number: squares of less lose digits.
+    const LEAST_SQUARED: f64;
     /// The largest exponent of one factor: beyond, rounding it leaves remainders that the polynomial is not for.
     const LARGEST_EXPONENT: f64;
     /// The largest sum of exponents along a path: half of the size of [`Exponent::NOTHING`].
@@ -38,6 +40,7 @@ impl Number for f32 {
     const LEAST_SHIFT: i64 = -90;
     const ENTROPY_OF_NOTHING: f64 = 1e-20;
     const LEAST_VISIT: f64 = 1.0 / (1_u128 << 100) as f64;
+    const LEAST_SQUARED: f64 = 1.1e-19;
     const LARGEST_EXPONENT: f64 = 1e6;
     const LARGEST_SUM: f64 = (1 << 29) as f64;
     // Such that the greatest relative error of 2^f is least, 1.1e-7, and has no sign of its own.
@@ -61,6 +64,7 @@ impl Number for f64 {
     const ENTROPY_OF_NOTHING: f64 = 1e-75;
     // 2^-600: with LEAST_SHIFT and what mantissas lose between, still a normal number.
     const LEAST_VISIT: f64 = 2.409_919_865_102_884e-181;
+    const LEAST_SQUARED: f64 = 1.5e-154;
     const LARGEST_EXPONENT: f64 = (1_u64 << 45) as f64;
     const LARGEST_SUM: f64 = (1_u64 << 49) as f64;
     // By interpolation at Chebyshev nodes: 2^f to 2e-17.

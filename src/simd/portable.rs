@@ -1,5 +1,6 @@
 //! Lanes that every machine has: plain arrays. What the others are compared with.
 
+use std::cmp::Ordering;
 use std::marker::PhantomData;
 
 use super::{Exponent, Lanes, Number, Work};
@@ -27,6 +28,8 @@ pub trait Scalar: Number {
     fn fused(self, b: Self, c: Self) -> Self;
     /// `|self|`
     fn size(self) -> Self;
+    /// The root of a number that is not negative.
+    fn root(self) -> Self;
     /// The nearest integer.
     fn rounded(self) -> Self::Integer;
     /// The number of an integer.
@@ -58,6 +61,9 @@ macro_rules! scalar {
             fn size(self) -> Self {
                 self.abs()
             }
+            fn root(self) -> Self {
+                self.sqrt()
+            }
             fn rounded(self) -> $signed {
                 self.round_ties_even() as $signed
             }
@@ -84,7 +90,7 @@ macro_rules! scalar {
             fn centred_split(self) -> (Self, Self) {
                 let (bits, one) = (self.to_bits(), (1.0 as Self).to_bits());
                 // The sum carries into the exponent exactly where the mantissa would pass sqrt(2).
-                let exponent = ((bits + (one - $root)) >> $fraction) as $signed - (one >> $fraction) as $signed;
+                let exponent = (bits.wrapping_add(one - $root) >> $fraction) as $signed - (one >> $fraction) as $signed;
                 (self.shifted(-exponent), exponent as Self)
             }
         }
@@ -189,6 +195,18 @@ impl<R: Scalar, const L: usize> Lanes<L> for Portable<R, L> {
     #[inline(never)]
     fn abs(self, a: [R; L]) -> [R; L] {
         a.map(R::size)
+    }
+    #[inline(never)]
+    fn sqrt(self, a: [R; L]) -> [R; L] {
+        a.map(R::root)
+    }
+    #[inline(never)]
+    fn signed(self, a: [R; L], b: [R; L]) -> [R; L] {
+        std::array::from_fn(|j| match b[j].partial_cmp(&R::default()) {
+            Some(Ordering::Greater) => a[j],
+            Some(Ordering::Less) => -a[j],
+            _ => R::default(),
+        })
     }
     #[inline(never)]
     fn at_least_or_zero(self, a: [R; L], least: [R; L]) -> [R; L] {

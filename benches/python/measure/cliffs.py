@@ -46,6 +46,11 @@ GOALS: dict[str, float | dict[str, float]] = {
     "band, 10 %, float64": {"W4": 0.3},
     "hard DTW": 2.0,
     "hard DTW, float64": 2.0,
+    "ce_logits": {"W1": 2.0, "W2": 2.0},
+    "cosine": {"W1": 2.0, "W2": 2.0},
+    "euclidean": {"W1": 4.0, "W2": 2.0, "W4": 2.0},
+    "l1": {"W1": 4.0, "W2": 2.0, "W4": 2.0},
+    "feature weights": 2.0,
 }
 """Greatest ratio of each call to its plain call, by workload where it differs; other calls have none."""
 
@@ -165,7 +170,7 @@ def _comparisons(workload: Workload) -> list[Comparison]:
     _check_aligned(pair, np.float32)
     _check_value(pair, np.float32)
     rows = [*_precisions(pair), *_second_calls(pair), *_bands(pair), *_hard(pair), _masked(pair)]
-    return [*rows, *_other_costs(pair)]
+    return [*rows, *_other_costs(pair), _feature_weights(pair)]
 
 
 def _comparison(
@@ -327,6 +332,29 @@ def _other_costs(plain: _Pair) -> Iterator[Comparison]:
             plain.call(wl.align, np.float32),
             check,
         )
+
+
+def _feature_weights(pair: _Pair) -> Comparison:
+    """Compare weights of the features with none; they are 1, so that the results are those of none."""
+    weights = np.ones(pair.workload.features)
+
+    def check() -> float:
+        got, exact = pair.align(feature_weights=weights), pair.reference
+        return error_of(
+            "feature weights",
+            {"value": got.value, "h": got.h},
+            {"value": exact.value, "h": exact.h},
+            MOST_ERROR_OF_FLOAT32,
+        )
+
+    return _comparison(
+        pair,
+        "feature weights",
+        pair.call(wl.align, np.float32, feature_weights=weights),
+        "align, float32",
+        pair.call(wl.align, np.float32),
+        check,
+    )
 
 
 def _pair_of_cost(workload: Workload, cost: str) -> _Pair:

@@ -5,7 +5,7 @@ is held against differences of such alignments, on the first pair.
 """
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ GOALS = {
     "gamma and step weights learned": 2.5,
     "band, 10 %": 0.8,
     "ce_logits": 2.0,
+    "euclidean": 4.0,
+    "l1": 4.0,
     "sharp": 6.0,
     "Hessian-vector product": 10.0,
     "debias": 16.0,
@@ -65,10 +67,20 @@ def _ce_logits(x: Tensor, y: Tensor) -> Tensor:
     return -log_softmax(x, dim=-1) @ y.mT
 
 
+def _euclidean(x: Tensor, y: Tensor) -> Tensor:
+    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _l1(x: Tensor, y: Tensor) -> Tensor:
+    return torch.cdist(x, y, p=1.0)
+
+
 _COSTS: dict[str, CostMatrix] = {
     "bce": bce_by_product,
     "mse": _half_squared_distance,
     "ce_logits": _ce_logits,
+    "euclidean": _euclidean,
+    "l1": _l1,
 }
 
 
@@ -194,6 +206,11 @@ def _comparisons(shrink: int) -> Iterator[Comparison]:
     logits = _Batch(batch(shrink, "bce_logits"), "ce_logits")
     of_logits = logits.step()
     yield row("ce_logits", of_logits, lambda: _check_step("ce_logits", logits, of_logits))
+    for name in ("euclidean", "l1"):
+        under = _Batch(batch(shrink, "bce_logits"), name)
+        of_distance = under.step()
+        check = partial(_check_step, name, under, of_distance)
+        yield row(name, of_distance, check)
     sharp = plain.step(sharp=True)
     yield row("sharp", sharp, lambda: _check_sharp(plain, sharp))
     product = _HessianVectorProduct(plain)

@@ -10,6 +10,7 @@ what the network is taught at best: an event whose peak stays under the threshol
 read off is one that the network is taught to lose.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +23,19 @@ from warplens.analysis.marginals import Marginals
 
 THRESHOLD = 0.5
 """Level under which an event counts as lost, above which a cell counts as active, unless another is given."""
+
+
+def check_threshold(threshold: float) -> float:
+    """Return the threshold if it is one.
+
+    Raises:
+        ValueError: it is not from 0 to 1, where the levels of events lie.
+    """
+    if not math.isfinite(threshold):
+        raise ValueError(f"threshold: {threshold}, it must be a finite number")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold: {threshold:g}, it must be from 0 to 1, as the levels of events are")
+    return threshold
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from warplens.analysis.events import THRESHOLD, Events, find_events
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.measured_alignments import align_and_measure
 from warplens.analysis.metrics.evaluation import by_name, table_of
+from warplens.analysis.metrics.notes import Notes
 from warplens.io import Floats, Item
 
 
@@ -97,7 +98,11 @@ def analyze_item(
     )
     assert result.h is not None
     assert result.y_mod is not None
-    table = table_of(result, strong=item.strong, threshold=threshold, fps=item.fps)
+    notes = None
+    if item.strong_notes is not None:
+        listed = item.strong_notes
+        notes = Notes(np.stack([listed.start, listed.end], axis=1), listed.feature)
+    table = table_of(result, strong=item.strong, threshold=threshold, fps=item.fps, notes=notes)
     return ItemAnalysis(
         gammas=np.array(ascending, np.float64),
         cost=cost,

@@ -35,6 +35,7 @@ from warplens.corpus.workers.engine import check_item_timeout
 @options.cost
 @options.threshold
 @options.fps
+@options.pitch_classes
 @click.option("--keep-alignment", is_flag=True, help="Keep the soft alignments H in the item files.")
 @click.option(
     "--sonify", is_flag=True, help="Write Y_mod as sound, items/<id>.gamma<g>.wav; the report plays it."
@@ -56,6 +57,7 @@ from warplens.corpus.workers.engine import check_item_timeout
     help="Items that get a page, above 50 of them: the 50 with the most events at risk, or all.",
 )
 @options.shard
+@options.allow_external
 @options.size_limit
 @options.processes
 @options.scheduler
@@ -68,12 +70,14 @@ def analyze_command(
     cost: str | None,
     threshold: float,
     fps: float | None,
+    pitch_classes: bool,
     keep_alignment: bool,
     sonify: bool,
     recordings: Path | None,
     figures: bool,
     pages: Literal["risk", "all"],
     shard: str | None,
+    allow_external: bool,
     size_limit: int,
     processes: int | None,
     scheduler: str | None,
@@ -83,14 +87,23 @@ def analyze_command(
 
     INPUT are files with items (npz, npy sets <id>.predictions.npy with <id>.weak.npy, HDF5, zarr,
     safetensors), folders of them, or manifests (CSV, parquet), with predictions (N,D) and weak (M,D), and
-    where known strong (N,D), fps, lowest_pitch, cost and step_weights. Other files are ignored. In manifests
-    weak and strong may be lists of notes.
+    where known strong (N,D), fps, lowest_pitch, pitch_classes, cost and step_weights. Other files are
+    ignored. In manifests weak and strong may be lists of notes.
 
     Results: items.csv, items/<id>.npz and report.html in the folder OUT. A second run does only new items.
     """
     try:
         settings = Settings(
-            gammas, cost, step_weights, threshold, fps, keep_alignment, sonify, recordings, figures
+            gammas,
+            cost,
+            step_weights,
+            threshold,
+            fps,
+            keep_alignment,
+            sonify,
+            recordings,
+            figures,
+            pitch_classes,
         )
         check_item_timeout(item_timeout, scheduler)
         chosen_shard = None if shard is None else Shard.parse(shard)
@@ -107,6 +120,7 @@ def analyze_command(
             scheduler=scheduler,
             item_timeout=item_timeout,
             shard=chosen_shard,
+            allow_external=allow_external,
             progress=progress,
         )
     print_ignored_results(run.results)

@@ -28,6 +28,17 @@ fps = click.option(
     type=float,
     help="Prediction frames a second; overrides that of the items, for lists of notes too.",
 )
+pitch_classes = click.option(
+    "--pitch-classes",
+    is_flag=True,
+    help="Fold lists of notes into the twelve pitch classes, the first that of lowest_pitch, else C.",
+)
+allow_external = click.option(
+    "--allow-external",
+    is_flag=True,
+    help="Read what links in folders and files of HDF5 or zarr refer to outside them, which may be any file "
+    "that you can read; without it such items fail and name it.",
+)
 processes = click.option(
     "--processes",
     type=click.IntRange(min=1),

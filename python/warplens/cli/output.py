@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from warplens.corpus import Finished, Outcome
+    from warplens.corpus import Finished, Outcome, SweepOutcome
 
 _STATUS_OF_INTERRUPTION = 130
 """As in shells."""
@@ -58,7 +58,7 @@ def print_ignored_results(results: Sequence[Path]) -> None:
         click.echo(f"Results of earlier runs are not items, and were ignored in {named}{more}", err=True)
 
 
-def print_warnings(outcomes: "Sequence[Outcome]") -> None:
+def print_warnings(outcomes: "Sequence[Outcome | SweepOutcome]") -> None:
     """Print the warnings about results."""
     warned = [outcome for outcome in outcomes if outcome.warning]
     for outcome in warned[:_MOST_WARNINGS]:

@@ -10,7 +10,13 @@ import click
 from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share, floored_percent
 from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.cli import options
-from warplens.cli.output import errors_as_sentences, exit_with_failures, print_ignored_results, printable
+from warplens.cli.output import (
+    errors_as_sentences,
+    exit_with_failures,
+    print_ignored_results,
+    print_warnings,
+    printable,
+)
 from warplens.cli.param_types import GammaGrid, NumbersCommand, NumbersOption
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
@@ -40,6 +46,7 @@ _MOST_NAMED = 3
 @options.cost
 @options.threshold
 @options.fps
+@options.pitch_classes
 @click.option(
     "--share",
     type=float,
@@ -48,6 +55,7 @@ _MOST_NAMED = 3
     help="Share of all events that a recommended gamma must keep at or above the threshold.",
 )
 @options.shard
+@options.allow_external
 @options.size_limit
 @options.processes
 @options.scheduler
@@ -60,8 +68,10 @@ def sweep_command(
     cost: str | None,
     threshold: float,
     fps: float | None,
+    pitch_classes: bool,
     share: float,
     shard: str | None,
+    allow_external: bool,
     size_limit: int,
     processes: int | None,
     scheduler: str | None,
@@ -78,7 +88,12 @@ def sweep_command(
     """
     try:
         settings = Settings(
-            tuple(gamma for word in gammas for gamma in word), cost, step_weights, threshold, fps
+            tuple(gamma for word in gammas for gamma in word),
+            cost,
+            step_weights,
+            threshold,
+            fps,
+            pitch_classes=pitch_classes,
         )
         check_share(share)
         check_item_timeout(item_timeout, scheduler)
@@ -96,9 +111,11 @@ def sweep_command(
             scheduler=scheduler,
             item_timeout=item_timeout,
             shard=chosen_shard,
+            allow_external=allow_external,
             progress=progress,
         )
     print_ignored_results(run.results)
+    print_warnings(run.outcomes)
     if run.choice is not None:
         _print_choice(run, run.choice)
     exit_with_failures(run.outcomes)
@@ -129,7 +146,7 @@ def _table(pooled: GammaSweep, marked: float | None) -> "Table":
         ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
         ("peak of\nshort events", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),
         ("blur\n(frames)", lambda g: _or_blank("{:.1f}".format, pooled.blur[g])),
-        ("entropy\nper frame", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
+        ("path\nentropy\nper frame", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
     ]
     if pooled.judged:
         columns.append(("F", lambda g: f"{pooled.f_measure[g]:.3f}"))

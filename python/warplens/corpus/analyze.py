@@ -54,6 +54,7 @@ def analyze(
     scheduler: str | None = None,
     item_timeout: float | None = None,
     shard: Shard | None = None,
+    allow_external: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Run every item of the inputs at every gamma and write results, table and report into a folder.
@@ -77,6 +78,8 @@ def analyze(
             scheduler. What finds the items, and the report of those that are done, has no limit.
         shard: the part of the items to do. Only their files are written; table and report are made by a run
             over all of them, which then finds them done.
+        allow_external: read what links and files of the inputs refer to outside them; it may be any file that
+            the user can read.
         progress: is told of each item as it is done.
 
     Raises:
@@ -95,6 +98,7 @@ def analyze(
         scheduler=scheduler,
         item_timeout=item_timeout,
         shard=shard,
+        allow_external=allow_external,
     ) as items:
         if shard is None and items.engine.takes_workers(len(items.sources)):
             _prepare_summary()

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from warplens.analysis.item_analysis import ItemAnalysis, analyze_item
+from warplens.analysis.silent_targets import silence_warning
 from warplens.corpus.inputs.source import Source
 from warplens.corpus.memory_limit import bytes_to_analyze, check_memory
 from warplens.corpus.results.figures import has_figures, key_with_figures, remove_figures, write_figures
@@ -16,6 +15,7 @@ from warplens.corpus.results.sounds import (
     find_recording,
     has_sounds,
     key_with_sounds,
+    recording_warning,
     remove_sounds,
     sounds_of,
     write_sounds,
@@ -26,9 +26,6 @@ from warplens.io import Item
 
 if TYPE_CHECKING:
     from warplens.analysis.report import Sound
-
-COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
-"""Costs under which a target frame without activity costs nothing, so that it attracts predictions."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,12 @@ class ItemWork:
                 threshold=settings.threshold,
                 keep_alignment=settings.keep_alignment,
             )
-        warnings = [_warning(analysis)]
+        silence = silence_warning(
+            analysis.cost, analysis.empty_targets, analysis.empty_share, analysis.gammas
+        )
+        warnings = [*item.warnings, silence]
+        if settings.sonify:
+            warnings.append(recording_warning(settings.recordings, source.id, item))
         if settings.sonify and not (reused and has_sounds(self.out, source.id, settings.gammas)):
             recording = find_recording(settings.recordings, source.id)
             warnings.append(write_sounds(self.out, source.id, item, analysis, recording))
@@ -115,7 +117,10 @@ class ItemWork:
 
     def read(self, source: Source) -> Item:
         """Read an item as it is worked on; errors as `Source.read`."""
-        return source.read(size_limit=self.size_limit, fps=self.settings.fps)
+        settings = self.settings
+        return source.read(
+            size_limit=self.size_limit, fps=settings.fps, pitch_classes=settings.pitch_classes or None
+        )
 
     def read_back(self, source: Source) -> tuple[Item, ItemAnalysis | None]:
         """Return the item and its results, None if its file holds others; errors as `Source.read`."""
@@ -143,14 +148,3 @@ class ItemWork:
             remove_sounds(self.out, source.id, self.settings.gammas)
             remove_figures(self.out, source.id)
         return Outcome(source.id, error=reason)
-
-
-def _warning(analysis: ItemAnalysis) -> str | None:
-    if analysis.cost not in COSTS_BLIND_TO_SILENCE or analysis.empty_targets == 0:
-        return None
-    worst = int(np.argmax(analysis.empty_share))
-    return (
-        f"under {analysis.cost} a target frame without activity costs nothing: such frames are "
-        f"{analysis.empty_targets:.0%} of the target, and draw {analysis.empty_share[worst]:.0%} of the soft "
-        f"alignment at gamma {analysis.gammas[worst]:g}"
-    )

@@ -91,6 +91,7 @@ def open_run(
     scheduler: str | None,
     item_timeout: float | None,
     shard: Shard | None,
+    allow_external: bool,
 ) -> Iterator[ItemRun]:
     """Collect the items of a run, open its folder and its engine; arguments and errors as `analyze`.
 
@@ -101,7 +102,7 @@ def open_run(
     engine = Engine(processes=processes, scheduler=scheduler, item_timeout=item_timeout)
     if scheduler is not None:
         inputs, out = [path.absolute() for path in inputs], out.absolute()
-    sources, ignored, results = collect(inputs, exclude=out)
+    sources, ignored, results = collect(inputs, exclude=out, allow_external=allow_external)
     check_own(out)
     if shard is not None:
         sources = shard.of(sources)

@@ -10,7 +10,7 @@ import numpy as np
 import xxhash
 
 import warplens as wl
-from warplens.analysis.events import THRESHOLD
+from warplens.analysis.events import THRESHOLD, check_threshold
 from warplens.io import Item, ItemError
 
 _FORMAT = 5
@@ -28,6 +28,7 @@ class Settings:
             gets 1, 1, 1.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
         fps: overrides the frames a second of every item, for time axes, errors in ms and lists of notes.
+        pitch_classes: fold lists of notes into the twelve pitch classes, whatever the items say.
         keep_alignment: keep H in the item files.
         sonify: write Y_mod as sound, OUT/items/<id>.gamma<g>.wav.
         recordings: folder of recordings by id, to be heard on the left of these sounds (extra `sound`).
@@ -46,12 +47,12 @@ class Settings:
     sonify: bool = False
     recordings: Path | None = None
     figures: bool = False
+    pitch_classes: bool = False
 
     def __post_init__(self) -> None:
         if not self.gammas:
             raise ValueError("gammas: empty, at least one is needed")
-        if not math.isfinite(self.threshold):
-            raise ValueError(f"threshold: {self.threshold}, it must be a finite number")
+        check_threshold(self.threshold)
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise ValueError(f"fps: {self.fps:g}, it must be a positive number of frames a second")
         if self.recordings is not None:
@@ -105,10 +106,13 @@ class Settings:
             self.keep_alignment,
             # Notes are measured in seconds and Hz, and only against strong targets.
             None if item.strong is None else (item.fps, item.lowest_pitch),
+            *(() if item.strong_notes is None else ("notes",)),
         )
         # 128 bits tell contents apart, and take a fiftieth of the time that SHA-256 does.
         digest = xxhash.xxh3_128(repr(dependencies).encode())
-        for array in (item.predictions, item.weak, item.strong):
+        notes = item.strong_notes
+        of_notes = () if notes is None else (notes.start, notes.end, notes.feature)
+        for array in (item.predictions, item.weak, item.strong, *of_notes):
             digest.update(repr(None if array is None else (array.dtype.str, array.shape)).encode())
             if array is not None:
                 digest.update(np.ascontiguousarray(array).data)
@@ -122,6 +126,7 @@ class Settings:
             "step_weights": None if self.step_weights is None else list(self.step_weights),
             "threshold": self.threshold,
             "fps": self.fps,
+            "pitch_classes": self.pitch_classes,
             "keep_alignment": self.keep_alignment,
             "sonify": self.sonify,
             "recordings": None if self.recordings is None else str(self.recordings),

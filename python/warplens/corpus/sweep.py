@@ -32,7 +32,7 @@ COLUMNS = (
     "f_measure",
 )
 
-_SETTINGS = ("gammas", "cost", "step_weights", "threshold", "fps")
+_SETTINGS = ("gammas", "cost", "step_weights", "threshold", "fps", "pitch_classes")
 """Settings that a sweep uses."""
 
 
@@ -75,6 +75,7 @@ def sweep(
     scheduler: str | None = None,
     item_timeout: float | None = None,
     shard: Shard | None = None,
+    allow_external: bool = False,
     progress: Progress | None = None,
 ) -> SweepRun:
     """Run every item of the inputs at every gamma, and recommend the largest that keeps nearly all events.
@@ -109,6 +110,8 @@ def sweep(
             scheduler. What finds the items, and the report of those that are done, has no limit.
         shard: the part of the items to do. Only their files are written; a run over all of them, which then
             finds them done, writes the others.
+        allow_external: read what links and files of the inputs refer to outside them; it may be any file that
+            the user can read.
         progress: is told of each item as it is done.
 
     Raises:
@@ -127,6 +130,7 @@ def sweep(
         scheduler=scheduler,
         item_timeout=item_timeout,
         shard=shard,
+        allow_external=allow_external,
     ) as items:
         outcomes = items.do(SweepWork(items.out, settings, size_limit), progress)
     out, ignored, results = items.out, items.ignored, items.results

@@ -5,14 +5,16 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from warplens.analysis.silent_targets import silence_warning
 from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.analysis.sweep.item_sweep import sweep_item
 from warplens.corpus.inputs.source import Source
 from warplens.corpus.memory_limit import bytes_to_sweep, check_memory
 from warplens.corpus.results.sweep_file import load_sweep, save_sweep, sweep_path
 from warplens.corpus.settings import Settings
+from warplens.io import Item
 
-_FORMAT = 2
+_FORMAT = 3
 """Version of the sums, raised when the same input and settings give others: older files are redone."""
 
 
@@ -25,12 +27,14 @@ class SweepOutcome:
         sweep: its sums at every gamma, None if it failed.
         error: why it failed, or None.
         reused: whether an earlier run had done it under the same settings.
+        warning: a caution about its results, or None.
     """
 
     id: str
     sweep: GammaSweep | None = None
     error: str | None = None
     reused: bool = False
+    warning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,27 +60,35 @@ class SweepWork:
             OSError: it cannot be read or its sums cannot be written.
         """
         settings = self.settings
-        item = source.read(size_limit=self.size_limit, fps=settings.fps)
-        path = sweep_path(self.out, source.id)
+        item = source.read(
+            size_limit=self.size_limit, fps=settings.fps, pitch_classes=settings.pitch_classes or None
+        )
+        path, cost = sweep_path(self.out, source.id), settings.cost_of(item)
         dependencies = f"sweep {_FORMAT} {settings.key_of(item)}"
         key = hashlib.blake2b(dependencies.encode(), digest_size=20).hexdigest()
         known = load_sweep(path, key)
         if known is not None:
-            return SweepOutcome(source.id, known, reused=True)
+            return SweepOutcome(source.id, known, reused=True, warning=_warning(item, known, cost))
         needed = bytes_to_sweep(item, step_weights=settings.step_weights_of(item))
         check_memory(needed, item, self.size_limit)
         result = sweep_item(
             item,
             gammas=settings.gammas,
-            cost=settings.cost_of(item),
+            cost=cost,
             step_weights=settings.step_weights_of(item),
             threshold=settings.threshold,
         )
         save_sweep(path, result, key)
-        return SweepOutcome(source.id, result)
+        return SweepOutcome(source.id, result, warning=_warning(item, result, cost))
 
     def failed(self, source: Source, reason: str) -> SweepOutcome:
         """Return the outcome of an item that could not be done; remove older sums of its name."""
         with contextlib.suppress(OSError, ValueError):
             sweep_path(self.out, source.id).unlink(missing_ok=True)
         return SweepOutcome(source.id, error=reason)
+
+
+def _warning(item: Item, swept: GammaSweep, cost: str) -> str | None:
+    silent = swept.silent_targets / max(swept.targets, 1)
+    silence = silence_warning(cost, silent, swept.silence_drawn, swept.gammas)
+    return "; ".join([*item.warnings, *([] if silence is None else [silence])]) or None

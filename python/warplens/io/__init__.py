@@ -4,7 +4,7 @@ from warplens.io.arrays.npz import open_npz
 from warplens.io.errors import ItemError
 from warplens.io.item import Floats, Item, make_item
 from warplens.io.manifest import ItemOfRow, ManifestError, read_manifest
-from warplens.io.notes.notes import Notes, roll_of
+from warplens.io.notes.notes import Notes, PlacedNotes, place_notes, roll_of
 from warplens.io.origin import ItemInFile, NoItem, read_npz
 from warplens.io.size_limit import DEFAULT_SIZE_LIMIT
 
@@ -18,8 +18,10 @@ __all__ = [
     "ManifestError",
     "NoItem",
     "Notes",
+    "PlacedNotes",
     "make_item",
     "open_npz",
+    "place_notes",
     "read_manifest",
     "read_npz",
     "roll_of",

@@ -1,6 +1,6 @@
 """One item of a corpus: the predictions and targets of one recording, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import warplens as wl
+from warplens._numbers import check_unmasked
 from warplens._sequences import finite_extremes
 from warplens.io.errors import ItemError
-from warplens.io.notes.notes import Notes, roll_of
+from warplens.io.notes.notes import Notes, PlacedNotes, place_notes
 
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
@@ -27,6 +28,9 @@ class Item:
         lowest_pitch: MIDI number of feature 0 when the features are semitones, where known.
         cost: name of the local cost the predictions are meant for, where known.
         step_weights: (horizontal, vertical, diagonal) the item is meant to be aligned with, where known.
+        strong_notes: the notes of a strong target that was given as a list: frames cannot tell a note that is
+            repeated without a gap from a long one.
+        warnings: what of its files was passed over, left out or filled in, a sentence each.
     """
 
     predictions: Floats
@@ -36,20 +40,29 @@ class Item:
     lowest_pitch: int | None = None
     cost: str | None = None
     step_weights: tuple[float, float, float] | None = None
+    strong_notes: PlacedNotes | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def make_item(values: Mapping[str, Any]) -> Item:
+def make_item(values: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> Item:
     """Check named values and make an `Item` of them; names it does not know are ignored.
 
     Predictions keep float32 or float64 and are cast to float32 from half precision, to float64 from integers;
     targets of booleans or integers take the dtype of the predictions. A strong target may be `Notes`, and
-    becomes the frames in which they sound (see `roll_of`); a weak target may be, and becomes those frames
-    without repetitions (the paper's rule).
+    becomes the frames in which they sound (see `place_notes`); a weak target may be, and becomes those frames
+    without repetitions (the paper's rule). With `pitch_classes` the notes of all octaves become twelve
+    features, the first of them that of `lowest_pitch`, or C where that is not given. Notes that do not fit
+    are left out, which `Item.warnings` counts.
+
+    Args:
+        values: `predictions`, `weak` and where known `strong`, `fps`, `lowest_pitch`, `pitch_classes`,
+            `cost` and `step_weights`.
+        warnings: of what read the values; the item has them too.
 
     Raises:
         ItemError: a key is missing; an array is not numeric, not two-dimensional, empty or not finite; the
             feature counts differ; strong and predictions differ in shape; a scalar is not one or is out of
-            range; notes are given without fps or lowest_pitch, or do not fit them.
+            range; notes are given without fps or lowest_pitch, or do not fit them; values are masked.
     """
     for key in ("predictions", "weak"):
         if values.get(key) is None:
@@ -57,7 +70,16 @@ def make_item(values: Mapping[str, Any]) -> Item:
             raise ItemError(f"missing array '{key}' (keys found: {keys}; needed: predictions, weak)")
     predictions = _sequence("predictions", values["predictions"], np.dtype(np.float64))
     fps, lowest_pitch = _fps(values.get("fps")), _lowest_pitch(values.get("lowest_pitch"))
-    weak_value = _frames_of_notes("weak", values["weak"], predictions, fps, lowest_pitch)
+    fold = _flag("pitch_classes", values.get("pitch_classes"))
+    placed = {
+        key: _placed(key, values[key], predictions, fps, lowest_pitch, fold)
+        for key in ("weak", "strong")
+        if isinstance(values.get(key), Notes)
+    }
+    shape = len(predictions), predictions.shape[1]
+    weak_value = values["weak"]
+    if "weak" in placed:
+        weak_value = wl.collapse_repeats(placed["weak"].roll(*shape, predictions.dtype)).y
     weak = _sequence("weak", weak_value, predictions.dtype)
     if weak.shape[1] != predictions.shape[1]:
         raise ItemError(
@@ -66,7 +88,9 @@ def make_item(values: Mapping[str, Any]) -> Item:
         )
     strong = None
     if values.get("strong") is not None:
-        strong_value = _frames_of_notes("strong", values["strong"], predictions, fps, lowest_pitch)
+        strong_value = values["strong"]
+        if "strong" in placed:
+            strong_value = placed["strong"].roll(*shape, predictions.dtype)
         strong = _sequence("strong", strong_value, predictions.dtype)
         if strong.shape != predictions.shape:
             raise ItemError(
@@ -80,15 +104,15 @@ def make_item(values: Mapping[str, Any]) -> Item:
         lowest_pitch=lowest_pitch,
         cost=_cost(values.get("cost")),
         step_weights=_step_weights(values.get("step_weights")),
+        strong_notes=placed.get("strong"),
+        warnings=(*warnings, *_warnings_of(values, placed)),
     )
 
 
-def _frames_of_notes(
-    key: str, value: Any, predictions: Floats, fps: float | None, lowest_pitch: int | None
-) -> Any:
-    """Turn notes into frames; return anything else as it is."""
-    if not isinstance(value, Notes):
-        return value
+def _placed(
+    key: str, notes: Notes, predictions: Floats, fps: float | None, lowest_pitch: int | None, fold: bool
+) -> PlacedNotes:
+    lowest_pitch = 0 if fold and lowest_pitch is None else lowest_pitch
     if fps is None or lowest_pitch is None:
         lacking = " and ".join(
             f"'{name}'" for name, known in (("fps", fps), ("lowest_pitch", lowest_pitch)) if known is None
@@ -99,20 +123,32 @@ def _frames_of_notes(
         )
     n_frames, n_features = predictions.shape
     try:
-        roll = roll_of(
-            value,
+        return place_notes(
+            notes,
             n_frames=n_frames,
             n_features=n_features,
             fps=fps,
             lowest_pitch=lowest_pitch,
-            dtype=predictions.dtype,
+            pitch_classes=fold,
         )
     except ItemError as error:
         raise ItemError(f"'{key}': {error}") from error
-    return wl.collapse_repeats(roll).y if key == "weak" else roll
+
+
+def _warnings_of(values: Mapping[str, Any], placed: Mapping[str, PlacedNotes]) -> list[str]:
+    """Return what is to be told of the notes of the targets, once where it is the same for both."""
+    told: dict[str, list[str]] = {}
+    for key, notes in placed.items():
+        for text in (*values[key].warnings, *notes.warnings):
+            told.setdefault(text, []).append(key)
+    return [f"{' and '.join(keys)}: {text}" for text, keys in told.items()]
 
 
 def _sequence(key: str, value: Any, dtype_of_integers: np.dtype[Any]) -> Floats:
+    try:
+        check_unmasked(f"'{key}'", value)
+    except ValueError as error:
+        raise ItemError(str(error)) from None
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise ItemError(f"'{key}' has dtype {array.dtype}, it must hold real numbers")
@@ -147,6 +183,16 @@ def _number(key: str, value: Any) -> float:
     if isinstance(scalar, bool) or not isinstance(scalar, int | float) or not np.isfinite(scalar):
         raise ItemError(f"'{key}' is {scalar!r}, it must be a finite number")
     return float(scalar)
+
+
+def _flag(key: str, value: Any) -> bool:
+    if value is None:
+        return False
+    scalar = _scalar(key, value)
+    known = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+    if str(scalar).lower() not in known:
+        raise ItemError(f"'{key}' is {scalar!r}, it must be true or false")
+    return known[str(scalar).lower()]
 
 
 def _fps(value: Any) -> float | None:

@@ -1,8 +1,8 @@
 """Manifests: tables with the places of predictions and targets of each item.
 
-Columns are `predictions`, `weak`, `strong`, `cost`, `fps`, `lowest_pitch` and `id`; only the first is
-needed, others are ignored. A cell of the first three is a file or `file:key`, its path relative to the
-folder of the manifest. An empty cell is taken from the predictions' file.
+Columns are `predictions`, `weak`, `strong`, `cost`, `fps`, `lowest_pitch`, `pitch_classes` and `id`; only
+the first is needed, others are ignored. A cell of the first three is a file or `file:key`, its path relative
+to the folder of the manifest. An empty cell is taken from the predictions' file.
 """
 
 import csv
@@ -17,13 +17,13 @@ from warplens.io.arrays.formats import is_container, item_suffix, opened
 from warplens.io.errors import ItemError
 from warplens.io.item import Item, make_item
 from warplens.io.notes.note_lists import NOTE_SUFFIXES, is_note_list, read_notes
-from warplens.io.origin import names_in, read_values
+from warplens.io.origin import names_in, overridden, read_values
 from warplens.io.regular_file import check_regular
 from warplens.io.size_limit import DEFAULT_SIZE_LIMIT, Budget
 
 MANIFEST_SUFFIXES = (".csv", ".parquet")
 
-COLUMNS = ("id", "predictions", "weak", "strong", "cost", "fps", "lowest_pitch")
+COLUMNS = ("id", "predictions", "weak", "strong", "cost", "fps", "lowest_pitch", "pitch_classes")
 
 
 class ManifestError(ValueError):
@@ -38,13 +38,15 @@ class ItemOfRow:
         manifest: its file.
         row: number of the row, from 1, without the line of names.
         cells: (column, text) of the cells that are not empty.
-        surplus: whether it has more cells than there are columns.
+        surplus: whether it has cells that are not empty behind the last column.
+        allow_external: whether values that a file refers to in other files are read.
     """
 
     manifest: Path
     row: int
     cells: tuple[tuple[str, str], ...]
     surplus: bool = False
+    allow_external: bool = False
 
     @property
     def location(self) -> str:
@@ -73,8 +75,14 @@ class ItemOfRow:
             parts.pop()
         return "/".join([stem, *parts])
 
-    def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
-        """Read the item; `fps` overrides that of manifest and file.
+    def read(
+        self,
+        *,
+        size_limit: int | None = DEFAULT_SIZE_LIMIT,
+        fps: float | None = None,
+        pitch_classes: bool | None = None,
+    ) -> Item:
+        """Read the item; `fps` and `pitch_classes` override those of manifest and file.
 
         Raises:
             ItemError: a cell or what it points to cannot be used, or is larger than `size_limit`.
@@ -87,23 +95,31 @@ class ItemOfRow:
         budget = Budget(size_limit)
         given = {column for column, _ in self.cells}
         path, key = self._existing("predictions")
-        group, predictions = _place(path, key)
+        group, predictions = self._place(path, key)
         names = {**names_in(group), "predictions": predictions}
         names = {key: name for key, name in names.items() if key == "predictions" or key not in given}
-        values = read_values(path, names, budget, needed="predictions")
+        warnings: list[str] = []
+        values = read_values(
+            path,
+            names,
+            budget,
+            needed="predictions",
+            allow_external=self.allow_external,
+            warnings=warnings,
+        )
         for column in ("weak", "strong"):
             if column in given:
-                values[column] = self._target(column, budget)
+                values[column] = self._target(column, budget, warnings)
         for column in ("fps", "lowest_pitch"):
             if column in given:
                 values[column] = _number(column, self.cell(column))
         if "cost" in given:
             values["cost"] = self.cell("cost")
-        if fps is not None:
-            values["fps"] = fps
-        return make_item(values)
+        if "pitch_classes" in given:
+            values["pitch_classes"] = self.cell("pitch_classes")
+        return make_item(overridden(values, fps=fps, pitch_classes=pitch_classes), warnings=warnings)
 
-    def _target(self, column: str, budget: Budget) -> Any:
+    def _target(self, column: str, budget: Budget, warnings: list[str]) -> Any:
         path, key = self._existing(column)
         if is_note_list(path):
             if key:
@@ -116,7 +132,24 @@ class ItemOfRow:
             )
         # An npy file is one array, whatever its name.
         name = "predictions" if path.name.lower().endswith(".npy") else key or column
-        return read_values(path, {column: name}, budget, needed=column)[column]
+        values = read_values(
+            path,
+            {column: name},
+            budget,
+            needed=column,
+            allow_external=self.allow_external,
+            warnings=warnings,
+        )
+        return values[column]
+
+    def _place(self, path: Path, key: str) -> tuple[str, str]:
+        """Return the group of an item and the name of its predictions: the key names the one or the other."""
+        if not key or path.name.lower().endswith(".npy"):
+            return "", "predictions"
+        with opened(path, allow_external=self.allow_external) as container:
+            if joined(key, "predictions") in container:
+                return key, joined(key, "predictions")
+        return key.rpartition("/")[0], key
 
     def _split(self, column: str) -> tuple[Path, str]:
         """Return file and key of a cell; a file whose own name has colons is known by its whole name."""
@@ -138,8 +171,12 @@ class ItemOfRow:
         return path, key
 
 
-def read_manifest(path: Path) -> list[ItemOfRow]:
+def read_manifest(path: Path, *, allow_external: bool = False) -> list[ItemOfRow]:
     """Return the rows of a manifest, in its order.
+
+    Args:
+        path: CSV or parquet.
+        allow_external: whether the items read values that their files refer to in other files.
 
     Raises:
         ManifestError: it is no table, or has no column `predictions`, or a library is missing.
@@ -155,7 +192,8 @@ def read_manifest(path: Path) -> list[ItemOfRow]:
             path,
             i,
             tuple((column, text) for column in COLUMNS if (text := _text(row.get(column)))),
-            surplus=None in row,
+            surplus=any(map(_text, row.get(None) or ())),
+            allow_external=allow_external,
         )
         for i, row in enumerate(table, 1)
     ]
@@ -164,7 +202,7 @@ def read_manifest(path: Path) -> list[ItemOfRow]:
 def _csv_rows(path: Path) -> list[dict[Any, Any]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
+            reader = csv.DictReader(file, skipinitialspace=True, strict=True)
             _check_columns([name.strip() for name in reader.fieldnames or ()])
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             return list(reader)
@@ -217,13 +255,3 @@ def _number(column: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise ItemError(f"'{column}' is '{text}' in the manifest, it must be a number") from None
-
-
-def _place(path: Path, key: str) -> tuple[str, str]:
-    """Return the group of an item and the name of its predictions: the key names the one or the other."""
-    if not key or path.name.lower().endswith(".npy"):
-        return "", "predictions"
-    with opened(path) as container:
-        if joined(key, "predictions") in container:
-            return key, joined(key, "predictions")
-    return key.rpartition("/")[0], key

@@ -20,25 +20,40 @@ class ItemInFile:
     Attributes:
         path: the file; of npy files the one with the predictions.
         group: within the file, "" for its root.
+        allow_external: whether values that the file refers to in other files are read.
     """
 
     path: Path
     group: str = ""
+    allow_external: bool = False
 
     @property
     def location(self) -> str:
         """File and group, for messages."""
         return f"{self.path}:{self.group}" if self.group else str(self.path)
 
-    def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
-        """Read the item; `fps` overrides that of the file.
+    def read(
+        self,
+        *,
+        size_limit: int | None = DEFAULT_SIZE_LIMIT,
+        fps: float | None = None,
+        pitch_classes: bool | None = None,
+    ) -> Item:
+        """Read the item; `fps` and `pitch_classes` override those of the file.
 
         Raises:
             ItemError: the file is not an item, or its arrays would take more than `size_limit` bytes.
             OSError: the file cannot be read.
         """
-        values = read_values(self.path, names_in(self.group), Budget(size_limit))
-        return make_item(values if fps is None else {**values, "fps": fps})
+        warnings: list[str] = []
+        values = read_values(
+            self.path,
+            names_in(self.group),
+            Budget(size_limit),
+            allow_external=self.allow_external,
+            warnings=warnings,
+        )
+        return make_item(overridden(values, fps=fps, pitch_classes=pitch_classes), warnings=warnings)
 
 
 @dataclass(frozen=True)
@@ -53,12 +68,31 @@ class NoItem:
     location: str
     reason: str
 
-    def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
+    def read(
+        self,
+        *,
+        size_limit: int | None = DEFAULT_SIZE_LIMIT,
+        fps: float | None = None,
+        pitch_classes: bool | None = None,
+    ) -> Item:
         """Raise `ItemError` with the reason."""
         raise ItemError(self.reason)
 
 
-def read_values(path: Path, names: Mapping[str, str], budget: Budget, *, needed: str = "") -> dict[str, Any]:
+def overridden(values: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    """Return values of an item with those in place of theirs that are given, not None."""
+    return {**values, **{key: value for key, value in given.items() if value is not None}}
+
+
+def read_values(
+    path: Path,
+    names: Mapping[str, str],
+    budget: Budget,
+    *,
+    needed: str = "",
+    allow_external: bool = False,
+    warnings: list[str] | None = None,
+) -> dict[str, Any]:
     """Read the values of an item from a file, by key; other keys of the file are None.
 
     Args:
@@ -66,17 +100,20 @@ def read_values(path: Path, names: Mapping[str, str], budget: Budget, *, needed:
         names: the keys that are looked for, and their names in the file.
         budget: bytes that may be read.
         needed: a key that must be there.
+        allow_external: read values that the file refers to in other files.
+        warnings: is added what is to be told of the values.
 
     Raises:
-        ItemError: the file is of no known format, damaged or too large; the needed key is not in it.
+        ItemError: the file is of no known format, damaged or too large; the needed key is not in it, or in
+            another file.
         OSError: it cannot be read.
     """
-    with opened(path) as container:
-        values = load_keys(container, names, budget)
+    with opened(path, allow_external=allow_external) as container:
+        values = load_keys(container, names, budget, warnings)
         if needed and needed not in values:
             keys = ", ".join(sorted(container.keys_in(names[needed].rpartition("/")[0]))[:20]) or "none"
             raise ItemError(f"{path.name} has no array '{names[needed]}' (keys found: {keys})")
-        if "weak" not in values:
+        if not {"predictions", "weak"} <= values.keys():
             group = names["predictions"].rpartition("/")[0] if "predictions" in names else ""
             values = dict.fromkeys(container.keys_in(group)) | values
     return values

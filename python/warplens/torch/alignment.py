@@ -1,7 +1,7 @@
 """The alignments of a batch, as tensors."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -18,7 +18,8 @@ class BatchAlignment:
     Shapes are those of a batch of B pairs with N prediction frames, M target frames and D features, padded
     with zeros; an unbatched pair has no leading B. No tensor carries a gradient. `value`, `h`, `y_mod` and
     `entropy` are computed at once; `H`, `E` and `H_tilde` when first read, from the tensors that were given
-    (so these must not have been changed in place by then: a RuntimeError says so).
+    (so these must not have been changed in place by then: a RuntimeError says so). Saved or copied, all of
+    them are computed.
 
     A pair without a path has value +inf and is 0 elsewhere; a pair with NaN in it is NaN.
 
@@ -98,6 +99,17 @@ class BatchAlignment:
     def entropy(self) -> Tensor:
         """(B,) entropy of the distribution of paths in nats, -dSDTW/dgamma."""
         return self._get("entropy")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all tensors, computed: what computes them cannot be saved."""
+        for name in ("H", "E"):
+            self._get(name)
+        state = {**self.__dict__, "_compute": None, "_inputs": [], "_describe": self._describe()}
+        return {**state, "_results": dict(self._results)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        description = state.pop("_describe")
+        self.__dict__.update(state, _describe=lambda: description)
 
     def __repr__(self) -> str:
         return f"<BatchAlignment {self._describe()}>"

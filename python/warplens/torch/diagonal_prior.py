@@ -7,6 +7,7 @@ from torch import Tensor
 
 from warplens._costs import CostFunction, check_cost
 from warplens.torch.inputs.prior import CostWithPrior, PriorTerm, diagonal_penalties
+from warplens.torch.inputs.torch_private import shown
 
 
 class DiagonalPrior(CostWithPrior):
@@ -54,6 +55,7 @@ class DiagonalPrior(CostWithPrior):
         self.cost = cost
         self.nu = float(nu)
         self.register_buffer("weight", torch.tensor(float(weight), dtype=torch.float64))
+        self.keep_settings(weight=weight)
 
     @property
     def term(self) -> PriorTerm:
@@ -67,4 +69,4 @@ class DiagonalPrior(CostWithPrior):
 
     def extra_repr(self) -> str:
         """Return the settings, as the constructor takes them."""
-        return f"{self.cost!r}, weight={self.weight.item():g}, nu={self.nu:g}"
+        return f"{self.cost!r}, weight={shown(self.weight)}, nu={self.nu:g}"

@@ -18,6 +18,7 @@ from warplens.torch.backends.triton.backend import TritonBackend
 from warplens.torch.backends.triton.device_check import find_fault
 from warplens.torch.first_use import FirstUse
 from warplens.torch.inputs.settings import LocalCost
+from warplens.torch.inputs.torch_private import is_traced
 
 BackendName: TypeAlias = Literal["core", "ops", "triton"]
 
@@ -48,19 +49,29 @@ def choose_backend(name: BackendName | None, device: torch.device, cost: LocalCo
 
     Raises:
         ValueError: There is no backend of that name, or it does not run on the device.
+        RuntimeError: Under `torch.jit.trace`, which would freeze what the core computes.
     """
     check_backend(name)
     if name is not None:
-        return _named(name, device)
+        return _untraced(_named(name, device))
     variable = os.environ.get(VARIABLE)
     if not variable:
-        return default_backend(device, cost)
+        return _untraced(default_backend(device, cost))
     if variable not in BACKENDS:
         raise ValueError(f"{VARIABLE}: is {variable!r}; this version has {_names()}, and '' to choose")
     try:
-        return _named(variable, device)
+        return _untraced(_named(variable, device))
     except ValueError as reason:
         raise ValueError(f"{VARIABLE}: is {variable!r}, and the call names no backend; {reason}") from None
+
+
+def _untraced(backend: Backend) -> Backend:
+    if not torch.compiler.is_compiling() and backend.name == "core" and is_traced():
+        raise RuntimeError(
+            "soft DTW: torch.jit.trace records operations of torch, and would keep the value of this call "
+            "as a constant; use torch.compile or torch.export, or trace backend='ops', without a gradient"
+        )
+    return backend
 
 
 def default_backend(device: torch.device, cost: LocalCost | None = None) -> Backend:

@@ -20,7 +20,7 @@ from warplens.torch.inputs.settings import (
     check_reduction,
     check_symmetric,
 )
-from warplens.torch.inputs.torch_private import UncastModule
+from warplens.torch.inputs.torch_private import UncastModule, shown
 
 
 class SoftDTWLoss(UncastModule):
@@ -33,6 +33,10 @@ class SoftDTWLoss(UncastModule):
     buffers likewise. Buffers may change between forward and backward, whose gradients are those of forward,
     under `torch.compile` too. Only where backward runs forward again, as under `torch.utils.checkpoint` or an
     `activation_memory_budget` of the compiler, must they be what they were.
+
+    `load_state_dict` puts gamma and weights of a checkpoint in the place of the constructor's, without a
+    word: to train on with others, set them afterwards. `reset_parameters` gives buffers the values of the
+    constructor again, as `to_empty` does for a module that was built under `torch.device("meta")`.
 
     Args:
         cost: name of a cost, a callable, or a `DiagonalPrior` over one of them.
@@ -101,6 +105,9 @@ class SoftDTWLoss(UncastModule):
         for name, given in (("feature_weights", feature_weights), ("pos_weight", pos_weight)):
             checked = as_weight_vector(name, given)
             self.register_buffer(name, None if checked is None else checked.clone())
+        self.keep_settings(
+            gamma=gamma, step_weights=step_weights, feature_weights=feature_weights, pos_weight=pos_weight
+        )
 
     def forward(
         self, x: Tensor, y: Tensor, x_lengths: Lengths | None = None, y_lengths: Lengths | None = None
@@ -131,8 +138,8 @@ class SoftDTWLoss(UncastModule):
         cost = bare_cost(self.cost)
         settings = [
             f"cost={cost if isinstance(cost, str) else getattr(cost, '__name__', repr(cost))!r}",
-            f"gamma={self.gamma.item():g}",
-            f"step_weights=({', '.join(f'{weight:g}' for weight in self.step_weights.tolist())})",
+            f"gamma={shown(self.gamma)}",
+            f"step_weights={shown(self.step_weights)}",
             f"reduction={self.reduction!r}",
             f"normalize={self.normalize!r}",
         ]

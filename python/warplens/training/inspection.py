@@ -32,7 +32,7 @@ MEASURES = (
     "short_long_ratio",
     "blur",
     "collapse",
-    "entropy",
+    "entropy_rate",
     "entropy_per_frame",
     "h_min",
     "h_mean",
@@ -80,9 +80,9 @@ class Inspection:
         measures: over all events and frames of the probes together, as if they were one item (names as in
             `warplens.analysis.metrics`): events, events_below_threshold, kept, short_event_peak,
             long_event_peak, short_long_ratio, blur (frames), collapse (share of the targets that hold less
-            than half a frame), entropy (of the paths, nats a frame), entropy_per_frame (mean of the frames'
-            own), h_min, h_mean, h_max; where strong targets are known, the micro-averaged f_measure of Y_mod
-            and predictions_f_measure; NaN where one is not defined.
+            than half a frame), entropy_rate (that of the paths, in nats, over the number of frames),
+            entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; where strong targets are known,
+            the micro-averaged f_measure of Y_mod and predictions_f_measure; NaN where one is not defined.
     """
 
     gamma: float
@@ -233,7 +233,7 @@ def _measures(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: flo
     measures = {
         **{name: of_events[name] for name in _FROM_EVENTS},
         "collapse": share_of_collapsed_targets(masses),
-        "entropy": sum(each.entropy for each in targets) / len(h),
+        "entropy_rate": sum(each.entropy for each in targets) / len(h),
         "entropy_per_frame": float(np.mean(np.concatenate([e.marginals.frame_entropy for e in targets]))),
         "h_min": float(h.min()),
         "h_mean": float(h.mean(dtype=np.float64)),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens._numbers import as_count, as_number
-from warplens.analysis.events import THRESHOLD
+from warplens.analysis.events import THRESHOLD, check_threshold
 from warplens.analysis.sonify import SAMPLE_RATE, most_voices, sonify
 from warplens.torch import SoftDTWLoss
 from warplens.training.inspection import Inspection, ProbeTargets, check_loss, inspect_targets, levels_of
@@ -86,7 +86,7 @@ class TargetInspector:
         self.every = as_count("every", every)
         self.pictures_every = None if pictures_every is None else as_count("pictures_every", pictures_every)
         self.pictures_of = as_count("pictures_of", pictures_of, least=0)
-        self.threshold = as_number("threshold", threshold)
+        self.threshold = check_threshold(as_number("threshold", threshold))
         self.writer = writer
         self.tag = tag
         self.last: Inspection | None = None

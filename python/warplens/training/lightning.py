@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+try:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"warplens.training.lightning needs '{error.name}', which is not installed: "
+        "pip install warplens[lightning]",
+        name=error.name,
+    ) from error
 
 from warplens.torch.schedules import Schedule
 from warplens.training.inspector import TargetInspector

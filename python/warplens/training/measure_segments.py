@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from warplens.io.frame_times import first_frames
+
 
 @dataclass(frozen=True)
 class MeasureSegments:
@@ -31,14 +33,16 @@ class MeasureSegments:
     def frames(self, fps: float, n_frames: int) -> NDArray[np.int64]:
         """Return the first frame of each excerpt and one past its last, (S,2), to slice arrays (N,D) with.
 
-        Frame n stands for the time n / fps and belongs to the excerpt with start <= n / fps < stop.
+        Frame n stands for the time n / fps and belongs to the excerpt with start <= n / fps < stop. A limit
+        up to half a millisecond (at most 1/20 of a frame) after the time of a frame is taken as that time,
+        so that times which were rounded keep their frames.
 
         Raises:
             ValueError: fps or n_frames is not positive, or an excerpt has no frame among those.
         """
         if not fps > 0 or n_frames < 1:
             raise ValueError(f"fps, n_frames: are {fps} and {n_frames}; both must be positive")
-        bounds = np.searchsorted(np.arange(n_frames) / fps, np.stack([self.start, self.stop], axis=1))
+        bounds = first_frames(np.stack([self.start, self.stop], axis=1), fps=fps, n_frames=n_frames)
         empty = np.flatnonzero(bounds[:, 0] == bounds[:, 1])
         if len(empty):
             s = int(empty[0])
@@ -47,7 +51,7 @@ class MeasureSegments:
                 f"{self.stop[s]:.2f} s, has none of {n_frames} frames at {fps:g} a second: are the measures "
                 "those of this recording?"
             )
-        return bounds.astype(np.int64)
+        return bounds
 
 
 def measure_segments(

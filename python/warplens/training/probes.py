@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from warplens._numbers import check_unmasked
 from warplens.analysis import Events, find_events
 
 
@@ -160,6 +161,7 @@ def _checked(item: Probe, predictions: Tensor) -> Tensor:
 
 
 def _roll(name: str, given: ArrayLike) -> NDArray[Any]:
+    check_unmasked(name, given)
     array = np.asarray(given)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
         raise ValueError(

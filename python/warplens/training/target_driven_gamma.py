@@ -8,7 +8,7 @@ its targets get sharper by themselves; a low gamma on poor predictions lets alig
 import math
 
 from warplens._numbers import as_count, as_number
-from warplens.analysis.events import THRESHOLD
+from warplens.analysis.events import THRESHOLD, check_threshold
 from warplens.torch import GammaSchedule, SoftDTWLoss
 from warplens.training.inspection import Inspection, check_loss, inspect_targets
 from warplens.training.limits import Limits, short_events, short_peak
@@ -92,7 +92,7 @@ class TargetDrivenGamma(GammaSchedule):
         self.most_blur = None if most_blur is None else as_number("most_blur", most_blur, above_zero=True)
         self.patience = as_count("patience", patience, least=0)
         self.least_gain = as_number("least_gain", least_gain)
-        self.threshold = as_number("threshold", threshold)
+        self.threshold = check_threshold(as_number("threshold", threshold))
         if self.end > self.start:
             raise ValueError(f"end: is {self.end}, above start = {self.start}; gamma never rises")
         if not any(len(item.events) for item in probes.items):

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from warplens._numbers import check_unmasked
+
 
 def pad_silence(y: ArrayLike) -> NDArray[Any]:
     """Put a frame of zeros before the first target and after the last: an excerpt may begin and end late.
@@ -61,6 +63,7 @@ def unfold(y: ArrayLike, n_frames: int) -> NDArray[Any]:
 
 
 def _frames(y: ArrayLike) -> NDArray[Any]:
+    check_unmasked("y", y)
     array = np.asarray(y)
     if array.ndim != 2 or len(array) == 0:
         raise ValueError(f"y: shape {array.shape}, it must be (M, D) with at least one frame")

@@ -13,6 +13,7 @@ use super::hard::{self, HardCosts, HardJob, HardScratch};
 use super::job::Job;
 use super::pair::{self, Costs, SweepOutput, WavefrontScratch};
 use super::thread_team::ThreadTeam;
+use super::tiles::distance::{self, DistanceSlices};
 use super::tiles::matrix;
 use crate::cost::{Cost, WeightedCost};
 use crate::matrix::MatrixMut;
@@ -155,6 +156,11 @@ impl InstructionSet {
         R::run_on(self, Largest { costs, stride, shape })
     }
 
+    /// Runs [`distance::largest`] on this set.
+    pub fn largest_distance<R: OnLanes>(self, slices: DistanceSlices<'_, R>) -> f64 {
+        R::run_on(self, LargestDistance { slices })
+    }
+
     /// Runs [`form::prepare`] on this set.
     pub fn prepare<R: OnLanes>(self, cost: &WeightedCost, x: &[R], y: &[R], d: usize, form: &mut PairForm<R>) -> bool {
         R::run_on(self, Prepare { cost, x, y, d, form })
@@ -169,8 +175,21 @@ impl InstructionSet {
         products: (&[R], &[R]),
         out: &mut [R],
     ) {
-        assert!(out.len() == x.len() && products.1.len() == x.len() && form.v.len() == x.len());
+        assert!(out.len() == x.len() && products.1.len() == x.len());
         R::run_on(self, XGradient { cost, x, form, products, out });
+    }
+
+    /// Runs [`form::y_gradient`] on this set; the form is that of the same pair and cost.
+    pub fn y_gradient<R: OnLanes>(
+        self,
+        cost: Cost,
+        y: &[R],
+        form: &PairForm<R>,
+        products: (&[R], &[R]),
+        out: &mut [R],
+    ) {
+        assert!(out.len() == y.len() && products.1.len() == y.len());
+        R::run_on(self, YGradient { cost, y, form, products, out });
     }
 
     /// Tells if the set gives the H of the portable lanes on a small pair that has every kind of block.
@@ -252,6 +271,18 @@ impl<R: Number> LaneWork<R> for Largest<'_, R> {
     }
 }
 
+struct LargestDistance<'a, R> {
+    slices: DistanceSlices<'a, R>,
+}
+
+impl<R: Number> LaneWork<R> for LargestDistance<'_, R> {
+    type Output = f64;
+
+    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) -> f64 {
+        distance::largest(lanes, self.slices)
+    }
+}
+
 struct Prepare<'a, R> {
     cost: &'a WeightedCost,
     x: &'a [R],
@@ -281,5 +312,21 @@ impl<R: Number> LaneWork<R> for XGradient<'_, R> {
 
     fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) {
         form::x_gradient(lanes, self.cost, self.x, self.form, self.products, self.out);
+    }
+}
+
+struct YGradient<'a, R> {
+    cost: Cost,
+    y: &'a [R],
+    form: &'a PairForm<R>,
+    products: (&'a [R], &'a [R]),
+    out: &'a mut [R],
+}
+
+impl<R: Number> LaneWork<R> for YGradient<'_, R> {
+    type Output = ();
+
+    fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) {
+        form::y_gradient(lanes, self.cost, self.y, self.form, self.products, self.out);
     }
 }

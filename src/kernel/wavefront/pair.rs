@@ -1,17 +1,17 @@
 //! One pair by the wavefront: chooses how its tiles are made and gathered, and runs the sweeps.
 
-use super::form::FormSlices;
 use super::job::{Job, SweepScratch};
 use super::tiles::columns::{ColumnGather, ColumnScratch};
 use super::tiles::combined::{CombinedSink, NoGather};
 use super::tiles::dense::{DenseCosts, DenseGather, DenseGatherScratch, DenseScratch};
+use super::tiles::distance::{DistanceFrames, DistanceGather, DistanceGatherScratch, DistanceScratch, DistanceSlices};
 use super::tiles::few_features::{
     FewFeaturesCosts, FewFeaturesGather, FewFeaturesGatherScratch, FewFeaturesScratch, FewFeaturesTargets,
     MOST_FEATURES,
 };
 use super::tiles::matrix::{MatrixAlignment, MatrixCosts};
 use super::tiles::sparse::{SparseCosts, SparseGather, SparseGatherScratch, SparseScratch, SparseTargets};
-use super::tiles::{AlignmentTiles, CostTiles};
+use super::tiles::{AlignmentTiles, CostTiles, FormSlices};
 use crate::kernel::Moments;
 use crate::matrix::MatrixMut;
 use crate::scaled::Scaled;
@@ -29,14 +29,18 @@ pub struct WavefrontScratch<R> {
     pub(super) few_features: FewFeaturesScratch<R>,
     few_features_gather: FewFeaturesGatherScratch<R>,
     pub(super) few_features_targets: FewFeaturesTargets<R>,
+    pub(super) distance: DistanceScratch<R>,
+    distance_gather: DistanceGatherScratch<R>,
     columns: ColumnScratch<R>,
 }
 
-/// The costs that are swept: in inner-product form or as a matrix.
+/// The costs that are swept: in inner-product form, under a distance or as a matrix.
 #[derive(Clone, Copy)]
 pub enum Costs<'a, R> {
     /// C = u + phi - V W^T.
     Form(FormSlices<'a, R>),
+    /// A distance of frames.
+    Distance(DistanceSlices<'a, R>),
     /// C itself, rows `stride` apart.
     Matrix {
         /// N rows.
@@ -52,7 +56,10 @@ pub enum SweepOutput<'a, 'o, R> {
     Value,
     /// H (or E, by the readout of the job) as a matrix.
     Matrix(&'a mut MatrixMut<'o, R>),
-    /// h (N,) and H W (N,D); the costs must be in form.
+    /// h (N,) and H W (N,D); the costs must have frames.
+    ///
+    /// Under a distance the gradients take the place of the products: dSDTW/dx that of H W, dSDTW/dy that of H^T V; with no
+    /// room for the first, neither is made.
     Products {
         /// Row sums.
         h: &'a mut [R],
@@ -69,7 +76,7 @@ pub enum SweepOutput<'a, 'o, R> {
 pub struct ExtraOutputs<'a, 'o, R> {
     /// H as a matrix.
     pub matrix: Option<&'a mut MatrixMut<'o, R>>,
-    /// Sums over rows; the costs must be in form.
+    /// Sums over rows; the costs must be in form, or h be wanted too.
     pub columns: Option<ColumnSums<'a, R>>,
     /// The sums over all cells that are asked for.
     pub sums: SumsOverCells,
@@ -132,16 +139,39 @@ pub fn run<V: Lanes<L>, const L: usize>(
     scratch: &mut WavefrontScratch<V::Real>,
 ) -> Scaled {
     let grid = |slots| job.grid::<V, L>(slots);
-    let WavefrontScratch { sweep, dense, sparse, few_features, sparse_targets, few_features_targets, columns, .. } =
-        scratch;
+    let WavefrontScratch {
+        sweep,
+        dense,
+        sparse,
+        few_features,
+        sparse_targets,
+        few_features_targets,
+        distance,
+        columns,
+        ..
+    } = scratch;
     let v = match costs {
         Costs::Form(FormSlices { v, d, .. }) => Some((v, d, columns)),
-        Costs::Matrix { .. } => None,
+        Costs::Matrix { .. } | Costs::Distance(_) => None,
     };
     match costs {
         Costs::Matrix { costs, stride } => {
             let mut tiles = MatrixCosts::new(costs, stride, job.shape);
             without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, v, sweep)
+        }
+        Costs::Distance(slices) => {
+            let frames = DistanceFrames::new(lanes, slices, grid(SLOTS), distance);
+            let mut tiles = DenseCosts::<_, SLOTS>::of_distance(frames, grid(SLOTS));
+            let SweepOutput::Products { h, hw, mut extra } = output else {
+                return without_form::<_, _, L, SLOTS>(lanes, job, &mut tiles, output, v, sweep);
+            };
+            let of_columns = extra.as_mut().and_then(|extra| extra.columns.take());
+            let gradients = (!hw.is_empty())
+                .then(|| DistanceGather::new(frames, grid(SLOTS), of_columns.is_some(), &mut scratch.distance_gather));
+            let gather = DenseGather::<_, SLOTS>::of_distance(gradients, grid(SLOTS), &mut scratch.dense_gather);
+            let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, v, sweep);
+            gather.write(lanes, h, hw, of_columns.map(|sums| sums.hv));
+            end
         }
         Costs::Form(form) => match kind(form, job.shape.m) {
             Kind::Dense => {
@@ -151,7 +181,7 @@ pub fn run<V: Lanes<L>, const L: usize>(
                 };
                 let gather = DenseGather::<_, SLOTS>::new(form, grid(SLOTS), &mut scratch.dense_gather);
                 let (end, gather) = gathered::<_, _, _, L, SLOTS>(lanes, job, &mut tiles, gather, extra, v, sweep);
-                gather.write(h, hw);
+                gather.write(lanes, h, hw, None);
                 end
             }
             Kind::Sparse => {

@@ -101,6 +101,18 @@ impl Lanes<8> for Avx2<f32> {
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
     #[inline(always)]
+    fn sqrt(self, a: __m256) -> __m256 {
+        unsafe { _mm256_sqrt_ps(a) }
+    }
+    #[inline(always)]
+    fn signed(self, a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            let is_signed = _mm256_cmp_ps::<_CMP_NEQ_UQ>(b, _mm256_setzero_ps());
+            let sign = _mm256_and_ps(b, _mm256_set1_ps(-0.0));
+            _mm256_and_ps(_mm256_xor_ps(a, sign), is_signed)
+        }
+    }
+    #[inline(always)]
     fn at_least_or_zero(self, a: __m256, least: __m256) -> __m256 {
         unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GE_OQ>(a, least)) }
     }

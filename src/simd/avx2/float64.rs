@@ -105,6 +105,18 @@ impl Lanes<4> for Avx2<f64> {
         unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
     }
     #[inline(always)]
+    fn sqrt(self, a: __m256d) -> __m256d {
+        unsafe { _mm256_sqrt_pd(a) }
+    }
+    #[inline(always)]
+    fn signed(self, a: __m256d, b: __m256d) -> __m256d {
+        unsafe {
+            let is_signed = _mm256_cmp_pd::<_CMP_NEQ_UQ>(b, _mm256_setzero_pd());
+            let sign = _mm256_and_pd(b, _mm256_set1_pd(-0.0));
+            _mm256_and_pd(_mm256_xor_pd(a, sign), is_signed)
+        }
+    }
+    #[inline(always)]
     fn at_least_or_zero(self, a: __m256d, least: __m256d) -> __m256d {
         unsafe { _mm256_and_pd(a, _mm256_cmp_pd::<_CMP_GE_OQ>(a, least)) }
     }

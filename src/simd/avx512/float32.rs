@@ -106,6 +106,18 @@ impl Lanes<16> for Avx512<f32> {
         unsafe { _mm512_abs_ps(a) }
     }
     #[inline(always)]
+    fn sqrt(self, a: __m512) -> __m512 {
+        unsafe { _mm512_sqrt_ps(a) }
+    }
+    #[inline(always)]
+    fn signed(self, a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            let is_signed = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(b, _mm512_setzero_ps());
+            let sign = _mm512_and_ps(b, _mm512_set1_ps(-0.0));
+            _mm512_maskz_xor_ps(is_signed, a, sign)
+        }
+    }
+    #[inline(always)]
     fn at_least_or_zero(self, a: __m512, least: __m512) -> __m512 {
         unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, least), a) }
     }

@@ -110,6 +110,18 @@ impl Lanes<8> for Avx512<f64> {
         unsafe { _mm512_abs_pd(a) }
     }
     #[inline(always)]
+    fn sqrt(self, a: __m512d) -> __m512d {
+        unsafe { _mm512_sqrt_pd(a) }
+    }
+    #[inline(always)]
+    fn signed(self, a: __m512d, b: __m512d) -> __m512d {
+        unsafe {
+            let is_signed = _mm512_cmp_pd_mask::<_CMP_NEQ_UQ>(b, _mm512_setzero_pd());
+            let sign = _mm512_and_pd(b, _mm512_set1_pd(-0.0));
+            _mm512_maskz_xor_pd(is_signed, a, sign)
+        }
+    }
+    #[inline(always)]
     fn at_least_or_zero(self, a: __m512d, least: __m512d) -> __m512d {
         unsafe { _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_GE_OQ>(a, least), a) }
     }

@@ -60,7 +60,7 @@ CORPUS_LEVELS = (
 )
 IO_LEVELS = (
     ("errors",),
-    ("regular_file", "size_limit", "replacing"),
+    ("frame_times", "regular_file", "size_limit", "replacing"),
     ("notes", "arrays"),
     ("item",),
     ("origin",),
@@ -106,7 +106,7 @@ LEVELS = {
         ("npz",),
         ("formats",),
     ),
-    "io/notes": (("notes",), ("midi",), ("note_lists",)),
+    "io/notes": (("cells", "midi_file", "notes"), ("midi", "tables"), ("note_lists",)),
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,

@@ -1,6 +1,7 @@
 """Lists of notes: every format gives the same notes, and these the frames that the definition says."""
 
 import contextlib
+import math
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import warplens as wl
 from warplens.io import ItemError, Notes, make_item, roll_of
+from warplens.io.frame_times import first_frames
 from warplens.io.notes.note_lists import read_notes
 from warplens.io.size_limit import Budget
 
@@ -122,6 +124,13 @@ def test_damaged_and_large_lists(tmp_path):
         read(tmp_path / "b.csv", 1000)
 
 
+def at_frame(time, fps):
+    """The time of the frame before, if it is that of the list but for half a millisecond or 1/20 frame."""
+    before, tolerance = math.floor(time * fps), min(0.0005, 0.05 / fps)
+    assume(abs(time - before / fps - tolerance) > 1e-8)
+    return before / fps if time - before / fps < tolerance else time
+
+
 @given(
     st.lists(
         st.tuples(st.floats(0, 2.9), st.floats(0, 1.5), st.integers(57, 66)), min_size=1, max_size=8
@@ -136,11 +145,12 @@ def test_a_note_sounds_in_the_frames_of_its_time(rows, fps):
     )
     expected = np.zeros((n_frames, 4), np.float32)
     for start, end, pitch in rows:
-        if not 60 <= pitch < 64 or start >= n_frames / fps:
+        middle, start, end = (start + end) / 2, at_frame(start, fps), at_frame(end, fps)
+        if not 60 <= pitch < 64 or start >= n_frames / fps - 0.0005:
             continue
         inside = [n for n in range(n_frames) if start <= n / fps < end]
         if not inside:
-            distances = np.abs(np.arange(n_frames) / fps - (start + end) / 2)
+            distances = np.abs(np.arange(n_frames) / fps - middle)
             inside = np.flatnonzero(distances < distances.min() + 1e-9)
             assume(len(inside) == 1)  # of two frames equally near either will do
         expected[inside, pitch - 60] = 1
@@ -186,3 +196,43 @@ def test_notes_without_a_feature_and_just_behind_the_end_are_left_out():
     rows = [*NOTES, (0.0, 1.0, 90), (2.5, 2.6, 60), (3.4, 3.5, 62)]
     options = {"n_frames": 20, "n_features": 5, "fps": 8.0, "lowest_pitch": 60, "dtype": np.dtype(np.float64)}
     np.testing.assert_array_equal(roll_of(notes_of(rows), **options), roll_of(notes_of(NOTES), **options))
+
+
+FRAME_RATES = [44100 / 1024, 22050 / 512, 22050 / 256, 100.0, 1000 / 3, 31.25, 10.0]
+
+
+WRITTEN = ["exactly", "with 6 decimals", "with 3 decimals", "as float32", "summed"]
+
+
+@pytest.mark.parametrize(
+    ("fps", "written"),
+    # Milliseconds do not tell shorter frames apart.
+    [(fps, how) for fps in FRAME_RATES for how in WRITTEN if how != "with 3 decimals" or fps <= 100],
+)
+def test_notes_written_from_frames_sound_in_those_frames(fps, written):
+    rng = np.random.default_rng(3)
+    n_frames = 20000
+    limits = np.sort(rng.choice(n_frames, 8000, replace=False))
+    seconds = {
+        "exactly": limits / fps,
+        "with 6 decimals": np.round(limits / fps, 6),
+        "with 3 decimals": np.round(limits / fps, 3),
+        "as float32": (limits / fps).astype(np.float32).astype(np.float64),
+        "summed": np.cumsum(np.full(n_frames, 1 / fps))[limits - 1] if limits[0] else limits / fps,
+    }[written]
+    pitch = rng.integers(60, 65, 4000)
+    notes = Notes(seconds[::2], seconds[1::2], pitch)
+    expected = np.zeros((n_frames, 5))
+    for d, first, stop in zip(pitch - 60, limits[::2], limits[1::2], strict=True):
+        expected[first:stop, d] = 1
+    roll = roll_of(
+        notes, n_frames=n_frames, n_features=5, fps=fps, lowest_pitch=60, dtype=np.dtype(np.float64)
+    )
+    np.testing.assert_array_equal(roll, expected)
+
+
+def test_no_limit_moves_by_more_than_half_a_millisecond():
+    times = np.linspace(0.5, 0.6, 100_001)
+    for fps in FRAME_RATES:
+        moved = first_frames(times, fps=fps, n_frames=1000) != np.ceil(times * fps - 1e-9)
+        assert np.mean(moved) <= 1.02 * min(0.0005 * fps, 0.05)

@@ -44,7 +44,7 @@ def test_one_probe_is_measured_as_an_item(gamma):
         "f_measure",
     ):
         assert result.measures[name] == pytest.approx(expected[name][0], rel=1e-4, abs=1e-5), name
-    assert result.measures["entropy"] * len(targets.h) == pytest.approx(expected["entropy"][0], rel=1e-4)
+    assert result.measures["entropy_rate"] * len(targets.h) == pytest.approx(expected["entropy"][0], rel=1e-4)
 
 
 @pytest.mark.parametrize("gamma", [0.1, 3.0, 10.0])
@@ -59,7 +59,7 @@ def test_several_probes_are_measured_as_one_corpus(gamma):
         ]
     )
     # Short events are those of all probes together here, and those within their own item in a sweep.
-    for ours, theirs in (("entropy", "entropy_rate"), ("kept", "kept"), ("blur", "blur")):
+    for ours, theirs in (("entropy_rate", "entropy_rate"), ("kept", "kept"), ("blur", "blur")):
         assert result[ours] == pytest.approx(getattr(sweep, theirs)[0], rel=1e-4), ours
     assert result["f_measure"] == pytest.approx(sweep.f_measure[0], abs=1e-9)
     assert result["events"] == sweep.events

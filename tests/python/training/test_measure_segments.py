@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from warplens.training import measure_segments
@@ -39,9 +39,19 @@ def test_frames_are_those_whose_time_lies_inside(lengths, fps):
     times = np.concatenate([[0.0], np.cumsum(lengths)])
     result = measure_segments(times, measures=2)
     n_frames = int(times[-1] * fps) + 5
-    at = np.arange(n_frames) / fps
+    tolerance = 0.0005  # no frame is shorter than twenty of them
+    at = np.arange(n_frames) / fps + tolerance
     for (first, stop), a, b in zip(result.frames(fps, n_frames), result.start, result.stop, strict=True):
+        assume(np.abs(at - np.array([[a], [b]])).min() > 1e-8)
         assert np.array_equal(np.flatnonzero((a <= at) & (at < b)), np.arange(first, stop))
+
+
+@pytest.mark.parametrize("fps", [44100 / 1024, 22050 / 512, 100.0, 10.0])
+@pytest.mark.parametrize("decimals", [3, 6, 17])
+def test_measures_written_from_frames_keep_their_frames(fps, decimals):
+    limits = np.cumsum(np.random.default_rng(1).integers(20, 90, 400))
+    cut = measure_segments(np.round(limits / fps, decimals), measures=1)
+    assert np.array_equal(cut.frames(fps, limits[-1]), np.stack([limits[:-1], limits[1:]], axis=1))
 
 
 def test_bad_input_names_what_is_wrong():

@@ -11,7 +11,7 @@ from warplens._core import LEAST_ROW_SUM
 from warplens.analysis.events import THRESHOLD, find_events, measure_alignment
 from warplens.analysis.measured_alignments import MeasuredAlignments
 from warplens.analysis.metrics.frames import frame_measures
-from warplens.analysis.metrics.notes import note_measures_of_rolls
+from warplens.analysis.metrics.notes import Notes, note_measures_of_rolls
 
 MEASURES: tuple[str, ...] = (
     *_core.MEASURES,
@@ -44,6 +44,7 @@ def evaluate(
     strong: NDArray[Any] | None = None,
     threshold: float = THRESHOLD,
     fps: float | None = None,
+    notes: Notes | None = None,
 ) -> dict[str, float]:
     """Compute all measures of one alignment.
 
@@ -53,6 +54,7 @@ def evaluate(
         strong: strongly aligned target, (N, D), if known.
         threshold: level under which an event counts as lost, and above which Y_mod counts as active.
         fps: frames a second, for measures of notes.
+        notes: the notes of the strong target where it is a list of notes; else those that its frames tell.
 
     Returns:
         `MEASURES` by name, in their order; NaN where one is not defined: means over events without events,
@@ -70,7 +72,9 @@ def evaluate(
     if strong is None:
         measures |= dict.fromkeys(_AGAINST_STRONG, math.nan)
     else:
-        measures |= against_strong(alignment.y_mod, np.asarray(strong), threshold=threshold, fps=fps)
+        measures |= against_strong(
+            alignment.y_mod, np.asarray(strong), threshold=threshold, fps=fps, notes=notes
+        )
     named = {name: measures[name] for name in MEASURES}
     return named | {name: int(named[name]) for name in COUNTS}
 
@@ -81,7 +85,12 @@ def rows_of(alignment: Alignment) -> NDArray[Any]:
 
 
 def table_of(
-    result: MeasuredAlignments, *, strong: NDArray[Any] | None, threshold: float, fps: float | None
+    result: MeasuredAlignments,
+    *,
+    strong: NDArray[Any] | None,
+    threshold: float,
+    fps: float | None,
+    notes: Notes | None = None,
 ) -> NDArray[Any]:
     """Compute the measures of `evaluate` for G alignments that keep y_mod where the strong target is known.
 
@@ -93,18 +102,25 @@ def table_of(
         measures |= dict.fromkeys(_AGAINST_STRONG, [math.nan] * len(result.measures["value"]))
     else:
         assert result.y_mod is not None
-        known = [against_strong(y_mod, strong, threshold=threshold, fps=fps) for y_mod in result.y_mod]
+        known = [
+            against_strong(y_mod, strong, threshold=threshold, fps=fps, notes=notes) for y_mod in result.y_mod
+        ]
         measures |= {name: [each[name] for each in known] for name in _AGAINST_STRONG}
     columns = np.array([measures[name] for name in MEASURES], np.float64)
     return np.ascontiguousarray(columns.T).view(_TABLE)[:, 0]
 
 
 def against_strong(
-    y_mod: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
+    y_mod: NDArray[Any],
+    strong: NDArray[Any],
+    *,
+    threshold: float,
+    fps: float | None,
+    notes: Notes | None = None,
 ) -> dict[str, float]:
     """Compute the measures of modified targets that need a strong target, by name."""
     measures = frame_measures(y_mod, strong, threshold)
-    measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps)
+    measures |= note_measures_of_rolls(y_mod, strong, threshold=threshold, fps=fps, notes=notes)
     return {name: measures[name] for name in _AGAINST_STRONG}
 
 

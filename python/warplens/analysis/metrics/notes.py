@@ -88,15 +88,22 @@ def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
 
 
 def note_measures_of_rolls(
-    estimate: NDArray[Any], strong: NDArray[Any], *, threshold: float, fps: float | None
+    estimate: NDArray[Any],
+    strong: NDArray[Any],
+    *,
+    threshold: float,
+    fps: float | None,
+    notes: Notes | None = None,
 ) -> dict[str, float]:
-    """Compute `note_measures` for the notes of two rolls; all NaN where fps is not known."""
+    """Compute `note_measures` for the notes of two rolls; all NaN where fps is not known.
+
+    Where the strong target was given as a list, its notes are the reference: frames cannot tell a note that
+    is repeated without a gap from a long one.
+    """
     if fps is None:
         return dict.fromkeys(NAMES, math.nan)
-    return note_measures(
-        find_notes(estimate, fps=fps, threshold=threshold),
-        find_notes(strong, fps=fps, threshold=STRONG_THRESHOLD),
-    )
+    reference = find_notes(strong, fps=fps, threshold=STRONG_THRESHOLD) if notes is None else notes
+    return note_measures(find_notes(estimate, fps=fps, threshold=threshold), reference)
 
 
 def _pairs_by_onset(reference: Notes, estimate: Notes) -> Pairs:

@@ -17,8 +17,8 @@ class MeasureTable:
 
 _ALIGNMENT = {
     "value": ("value of the loss", ".2f"),
-    "entropy": ("entropy (nats)", ".1f"),
-    "entropy_per_frame": ("entropy per frame (nats)", ".3f"),
+    "entropy": ("path entropy (nats)", ".1f"),
+    "entropy_per_frame": ("frame entropy (nats)", ".3f"),
     "h_min": ("h(n), smallest", ".3g"),
     "h_mean": ("h(n), mean", ".3g"),
     "h_max": ("h(n), largest", ".3g"),

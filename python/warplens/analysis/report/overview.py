@@ -28,7 +28,7 @@ SHOWN = (
     ShownMeasure("long_event_peak", "peak of long events", 2),
     ShownMeasure("blur", "blur (frames)", 2),
     ShownMeasure("collapse", "collapse", 2),
-    ShownMeasure("entropy_per_frame", "entropy per frame", 2),
+    ShownMeasure("entropy_per_frame", "frame entropy", 2),
     ShownMeasure("f_measure", "F of Y_mod", 3),
     ShownMeasure("onset_error_ms", "onset error (ms)", 1),
     ShownMeasure("note_onset_f", "note F", 3),

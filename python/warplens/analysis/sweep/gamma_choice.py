@@ -127,14 +127,31 @@ def _reason_for_none(sweep: GammaSweep, nearest: int, share: float) -> str:
 def _remedy(sweep: GammaSweep, nearest: int) -> str:
     """Say what to try, given what loses most of the events at the nearest gamma."""
     mostly_blur = sweep.lost_to_blur[nearest] > sweep.lost_to_collapse[nearest]
+    silence = _silence(sweep, nearest)
     if mostly_blur and nearest == 0:
-        return "Blur shrinks with gamma: try a grid that begins lower."
+        return " ".join(["Blur shrinks with gamma: try a grid that begins lower.", *silence])
+    if silence:
+        return silence[0]
     if not mostly_blur and nearest == len(sweep.gammas) - 1:
         return "Alignments collapse where gamma is small: try a grid that ends higher."
     return (
         "Try a smaller horizontal or a larger vertical step weight: passing several targets within one "
         "frame, which is how alignments collapse, gets dearer."
     )
+
+
+def _silence(sweep: GammaSweep, g: int) -> list[str]:
+    """Say, in one sentence or none, that silent targets draw more than their share where they are free."""
+    if not sweep.silent_targets:
+        return []
+    share, drawn = sweep.silent_targets / sweep.targets, float(sweep.silence_drawn[g])
+    if drawn <= share:
+        return []
+    return [
+        "Under this cost a target frame without activity costs nothing: such frames are "
+        f"{percent(share)} of the targets, and draw {percent(drawn)} of the alignments. Try bce, under which "
+        "silence has its price."
+    ]
 
 
 def _most_lost(sweep: GammaSweep, among: slice) -> int | None:

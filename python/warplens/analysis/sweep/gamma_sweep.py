@@ -8,7 +8,7 @@ target is cheaper than a frame that does not fit. Blur grows with gamma, collaps
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,10 @@ class GammaSweep:
         judged: items whose strong target is known; the next two are sums over these alone.
         hits: cells that are active in Y_mod and in the strong target, TP, (G,).
         active: cells that are active in one or the other, those in both twice, 2 TP + FP + FN, (G,).
+        targets: target frames of the items whose cost is blind to silence; the next two are sums over these.
+        silent_targets: those of them that have no activity.
+        silent_frames: prediction frames that these draw, sum of H~, (G,) or a single 0.
+        blind_frames: prediction frames of the same items.
     """
 
     gammas: Sums
@@ -55,6 +59,10 @@ class GammaSweep:
     judged: int
     hits: Counts
     active: Counts
+    targets: int = 0
+    silent_targets: int = 0
+    silent_frames: Sums = field(default_factory=lambda: np.zeros(1))
+    blind_frames: int = 0
 
     @property
     def kept(self) -> Sums:
@@ -78,8 +86,17 @@ class GammaSweep:
 
     @property
     def entropy_rate(self) -> Sums:
-        """Entropy of the distribution of paths over the number of frames, nats a frame, (G,)."""
+        """Entropy of the distribution of paths over the number of frames, nats a frame, (G,).
+
+        It is less than the mean entropy of the frames' own distributions, `entropy_per_frame`, since
+        neighbouring frames depend on each other.
+        """
         return _quotient(self.entropy, self.frames)
+
+    @property
+    def silence_drawn(self) -> Sums:
+        """Share of the alignments that silent targets draw under costs that are blind to them, (G,)."""
+        return np.broadcast_to(self.silent_frames / max(self.blind_frames, 1), self.gammas.shape)
 
     @property
     def f_measure(self) -> Sums:
@@ -110,7 +127,7 @@ def pool(sweeps: Sequence[GammaSweep]) -> GammaSweep:
 
 
 _ADDITIVE = tuple(
-    field.name for field in dataclasses.fields(GammaSweep) if field.name not in ("gammas", "threshold")
+    each.name for each in dataclasses.fields(GammaSweep) if each.name not in ("gammas", "threshold")
 )
 
 

@@ -8,6 +8,7 @@ from warplens.analysis.events import THRESHOLD, find_events
 from warplens.analysis.measured_alignments import align_and_measure
 from warplens.analysis.metrics.events import short_and_long
 from warplens.analysis.metrics.frames import STRONG_THRESHOLD
+from warplens.analysis.silent_targets import COSTS_BLIND_TO_SILENCE
 from warplens.analysis.sweep.gamma_sweep import GammaSweep, lost_to_collapse
 from warplens.io import Item
 
@@ -37,8 +38,10 @@ def sweep_item(
     ascending = np.array(sorted({float(gamma) for gamma in gammas}))
     events = find_events(item.weak)
     wanted = None if item.strong is None else item.strong > STRONG_THRESHOLD
+    is_blind = cost in COSTS_BLIND_TO_SILENCE
+    silent = len(item.weak) - int(np.count_nonzero(item.weak.any(axis=1)))
     peak, duration = (np.empty((len(ascending), len(events))) for _ in range(2))
-    short_peaks, fades, entropy = (np.empty(len(ascending)) for _ in range(3))
+    short_peaks, fades, entropy, silent_frames = (np.empty(len(ascending)) for _ in range(4))
     short_events, hits, active = (np.zeros(len(ascending), np.int64) for _ in range(3))
     for g, gamma in enumerate(ascending):
         result = align_and_measure(
@@ -58,6 +61,7 @@ def sweep_item(
         short_events[g], short_peaks[g] = np.count_nonzero(short), peak[g, short].sum()
         fades[g] = (levels.onset_fade + levels.offset_fade).sum() / 2
         entropy[g] = result.measures["entropy"][0]
+        silent_frames[g] = result.measures["empty_share"][0] * len(item.predictions)
         if wanted is not None:
             assert result.y_mod is not None
             taught = result.y_mod[0] > threshold
@@ -77,4 +81,8 @@ def sweep_item(
         judged=int(wanted is not None),
         hits=hits,
         active=active,
+        targets=len(item.weak) if is_blind else 0,
+        silent_targets=silent if is_blind else 0,
+        silent_frames=silent_frames if is_blind else np.zeros(len(ascending)),
+        blind_frames=len(item.predictions) if is_blind else 0,
     )

@@ -11,7 +11,7 @@ from warplens.corpus.inputs.results_folder import RESULT_SUBFOLDERS, holds_resul
 from warplens.corpus.inputs.source import POOLED_ID, InputError, Source, check_id
 from warplens.io import ItemError, ItemInFile, ItemOfRow, ManifestError, NoItem, read_manifest
 from warplens.io.arrays.formats import FORMATS, groups_of, is_zarr_folder, item_suffix
-from warplens.io.arrays.npy import belongs_to_set
+from warplens.io.arrays.npy import belongs_to_set, files_of_set
 from warplens.io.manifest import MANIFEST_SUFFIXES
 
 _RESULT_SUFFIXES = (".npz", ".json", ".html")
@@ -32,7 +32,7 @@ class Collected(NamedTuple):
     results: list[Path]
 
 
-def collect(inputs: Sequence[Path], *, exclude: Path) -> Collected:
+def collect(inputs: Sequence[Path], *, exclude: Path, allow_external: bool = False) -> Collected:
     """Collect the items of manifests, files and folders (any depth).
 
     The id of a file is its path relative to INPUT without extension, followed by the group where a file has
@@ -46,12 +46,14 @@ def collect(inputs: Sequence[Path], *, exclude: Path) -> Collected:
     Args:
         inputs: manifests, files and folders.
         exclude: folder that is not searched: where results go.
+        allow_external: whether links to files outside the folder that is searched, and what files refer to in
+            others, are read. An item that needs them is else one whose read fails.
 
     Raises:
         InputError: an input does not exist, is the excluded folder itself or lies where results go, or is a
             manifest that cannot be read; a file given by name is of no known kind; no item is found.
     """
-    collection = _Collection(Path(os.path.realpath(exclude)))
+    collection = _Collection(Path(os.path.realpath(exclude)), allow_external)
     for given in inputs:
         if not os.path.lexists(given):
             raise InputError(f"{given}: no such file or folder")
@@ -89,6 +91,7 @@ class _Collection:
     """Items collected so far."""
 
     exclude: Path
+    allow_external: bool
     sources: dict[str, Source] = field(default_factory=dict)
     ignored: int = 0
     results: list[Path] = field(default_factory=list)
@@ -98,6 +101,13 @@ class _Collection:
         for path, relative in self._files(root):
             if path.name.startswith(".") or not (item_suffix(path.name) or _is_zarr(path)):
                 self.ignored += not belongs_to_set(path)
+            elif not self.allow_external and (target := _outside(path, root)) is not None:
+                self._add_unusable(
+                    relative,
+                    str(path),
+                    f"it is a link out of the folder, to {target}, which is followed only where that is "
+                    "allowed (--allow-external)",
+                )
             else:
                 self.add_file(path, relative)
 
@@ -109,7 +119,7 @@ class _Collection:
         except (ItemError, OSError):
             groups = [""]  # its read fails later, with the reason
         for group in groups:
-            origin = ItemInFile(path, group)
+            origin = ItemInFile(path, group, self.allow_external)
             try:
                 source = Source(check_id(f"{stem}/{group}" if group else stem), origin)
             except InputError as error:
@@ -127,7 +137,7 @@ class _Collection:
     def add_manifest(self, path: Path) -> None:
         """Add the items of a manifest."""
         try:
-            rows = read_manifest(path)
+            rows = read_manifest(path, allow_external=self.allow_external)
         except (ManifestError, OSError) as error:
             raise InputError(f"{path}: {error}") from error
         for row in rows:
@@ -192,6 +202,16 @@ class _Collection:
             subfolders[:] = [name for name in subfolders if name not in zarrs]
             within = "" if here == root else f"{here.relative_to(root).as_posix()}/"
             yield from ((here / name, within + name) for name in sorted([*names, *zarrs]))
+
+
+def _outside(path: Path, root: Path) -> str | None:
+    """Return where a file, or another of its set, leads to outside a folder; None if to nothing."""
+    base = os.path.join(os.path.realpath(root), "")  # noqa: PTH118
+    for file in (path, *files_of_set(path)):
+        # A link that leads nowhere fails when it is read.
+        if file.is_symlink() and file.exists() and not (target := os.path.realpath(file)).startswith(base):
+            return target
+    return None
 
 
 def _is_zarr(path: Path) -> bool:

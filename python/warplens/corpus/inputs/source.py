@@ -29,18 +29,25 @@ class Source:
         """Place the item is read from, for messages."""
         return self.origin.location
 
-    def read(self, *, size_limit: int | None = DEFAULT_SIZE_LIMIT, fps: float | None = None) -> Item:
+    def read(
+        self,
+        *,
+        size_limit: int | None = DEFAULT_SIZE_LIMIT,
+        fps: float | None = None,
+        pitch_classes: bool | None = None,
+    ) -> Item:
         """Read the item.
 
         Args:
             size_limit: bytes that the arrays of one item may take, None for any.
             fps: overrides the frames a second of the item.
+            pitch_classes: overrides whether lists of notes are folded into pitch classes.
 
         Raises:
             ItemError: it is not an item, or is larger than the limit.
             OSError: it cannot be read.
         """
-        return self.origin.read(size_limit=size_limit, fps=fps)
+        return self.origin.read(size_limit=size_limit, fps=fps, pitch_classes=pitch_classes)
 
 
 def check_id(item_id: str) -> str:

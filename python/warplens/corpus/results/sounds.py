@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _MOST_SECONDS = 4 * 3600
 """A longer sound is a mistake in the frames a second, and would fill the memory."""
 
+_MOST_SECONDS_APART = 1.0
+"""By which recording and predictions may differ: frames may end early, silence may be cut."""
+
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -37,6 +40,31 @@ def find_recording(recordings: Path | None, item_id: str) -> Path | None:
         return None
     candidates = (recordings / f"{check_id(item_id)}{suffix}" for suffix in RECORDING_SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def recording_warning(recordings: Path | None, item_id: str, item: Item) -> str | None:
+    """Say that an item has no recording, or one of another length; None if neither, or if none are wanted."""
+    if recordings is None:
+        return None
+    recording = find_recording(recordings, item_id)
+    if recording is None:
+        return f"no recording: {recordings} has no {item_id}{', '.join(RECORDING_SUFFIXES)}"
+    if item.fps is None:
+        return None
+    # Here, not above: few runs make sounds.
+    import soundfile
+
+    try:
+        recorded = soundfile.info(recording).duration
+    except RuntimeError:  # libsndfile's; writing the sounds says what it is
+        return None
+    seconds = len(item.predictions) / item.fps
+    if abs(recorded - seconds) <= _MOST_SECONDS_APART:
+        return None
+    return (
+        f"its recording lasts {recorded:.1f} s, its predictions {seconds:.1f} s: is it the recording of this "
+        "item, and is fps right?"
+    )
 
 
 def key_with_sounds(key: str, item: Item, recording: Path | None) -> str:

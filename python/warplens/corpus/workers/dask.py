@@ -4,6 +4,7 @@ The scheduler gives the tasks of a worker that died to others; a task over which
 up. Files that such a task had written stay, and the next run reuses them.
 """
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 R = TypeVar("R")
+
+_ADDRESS = re.compile(r"((tcp|tls|ucx|wss?)://)?[^\s/]+:(?P<port>[1-9]\d{0,4})|inproc://\S+")
 
 _AHEAD = 1024
 """Tasks submitted beyond the one that is waited for; a task is a few hundred bytes."""
@@ -45,6 +48,12 @@ def run_on_cluster(
         raise EngineError(
             f"scheduler: needs '{error.name}', which is not installed: pip install warplens[dask]"
         ) from error
+    match = _ADDRESS.fullmatch(scheduler)
+    if match is None or int(match["port"] or 1) >= 1 << 16:
+        # The client would say so too, and then fail once more when it is thrown away.
+        raise EngineError(
+            f"scheduler: {scheduler} cannot be reached: it is no address, such as tcp://127.0.0.1:8786"
+        )
     try:
         client = Client(  # type: ignore[no-untyped-call]
             scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False

@@ -53,11 +53,16 @@ def groups_of(path: Path) -> list[str]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Container]:
+def opened(path: Path, *, allow_external: bool = False) -> Iterator[Container]:
     """Open a file of arrays in any format; they are read on demand.
 
+    Args:
+        path: a file, or a folder of zarr groups.
+        allow_external: read the values that a file refers to in other files, as HDF5 and zarr may.
+
     Raises:
-        ItemError: the file is of no known format, or is damaged, or a library for its format is missing.
+        ItemError: the file is of no known format, or is damaged, or a library for its format is missing; an
+            array lies in another file.
         OSError: it cannot be read.
     """
     name = path.name.lower()
@@ -68,7 +73,7 @@ def opened(path: Path) -> Iterator[Container]:
     if not is_container(path):
         raise ItemError(f"{path.name} is of no known format: {FORMATS} are read")
     try:
-        yield _open(path, name)
+        yield _open(path, name, allow_external)
     except ItemError:
         raise
     except ModuleNotFoundError as error:
@@ -82,7 +87,7 @@ def opened(path: Path) -> Iterator[Container]:
         raise ItemError(f"damaged file {path.name}: {type(error).__name__}: {error}") from error
 
 
-def _open(path: Path, name: str) -> Container:
+def _open(path: Path, name: str, allow_external: bool) -> Container:
     if name.endswith(".npy"):
         return NpyFiles(path)
     if name.endswith(".safetensors"):
@@ -92,7 +97,7 @@ def _open(path: Path, name: str) -> Container:
     if name.endswith(_HDF5):
         from warplens.io.arrays.hdf5 import Hdf5File
 
-        return Hdf5File(path)
+        return Hdf5File(path, allow_external=allow_external)
     from warplens.io.arrays.zarr_groups import ZarrGroups
 
-    return ZarrGroups(path)
+    return ZarrGroups(path, allow_external=allow_external)

@@ -31,12 +31,7 @@ class NpyFiles(Container):
     """A set of npy files, or a single one under the key `predictions`."""
 
     def __init__(self, path: Path) -> None:
-        if path.name.lower().endswith(SET_SUFFIX):
-            stem = path.name[: -len(SET_SUFFIX)]
-            siblings = {key: path.with_name(f"{stem}.{key}.npy") for key in KEYS[1:]}
-            self._files = {"predictions": path, **{key: p for key, p in siblings.items() if p.is_file()}}
-        else:
-            self._files = {"predictions": path}
+        self._files = {"predictions": path, **_siblings(path)}
 
     def keys_in(self, group: str) -> Collection[str]:
         """Return the keys of the files that exist."""
@@ -57,6 +52,20 @@ class NpyFiles(Container):
             return decode_npy(self._files[name].read_bytes())
         except ItemError as error:
             raise ItemError(f"{self._files[name].name} cannot be loaded: {error}") from error
+
+
+def _siblings(path: Path) -> dict[str, Path]:
+    """Return the files that belong to predictions, by key."""
+    if not path.name.lower().endswith(SET_SUFFIX):
+        return {}
+    stem = path.name[: -len(SET_SUFFIX)]
+    paths = {key: path.with_name(f"{stem}.{key}.npy") for key in KEYS[1:]}
+    return {key: sibling for key, sibling in paths.items() if sibling.is_file()}
+
+
+def files_of_set(path: Path) -> list[Path]:
+    """Return the other files of a set of which this one holds the predictions, none if it does not."""
+    return list(_siblings(path).values())
 
 
 def belongs_to_set(path: Path) -> bool:

@@ -2,6 +2,9 @@
 
 Values that are not sequences (`fps`, `cost`, ...) may be arrays or attributes of a group, or attributes of
 the root, which hold for all its groups.
+
+Links within a folder may lead to any file that the user can read, so those that lead out of it are followed
+only where that is allowed.
 """
 
 import json
@@ -9,13 +12,13 @@ import math
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import zarr
 
-from warplens.io.arrays.container import KEYS, Container
+from warplens.io.arrays.container import KEYS, Container, check_marks, n_chunks, not_stored
 from warplens.io.arrays.open_files import OpenFiles
 from warplens.io.errors import ItemError
 from warplens.io.regular_file import check_regular
@@ -24,17 +27,19 @@ _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
 class _Zip:
-    """A zip file of zarr groups, and the unpacked size of each of its folders."""
+    """A zip file of zarr groups, and the unpacked size and number of the chunks in each of its folders."""
 
     def __init__(self, path: Path) -> None:
         self.store = zarr.storage.ZipStore(path, mode="r")
         self.sizes: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
+            for member in {info.filename: info for info in archive.infolist()}.values():
                 path_within = PurePosixPath(member.filename)
                 if path_within.name not in _METADATA:
                     for folder in path_within.parents:
                         self.sizes[folder.as_posix()] += member.file_size
+                        self.counts[folder.as_posix()] += not member.is_dir()
 
     def close(self) -> None:
         self.store.close()
@@ -46,15 +51,17 @@ _open_zips = OpenFiles(_Zip)
 class ZarrGroups(Container):
     """A hierarchy of zarr groups."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, allow_external: bool = False) -> None:
         self._path = path
+        self._allow_external = allow_external
         self._sizes: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         if path.is_dir():
             self._store: Any = zarr.storage.LocalStore(path, read_only=True)
         else:
             check_regular(path)
             opened = _open_zips.get(path)
-            self._store, self._sizes = opened.store, opened.sizes
+            self._store, self._sizes, self._counts = opened.store, opened.sizes, opened.counts
         self._nodes: dict[str, Any] = {}
 
     def groups(self) -> list[str]:
@@ -81,6 +88,17 @@ class ZarrGroups(Container):
         values = max(math.prod(array.shape), math.prod(array.chunks))
         return max(values * array.dtype.itemsize, self._sizes[name])
 
+    def warnings(self, name: str) -> Sequence[str]:
+        """Return how many chunks of an array are not there, and read as a fill value."""
+        array = self._node(name)
+        if not isinstance(array, zarr.Array) or not array.size:
+            return ()
+        count = n_chunks(array.shape, array.shards or array.chunks)
+        there = self._counts[name]
+        if self._path.is_dir():
+            there = sum(file not in _METADATA for _, _, files in os.walk(self._path / name) for file in files)
+        return (not_stored(count - there, count, array.fill_value),) if there < count else ()
+
     def load(self, name: str) -> Any:
         """Return an array or value."""
         array = self._node(name)
@@ -88,16 +106,35 @@ class ZarrGroups(Container):
             return self._attribute(name)
         if array.dtype.hasobject or "pickle" in json.dumps(array.metadata.to_dict(), default=str):
             raise ItemError(f"'{name}' holds Python objects, which are never loaded; save plain numbers")
-        return array[...]
+        values = array[...]
+        check_marks(name, values, array.attrs)
+        return values
 
     def _node(self, name: str) -> Any:
         if name not in self._nodes:
+            if self._path.is_dir() and not self._allow_external:
+                self._check_links(name)
             try:
                 # Consolidated metadata are as large as the corpus, and would be read for every item.
                 self._nodes[name] = zarr.open(self._store, path=name, mode="r", use_consolidated=False)
             except FileNotFoundError:
                 self._nodes[name] = None
         return self._nodes[name]
+
+    def _check_links(self, name: str) -> None:
+        """Check that a node and, if it is an array, its files lie in the folder of the groups."""
+        root, folder = os.path.realpath(self._path), self._path / name
+        paths = [folder, *(folder / file for file in _METADATA)]
+        if not _is_group(folder):
+            paths += folder.rglob("*")
+        for path in paths:
+            if path == folder or path.is_symlink():
+                target = os.path.realpath(path)
+                if target != root and not target.startswith(os.path.join(root, "")):  # noqa: PTH118
+                    raise ItemError(
+                        f"'{name}' lies in another file, {target}, which is read only where that is allowed "
+                        "(--allow-external)"
+                    )
 
     def _attribute(self, name: str) -> Any:
         group, _, key = name.rpartition("/")
@@ -128,6 +165,11 @@ def _groups_in_zip(path: Path) -> Iterator[str]:
                 group = name.removesuffix(metadata)
                 if group != name and (not group or group.endswith("/")):
                     yield group.removesuffix("/")
+
+
+def _is_group(folder: Path) -> bool:
+    metadata = folder / "zarr.json"
+    return (folder / ".zgroup").exists() or (metadata.exists() and not _is_array(metadata))
 
 
 def _is_array(path: Path) -> bool:

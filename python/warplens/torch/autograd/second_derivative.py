@@ -99,17 +99,45 @@ class _Gradient(torch.autograd.Function):
             value, *changes = ctx.sweeps.tangent(C, gamma, weights, *direction)
             results = (*_sum_over_pairs(factors, changes, gamma, weights), value)
         if torch.is_grad_enabled():
-            inputs = (C, gamma, weights, factors, *direction)
-            results = _NoThirdDerivative.apply(len(results), *results, *inputs)  # type: ignore[no-untyped-call]
+            at = (C, gamma, weights, factors)
+            results = _AlongDirection.apply(ctx.sweeps, *at, *results, *direction)  # type: ignore[no-untyped-call]
+            # A node of its own, which only a derivative in the inputs themselves comes to.
+            nothing = _NoThirdDerivative.apply(*at)  # type: ignore[no-untyped-call]
+            results = tuple(result + nothing.to(result.device) for result in results)
         return None, *results
 
 
-class _NoThirdDerivative(torch.autograd.Function):
-    """Identity of the first `count` tensors, as functions of the rest whose backward raises."""
+class _AlongDirection(torch.autograd.Function):
+    """Identity of a Hessian-vector product, as a linear function of the direction.
+
+    Products with vectors (`torch.autograd.functional.hvp`) differentiate in it: its transpose is the Hessian
+    again, and for the derivative in the factors the gradient.
+    """
 
     @staticmethod
-    def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        return tuple(tensor.view_as(tensor) for tensor in tensors[:count])
+    def forward(ctx: Any, sweeps: CostSweeps, *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.sweeps = sweeps
+        ctx.save_for_backward(*tensors[:4])
+        return tuple(tensor.view_as(tensor) for tensor in tensors[4:8])
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        C, gamma, weights, factors = ctx.saved_tensors
+        check_one_by_one(*upstream)
+        *along, of_factors = upstream
+        _, *changes = ctx.sweeps.tangent(C, gamma, weights, *along)
+        by_hessian = _sum_over_pairs(factors, changes, gamma, weights)
+        by_gradient = _sum_over_pairs(of_factors, ctx.sweeps.gradient(C, gamma, weights), gamma, weights)
+        direction = [one + other for one, other in zip(by_hessian, by_gradient, strict=True)]
+        return (None,) * 9 + tuple(direction)
+
+
+class _NoThirdDerivative(torch.autograd.Function):
+    """0, as a function of tensors whose backward raises."""
+
+    @staticmethod
+    def forward(ctx: Any, C: Tensor, *tensors: Tensor) -> Tensor:
+        return C.new_zeros(())
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> None:

@@ -17,7 +17,9 @@ with feature weights f and weights p on the positive part:
     cosine       u = 1                      phi = 0               v = f x/|x|                    w = y/|y|
 
 with |x|^2 = sum f x^2 under cosine. The squared costs subtract a common mean from both sequences, which
-leaves C unchanged and keeps the form from cancelling. All is computed in float64, whatever the inputs are.
+leaves C unchanged and keeps the form from cancelling. A logit of -inf under ce_logits is a class of
+probability 0: with a target of 0 it is left out of costs and gradients (0 log 0 = 0), with any other the cell
+costs +inf. All is computed in float64, whatever the inputs are.
 """
 
 from typing import Any, NamedTuple, cast
@@ -26,7 +28,13 @@ import torch
 from torch import Tensor
 
 from warplens._costs import COSTS_WITHOUT_TARGETS
-from warplens.torch.inputs.batches import CostMatrices, Pairs, inside, replace_padding
+from warplens.torch.inputs.batches import (
+    CostMatrices,
+    Pairs,
+    inside,
+    replace_padding,
+    values_are_readable,
+)
 from warplens.torch.inputs.prior import diagonal_penalties
 from warplens.torch.inputs.settings import CostFunction, LocalCost
 
@@ -94,6 +102,7 @@ class Mapped(NamedTuple):
 
     bias: Tensor  # (B,T), u of predictions, phi of targets; 0 under distances
     vectors: Tensor  # (B,T,D), v of predictions, w of targets; the scaled frames under distances
+    impossible: Tensor | None = None  # (B,T,D), 1 where a class has probability 0 and `vectors` is 0; else 0
 
 
 def costs_between(rows: Mapped, columns: Mapped, cost: LocalCost, *, twice: bool = False) -> Tensor:
@@ -101,7 +110,12 @@ def costs_between(rows: Mapped, columns: Mapped, cost: LocalCost, *, twice: bool
     if is_distance(cost):
         return distance(rows.vectors, columns.vectors, cost, twice=twice)
     bias = rows.bias.unsqueeze(2) + columns.bias.unsqueeze(1)  # (B,R,1) + (B,1,C)
-    return torch.baddbmm(bias, rows.vectors, columns.vectors.mT, alpha=-1.0)  # (B,R,D) @ (B,D,C)
+    C = torch.baddbmm(bias, rows.vectors, columns.vectors.mT, alpha=-1.0)  # (B,R,D) @ (B,D,C)
+    if rows.impossible is not None:
+        return C.masked_fill(rows.impossible @ columns.vectors.detach().mT > 0.0, torch.inf)
+    if columns.impossible is not None:
+        return C.masked_fill(rows.vectors.detach() @ columns.impossible.mT > 0.0, torch.inf)
+    return C
 
 
 def is_distance(cost: LocalCost) -> bool:
@@ -147,7 +161,7 @@ def map_predictions(x: Tensor, cost: LocalCost) -> Mapped:
         case "ce":
             return Mapped(_zeros(x), f * clamped_log(x))
         case "ce_logits":
-            return Mapped(_zeros(x), f * torch.log_softmax(x, dim=-1))
+            return _map_logits(x, f)
         case "poisson":
             return Mapped((f * x).sum(-1), f * clamped_log(x))
         case "poisson_log":
@@ -155,6 +169,16 @@ def map_predictions(x: Tensor, cost: LocalCost) -> Mapped:
         case "cosine":
             return Mapped(_zeros(x) + 1.0, f * _direction(x, f))
     raise AssertionError(f"cost {cost.kind!r} has no inner-product form")
+
+
+def _map_logits(x: Tensor, f: Tensor) -> Mapped:
+    """Return u and v of logits (B,N,D), classes of probability 0 apart."""
+    log_softmax = torch.log_softmax(x, dim=-1)
+    is_impossible = log_softmax.detach().isneginf()
+    if values_are_readable(x) and not bool(is_impossible.any()):
+        return Mapped(_zeros(x), f * log_softmax)
+    vectors = f * log_softmax.masked_fill(is_impossible, 0.0)
+    return Mapped(_zeros(x), vectors, (is_impossible & (f > 0.0)).to(x.dtype))
 
 
 def map_targets(y: Tensor, cost: LocalCost) -> Mapped:

@@ -21,6 +21,13 @@ Lengths: TypeAlias = Tensor | Sequence[int] | int
 # Half the address space leaves room for a few bytes a cell.
 _MOST_CELLS = 2**63 // 64
 
+_DTYPES = frozenset(
+    {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool}
+    | {torch.int8, torch.int16, torch.int32, torch.int64}
+    | {torch.uint8, torch.uint16, torch.uint32, torch.uint64}
+)
+"""Those of numbers that a loss can be of; eight-bit floats are too coarse, and mostly lack operations."""
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -79,11 +86,18 @@ def lengths_or_all(lengths: Tensor | None, frames: Tensor) -> Tensor:
     return torch.full(frames.shape[:1], frames.shape[1], device=frames.device)
 
 
+def promoted(one: torch.dtype, other: torch.dtype) -> torch.dtype:
+    """Return `torch.promote_types`, which knows no unsigned integers above 8 bits."""
+    if one.is_floating_point and other.is_floating_point:
+        return torch.promote_types(one, other)
+    return one if one.is_floating_point else other
+
+
 def dtype_of_loss(*inputs: Tensor) -> torch.dtype:
     """Return the dtype of a loss: that of its inputs, which autocast widens, as in the losses of PyTorch."""
     dtype = inputs[0].dtype
     for tensor in inputs[1:]:
-        dtype = torch.promote_types(dtype, tensor.dtype)
+        dtype = promoted(dtype, tensor.dtype)
     computed, device = dtype_of_results(dtype), inputs[0].device.type
     if not dtype.is_floating_point or computed == dtype:
         return computed
@@ -112,7 +126,7 @@ def as_pairs(x: Tensor, y: Tensor, x_lengths: Lengths | None, y_lengths: Lengths
         if frames.shape[1] == 0:
             raise ValueError(f"{name}: is an empty sequence ({shapes}); at least one frame is needed")
     _check_cells(x.shape[1], y.shape[1], shapes)
-    dtype = dtype_of_results(torch.promote_types(x.dtype, y.dtype))
+    dtype = dtype_of_results(promoted(x.dtype, y.dtype))
     return Pairs(
         as_dtype(x, dtype),
         as_dtype(y, dtype),
@@ -133,7 +147,7 @@ def as_cost_matrices(C: Tensor, x_lengths: Lengths | None, y_lengths: Lengths | 
         C = C.unsqueeze(0)
     _check_cells(C.shape[1], C.shape[2], shapes)
     matrices = CostMatrices(
-        C.to(dtype_of_results(C.dtype)),
+        as_dtype(C, dtype_of_results(C.dtype)),
         as_lengths("x_lengths", x_lengths, C, unbatched),
         as_lengths("y_lengths", y_lengths, C.mT, unbatched),
         unbatched,
@@ -186,8 +200,17 @@ def check_tensor(name: str, tensor: object, accepted: str, dimensions: Sequence[
     """Check that it is a tensor of real numbers with so many dimensions."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: is a {type(tensor).__name__}; a torch.Tensor is accepted")
-    if tensor.is_complex():
-        raise TypeError(f"{name}: has dtype {tensor.dtype}; real numbers are accepted")
+    if tensor.is_nested:
+        raise TypeError(f"{name}: is a nested tensor; one padded tensor and lengths are accepted")
+    if tensor.layout != torch.strided:
+        raise TypeError(f"{name}: has layout {tensor.layout}; a dense tensor is accepted: {name}.to_dense()")
+    if tensor.is_quantized:
+        raise TypeError(f"{name}: is quantized; real numbers are accepted: {name}.dequantize()")
+    if tensor.dtype not in _DTYPES:
+        raise TypeError(
+            f"{name}: has dtype {tensor.dtype}; real numbers are accepted: integers, booleans, float16, "
+            "bfloat16, float32 and float64"
+        )
     if tensor.ndim not in dimensions:
         raise ValueError(f"{name}: has shape {tuple(tensor.shape)}; {accepted}")
 
@@ -207,7 +230,11 @@ def dtype_of_results(dtype: torch.dtype) -> torch.dtype:
 def as_dtype(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """Return the tensor in a dtype: `tensor.to(dtype)`, which takes ten times as long to return itself."""
     # Compiled, the call stays: a transform's own argument cannot be saved for backward there, its `to` can.
-    return tensor if tensor.dtype == dtype and not torch.compiler.is_compiling() else tensor.to(dtype)
+    if torch.compiler.is_compiling():
+        return tensor.to(dtype)
+    if tensor.is_neg():  # the imaginary part of a conjugate, which NumPy cannot read
+        tensor = tensor.resolve_neg()
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)
 
 
 def widest_dtype(device: torch.device) -> torch.dtype:

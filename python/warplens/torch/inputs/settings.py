@@ -10,6 +10,7 @@ from torch import Tensor
 from warplens import _settings
 from warplens._bands import Band
 from warplens._costs import COSTS_WITHOUT_TARGETS, SYMMETRIC_COSTS
+from warplens._numbers import check_unmasked
 from warplens._settings import check_gamma
 from warplens._step_weights import check_step_weights
 from warplens.torch.inputs.batches import as_dtype, values_are_readable
@@ -136,6 +137,7 @@ def as_weight_vector(name: str, given: Weights | None) -> Tensor | None:
     """Check weights of features: a (D,) float64 tensor, for any D."""
     if given is None:
         return None
+    check_unmasked(name, given)
     try:
         vector = torch.as_tensor(given, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):

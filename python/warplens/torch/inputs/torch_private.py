@@ -3,9 +3,9 @@
 Names with a leading underscore may change in any release of torch. A test says whether each is still there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -58,8 +58,47 @@ def recorded_by_autograd() -> Iterator[None]:
         yield
 
 
+def shown(tensor: Tensor) -> str:
+    """Return the numbers of a setting for `repr`; a meta tensor has none."""
+    if tensor.is_meta:
+        return "?"
+    if tensor.ndim == 0:
+        return f"{tensor.item():g}"
+    return f"({', '.join(f'{value:g}' for value in tensor.tolist())})"
+
+
 class UncastModule(nn.Module):
-    """A module that follows moves to a device and keeps its dtypes under `.half()` and the like."""
+    """A module that follows moves to a device and keeps its dtypes under `.half()` and the like.
+
+    Its settings are buffers. `keep_settings` tells their values, so that a module which was built on the meta
+    device has them when it is given memory.
+    """
+
+    _settings: Mapping[str, Any] = {}
+
+    def keep_settings(self, **given: Any) -> None:
+        """Keep the values of buffers, as the constructor was given them; parameters have no such."""
+        self._settings = {
+            name: value.detach().clone() if isinstance(value, Tensor) else value
+            for name, value in given.items()
+            if name in self._buffers and value is not None
+        }
+
+    def reset_parameters(self) -> None:
+        """Give the settings that are buffers the values that the constructor was given.
+
+        Raises:
+            RuntimeError: a value was a tensor on the meta device, which has none.
+        """
+        for name, value in self._settings.items():
+            if isinstance(value, Tensor) and value.is_meta:
+                raise RuntimeError(
+                    f"{name}: was given as a tensor on the meta device, which has no value; give a number, "
+                    "or set it in place"
+                )
+            buffer = self.get_buffer(name)
+            with torch.no_grad():
+                buffer.copy_(torch.as_tensor(value, dtype=buffer.dtype, device="cpu").reshape(buffer.shape))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Apply the moves of `.to()`, `.half()`, `.cuda()` and the like, and none of their casts."""
@@ -72,5 +111,12 @@ class UncastModule(nn.Module):
                 # A device without float64 refuses; there the loss goes through the CPU anyway.
                 return tensor
 
+        had_no_values = self._is_meta()
         super()._apply(move, recurse)  # type: ignore[no-untyped-call]
+        if had_no_values and not self._is_meta():
+            self.reset_parameters()
         return self
+
+    def _is_meta(self) -> bool:
+        buffers = (self._buffers.get(name) for name in self._settings)
+        return any(buffer is not None and buffer.is_meta for buffer in buffers)

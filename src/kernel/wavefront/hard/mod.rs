@@ -20,13 +20,13 @@ use self::banded::BandedCosts;
 use self::steps::KeptSteps;
 use self::sweep::HardSweep;
 use super::Grid;
-use super::form::FormSlices;
 use super::pair::{Kind, SLOTS, SPARSE_SLOTS, WavefrontScratch, kind};
-use super::tiles::CostTiles;
 use super::tiles::dense::DenseCosts;
+use super::tiles::distance::{DistanceFrames, DistanceSlices};
 use super::tiles::few_features::{FewFeaturesCosts, MOST_FEATURES};
 use super::tiles::sparse::SparseCosts;
 use super::tiles::widened::WidenedCosts;
+use super::tiles::{CostTiles, FormSlices};
 use crate::kernel::hard::path::HardPath;
 use crate::real::Real;
 use crate::shape::Shape;
@@ -51,6 +51,8 @@ pub struct HardJob<'a> {
 pub enum HardCosts<'a, F> {
     /// C = u + phi - V W^T, all of it finite.
     Form(FormSlices<'a, f64>),
+    /// A distance of frames, all of it finite.
+    Distance(DistanceSlices<'a, f64>),
     /// C itself, rows `stride` apart; +inf forbids a cell.
     Matrix {
         /// N rows.
@@ -107,15 +109,21 @@ pub fn run<V: Lanes<L, Real = f64>, F: Real, const L: usize>(
             let mut tiles = WidenedCosts::new(costs, stride, job.shape);
             job.sweep::<_, _, L, SLOTS, true>(lanes, &mut tiles, of_sweep)
         }
+        HardCosts::Distance(slices) => {
+            let frames = DistanceFrames::new(lanes, slices, grid(SLOTS), &mut tiles.distance);
+            let mut tiles = DenseCosts::<_, SLOTS>::of_distance(frames, grid(SLOTS));
+            job.sweep::<_, _, L, SLOTS, false>(lanes, &mut tiles, of_sweep)
+        }
         HardCosts::Form(form) => {
-            let form = match form.squared {
-                Some(factor) if form.d > MOST_FEATURES => {
-                    // v is x for the factor 1/2, and 2 x for 1.
-                    norms::write(lanes, form.v, form.d, 0.25 / factor, u);
-                    norms::write(lanes, form.w, form.d, factor, phi);
-                    FormSlices { u, phi, ..form }
-                }
-                _ => form,
+            let factor = form.squares.and_then(|squares| squares.factors.first()).copied().unwrap_or_default();
+            let is_even = form.squares.is_some_and(|squares| squares.factors.iter().all(|&each| each == factor));
+            let form = if is_even && (factor == 0.5 || factor == 1.0) && form.d > MOST_FEATURES {
+                // v is 2 factor x.
+                norms::write(lanes, form.v, form.d, 0.25 / factor, u);
+                norms::write(lanes, form.w, form.d, factor, phi);
+                FormSlices { u, phi, ..form }
+            } else {
+                form
             };
             match kind(form, job.shape.m) {
                 Kind::FewFeatures => {
@@ -126,7 +134,7 @@ pub fn run<V: Lanes<L, Real = f64>, F: Real, const L: usize>(
                     job.sweep::<_, _, L, SLOTS, false>(lanes, &mut tiles, of_sweep)
                 }
                 // Products alone are summed as the norms are.
-                Kind::Sparse if form.squared.is_none() => {
+                Kind::Sparse if form.squares.is_none() => {
                     let grid = grid(SPARSE_SLOTS);
                     tiles.sparse_targets.fill(form, grid);
                     let mut tiles = SparseCosts::new(lanes, form, grid, &tiles.sparse_targets, &mut tiles.sparse);
@@ -398,9 +406,8 @@ mod tests {
                     for set in sets() {
                         let mut form = PairForm::default();
                         assert!(set.prepare(&cost, &x, &y, d, &mut form));
-                        let w = if form.w.is_empty() { &y } else { &form.w };
-                        let slices = FormSlices { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared: form.squared };
-                        let got = by_lanes::<f64>(set, job, HardCosts::Form(slices), &mut HardScratch::default());
+                        let costs = HardCosts::Form(form.slices(&x, &y));
+                        let got = by_lanes::<f64>(set, job, costs, &mut HardScratch::default());
                         assert_eq!(got.as_ref(), Some(&expected), "{set:?} {cost:?} D={d} {of_steps:?}");
                     }
                 }
@@ -424,13 +431,8 @@ mod tests {
                     let by_rows = InnerProduct::new(&cost, &x, &y, d);
                     let mut form = PairForm::default();
                     for set in sets() {
-                        let slices = if set.prepare(&cost, &x, &y, d, &mut form) {
-                            let w = if form.w.is_empty() { &y } else { &form.w };
-                            FormSlices { u: &form.u, phi: &form.phi, v: &form.v, w, d, squared: form.squared }
-                        } else {
-                            let (u, phi, v, w) = (by_rows.u(), by_rows.phi(), by_rows.all_v(), by_rows.all_w());
-                            FormSlices { u, phi, v, w, d, squared: None }
-                        };
+                        assert!(set.prepare(&cost, &x, &y, d, &mut form));
+                        let slices = form.slices(&x, &y);
                         for (band, of_steps) in [(None, WEIGHTS[0]), (Some(&band[..]), WEIGHTS[4]), (None, WEIGHTS[5])]
                         {
                             let job = HardJob { shape, weights: weights(of_steps), band, keeps_steps: true };
@@ -439,12 +441,12 @@ mod tests {
                             let mut row = vec![0.0; m];
                             let along = got.cells_and_steps().map(|((n, m), step): ((usize, usize), Step)| {
                                 by_rows.write_row(n, m..m + 1, &mut row);
-                                assert!((slices.cost(n, m) - row[m]).abs() <= 1e-13 * by_rows.largest_cost());
+                                assert!((slices.cost(n, m) - row[m]).abs() <= 1e-13 * form.largest_cost());
                                 of_steps[step.index()] * row[m]
                             });
                             let along: f64 = along.sum();
                             // Costs by products are exact beside their largest.
-                            let tolerance = 1e-12 * (expected.abs() + by_rows.largest_cost());
+                            let tolerance = 1e-12 * (expected.abs() + form.largest_cost());
                             let told = format!("{set:?} {cost:?} {job:?} D={d}: {} {along} {expected}", got.value);
                             assert!((got.value - expected).abs() <= tolerance, "{told}");
                             assert!((along - expected).abs() <= tolerance, "{told}");

@@ -1,16 +1,16 @@
-//! Tiles of the form C = u + phi - V W^T, and of H gathered into H W and h, by small matrix products.
+//! Tiles of costs that take many operations a cell, and of H gathered into as many, for a group of stripes at once.
 //!
-//! The products run on as many rows of a tile as registers hold ([`Lanes::PRODUCT_ROWS`]) against two vectors of columns.
-//! The costs of
-//! one block of rows and all S stripes of a group are made at once, when slot 0 asks; the other slots come for theirs
-//! up to S-1 blocks later, so a ring of S tiles is kept. H is gathered in the same way and multiplied with W when the
-//! last slot has brought its part.
+//! The form C = u + phi - V W^T is made by small matrix products, which run on as many rows of a tile as registers hold
+//! ([`Lanes::PRODUCT_ROWS`]) against two vectors of columns; [`distances`](super::distance) are made of differences. The
+//! costs of one block of rows and all S stripes of a group are made at once, when slot 0 asks; the other slots come for
+//! theirs up to S-1 blocks later, so a ring of S tiles is kept. H is gathered in the same way, and multiplied with W (or the
+//! differences) when the last slot has brought its part. One type for both, so that there is one sweep for both.
 
-use super::super::form::FormSlices;
 use super::super::{AlignedBuffer, Grid};
+use super::distance::{DistanceFrames, DistanceGather};
 use super::pack::transposed;
 use super::sums::Sums;
-use super::{AlignmentTiles, CostTiles};
+use super::{AlignmentTiles, CostTiles, FormSlices};
 use crate::simd::{Lanes, Number, Work};
 
 /// Columns of a micro-kernel.
@@ -27,15 +27,28 @@ pub struct DenseScratch<R> {
     column_terms: AlignedBuffer<R>,
 }
 
-/// Costs by products.
+/// Costs, a group of stripes at a time.
 pub struct DenseCosts<'a, R, const S: usize> {
-    d: usize,
+    formula: CostFormula<'a, R>,
     blocks: usize,
-    predictions: &'a [R],   // [row][d], rows padded with zeros
-    row_terms: &'a [R],     // u, padded
-    targets: &'a [R],       // [panel of columns][d][column], padded
-    column_terms: &'a [R],  // phi, padded
     ring: AlignedBuffer<R>, // S tiles of [row][column of the group]
+}
+
+/// The formula by which costs are made.
+#[derive(Clone, Copy)]
+enum CostFormula<'a, R> {
+    Products(Products<'a, R>),
+    Distances(DistanceFrames<'a, R>),
+}
+
+/// The form, padded with zeros.
+#[derive(Clone, Copy)]
+struct Products<'a, R> {
+    d: usize,
+    predictions: &'a [R],  // [row][d]
+    row_terms: &'a [R],    // u
+    targets: &'a [R],      // [panel of columns][d][column]
+    column_terms: &'a [R], // phi
 }
 
 impl<'a, R: Number, const S: usize> DenseCosts<'a, R, S> {
@@ -50,13 +63,18 @@ impl<'a, R: Number, const S: usize> DenseCosts<'a, R, S> {
         let d = form.d;
         let (rows, columns) = (grid.blocks * L, grid.stripes * L);
         let DenseScratch { predictions, row_terms, targets, column_terms } = scratch;
-        let ring = ring(S, L);
         let predictions = padded(predictions, form.v, rows * d);
         let row_terms = padded(row_terms, form.u, rows);
         let column_terms = padded(column_terms, form.phi, columns);
         let targets = &mut targets.reserve(columns * d)[..columns * d];
         transposed(lanes, form.w, d, panel(L), targets);
-        Self { d, blocks: grid.blocks, predictions, row_terms, targets, column_terms, ring }
+        let products = Products { d, predictions, row_terms, targets, column_terms };
+        Self { formula: CostFormula::Products(products), blocks: grid.blocks, ring: ring(S, L) }
+    }
+
+    /// Takes the frames of a pair under a distance, which are packed for the grid.
+    pub fn of_distance(frames: DistanceFrames<'a, R>, grid: Grid) -> Self {
+        Self { formula: CostFormula::Distances(frames), blocks: grid.blocks, ring: ring(S, grid.lanes) }
     }
 }
 
@@ -75,17 +93,21 @@ impl<V: Lanes<L>, const L: usize, const S: usize> Work for Make<'_, '_, V, L, S>
     #[inline(always)]
     fn run(self) {
         let Self { lanes, costs, block, group, place } = self;
-        let (d, width, group_columns) = (costs.d, panel(L), S * L);
+        let (width, group_columns) = (panel(L), S * L);
         let tile = &mut costs.ring.as_mut_slice()[place * L * group_columns..][..L * group_columns];
+        let Products { d, predictions, row_terms, targets, column_terms } = match costs.formula {
+            CostFormula::Products(products) => products,
+            CostFormula::Distances(frames) => return frames.write_costs::<V, L>(lanes, block, group * S, tile),
+        };
         for part in 0..S / 2 {
             let column = group * group_columns + part * width;
-            let targets = &costs.targets[column * d..][..width * d];
-            let phi = &costs.column_terms[column..][..width];
+            let targets = &targets[column * d..][..width * d];
+            let phi = &column_terms[column..][..width];
             let phi = [lanes.load_slice(phi), lanes.load_slice(&phi[L..])];
             for first in (0..L).step_by(V::PRODUCT_ROWS) {
                 let row = block * L + first;
-                let sums = product(lanes, &costs.predictions[row * d..], d, targets, width, d);
-                let row_terms = &costs.row_terms[row..][..V::PRODUCT_ROWS];
+                let sums = product(lanes, &predictions[row * d..], d, targets, width, d);
+                let row_terms = &row_terms[row..][..V::PRODUCT_ROWS];
                 let rows = tile[first * group_columns..].chunks_exact_mut(group_columns);
                 for ((out, &u), sum) in rows.zip(row_terms).zip(&sums) {
                     let u = lanes.splat(u);
@@ -204,19 +226,32 @@ pub struct DenseGatherScratch<R> {
     row_sums: AlignedBuffer<R>,
 }
 
-/// H W and h by products.
+/// h, and H W or the gradients of a distance, a group of stripes at a time.
 pub struct DenseGather<'a, R, const S: usize> {
-    d_padded: usize,
+    formula: GatherFormula<'a, R, S>,
     grid: Grid,
-    targets: &'a [R],       // [column][d], padded
-    sums: Sums<'a, R>,      // [row][d], padded
     row_sums: Sums<'a, R>,  // [row][lane]
     ring: AlignedBuffer<R>, // S tiles of [row][column of the group]
     filled: [bool; S],      // whether anything in a tile of the ring is not 0
 }
 
+/// The sums that H is gathered into.
+enum GatherFormula<'a, R, const S: usize> {
+    /// h alone.
+    Nothing,
+    Products(ProductSums<'a, R>),
+    Distances(DistanceGather<'a, R, S>),
+}
+
+/// H W.
+struct ProductSums<'a, R> {
+    d_padded: usize,
+    targets: &'a [R],  // [column][d], padded
+    sums: Sums<'a, R>, // [row][d], padded
+}
+
 impl<'a, R: Number, const S: usize> DenseGather<'a, R, S> {
-    /// Makes zero sums for a grid.
+    /// Makes zero sums of H W for a grid.
     pub fn new(form: FormSlices<'_, R>, grid: Grid, scratch: &'a mut DenseGatherScratch<R>) -> Self {
         let lanes = grid.lanes;
         let d_padded = form.d.next_multiple_of(lanes);
@@ -228,43 +263,77 @@ impl<'a, R: Number, const S: usize> DenseGather<'a, R, S> {
             row[..from.len()].copy_from_slice(from);
             row[from.len()..].fill(R::default());
         }
-        let (sums, row_sums) = (Sums::new(sums, grid, rows * d_padded), Sums::new(row_sums, grid, rows * lanes));
-        Self { d_padded, grid, targets, sums, row_sums, ring: ring(S, lanes), filled: [false; S] }
+        let sums = Sums::new(sums, grid, rows * d_padded);
+        let formula = GatherFormula::Products(ProductSums { d_padded, targets, sums });
+        Self::of_formula(formula, grid, row_sums)
     }
 
-    /// Writes h (N,) and H W (N,D).
-    pub fn write(self, h: &mut [R], hw: &mut [R]) {
-        let d = hw.len() / h.len();
-        assert!(h.len() == self.grid.shape.n && d <= self.d_padded);
+    /// Gathers h, and the gradients of a distance where they are wanted.
+    pub fn of_distance(
+        gradients: Option<DistanceGather<'a, R, S>>,
+        grid: Grid,
+        scratch: &'a mut DenseGatherScratch<R>,
+    ) -> Self {
+        let formula = gradients.map_or(GatherFormula::Nothing, GatherFormula::Distances);
+        Self::of_formula(formula, grid, &mut scratch.row_sums)
+    }
+
+    fn of_formula(formula: GatherFormula<'a, R, S>, grid: Grid, row_sums: &'a mut AlignedBuffer<R>) -> Self {
+        let row_sums = Sums::new(row_sums, grid, grid.blocks * grid.lanes * grid.lanes);
+        Self { formula, grid, row_sums, ring: ring(S, grid.lanes), filled: [false; S] }
+    }
+
+    /// Writes h (N,) and H W (N,D), or under a distance dSDTW/dx (N,D) and dSDTW/dy (M,D), whichever are gathered.
+    pub fn write<V: Lanes<L, Real = R>, const L: usize>(
+        self,
+        lanes: V,
+        h: &mut [R],
+        of_rows: &mut [R],
+        of_columns: Option<&mut [R]>,
+    ) {
         for (h, row_sums) in h.iter_mut().zip(self.row_sums.total().chunks_exact(self.grid.lanes)) {
             *h = row_sums.iter().copied().sum();
         }
-        for (hw, sums) in hw.chunks_exact_mut(d).zip(self.sums.total().chunks_exact(self.d_padded)) {
-            hw.copy_from_slice(&sums[..d]);
+        match self.formula {
+            GatherFormula::Nothing => {}
+            GatherFormula::Products(ProductSums { d_padded, sums, .. }) => {
+                let d = of_rows.len() / h.len();
+                assert!(h.len() == self.grid.shape.n && d <= d_padded);
+                for (hw, sums) in of_rows.chunks_exact_mut(d).zip(sums.total().chunks_exact(d_padded)) {
+                    hw.copy_from_slice(&sums[..d]);
+                }
+            }
+            GatherFormula::Distances(gradients) => gradients.write(lanes, of_rows, of_columns),
         }
     }
 }
 
-/// Adds the product of a tile of H, `count` columns from `column`, with W.
-struct Multiply<'a, 'b, V: Lanes<L>, const L: usize, const S: usize> {
+/// Adds the shares of a tile of H, one block of a group.
+struct Gather<'a, 'b, V: Lanes<L>, const L: usize, const S: usize> {
     lanes: V,
     gather: &'a mut DenseGather<'b, V::Real, S>,
     block: usize,
-    column: usize,
-    count: usize,
+    group: usize,
     place: usize,
 }
 
-impl<V: Lanes<L>, const L: usize, const S: usize> Work for Multiply<'_, '_, V, L, S> {
+impl<V: Lanes<L>, const L: usize, const S: usize> Work for Gather<'_, '_, V, L, S> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let Self { lanes, gather, block, column, count, place } = self;
-        let (d, width, group_columns) = (gather.d_padded, panel(L), S * L);
-        let tile = &gather.ring.as_slice()[place * L * group_columns..][..L * group_columns];
-        let targets = &gather.targets[column * d..];
-        let sums = gather.sums.of_group(column / group_columns, block * L * d..(block + 1) * L * d);
+        let Self { lanes, gather, block, group, place } = self;
+        let (width, group_columns) = (panel(L), S * L);
+        let tile = &mut gather.ring.as_mut_slice()[place * L * group_columns..][..L * group_columns];
+        let ProductSums { d_padded: d, targets, sums } = match &mut gather.formula {
+            GatherFormula::Products(products) => products,
+            GatherFormula::Distances(gradients) => return gradients.add::<V, L>(lanes, block, group, tile),
+            GatherFormula::Nothing => return,
+        };
+        let (d, column) = (*d, group * group_columns);
+        let count = group_columns.min(gather.grid.shape.m - column);
+        let targets = &targets[column * d..];
+        let sums = sums.of_group(group, block * L * d..(block + 1) * L * d);
         let panels = d / width * width;
         for first in (0..L).step_by(V::PRODUCT_ROWS) {
             for k in (0..panels).step_by(width) {
@@ -294,7 +363,7 @@ impl<R: Number, const S: usize> DenseGather<'_, R, S> {
         (groups_after * self.grid.blocks + self.grid.blocks - 1 - block) % S
     }
 
-    /// Puts one stripe of a tile into the ring; the first stripe of a group comes last, and has the tile multiplied.
+    /// Puts one stripe of a tile into the ring; the first stripe of a group comes last, and has the tile gathered.
     #[inline(always)]
     fn put<V: Lanes<L, Real = R>, const L: usize>(&mut self, lanes: V, block: usize, stripe: usize, rows: &[V::F; L]) {
         let (group, part) = (stripe / S, stripe % S);
@@ -304,9 +373,7 @@ impl<R: Number, const S: usize> DenseGather<'_, R, S> {
             lanes.store_slice(&mut to[part * L..], row);
         }
         if part == 0 && std::mem::take(&mut self.filled[place]) {
-            let column = group * S * L;
-            let count = (S * L).min(self.grid.shape.m - column);
-            lanes.outline(Multiply { lanes, gather: &mut *self, block, column, count, place });
+            lanes.outline(Gather { lanes, gather: &mut *self, block, group, place });
         }
     }
 }
@@ -332,8 +399,17 @@ impl<V: Lanes<L>, const L: usize, const S: usize> AlignmentTiles<V, L> for Dense
     }
 
     unsafe fn for_thread(&self) -> Self {
-        // SAFETY: the caller orders the tiles, and with them the rows of the sums.
-        let (sums, row_sums) = unsafe { (self.sums.for_thread(), self.row_sums.for_thread()) };
-        Self { sums, row_sums, ring: ring(S, self.grid.lanes), filled: [false; S], ..*self }
+        // SAFETY: the caller orders the tiles, and with them the parts of the sums.
+        unsafe {
+            let formula = match &self.formula {
+                GatherFormula::Nothing => GatherFormula::Nothing,
+                GatherFormula::Products(ProductSums { d_padded, targets, sums }) => {
+                    GatherFormula::Products(ProductSums { d_padded: *d_padded, targets, sums: sums.for_thread() })
+                }
+                GatherFormula::Distances(gradients) => GatherFormula::Distances(gradients.for_thread()),
+            };
+            let row_sums = self.row_sums.for_thread();
+            Self { formula, row_sums, ring: ring(S, self.grid.lanes), filled: [false; S], ..*self }
+        }
     }
 }

@@ -3,10 +3,9 @@
 //! With one or a few features a matrix product has nothing to reuse: each row of a tile is u + phi - sum_d v_d w_d on
 //! vectors of columns, and H W is gathered by lanes and summed over them at the end.
 
-use super::super::form::FormSlices;
 use super::super::{AlignedBuffer, Grid};
 use super::sums::Sums;
-use super::{AlignmentTiles, CostTiles};
+use super::{AlignmentTiles, CostTiles, FormSlices};
 use crate::simd::{Lanes, Number};
 
 /// The greatest number of features for which this is the fastest.
@@ -53,15 +52,15 @@ impl<R: Number> FewFeaturesTargets<R> {
 #[derive(Clone, Copy)]
 pub struct FewFeaturesCosts<'a, R> {
     targets: &'a FewFeaturesTargets<R>,
-    predictions: &'a [R], // [block][feature][row]
+    predictions: &'a [R], // V, or x: [block][feature][row]
     row_terms: &'a [R],
-    squared: Option<f64>,
+    factors: Option<&'a [R]>, // of squared differences
 }
 
 impl<'a, R: Number> FewFeaturesCosts<'a, R> {
-    /// Packs u and V for a grid.
+    /// Packs u and V for a grid, or the predictions where these are subtracted.
     pub fn new(
-        form: FormSlices<'_, R>,
+        form: FormSlices<'a, R>,
         grid: Grid,
         targets: &'a FewFeaturesTargets<R>,
         scratch: &'a mut FewFeaturesScratch<R>,
@@ -69,7 +68,8 @@ impl<'a, R: Number> FewFeaturesCosts<'a, R> {
         let (d, lanes, rows) = (form.d, grid.lanes, grid.blocks * grid.lanes);
         let predictions = &mut scratch.predictions.reserve(rows * d)[..rows * d];
         predictions.fill(R::default());
-        for (n, frame) in form.v.chunks_exact(d).enumerate() {
+        let frames = form.squares.map_or(form.v, |squares| squares.x);
+        for (n, frame) in frames.chunks_exact(d).enumerate() {
             for (k, &entry) in frame.iter().enumerate() {
                 predictions[(n / lanes * d + k) * lanes + n % lanes] = entry;
             }
@@ -77,7 +77,7 @@ impl<'a, R: Number> FewFeaturesCosts<'a, R> {
         let row_terms = &mut scratch.row_terms.reserve(rows)[..rows];
         row_terms[..form.u.len()].copy_from_slice(form.u);
         row_terms[form.u.len()..].fill(R::default());
-        Self { targets, predictions, row_terms, squared: form.squared }
+        Self { targets, predictions, row_terms, factors: form.squares.map(|squares| squares.factors) }
     }
 
     /// The vectors of a block, a feature each.
@@ -87,22 +87,22 @@ impl<'a, R: Number> FewFeaturesCosts<'a, R> {
         self.predictions[block * len..][..len].as_chunks::<L>().0
     }
 
-    /// Makes a tile of `factor * sum (x - y)^2`; v is x for the factor 1/2, and 2 x for 1.
+    /// Makes a tile of sums of squared differences.
     #[inline(always)]
     fn squared_differences<V: Lanes<L, Real = R>, const L: usize>(
         &self,
         lanes: V,
-        factor: f64,
+        factors: &[R],
         block: usize,
         stripe: usize,
     ) -> [V::F; L] {
-        let of_v = R::from_f64(0.5 / factor);
         let mut rows = [lanes.constant(0.0); L];
-        for (k, of_feature) in self.block::<L>(block).iter().enumerate() {
+        for (k, (of_feature, &factor)) in self.block::<L>(block).iter().zip(factors).enumerate() {
             let w = lanes.load_slice(self.targets.row(k, stripe * L));
-            for (row, &v) in rows.iter_mut().zip(of_feature) {
-                let difference = lanes.sub(lanes.splat(of_v * v), w);
-                *row = lanes.mul_add(lanes.mul(lanes.constant(factor), difference), difference, *row);
+            let factor = lanes.splat(factor);
+            for (row, &x) in rows.iter_mut().zip(of_feature) {
+                let difference = lanes.sub(lanes.splat(x), w);
+                *row = lanes.mul_add(lanes.mul(factor, difference), difference, *row);
             }
         }
         rows
@@ -113,8 +113,8 @@ impl<'a, R: Number> FewFeaturesCosts<'a, R> {
 impl<V: Lanes<L>, const L: usize> CostTiles<V, L> for FewFeaturesCosts<'_, V::Real> {
     #[inline(always)]
     fn tile(&mut self, lanes: V, block: usize, stripe: usize) -> [V::F; L] {
-        if let Some(factor) = self.squared {
-            return self.squared_differences(lanes, factor, block, stripe);
+        if let Some(factors) = self.factors {
+            return self.squared_differences(lanes, factors, block, stripe);
         }
         let phi = lanes.load_slice(self.targets.row(self.targets.d, stripe * L));
         let mut rows = [phi; L];

@@ -6,6 +6,7 @@ pub mod cell_sums;
 pub mod columns;
 pub mod combined;
 pub mod dense;
+pub mod distance;
 pub mod few_features;
 pub mod matrix;
 mod pack;
@@ -15,7 +16,53 @@ pub mod widened;
 
 use self::cell_sums::CellSums;
 use super::kept;
+use crate::real::Real;
 use crate::simd::Lanes;
+
+/// The inner-product form of one pair, C = u + phi - V W^T, as the tiles read it.
+#[derive(Clone, Copy)]
+pub struct FormSlices<'a, R> {
+    /// u of the predictions, (N,).
+    pub u: &'a [R],
+    /// phi of the targets, (M,).
+    pub phi: &'a [R],
+    /// v of the predictions, (N,D).
+    pub v: &'a [R],
+    /// w of the targets, (M,D).
+    pub w: &'a [R],
+    /// D.
+    pub d: usize,
+    /// The same costs as sums of squared differences, where they are that: few features are then subtracted rather than
+    /// multiplied, so that nothing cancels.
+    pub squares: Option<SquaredDifferences<'a, R>>,
+}
+
+/// C = sum_d f_d (x_d - w_d)^2, w being that of the form.
+#[derive(Clone, Copy)]
+pub struct SquaredDifferences<'a, R> {
+    /// The predictions, (N,D).
+    pub x: &'a [R],
+    /// The factors f, (D,).
+    pub factors: &'a [R],
+}
+
+impl<R: Real> FormSlices<'_, R> {
+    /// C(n,m), in float64.
+    pub fn cost(&self, n: usize, m: usize) -> f64 {
+        let Self { u, phi, v, w, d, squares } = *self;
+        let w = w[m * d..][..d].iter().map(|w| w.to_f64());
+        match squares {
+            Some(SquaredDifferences { x, factors }) if d <= few_features::MOST_FEATURES => {
+                let differences = x[n * d..][..d].iter().map(|x| x.to_f64()).zip(w).map(|(x, w)| x - w);
+                differences.zip(factors).map(|(difference, f)| f.to_f64() * difference * difference).sum()
+            }
+            _ => {
+                let v = v[n * d..][..d].iter().map(|v| v.to_f64());
+                u[n].to_f64() + phi[m].to_f64() - v.zip(w).map(|(v, w)| v * w).sum::<f64>()
+            }
+        }
+    }
+}
 
 /// Gives the cost matrix as tiles of L rows and L columns; entries of rows from N and columns from M on are finite.
 pub trait CostTiles<V: Lanes<L>, const L: usize> {

@@ -48,6 +48,40 @@ impl<V: Lanes<L>, const L: usize> Work for Pack<'_, V, L> {
     }
 }
 
+/// Reorders from [panel][feature][frame of the panel], panels of L frames, to [frame][feature]: the way back.
+pub fn restored<V: Lanes<L>, const L: usize>(lanes: V, packed: &[V::Real], d: usize, frames: &mut [V::Real]) {
+    lanes.outline(Restore { lanes, packed, d, frames });
+}
+
+struct Restore<'a, V: Lanes<L>, const L: usize> {
+    lanes: V,
+    packed: &'a [V::Real],
+    d: usize,
+    frames: &'a mut [V::Real],
+}
+
+impl<V: Lanes<L>, const L: usize> Work for Restore<'_, V, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { lanes, packed, d, frames } = self;
+        let panels = packed.as_chunks::<L>().0.chunks_exact(d);
+        for (features, frames) in panels.zip(frames.chunks_mut(L * d)) {
+            for k in (0..d).step_by(L) {
+                let mut tile = [lanes.constant(0.0); L];
+                for (row, feature) in tile.iter_mut().zip(&features[k..]) {
+                    *row = lanes.load_array(feature);
+                }
+                lanes.transpose(&mut tile);
+                for (row, frame) in tile.iter().zip(frames.chunks_exact_mut(d)) {
+                    lanes.store_first(&mut frame[k..], *row);
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +100,19 @@ mod tests {
                     assert_eq!(packed[n / width * width * d + k * width + n % width], expected);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn frames_come_back_as_they_were() {
+        for (count, d) in [(1_usize, 1), (13, 5), (40, 11), (8, 8)] {
+            let lanes = Portable::<f32, 8>::new();
+            let frames: Vec<f32> = (0..count * d).map(|k| k as f32 + 1.0).collect();
+            let mut packed = vec![f32::NAN; count.next_multiple_of(8) * d];
+            transposed(lanes, &frames, d, 8, &mut packed);
+            let mut back = vec![f32::NAN; count * d];
+            restored(lanes, &packed, d, &mut back);
+            assert_eq!(back, frames);
         }
     }
 }

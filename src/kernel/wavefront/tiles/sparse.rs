@@ -4,12 +4,11 @@
 //! lies in blocks of L rows, [block][feature][row], where a column is one vector; tiles are made by columns and
 //! transposed. H is transposed back, and each column added to the features of its target, in the same layout.
 
-use super::super::form::FormSlices;
 use super::super::{AlignedBuffer, Grid};
-use super::pack::transposed;
+use super::pack::{restored, transposed};
 use super::sums::Sums;
-use super::{AlignmentTiles, CostTiles};
-use crate::simd::{Lanes, Number, Work};
+use super::{AlignmentTiles, CostTiles, FormSlices};
+use crate::simd::{Lanes, Number};
 
 /// The entries of W other than 0, target by target.
 #[derive(Default)]
@@ -157,37 +156,7 @@ impl<'a, R: Number, const S: usize> SparseGather<'a, R, S> {
         let Self { targets: SparseTargets { d, .. }, sums, row_sums } = self;
         assert!(hw.len() == h.len() * d);
         h.copy_from_slice(&row_sums.total()[..h.len()]);
-        lanes.outline(Unpack { lanes, sums: sums.total(), d: *d, hw });
-    }
-}
-
-/// Reorders sums from [block][feature][row] to [row][feature].
-struct Unpack<'a, V: Lanes<L>, const L: usize> {
-    lanes: V,
-    sums: &'a [V::Real],
-    d: usize,
-    hw: &'a mut [V::Real],
-}
-
-impl<V: Lanes<L>, const L: usize> Work for Unpack<'_, V, L> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Self { lanes, sums, d, hw } = self;
-        let blocks = sums.as_chunks::<L>().0.chunks_exact(d);
-        for (features, hw) in blocks.zip(hw.chunks_mut(L * d)) {
-            for k in (0..d).step_by(L) {
-                let mut tile = [lanes.constant(0.0); L];
-                for (row, feature) in tile.iter_mut().zip(&features[k..]) {
-                    *row = lanes.load_array(feature);
-                }
-                lanes.transpose(&mut tile);
-                for (row, hw) in tile.iter().zip(hw.chunks_exact_mut(d)) {
-                    lanes.store_first(&mut hw[k..], *row);
-                }
-            }
-        }
+        restored(lanes, sums.total(), *d, hw);
     }
 }
 

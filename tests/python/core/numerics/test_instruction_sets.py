@@ -18,35 +18,43 @@ from warplens import _core
 name, file = sys.argv[1:]
 assert _core.instruction_set() == name, _core.instruction_set()
 expected = np.load(file) if name != "off" else {}
-NAMES = ("value", "h", "H", "E", "y_mod", "x_grad")
+NAMES = ("value", "h", "H", "E", "x_grad", "y_grad", "y_mod")
 results = {}
 rng = np.random.default_rng(3)
-# features: one (by lanes), twelve (by products), 88 with few ones (by sums)
-for n, m, d, cost in [(1, 1, 1, "mse"), (50, 41, 1, "mse"), (33, 66, 12, "sqeuclidean"), (75, 37, 88, "bce")]:
+# features: one (by lanes), twelve (by products), 88 with few ones (by sums); distances by differences
+CASES = [
+    (1, 1, 1, "mse"), (50, 41, 1, "mse"), (33, 66, 12, "sqeuclidean"), (75, 37, 88, "bce"),
+    (40, 55, 19, "ce_logits"), (40, 55, 19, "cosine"), (50, 41, 1, "euclidean"), (33, 66, 12, "euclidean"),
+    (75, 37, 88, "l1"),
+]
+for n, m, d, cost in CASES:
+    names = NAMES[:-1] if cost in ("euclidean", "l1") else NAMES
     x = rng.uniform(0.01, 0.99, (n, d)).astype(np.float32)
     y = (rng.random((m, d)) < 0.05).astype(np.float32)
     for weights in [(1, 1, 1), (0.1, 1, 1), (1, 0.5, 2)]:
         for gamma in (0.05, 1.0, 30.0):
             options = dict(cost=cost, gamma=gamma, step_weights=weights)
-            case = f"{n} {m} {d} {weights} {gamma}"
+            case = f"{cost} {n} {m} {d} {weights} {gamma}"
             wide = wl.align(x.astype(float), y.astype(float), **options)
-            for result in NAMES:
+            for result in names:
                 results[f"{case} {result}"] = getattr(wide, result)
             if name == "off":
                 continue
-            truth = {result: expected[f"{case} {result}"] for result in NAMES}
+            truth = {result: expected[f"{case} {result}"] for result in names}
             narrow = wl.align(x, y, **options)
             tolerances = [(narrow, 2e-6, 3e-5, 5e-5), (wide, 1e-13, 1e-11, 1e-11)]
             for got, of_value, of_rows, of_gradient in tolerances:
                 where = (options, n, m, d, got.h.dtype)
                 size = abs(truth["value"]) + gamma * (n + m)
                 assert abs(got.value - truth["value"]) <= of_value * size, where
-                for result in ("h", "H", "E", "y_mod"):
+                for result in ("h", "H", "E", *names[6:]):
                     worst = np.abs(getattr(got, result) - truth[result]).max()
                     size = max(1, np.abs(truth[result]).max())
                     assert worst <= of_rows * size, (result, worst, where)
-                worst = np.linalg.norm(got.x_grad - truth["x_grad"]) / np.linalg.norm(truth["x_grad"])
-                assert worst <= of_gradient, (worst, where)
+                for result in ("x_grad", "y_grad"):
+                    size = np.linalg.norm(truth[result])
+                    worst = np.linalg.norm(getattr(got, result) - truth[result]) / size
+                    assert worst <= of_gradient, (result, worst, where)
             value = wl.soft_dtw(x, y, **options)
             assert abs(value - narrow.value) <= 1e-9 * max(1, abs(value))
 # Hard DTW, by sweeps of its own

@@ -25,7 +25,7 @@ from warplens.torch.backends.costs import (
     map_frames,
 )
 from warplens.torch.backends.ops.grid import Grid
-from warplens.torch.inputs.batches import Pairs, replace_padding
+from warplens.torch.inputs.batches import Pairs, replace_padding, values_are_readable
 from warplens.torch.inputs.masks import BatchShape
 from warplens.torch.inputs.settings import LocalCost
 from warplens.torch.inputs.torch_private import recorded_by_autograd
@@ -57,11 +57,13 @@ class CostLines:
         self._of_short_frames = _empty_like(self._frames[self._short]) if wanted[self._short] else None
         self._of_long: Mapped | None = None
         if wanted[self._long]:
-            self._of_long = Mapped(*(torch.zeros_like(z) for z in self._mapped))
+            self._of_long = Mapped(
+                torch.zeros_like(self._mapped.bias), torch.zeros_like(self._mapped.vectors)
+            )
 
     def grid(self, band: Band | None) -> Grid:
         """Return the costs as the recursion reads them."""
-        return Grid(self._shape, band, self._costs, has_gaps=False)
+        return Grid(self._shape, band, self._costs, has_gaps=self._has_impossible_classes())
 
     def receive(self, lines: slice, H: Tensor, E: Tensor) -> None:
         """Take the soft alignment (K,B,L) of some lines."""
@@ -91,8 +93,19 @@ class CostLines:
             frames = self._frames[self._long][:, part].requires_grad_()
             with recorded_by_autograd():
                 mapped = self._map(self._long, part, frames)
-            gradient[:, part] = _gradient_of_frames(mapped, Mapped(*(z[:, part] for z in of_long)), frames)
+            of_part = Mapped(of_long.bias[:, part], of_long.vectors[:, part])
+            gradient[:, part] = _gradient_of_frames(mapped, of_part, frames)
         return gradient
+
+    def _has_impossible_classes(self) -> bool:
+        """Return True if logits of -inf are seen, whose cells may cost +inf.
+
+        Where values cannot be read, such a cell gives NaN or +inf in its pair instead.
+        """
+        x = self._frames[0]
+        if self._cost.kind != "ce_logits" or not values_are_readable(x):
+            return False
+        return bool(replace_padding(x, self._lengths[0]).isneginf().any())
 
     def _costs(self, lines: slice) -> Tensor:
         """Return costs (K,B,L) float64; where a side is padded, finite whenever its pair is."""
@@ -130,7 +143,8 @@ def _empty_like(frames: Tensor) -> Tensor:
 
 def _gradient_of_frames(mapped: Mapped, gradient: Mapped, frames: Tensor) -> Tensor:
     """Return the gradient in frames, given that in their mapped ones."""
-    ways = [(z, of_z) for z, of_z in zip(mapped, gradient, strict=True) if z.requires_grad]
+    terms = ((mapped.bias, gradient.bias), (mapped.vectors, gradient.vectors))
+    ways = [(z, of_z) for z, of_z in terms if z.requires_grad]
     outputs, upstream = zip(*ways, strict=True)
     (result,) = torch.autograd.grad(outputs, frames, upstream)
     return result

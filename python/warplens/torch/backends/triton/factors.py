@@ -78,11 +78,13 @@ class FactoredCosts:
         shift = common_mean(pairs) if cost.kind in SQUARED_COSTS else None
 
         def of_predictions(x: Tensor) -> Tensor:
-            u, v = map_predictions(x, cost)
+            u, v, impossible = map_predictions(x, cost)
+            if impossible is not None:  # no product of factors tells these cells: NaN
+                v = v.masked_fill(impossible != 0.0, -torch.inf)
             return torch.cat([-v, u.unsqueeze(2), torch.ones_like(u).unsqueeze(2)], dim=2)
 
         def of_targets(y: Tensor) -> Tensor:
-            phi, w = map_targets(y, cost)
+            phi, w, _ = map_targets(y, cost)
             return torch.cat([w, torch.ones_like(phi).unsqueeze(2), phi.unsqueeze(2)], dim=2)
 
         x = _FactoredSide(pairs.x, layout.N, shift, of_predictions)
