@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -223,8 +224,10 @@ class Alignment:
             model = Model.of(self.shape, gamma=self.gamma, steps=sdtw_steps(self.step_weights))
             self._keep(output, self._source_of_model().run(model, [output])[output])
             return
+        # The path is that of hard DTW at any gamma, which takes one sweep without the other.
+        settings = replace(self._settings, gamma=0.0) if output == "path" else self._settings
         results = compute_one(
-            self._settings,
+            settings,
             x=self._x,
             y=self._y,
             costs=self._costs,

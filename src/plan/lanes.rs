@@ -28,10 +28,10 @@ use crate::weights::StepWeights;
 /// Memory that pairs reuse; any contents will do.
 #[derive(Default)]
 pub struct LanesScratch<R> {
-    kernel: WavefrontScratch<R>,
-    form: PairForm<R>,
+    pub(super) kernel: WavefrontScratch<R>,
+    pub(super) form: PairForm<R>,
     /// The feature weights of a distance.
-    weights: Vec<R>,
+    pub(super) weights: Vec<R>,
     h: Vec<R>,
     hw: Vec<R>,
     column_sums: Vec<R>,

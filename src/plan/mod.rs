@@ -2,11 +2,12 @@
 //!
 //! [`route`] decides between the fast path, on [`lanes`] of the precision of the inputs, and the slow path, [`rowwise`] in
 //! float64; numbers beyond the exponents of that go to [`beyond_range`]. float32 inputs that lanes of float32 do not serve
-//! exactly enough are [`widened`] and take those of float64. [`tangent`] follows a pair along a direction;
-//! [`frame_synchronous`] runs items of CTC and forward-sum.
+//! exactly enough are [`widened`] and take those of float64. At gamma = 0 pairs go by [`hard`], and so does the path of any.
+//! [`tangent`] follows a pair along a direction; [`frame_synchronous`] runs items of CTC and forward-sum.
 
 mod beyond_range;
 pub mod frame_synchronous;
+mod hard;
 mod lanes;
 mod memory;
 mod pair;
@@ -18,14 +19,13 @@ mod widened;
 pub use memory::zeros;
 pub use pair::{Alignment, Pair, Recursion};
 
+use self::hard::HardScratch;
 use self::lanes::{LanesScratch, OfLanes};
-use self::memory::ask_for_memory;
 use self::rowwise::RowsScratch;
 use crate::cost::distance::Distance;
 use crate::cost::inner_product::InnerProduct;
-use crate::cost::{CostMatrix, CostRows, WeightedCost};
+use crate::cost::{CostMatrix, WeightedCost};
 use crate::error::Error;
-use crate::kernel::hard;
 use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::readout::{Features, Outputs};
 use crate::real::Real;
@@ -37,12 +37,13 @@ pub struct PairScratch {
     float32: LanesScratch<f32>,
     float64: LanesScratch<f64>,
     rowwise: RowsScratch,
+    hard: HardScratch,
 }
 
 impl PairScratch {
     /// An upper estimate of what it holds, in bytes.
     pub fn bytes(&self) -> usize {
-        self.float32.bytes() + self.float64.bytes() + self.rowwise.bytes()
+        self.float32.bytes() + self.float64.bytes() + self.rowwise.bytes() + self.hard.bytes()
     }
 }
 
@@ -55,23 +56,33 @@ pub fn align_pair<F: Real>(
     team: ThreadTeam<'_>,
     scratch: &mut PairScratch,
 ) -> Result<Alignment, Error> {
+    if recursion.gamma == 0.0 {
+        return hard::align_pair(pair, cost, recursion, outputs, scratch);
+    }
+    let alignment = soft_pair(pair, cost, recursion, outputs, team, scratch)?;
+    let path = if outputs.path { hard::path_of_pair(pair, cost, recursion, scratch)? } else { None };
+    Ok(Alignment { path, ..alignment })
+}
+
+/// Aligns two sequences at gamma > 0.
+fn soft_pair<F: Real>(
+    pair: Pair<'_, F>,
+    cost: &WeightedCost,
+    recursion: &Recursion,
+    outputs: &mut Outputs<'_, F>,
+    team: ThreadTeam<'_>,
+    scratch: &mut PairScratch,
+) -> Result<Alignment, Error> {
     let Pair { x, y, shape, d } = pair;
-    let result = pair_on_lanes(pair, cost, recursion, outputs, team, scratch)?;
-    if let (Some(OfLanes { value, entropy, moments }), false) = (result, outputs.path) {
-        return Ok(Alignment { value, moments, entropy, path: None });
+    if let Some(result) = pair_on_lanes(pair, cost, recursion, outputs, team, scratch)? {
+        return Ok(result.into());
     }
     if cost.cost.has_modified_targets() {
         let form = InnerProduct::new(cost, x, y, d);
-        if let Some(result) = result {
-            return with_hard_path(result, &form, shape, recursion, outputs);
-        }
         let features = Features::InnerProduct { form: &form, cost, x, y, d };
         rowwise::align(&form, features, shape, recursion, outputs, &mut scratch.rowwise)
     } else {
         let distance = Distance::new(cost, x, y, d);
-        if let Some(result) = result {
-            return with_hard_path(result, &distance, shape, recursion, outputs);
-        }
         let features = Features::Distance { distance: &distance, d };
         rowwise::align(&distance, features, shape, recursion, outputs, &mut scratch.rowwise)
     }
@@ -86,10 +97,15 @@ pub fn align_costs<F: Real>(
     team: ThreadTeam<'_>,
     scratch: &mut PairScratch,
 ) -> Result<Alignment, Error> {
-    if let Some(result) = costs_on_lanes(costs, shape, recursion, outputs, team, scratch)? {
-        return with_hard_path(result, &costs, shape, recursion, outputs);
+    if recursion.gamma == 0.0 {
+        return hard::align_costs(costs, shape, recursion, outputs, scratch);
     }
-    rowwise::align(&costs, Features::None, shape, recursion, outputs, &mut scratch.rowwise)
+    let alignment = match costs_on_lanes(costs, shape, recursion, outputs, team, scratch)? {
+        Some(result) => result.into(),
+        None => rowwise::align(&costs, Features::None, shape, recursion, outputs, &mut scratch.rowwise)?,
+    };
+    let path = if outputs.path { hard::path_of_costs(costs, shape, recursion, scratch)? } else { None };
+    Ok(Alignment { path, ..alignment })
 }
 
 /// Aligns two sequences on lanes; `None` if they take the slow path.
@@ -135,19 +151,8 @@ fn costs_on_lanes<F: Real>(
     }
 }
 
-/// Completes the numbers of the fast path by the hard path where it is asked for.
-fn with_hard_path<F, C: CostRows>(
-    OfLanes { value, entropy, moments }: OfLanes,
-    costs: &C,
-    shape: Shape,
-    recursion: &Recursion,
-    outputs: &Outputs<'_, F>,
-) -> Result<Alignment, Error> {
-    if !outputs.path {
-        return Ok(Alignment { value, moments, entropy, path: None });
+impl From<OfLanes> for Alignment {
+    fn from(OfLanes { value, entropy, moments }: OfLanes) -> Self {
+        Self { value, moments, entropy, path: None }
     }
-    ask_for_memory(hard::bytes(shape))?;
-    let band = recursion.band.map(|band| band.columns(shape)).transpose()?;
-    let path = Some(hard::align(costs, shape, band.as_deref(), recursion.weights));
-    Ok(Alignment { value, moments, entropy, path })
 }

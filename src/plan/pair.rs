@@ -3,7 +3,7 @@
 use crate::band::Band;
 use crate::error::Error;
 use crate::kernel::Moments;
-use crate::kernel::hard::HardPath;
+use crate::kernel::hard::path::HardPath;
 use crate::real::Real;
 use crate::shape::Shape;
 use crate::weights::StepWeights;

@@ -1,4 +1,4 @@
-//! The route of a pair: by the fast path, on lanes of its precision, or for one of the reasons of [`SlowPath`] by another:
+//! The route of a pair at gamma > 0: by the fast path, on lanes of its precision, or for one of the reasons of [`SlowPath`] by another:
 //! float32 that is not exact enough by lanes of float64, the rest row by row in float64.
 
 use crate::kernel::wavefront::dispatch::InstructionSet;
@@ -13,8 +13,6 @@ use super::pair::Recursion;
 /// A reason why a pair does not take the fast path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowPath {
-    /// gamma is 0: hard DTW.
-    Hard,
     /// An entropy so small that rounding shows in it.
     SmallEntropy,
     /// Rows of H that may be too small to be shown in this precision.
@@ -54,10 +52,9 @@ pub fn by_request<R: Number>(recursion: &Recursion, outputs: &Outputs<'_, R>) ->
     // The entropy takes the path of the rows beside which it is asked for, alone too: one number, one path.
     let shows_rows =
         outputs.h.is_some() || outputs.soft_alignment.is_some() || outputs.visits.is_some() || outputs.entropy;
-    for (is_so, reason) in [
-        (recursion.gamma == 0.0, SlowPath::Hard),
-        ((outputs.y_mod.is_some() || shows_rows) && least_weight < least_shown, SlowPath::SmallRows),
-    ] {
+    for (is_so, reason) in
+        [((outputs.y_mod.is_some() || shows_rows) && least_weight < least_shown, SlowPath::SmallRows)]
+    {
         if is_so {
             return Err(reason);
         }
@@ -120,7 +117,6 @@ mod tests {
         let reason = |recursion: &Recursion, outputs: Outputs<'_, f32>| by_request(recursion, &outputs).err();
         let banded = Recursion { band: Some(Band::SakoeChiba { radius: 3.0 }), ..unit.clone() };
         assert_eq!(reason(&banded, Outputs::default()), reason(&unit, Outputs::default()));
-        assert_eq!(reason(&recursion(0.0, StepWeights::UNIT), Outputs::default()), Some(SlowPath::Hard));
         let shape = Shape { n: 10, m: 10 };
         let moments = Outputs::<f32> { moments: true, ..Outputs::default() };
         assert_eq!(by_entropy(0.1, shape, &moments), Err(SlowPath::SmallEntropy));

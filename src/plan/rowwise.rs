@@ -1,4 +1,4 @@
-//! The slow path: row by row in float64, for any band, mask, range and output.
+//! The slow path of soft DTW: row by row in float64, for any band, mask, range and output.
 
 use super::beyond_range;
 use super::memory::ask_for_memory;
@@ -6,7 +6,6 @@ use super::pair::{Alignment, Recursion};
 use crate::cost::CostRows;
 use crate::error::Error;
 use crate::kernel::Moments;
-use crate::kernel::hard;
 use crate::kernel::rowwise::{self, RowwiseScratch, RowwiseSweep};
 use crate::readout::{Features, Outputs, Readout};
 use crate::real::Real;
@@ -30,7 +29,7 @@ impl RowsScratch {
 /// Below this 1/gamma comes near the end of float64.
 pub(super) const LEAST_GAMMA: f64 = 1e-290;
 
-/// Aligns one pair by the rows of its costs; `features` are behind them, for the gradients.
+/// Aligns one pair by the rows of its costs at gamma > 0; `features` are behind them, for the gradients.
 pub(super) fn align<F: Real, C: CostRows>(
     costs: &C,
     features: Features<'_, F>,
@@ -44,41 +43,26 @@ pub(super) fn align<F: Real, C: CostRows>(
     let band = columns.as_deref();
     let (needs_rows, needs_moments) = (outputs.needs_alignment(), outputs.moments || outputs.entropy);
     let (wants_moments, wants_entropy) = (outputs.moments, outputs.entropy);
-    if gamma == 0.0 || outputs.path {
-        ask_for_memory(hard::bytes(shape))?;
-    }
-    if gamma > 0.0 && needs_rows {
+    if needs_rows {
         scratch.bytes = scratch.bytes.max(rowwise::bytes(shape));
         ask_for_memory(rowwise::bytes(shape))?;
     }
-    let mut path = (gamma == 0.0 || outputs.path).then(|| hard::align(costs, shape, band, weights));
     let mut moments = Moments::default();
     let mut readout = Readout::new(features, outputs, shape);
-    let value = match &path {
-        Some(hard) if gamma == 0.0 => {
-            if needs_rows {
-                hard.emit_rows(shape, weights, &mut readout);
-            }
-            moments = hard.moments;
-            hard.value
-        }
-        _ => {
-            let sweep = RowwiseSweep { costs, shape, band, gamma, weights };
-            let wanted = needs_moments.then_some(&mut moments);
-            let swept = if gamma < LEAST_GAMMA {
-                None
-            } else if needs_rows {
-                sweep.align(&mut scratch.rowwise, &mut readout, wanted)
-            } else {
-                sweep.value(&mut scratch.rowwise)
-            };
-            match swept {
-                Some(value) => value,
-                None => {
-                    ask_for_memory(beyond_range::bytes(shape))?;
-                    beyond_range::align(costs, shape, band, (gamma, weights), &mut readout, &mut moments)
-                }
-            }
+    let sweep = RowwiseSweep { costs, shape, band, gamma, weights };
+    let wanted = needs_moments.then_some(&mut moments);
+    let swept = if gamma < LEAST_GAMMA {
+        None
+    } else if needs_rows {
+        sweep.align(&mut scratch.rowwise, &mut readout, wanted)
+    } else {
+        sweep.value(&mut scratch.rowwise)
+    };
+    let value = match swept {
+        Some(value) => value,
+        None => {
+            ask_for_memory(beyond_range::bytes(shape))?;
+            beyond_range::align(costs, shape, band, (gamma, weights), &mut readout, &mut moments)
         }
     };
     if value.is_nan() {
@@ -93,7 +77,7 @@ pub(super) fn align<F: Real, C: CostRows>(
         value,
         moments: wants_moments.then_some(moments),
         entropy: wants_entropy.then_some(moments.entropy),
-        path: path.take(),
+        path: None,
     })
 }
 

@@ -176,6 +176,10 @@ pub trait Lanes<const L: usize>: Copy + Send + Sync + 'static {
     /// `c - a b`
     fn neg_mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a where it is less than b, else b.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Bit j tells if lane j of `a` is less than that of `b`; NaN is not.
+    fn is_less(self, a: Self::F, b: Self::F) -> u32;
     /// `|a|`
     fn abs(self, a: Self::F) -> Self::F;
     /// The root of numbers that are not negative.

@@ -191,6 +191,14 @@ impl<R: Scalar, const L: usize> Lanes<L> for Portable<R, L> {
         std::array::from_fn(|j| if a[j] > b[j] { a[j] } else { b[j] })
     }
     #[inline(never)]
+    fn min(self, a: [R; L], b: [R; L]) -> [R; L] {
+        std::array::from_fn(|j| if a[j] < b[j] { a[j] } else { b[j] })
+    }
+    #[inline(never)]
+    fn is_less(self, a: [R; L], b: [R; L]) -> u32 {
+        (0..L).map(|j| u32::from(a[j] < b[j]) << j).sum()
+    }
+    #[inline(never)]
     fn abs(self, a: [R; L]) -> [R; L] {
         a.map(R::size)
     }

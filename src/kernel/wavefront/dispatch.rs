@@ -9,6 +9,7 @@
 use std::sync::OnceLock;
 
 use super::form::{self, PairForm};
+use super::hard::{self, HardCosts, HardJob, HardScratch};
 use super::job::Job;
 use super::pair::{self, Costs, SweepOutput, WavefrontScratch};
 use super::thread_team::ThreadTeam;
@@ -16,6 +17,7 @@ use super::tiles::distance::{self, DistanceSlices};
 use super::tiles::matrix::{self, LargestCost};
 use crate::cost::{Cost, WeightedCost};
 use crate::matrix::MatrixMut;
+use crate::real::Real;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
 use crate::simd::portable::Portable;
@@ -119,7 +121,10 @@ impl InstructionSet {
                 _ => vec![Self::Avx512, Self::Avx2],
             };
             wanted.into_iter().find(|set| {
-                set.is_available() && set.agrees_with_portable::<f32>() && set.agrees_with_portable::<f64>()
+                set.is_available()
+                    && set.agrees_with_portable::<f32>()
+                    && set.agrees_with_portable::<f64>()
+                    && set.agrees_on_ties()
             })
         })
     }
@@ -133,6 +138,17 @@ impl InstructionSet {
         scratch: &mut WavefrontScratch<R>,
     ) -> Scaled {
         R::run_on(self, RunPair { job, costs, output, scratch })
+    }
+
+    /// Runs [`hard::run`] on this set.
+    pub fn run_hard<F: Real>(
+        self,
+        job: HardJob<'_>,
+        costs: HardCosts<'_, F>,
+        tiles: &mut WavefrontScratch<f64>,
+        scratch: &mut HardScratch,
+    ) -> Option<f64> {
+        f64::run_on(self, RunHard { job, costs, tiles, scratch })
     }
 
     /// Runs [`matrix::largest`] on this set.
@@ -196,6 +212,19 @@ impl InstructionSet {
         (value - portable_value).abs() < of_value
             && h.iter().zip(&portable_h).all(|(a, b)| (a.to_f64() - b.to_f64()).abs() < of_h)
     }
+
+    /// Tells if the set gives the path of the portable lanes on a small pair of many ties.
+    fn agrees_on_ties(self) -> bool {
+        let shape = Shape { n: 45, m: 37 };
+        let costs: Vec<f64> = (0..shape.cells()).map(|k| ((k * 7919) % 3) as f64).collect();
+        let job = HardJob { shape, weights: StepWeights::UNIT, band: None, keeps_steps: true };
+        let path = |set: Self| {
+            let (tiles, scratch) = (&mut WavefrontScratch::default(), &mut HardScratch::default());
+            let value = set.run_hard(job, HardCosts::Matrix { costs: &costs[..], stride: shape.m }, tiles, scratch);
+            value.map(|value| scratch.path(value, shape))
+        };
+        path(self) == path(Self::Portable)
+    }
 }
 
 struct RunPair<'a, 'b, 'o, R> {
@@ -210,6 +239,21 @@ impl<R: Number> LaneWork<R> for RunPair<'_, '_, '_, R> {
 
     fn run<V: Lanes<L, Real = R>, const L: usize>(self, lanes: V) -> Scaled {
         pair::run(lanes, self.job, self.costs, self.output, self.scratch)
+    }
+}
+
+struct RunHard<'a, 'b, F> {
+    job: HardJob<'a>,
+    costs: HardCosts<'b, F>,
+    tiles: &'b mut WavefrontScratch<f64>,
+    scratch: &'b mut HardScratch,
+}
+
+impl<F: Real> LaneWork<f64> for RunHard<'_, '_, F> {
+    type Output = Option<f64>;
+
+    fn run<V: Lanes<L, Real = f64>, const L: usize>(self, lanes: V) -> Option<f64> {
+        hard::run(lanes, self.job, self.costs, self.tiles, self.scratch)
     }
 }
 

@@ -20,6 +20,8 @@
 //! neighbours from the *boundary*, the last column of the group of stripes before, which slot S-1 wrote. A slot that
 //! ends its stripe goes on with the stripe S further. The backward sweep is the same from right to left, bottom to top.
 //!
+//! [`hard`] DTW is swept in the same order, by a minimum and with the same cost tiles.
+//!
 //! # Departures
 //!
 //! - A mantissa is brought back to [1,2) every few blocks ([`Number::blocks_to_normalise`]); between, it grows to less than
@@ -51,6 +53,7 @@ pub mod exponential;
 pub mod form;
 pub mod forward;
 mod groups;
+pub mod hard;
 pub mod job;
 #[cfg(test)]
 mod mask_laws;

@@ -23,15 +23,15 @@ use crate::simd::{Lanes, Number};
 #[derive(Default)]
 pub struct WavefrontScratch<R> {
     sweep: SweepScratch<R>,
-    dense: DenseScratch<R>,
+    pub(super) dense: DenseScratch<R>,
     dense_gather: DenseGatherScratch<R>,
-    sparse: SparseScratch<R>,
+    pub(super) sparse: SparseScratch<R>,
     sparse_gather: SparseGatherScratch<R>,
-    sparse_targets: SparseTargets<R>,
-    few_features: FewFeaturesScratch<R>,
+    pub(super) sparse_targets: SparseTargets<R>,
+    pub(super) few_features: FewFeaturesScratch<R>,
     few_features_gather: FewFeaturesGatherScratch<R>,
-    few_features_targets: FewFeaturesTargets<R>,
-    distance: DistanceScratch<R>,
+    pub(super) few_features_targets: FewFeaturesTargets<R>,
+    pub(super) distance: DistanceScratch<R>,
     distance_gather: DistanceGatherScratch<R>,
     columns: ColumnScratch<R>,
 }

@@ -13,7 +13,10 @@ fn delay<V: Lanes<L>, const L: usize, const BIT: usize>(lanes: V, rows: &mut [V:
         let delayed = if i >= BIT { before[i - BIT] } else { state[BIT - 1 + i] };
         rows[i] = lanes.blend::<BIT>(before[i], delayed);
     }
-    state[BIT - 1..2 * BIT - 1].copy_from_slice(&before[L - BIT..]);
+    // One by one: a slice of vectors would be copied by a call.
+    for k in 0..BIT {
+        state[BIT - 1 + k] = before[L - BIT + k];
+    }
 }
 
 /// Advances lanes with the bit `BIT` by `BIT` steps; the vectors kept from the block after start at `BIT - 1`.
@@ -24,7 +27,9 @@ fn advance<V: Lanes<L>, const L: usize, const BIT: usize>(lanes: V, rows: &mut [
         let advanced = if i + BIT < L { before[i + BIT] } else { state[BIT - 1 + i + BIT - L] };
         rows[i] = lanes.blend::<BIT>(before[i], advanced);
     }
-    state[BIT - 1..2 * BIT - 1].copy_from_slice(&before[..BIT]);
+    for k in 0..BIT {
+        state[BIT - 1 + k] = before[k];
+    }
 }
 
 /// Turns rows of one block into steps of the same block; blocks come from first to last, `state` starts as zeros.

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::super::beyond_range;
+use super::super::hard::sums_over_steps;
 use super::super::memory::ask_for_memory;
 use super::super::pair::Recursion;
 use super::super::rowwise::LEAST_GAMMA;
 use super::TangentResult;
 use crate::cost::CostRows;
 use crate::error::Error;
-use crate::kernel::hard;
+use crate::kernel::hard::rows as hard_rows;
 use crate::kernel::rowwise::RowwiseSweep;
 use crate::kernel::tangent::{self, Direction, Tangent, TangentScratch, TangentSweep};
 use crate::reference;
@@ -35,7 +36,7 @@ pub(super) fn sweep(
     let columns = band.map(|band| band.columns(shape)).transpose()?;
     let band = columns.as_deref();
     if gamma == 0.0 {
-        ask_for_memory(hard::bytes(shape))?;
+        ask_for_memory(hard_rows::bytes(shape))?;
         return Ok(around_the_hard_path(costs, direction, shape, band, weights, rows));
     }
     ask_for_memory(tangent::bytes(shape))?;
@@ -68,7 +69,7 @@ fn around_the_hard_path(
     weights: StepWeights,
     rows: &mut impl TakesRows,
 ) -> TangentResult {
-    let path = hard::align(costs, shape, band, weights);
+    let path = hard_rows::align(costs, shape, band, weights);
     if path.value == f64::INFINITY {
         return TangentResult { value: path.value, tangent: Tangent::default() };
     }
@@ -76,8 +77,8 @@ fn around_the_hard_path(
     let charge = [0, 1, 2].map(|s| direction.weights[s] + direction.gradient * w[s]);
     let codes = StepWeights { horizontal: 1.0, vertical: 2.0, diagonal: 3.0 };
     path.emit_rows(shape, codes, &mut OfSteps { rows, charges: [charge, w], of_row: [vec![], vec![]] });
-    let of_steps = path.sums_over_steps(direction.costs, shape);
-    let own = path.moments.step_weights_grad;
+    let of_steps = sums_over_steps(&path, direction.costs, shape);
+    let own = sums_over_steps(&path, costs, shape);
     let linear = |s: usize| direction.weights[s] * own[s] + w[s] * of_steps[s];
     let value = if path.value.is_nan() { f64::NAN } else { (0..3).map(linear).sum() };
     let step_weights_grad = [0, 1, 2].map(|s| of_steps[s] + direction.gradient * own[s]);

@@ -113,6 +113,14 @@ impl Lanes<4> for Avx2<f64> {
         unsafe { _mm256_max_pd(a, b) }
     }
     #[inline(always)]
+    fn min(self, a: __m256d, b: __m256d) -> __m256d {
+        unsafe { _mm256_min_pd(a, b) }
+    }
+    #[inline(always)]
+    fn is_less(self, a: __m256d, b: __m256d) -> u32 {
+        unsafe { _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_LT_OQ>(a, b)) as u32 }
+    }
+    #[inline(always)]
     fn abs(self, a: __m256d) -> __m256d {
         unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
     }

@@ -118,6 +118,14 @@ impl Lanes<8> for Avx512<f64> {
         unsafe { _mm512_max_pd(a, b) }
     }
     #[inline(always)]
+    fn min(self, a: __m512d, b: __m512d) -> __m512d {
+        unsafe { _mm512_min_pd(a, b) }
+    }
+    #[inline(always)]
+    fn is_less(self, a: __m512d, b: __m512d) -> u32 {
+        unsafe { u32::from(_mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b)) }
+    }
+    #[inline(always)]
     fn abs(self, a: __m512d) -> __m512d {
         unsafe { _mm512_abs_pd(a) }
     }

@@ -14,9 +14,11 @@ pub mod matrix;
 mod pack;
 pub mod sparse;
 mod sums;
+pub mod widened;
 
 use self::cell_sums::CellSums;
 use super::kept;
+use crate::real::Real;
 use crate::simd::Lanes;
 
 /// The inner-product form of one pair, C = u + phi - V W^T, as the tiles read it.
@@ -44,6 +46,24 @@ pub struct SquaredDifferences<'a, R> {
     pub x: &'a [R],
     /// The factors f, (D,).
     pub factors: &'a [R],
+}
+
+impl<R: Real> FormSlices<'_, R> {
+    /// C(n,m), in float64.
+    pub fn cost(&self, n: usize, m: usize) -> f64 {
+        let Self { u, phi, v, w, d, squares } = *self;
+        let w = w[m * d..][..d].iter().map(|w| w.to_f64());
+        match squares {
+            Some(SquaredDifferences { x, factors }) if d <= few_features::MOST_FEATURES => {
+                let differences = x[n * d..][..d].iter().map(|x| x.to_f64()).zip(w).map(|(x, w)| x - w);
+                differences.zip(factors).map(|(difference, f)| f.to_f64() * difference * difference).sum()
+            }
+            _ => {
+                let v = v[n * d..][..d].iter().map(|v| v.to_f64());
+                u[n].to_f64() + phi[m].to_f64() - v.zip(w).map(|(v, w)| v * w).sum::<f64>()
+            }
+        }
+    }
 }
 
 /// Gives the cost matrix as tiles of L rows and L columns; entries of rows from N and columns from M on are finite.

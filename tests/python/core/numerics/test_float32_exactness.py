@@ -84,7 +84,7 @@ def test_large_values_that_nearly_agree_do_not_cancel(features, gamma):
     assert np.linalg.norm(got.x_grad - truth.x_grad) <= 1e-3 * np.linalg.norm(truth.x_grad)
 
 
-@pytest.mark.parametrize("gamma", [1e-300, 1e-17, 1e-39, 1.0])
+@pytest.mark.parametrize("gamma", [0.0, 1e-300, 1e-17, 1e-39, 1.0])
 def test_a_nan_is_found_at_any_gamma(gamma):
     costs = np.full((1, 4, 4), 100.0)
     costs[0, 1, 2] = np.nan

@@ -57,6 +57,24 @@ for n, m, d, cost in CASES:
                     assert worst <= of_gradient, (result, worst, where)
             value = wl.soft_dtw(x, y, **options)
             assert abs(value - narrow.value) <= 1e-9 * max(1, abs(value))
+# Hard DTW, by sweeps of its own
+for n, m, d, cost in [(1, 1, 1, "mse"), (50, 41, 1, "mse"), (33, 66, 12, "sqeuclidean"), (75, 37, 88, "bce")]:
+    x = rng.uniform(0.01, 0.99, (n, d)).astype(np.float32)
+    y = rng.uniform(0.01, 0.99, (m, d)).astype(np.float32) * (rng.random((m, d)) < (0.1 if d == 88 else 1))
+    for weights in [(1, 1, 1), (0.1, 1, 1), (0, 0.5, 2)]:
+        for band in (None, wl.SakoeChiba(12)):
+            options = dict(cost=cost, gamma=0, step_weights=weights, band=band)
+            for frames in [(x, y), (x.astype(float), y.astype(float))]:
+                got = wl.align(*frames, **options)
+                found = {result: getattr(got, result) for result in (*NAMES, "y_grad", "step_weights_grad")}
+                found["path"] = got.path().indices
+                for result, array in found.items():
+                    case = f"hard {n} {m} {d} {weights} {band} {frames[0].dtype} {result}"
+                    results[case] = array
+                    if name != "off":
+                        rounding = 2e-7 if np.asarray(array).dtype == np.float32 else 1e-11
+                        size = max(1, np.abs(expected[case]).max())
+                        assert np.abs(array - expected[case]).max() <= rounding * size, case
 if name == "off":
     np.savez(file, **results)
 """

@@ -16,13 +16,15 @@ def path_of(C, weights):
     D[0, 0] = 0
     for n in range(N):
         for m in range(M):
+            if C[n, m] == np.inf:
+                continue
             D[n + 1, m + 1] = min(
                 weights[s] * C[n, m] + D[n + 1 - dn, m + 1 - dm]
                 for s, (dn, dm) in enumerate(every_path.STEPS)
             )
     n, m = N, M
     cells = []
-    while (n, m) != (0, 0):
+    while (n, m) != (0, 0) and np.isfinite(D[N, M]):
         cells.append((n - 1, m - 1))
         for s in (2, 0, 1):
             dn, dm = every_path.STEPS[s]
@@ -78,6 +80,59 @@ def test_the_path_is_a_path_and_its_value_its_cost(cost):
     )
     assert path.value == pytest.approx(charged, rel=1e-10)
     assert path.value == pytest.approx(wl.soft_dtw(x, y, cost=cost, gamma=0, step_weights=weights), rel=1e-12)
+
+
+@pytest.mark.parametrize("weights", DYADIC_WEIGHTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_forbidden_cells_are_never_visited(weights, dtype):
+    """Not by steps of weight 0 either, whose product with +inf is no number."""
+    found = []
+    for seed, (N, M) in enumerate([(1, 1), (1, 40), (9, 33), (33, 9), (40, 41), (64, 70)] * 2):
+        generator = np.random.default_rng(seed)
+        C = generator.integers(0, 3, (N, M)).astype(dtype)
+        C[generator.random((N, M)) < 0.25] = np.inf
+        expected, value = path_of(C, weights)
+        found.append(np.isfinite(value))
+        if found[-1]:
+            path = wl.align_costs(C, gamma=0, step_weights=weights).path()
+            np.testing.assert_array_equal(path.indices, expected)
+            assert path.value == value
+        else:
+            with pytest.raises(wl.NoPathError, match=rf"forbid every warping path .* {N} x {M} cost matrix;"):
+                wl.align_costs(C, gamma=0, step_weights=weights)
+    assert any(found)
+    assert not all(found)
+
+
+@pytest.mark.parametrize("weights", [(1, 1, 1), (0.1, 1, 1)])
+def test_float32_loses_nothing_on_long_paths(weights):
+    """Sums of thousands of costs, and costs that are differences of large products, are those of float64."""
+    generator = np.random.default_rng(0)
+    ramp = np.linspace(0, 1000, 3000)[:, None] + 100 * np.arange(6)
+    for x, y in [
+        (np.full((3000, 1), 0.1), np.full((2500, 1), 0.7)),
+        (ramp + 0.1 * generator.normal(size=ramp.shape), ramp[::2] + 0.1 * generator.normal(size=(1500, 6))),
+    ]:
+        x, y = x.astype(np.float32), y.astype(np.float32)
+        narrow = wl.hard_dtw(x, y, step_weights=weights)
+        wide = wl.hard_dtw(x.astype(np.float64), y.astype(np.float64), step_weights=weights)
+        assert narrow.value == pytest.approx(wide.value, rel=1e-12)
+        assert wl.soft_dtw(x, y, gamma=0, step_weights=weights) == narrow.value
+
+
+@pytest.mark.parametrize("cost", ["mse", "bce", "cosine", "l1"])
+def test_calls_for_many_pairs_give_what_those_for_one_give(cost):
+    series = [costs.sample(cost, n, 7, 3)[0] for n in (5, 33, 70)]
+    values = wl.cdist(series, cost=cost, gamma=0, step_weights=(0.3, 1, 1))
+    many = wl.align_many(series, series[::-1], cost=cost, gamma=0, step_weights=(0.3, 1, 1), threads=2)
+    for k, x in enumerate(series):
+        for m, y in enumerate(series):
+            path = wl.hard_dtw(x, y, cost=cost, step_weights=(0.3, 1, 1))
+            assert values[k, m] == path.value
+        alone = wl.align(x, series[-1 - k], cost=cost, gamma=0, step_weights=(0.3, 1, 1))
+        assert many[k].value == alone.value
+        np.testing.assert_array_equal(many[k].x_grad, alone.x_grad)
+        np.testing.assert_array_equal(many[k].path().indices, alone.path().indices)
 
 
 def test_equal_series_align_on_the_diagonal():
