@@ -11,6 +11,8 @@ pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
 pub mod functions;
+#[cfg(target_arch = "aarch64")]
+pub mod neon;
 mod number;
 pub mod places;
 pub mod portable;

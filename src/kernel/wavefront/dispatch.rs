@@ -1,7 +1,8 @@
 //! The instruction sets by which a wavefront can run, chosen at run time.
 //!
-//! `WARPLENS_SIMD` forces one: "portable", "avx2", "avx512", or "off" for [`crate::kernel::rowwise`] alone. Otherwise AVX-512 is taken where the machine has it, else AVX2 with FMA; without either, pairs go row by row
-//! in float64.
+//! `WARPLENS_SIMD` forces one: "portable", "avx2", "avx512", "neon", or "off" for [`crate::kernel::rowwise`] alone. Otherwise
+//! AVX-512 is taken where the machine has it, else AVX2 with FMA; on 64-bit ARM NEON. Without any of them, pairs go row by
+//! row in float64.
 //!
 //! Each set has lanes of float32 and of float64. At first use the chosen one aligns a small fixed pair in both precisions, and
 //! is dropped if it differs from the portable lanes.
@@ -20,6 +21,8 @@ use crate::matrix::MatrixMut;
 use crate::real::Real;
 use crate::scaled::Scaled;
 use crate::shape::Shape;
+#[cfg(target_arch = "aarch64")]
+use crate::simd::neon::Neon;
 use crate::simd::portable::Portable;
 use crate::simd::{Lanes, Number};
 #[cfg(target_arch = "x86_64")]
@@ -55,8 +58,8 @@ macro_rules! on_lanes {
                     InstructionSet::Avx2 => work.run(Avx2::<$number>::detect().unwrap_or_else(|| missing())),
                     #[cfg(target_arch = "x86_64")]
                     InstructionSet::Avx512 => work.run(Avx512::<$number>::detect().unwrap_or_else(|| missing())),
-                    #[cfg(not(target_arch = "x86_64"))]
-                    InstructionSet::Avx2 | InstructionSet::Avx512 => missing(),
+                    #[cfg(target_arch = "aarch64")]
+                    InstructionSet::Neon => work.run(Neon::<$number>::detect().unwrap_or_else(|| missing())),
                 }
             }
         }
@@ -75,9 +78,14 @@ pub enum InstructionSet {
     #[cfg(test)]
     WidePortable,
     /// AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512F and AVX-512DQ.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// NEON, of 64-bit ARM.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl InstructionSet {
@@ -86,8 +94,22 @@ impl InstructionSet {
         ("portable", Self::Portable),
         #[cfg(test)]
         ("wide-portable", Self::WidePortable),
+        #[cfg(target_arch = "x86_64")]
         ("avx2", Self::Avx2),
+        #[cfg(target_arch = "x86_64")]
         ("avx512", Self::Avx512),
+        #[cfg(target_arch = "aarch64")]
+        ("neon", Self::Neon),
+    ];
+
+    /// Sets that are taken unasked, the first that the machine has.
+    const BY_DEFAULT: &'static [Self] = &[
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx2,
+        #[cfg(target_arch = "aarch64")]
+        Self::Neon,
     ];
 
     /// The name that `WARPLENS_SIMD` takes.
@@ -105,8 +127,8 @@ impl InstructionSet {
             Self::Avx2 => Avx2::<f32>::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => Avx512::<f32>::detect().is_some(),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 => false,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Neon::<f32>::detect().is_some(),
         }
     }
 
@@ -118,7 +140,7 @@ impl InstructionSet {
                 Ok(name) if !name.is_empty() => {
                     Self::ALL.iter().filter(|(known, _)| *known == name).map(|&(_, set)| set).collect()
                 }
-                _ => vec![Self::Avx512, Self::Avx2],
+                _ => Self::BY_DEFAULT.to_vec(),
             };
             wanted.into_iter().find(|set| {
                 set.is_available()
