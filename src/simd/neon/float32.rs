@@ -8,6 +8,7 @@
 use core::arch::aarch64::*;
 
 use super::{Neon, Pair, both};
+use crate::simd::places::Places;
 use crate::simd::{Lanes, Number, Work};
 
 type Floats = Pair<float32x4_t>;
@@ -70,6 +71,16 @@ impl Lanes<8> for Neon<f32> {
     }
 
     #[inline(always)]
+    fn gather(self, from: &[f32], places: &Places<8>) -> Floats {
+        let places = places.within(from.len());
+        let mut entries = [0.0; 8];
+        for (entry, &place) in entries.iter_mut().zip(places) {
+            *entry = from[place as usize];
+        }
+        self.load_array(&entries)
+    }
+
+    #[inline(always)]
     fn add(self, a: Floats, b: Floats) -> Floats {
         both!(vaddq_f32; a, b)
     }
@@ -105,13 +116,46 @@ impl Lanes<8> for Neon<f32> {
         both!(vbslq_f32; greater, a, b)
     }
     #[inline(always)]
+    fn min(self, a: Floats, b: Floats) -> Floats {
+        let less = both!(vcltq_f32; a, b);
+        both!(vbslq_f32; less, a, b)
+    }
+    #[inline(always)]
+    fn is_less(self, a: Floats, b: Floats) -> u32 {
+        let less = both!(vcltq_f32; a, b);
+        unsafe {
+            let bits = vld1q_u32([1, 2, 4, 8].as_ptr());
+            vaddvq_u32(vandq_u32(less.0, bits)) | vaddvq_u32(vandq_u32(less.1, bits)) << 4
+        }
+    }
+    #[inline(always)]
     fn abs(self, a: Floats) -> Floats {
         both!(vabsq_f32; a)
     }
     #[inline(always)]
-    fn at_least_or_zero(self, a: Floats, least: Floats) -> Floats {
-        let (kept, zero) = (both!(vcgeq_f32; a, least), self.splat(0.0));
+    fn sqrt(self, a: Floats) -> Floats {
+        both!(vsqrtq_f32; a)
+    }
+    #[inline(always)]
+    fn signed(self, a: Floats, b: Floats) -> Floats {
+        let sign = self.splat_i(i32::MIN);
+        let is_zero = both!(vceqzq_f32; b);
+        let bits = both!(vreinterpretq_s32_f32; a);
+        let of_b = both!(vreinterpretq_s32_f32; b);
+        let of_b = both!(vandq_s32; of_b, sign);
+        let signed = both!(veorq_s32; bits, of_b);
+        let (signed, zero) = (both!(vreinterpretq_f32_s32; signed), self.splat(0.0));
+        both!(vbslq_f32; is_zero, zero, signed)
+    }
+    #[inline(always)]
+    fn where_at_least(self, x: Floats, least: Floats, a: Floats) -> Floats {
+        let (kept, zero) = (both!(vcgeq_f32; x, least), self.splat(0.0));
         both!(vbslq_f32; kept, a, zero)
+    }
+    #[inline(always)]
+    fn where_less_i(self, x: Integers, limit: Integers, a: Floats, b: Floats) -> Floats {
+        let less = both!(vcltq_s32; x, limit);
+        both!(vbslq_f32; less, a, b)
     }
     #[inline(always)]
     fn is_any(self, a: Floats) -> bool {

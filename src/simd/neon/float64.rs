@@ -8,6 +8,7 @@
 use core::arch::aarch64::*;
 
 use super::{Neon, Pair, both};
+use crate::simd::places::Places;
 use crate::simd::{Lanes, Number, Work};
 
 type Floats = Pair<float64x2_t>;
@@ -72,6 +73,16 @@ impl Lanes<4> for Neon<f64> {
     }
 
     #[inline(always)]
+    fn gather(self, from: &[f64], places: &Places<4>) -> Floats {
+        let places = places.within(from.len());
+        let mut entries = [0.0; 4];
+        for (entry, &place) in entries.iter_mut().zip(places) {
+            *entry = from[place as usize];
+        }
+        self.load_array(&entries)
+    }
+
+    #[inline(always)]
     fn add(self, a: Floats, b: Floats) -> Floats {
         both!(vaddq_f64; a, b)
     }
@@ -107,13 +118,46 @@ impl Lanes<4> for Neon<f64> {
         both!(vbslq_f64; greater, a, b)
     }
     #[inline(always)]
+    fn min(self, a: Floats, b: Floats) -> Floats {
+        let less = both!(vcltq_f64; a, b);
+        both!(vbslq_f64; less, a, b)
+    }
+    #[inline(always)]
+    fn is_less(self, a: Floats, b: Floats) -> u32 {
+        let less = both!(vcltq_f64; a, b);
+        unsafe {
+            let bits = vld1q_u64([1, 2].as_ptr());
+            (vaddvq_u64(vandq_u64(less.0, bits)) | vaddvq_u64(vandq_u64(less.1, bits)) << 2) as u32
+        }
+    }
+    #[inline(always)]
     fn abs(self, a: Floats) -> Floats {
         both!(vabsq_f64; a)
     }
     #[inline(always)]
-    fn at_least_or_zero(self, a: Floats, least: Floats) -> Floats {
-        let (kept, zero) = (both!(vcgeq_f64; a, least), self.splat(0.0));
+    fn sqrt(self, a: Floats) -> Floats {
+        both!(vsqrtq_f64; a)
+    }
+    #[inline(always)]
+    fn signed(self, a: Floats, b: Floats) -> Floats {
+        let sign = self.splat_i(i64::MIN);
+        let is_zero = both!(vceqzq_f64; b);
+        let bits = both!(vreinterpretq_s64_f64; a);
+        let of_b = both!(vreinterpretq_s64_f64; b);
+        let of_b = both!(vandq_s64; of_b, sign);
+        let signed = both!(veorq_s64; bits, of_b);
+        let (signed, zero) = (both!(vreinterpretq_f64_s64; signed), self.splat(0.0));
+        both!(vbslq_f64; is_zero, zero, signed)
+    }
+    #[inline(always)]
+    fn where_at_least(self, x: Floats, least: Floats, a: Floats) -> Floats {
+        let (kept, zero) = (both!(vcgeq_f64; x, least), self.splat(0.0));
         both!(vbslq_f64; kept, a, zero)
+    }
+    #[inline(always)]
+    fn where_less_i(self, x: Integers, limit: Integers, a: Floats, b: Floats) -> Floats {
+        let less = both!(vcltq_s64; x, limit);
+        both!(vbslq_f64; less, a, b)
     }
     #[inline(always)]
     fn is_any(self, a: Floats) -> bool {
