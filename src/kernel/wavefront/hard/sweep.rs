@@ -7,7 +7,11 @@ use super::banded::BandedCosts;
 use super::steps::KeptSteps;
 use crate::real::Real;
 use crate::simd::{Lanes, Work};
+use crate::threads::stop;
 use crate::weights::StepWeights;
+
+/// Cells between two looks at whether the call may go on: a millisecond or less.
+const CELLS_BETWEEN_LOOKS: usize = 1 << 20;
 
 /// D of this lane one step ago (`own`) and of the lane to the left two steps ago (`diagonal`).
 #[derive(Clone, Copy)]
@@ -32,7 +36,7 @@ impl<V: Lanes<L>, const L: usize> State<V, L> {
     }
 }
 
-/// A sweep over all stripes; yields D(N,M), or nothing if a cost is neither a number nor +inf.
+/// A sweep over all stripes; yields D(N,M), or nothing if a cost is neither a number nor +inf, or where the call is to end.
 pub struct HardSweep<'a, V: Lanes<L>, T, const L: usize, const S: usize, const CHECKED: bool> {
     pub lanes: V,
     pub grid: Grid,
@@ -72,6 +76,9 @@ where
         let mut value = f64::INFINITY;
         let ticks = steps.windows.last().map_or(0, |window| window.end() + S - 1);
         for tick in 0..ticks {
+            if tick % (CELLS_BETWEEN_LOOKS / (S * L * L)) == 0 && !stop::may_go_on() {
+                return None;
+            }
             let mut blocks = [None; S];
             let mut end_slot = S;
             for s in 0..S {
