@@ -35,7 +35,8 @@ def test_snippets_and_commands_run(readme, tmp_path):
     """Every Python block in order, then every call of the command, in one empty folder."""
     pytest.importorskip("torch")
     snippets = blocks(readme, "python")
-    assert len(snippets) == 3
+    assert len(snippets) == 4
+    analyses = []
     for snippet in snippets:
         assert len(snippet.strip().splitlines()) <= 15
         asked = snippet + (ASKED_AFTER_TRAINING if "TargetDrivenGamma" in snippet else "")
@@ -52,9 +53,16 @@ def test_snippets_and_commands_run(readme, tmp_path):
             told, (untrained, trained) = run.stdout.splitlines(), run.stdout.split()[-2:]
             assert re.match(r"Step \d+: gamma 10 -> 5: short events reach ", told[0])
             assert float(trained) > float(untrained)
-    assert run.stdout.startswith("<Alignment N=17 M=6 cost=mse gamma=3 weights=(1, 1, 1)")
-    peaks = [float(peak) for peak in run.stdout.split("[")[-1].strip("]\n").split()]
+        elif "import warplens as wl" in snippet:
+            analyses.append(run.stdout)
+    others, analysis = sorted(analyses, key=lambda told: told.startswith("<Alignment"))
+    assert analysis.startswith("<Alignment N=17 M=6 cost=mse gamma=3 weights=(1, 1, 1)")
+    peaks = [float(peak) for peak in analysis.split("[")[-1].strip("]\n").split()]
     assert (peaks[6], peaks[10]) == (0.53, 0.98)
+    rows = [[float(entry) for entry in row.split()] for row in re.findall(r"\[([^\[\]]+)\]", others)]
+    *occupancy, weights = rows
+    assert all(sum(row) == pytest.approx(1, abs=0.02) for row in occupancy)
+    assert max(weights[0], weights[5]) < 0.1 < min(weights[1:4])
     calls = [command for command in commands(readme) if command[0] == "warplens"]
     assert calls
     for call in calls:
