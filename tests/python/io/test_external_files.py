@@ -1,4 +1,4 @@
-"""What a stranger's file refers to: other files are named, and read only where that is allowed."""
+"""References of a stranger's file: other files are named, and read only where that is allowed."""
 
 import numpy as np
 import pytest

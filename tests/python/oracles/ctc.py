@@ -19,7 +19,7 @@ class Costs:
 
 @dataclass
 class Truth:
-    """What CTC is for one item; columns are blank, label, blank, ..."""
+    """The settings of CTC for one item; columns are blank, label, blank, ..."""
 
     value: float
     H: np.ndarray  # (T,2L+1)

@@ -80,7 +80,7 @@ def test_both_commands_warn_of_it(tmp_path):
 
 
 def test_each_entropy_has_a_name_of_its_own(tmp_path):
-    """Of the paths: in nats and a frame; of the frames, whose mean is larger."""
+    """The entropy of paths, in nats and a frame, beside that of frames, whose mean is larger."""
     item = silent_item("bce")
     swept = sweep_item(item, gammas=GAMMAS, cost="bce")
     measures = analyze_item(item, gammas=GAMMAS, cost="bce").measures

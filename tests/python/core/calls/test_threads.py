@@ -161,7 +161,7 @@ def _bits(call):
 
 
 def test_calls_from_several_threads_at_once():
-    """Of every kind and in both precisions; those beside them change no bit."""
+    """Calls of every kind and in both precisions; those beside them change no bit."""
     from concurrent.futures import ThreadPoolExecutor
 
     kinds = ("many", "long", "costs", "cdist", "barycenter", "divergence")
