@@ -5,7 +5,7 @@ use crate::shape::Shape;
 /// A weight or a penalty on the grid (N,M).
 #[derive(Clone, Copy, Debug)]
 pub enum Parameter<'a> {
-    /// The same everywhere.
+    /// One number for all cells.
     Number(f64),
     /// One a prediction frame, (N,).
     Frames(&'a [f64]),
@@ -18,7 +18,7 @@ pub enum Parameter<'a> {
 /// A row of a parameter.
 #[derive(Clone, Copy)]
 pub enum ParameterRow<'a> {
-    /// The same for all targets.
+    /// One number for all targets.
     Constant(f64),
     /// One for each target, (M,).
     Each(&'a [f64]),

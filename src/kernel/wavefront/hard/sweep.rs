@@ -148,7 +148,7 @@ struct Block<'a, V: Lanes<L>, const L: usize, const S: usize> {
     column: &'a mut [V::Real],
     /// Where the row of lane 0 of the first slot lies in the column at the first step.
     read: usize,
-    /// The same of the last slot.
+    /// Where the row of lane 0 of the last slot lies there.
     write: usize,
     /// The step at which D of all slots is to be returned; L for none.
     end: usize,

@@ -3,8 +3,9 @@
 //! The form C = u + phi - V W^T is made by small matrix products, which run on as many rows of a tile as registers hold
 //! ([`Lanes::PRODUCT_ROWS`]) against two vectors of columns; [`distances`](super::distance) are made of differences. The
 //! costs of one block of rows and all S stripes of a group are made at once, when slot 0 asks; the other slots come for
-//! theirs up to S-1 blocks later, so a ring of S tiles is kept, and one more for the next group. H is gathered in the same way, and multiplied with W (or the
-//! differences) when the last slot has brought its part. One type for both, so that there is one sweep for both.
+//! theirs up to S-1 blocks later, so a ring of S tiles is kept, and one more for the next group. H is gathered in the same
+//! way, and multiplied with W (or the differences) when the last slot has brought its part. One type for both, so that
+//! there is one sweep for both.
 
 use super::super::{AlignedBuffer, Grid};
 use super::distance::{DistanceFrames, DistanceGather};

@@ -34,7 +34,7 @@ pub struct FormSlices<'a, R> {
     pub w: &'a [R],
     /// D.
     pub d: usize,
-    /// The same costs as sums of squared differences, where they are that: few features are then subtracted rather than
+    /// Sums of squared differences that give the costs, where they are that: few features are then subtracted rather than
     /// multiplied, so that nothing cancels.
     pub squares: Option<SquaredDifferences<'a, R>>,
 }

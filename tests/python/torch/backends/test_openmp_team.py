@@ -202,7 +202,7 @@ def sets_step(dtype):
 
 @pytest.mark.parametrize("is_openmp", [True, False])
 def test_calls_from_several_threads_at_once(is_openmp, two_threads):
-    """Of several kinds and in both precisions, on torch's threads or the pool; those beside change no bit."""
+    """Calls of several kinds and in both precisions, on torch's threads or the pool; none changes a bit."""
     if not is_openmp:
         _core.use_openmp_team(None)
     calls = [partial(step, *size) for size in SIZES]

@@ -171,7 +171,7 @@ def test_each_step_of_a_barycenter_is_one_call(calls):
 
 
 def test_one_set_is_half_the_pairs():
-    """Of mirror images one is computed: values and gradients of a set are symmetric to the bit."""
+    """Mirror images are computed once: values and gradients of a set are symmetric to the bit."""
     x = random_batch("mse", B=5, N=30, D=3)[0]
     matrix = wlt.cdist(x)
     assert torch.equal(matrix, matrix.T)
