@@ -60,7 +60,8 @@ CORPUS_LEVELS = (
 )
 IO_LEVELS = (
     ("errors",),
-    ("frame_times", "regular_file", "size_limit", "replacing"),
+    ("file_lock", "frame_times", "regular_file", "size_limit"),
+    ("replacing",),
     ("notes", "arrays"),
     ("item",),
     ("origin",),
