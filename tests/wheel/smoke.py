@@ -20,10 +20,18 @@ def outputs() -> list[np.ndarray]:
     scores = np.log(generator.dirichlet(np.ones(9), 200))
     found = []
     for dtype in (np.float32, np.float64):
-        alignment = wl.align(x.astype(dtype), y.astype(dtype), cost="bce", gamma=0.5, step_weights=(0.1, 1, 1))
-        found += [np.array([alignment.value]), alignment.h, alignment.y_mod, alignment.H, alignment.x_grad]
+        alignment = wl.align(
+            x.astype(dtype), y.astype(dtype), cost="bce", gamma=0.5, step_weights=(0.1, 1, 1)
+        )
+        found += [
+            np.array([alignment.value], dtype),
+            alignment.h,
+            alignment.y_mod,
+            alignment.H,
+            alignment.x_grad,
+        ]
         ctc = wl.ctc(scores.astype(dtype), generator.integers(1, 9, 30))
-        found += [np.array([ctc.value]), ctc.y_mod]
+        found += [np.array([ctc.value], dtype), ctc.y_mod]
     return found
 
 
