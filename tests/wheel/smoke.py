@@ -6,6 +6,8 @@ Run as a script by the interpreter into which the wheel is installed. It needs N
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -40,12 +42,11 @@ def main() -> None:
     if len(sys.argv) > 1:
         np.savez(sys.argv[1], *outputs())
         return
-    import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
         results = {}
         for name in ["off", *_core.available_instruction_sets()]:
-            file = os.path.join(folder, f"{name}.npz")
+            file = str(Path(folder) / f"{name}.npz")
             subprocess.run(
                 [sys.executable, __file__, file], env=os.environ | {"WARPLENS_SIMD": name}, check=True
             )
