@@ -80,7 +80,8 @@ TORCH_LEVELS = (
     ("dispatch",),
     ("library_operators",),
     ("values",),
-    ("alignment", "barycenters", "ctc", "diagonal_prior", "pairwise", "plain_loops"),
+    ("alignment", "barycenters", "diagonal_prior", "family", "pairwise", "plain_loops"),
+    ("ctc",),
     ("functional",),
     ("loss", "selfcheck"),
     ("schedules",),
@@ -120,6 +121,12 @@ LEVELS = {
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,
+    "torch/family": (
+        ("model",),
+        ("core", "operations", "settings"),
+        ("operator", "parameters"),
+        ("values",),
+    ),
     "torch/ctc": (("batches", "lens"), ("core", "operations"), ("values",), ("loss",)),
 }
 
