@@ -115,7 +115,7 @@ class _Arrays:
             for lengths in (matrices.x_lengths, matrices.y_lengths)
         ]
         self._sizes = model.sizes
-        self._gamma = float(model.gamma) if model.is_hard is not True else 0.0
+        self._gamma = model.gamma.item() if model.is_hard is not True else 0.0
         self._weights, self._penalties = (
             [_as_floats(t) for t in ts] for ts in (model.weights, model.penalties)
         )

@@ -82,7 +82,8 @@ def results(matrices: CostMatrices, model: BatchModel, names: Sequence[str]) -> 
     ends = (model.entry, first), (model.exit, last)
     with recorded_by_autograd():
         C = matrices.C.detach().to(exact).clone().requires_grad_()
-        gamma = model.gamma.detach().to(shape.device, exact).expand(shape.batch).clone().requires_grad_()
+        softness = model.gamma.detach().to(shape.device, exact, non_blocking=True)
+        gamma = softness.expand(shape.batch).clone().requires_grad_()
         # A penalty for each cell: the gradient in it is the use of its step there.
         penalties = tuple(_for_each_cell(penalty, size, exact, shape.device) for penalty in model.penalties)
         entry, exit = (
@@ -132,7 +133,8 @@ def _for_each_pair(tensor: Tensor, pairs: int) -> Tensor:
 def _for_each_cell(
     tensor: Tensor, size: tuple[int, int, int], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    return tensor.detach().to(device, dtype).expand(size).clone().requires_grad_()
+    moved = tensor.detach().to(device, dtype, non_blocking=True)
+    return moved.expand(size).clone().requires_grad_()
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,9 @@ class _Sweep:
         is_turned = shape.rows > shape.columns
         weighs_ends = model.exit_weight is not None
         entry, exit = (
-            None if end.kind == "corner" and not dense else end.cells(corner, shape.rows, shape.columns).to(C)
+            None
+            if end.kind == "corner" and not dense
+            else end.cells(corner, shape.rows, shape.columns).to(C.device, C.dtype, non_blocking=True)
             for end, corner, dense in ((model.entry, first, False), (model.exit, last, weighs_ends))
         )
         padded = shape.x_lengths is not None or shape.y_lengths is not None
@@ -259,7 +263,7 @@ class _Sweep:
         soft = torch.logsumexp(ways, axis)
         if self.model.is_hard is False:
             return soft
-        is_soft = self.model.gamma.to(ways.device).reshape(-1, *[1] * (soft.ndim - 1)) > 0
+        is_soft = self.model.gamma.to(ways.device, non_blocking=True).reshape(-1, *[1] * (soft.ndim - 1)) > 0
         return torch.where(is_soft, soft, ways.max(axis).values)
 
 

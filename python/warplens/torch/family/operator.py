@@ -98,17 +98,27 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> N
     ctx.shared = [tensor.ndim == 0 or len(tensor) == 1 for tensor in inputs[3]]
     ctx.numbers = [tensor.ndim == 0 for tensor in inputs[3]]
     ctx.mark_non_differentiable(*output[1:])
-    ctx.save_for_backward(*output[1:])
+    # The others may be changed in place before backward, as a schedule of gamma does.
+    asked = [tensor for tensor, yes in zip((inputs[0], *inputs[3]), ctx.wanted, strict=True) if yes]
+    ctx.save_for_backward(*output[1:], *asked)
 
 
 def _backward(ctx: Any, upstream: list[Tensor]) -> tuple[Any, ...]:
     factor = upstream[0]
     found: list[Any] = [None] * ctx.count
-    of_C, *of_tensors = ctx.saved_tensors
+    count = len(ctx.wanted)
+    (of_C, *of_tensors), asked = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+
+    def once(gradient: Tensor) -> Tensor:
+        # torch itself refuses to differentiate a compiled step twice.
+        if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return gradient
+        return cast(Tensor, _DifferentiableOnce.apply(gradient, *asked))  # type: ignore[no-untyped-call]
+
     if ctx.wanted[0]:
-        found[0] = of_C * factor.to(of_C).view(-1, 1, 1)
+        found[0] = once(of_C * factor.to(of_C).view(-1, 1, 1))
     found[3] = [
-        _times(gradient, factor, is_shared, is_number) if yes else None
+        once(_times(gradient, factor, is_shared, is_number)) if yes else None
         for gradient, is_shared, is_number, yes in zip(
             of_tensors, ctx.shared, ctx.numbers, ctx.wanted[1:], strict=True
         )
@@ -122,6 +132,21 @@ def _times(gradient: Tensor, factor: Tensor, is_shared: bool, is_number: bool) -
         return torch.dot(factor, gradient)
     product = gradient * factor.view(-1, 1, 1)
     return product.sum(0, keepdim=True) if is_shared else product
+
+
+class _DifferentiableOnce(torch.autograd.Function):
+    """A gradient as a function of its inputs whose backward raises, so that it is an error and not 0."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, *inputs: Tensor) -> Tensor:
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> None:
+        raise RuntimeError(
+            "soft DTW: compiled, steps, penalties and open ends have first derivatives only; for second ones "
+            "call torch.autograd.grad(..., create_graph=True) outside of torch.compile"
+        )
 
 
 torch.library.define(
