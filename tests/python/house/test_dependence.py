@@ -126,6 +126,7 @@ LEVELS = {
         ("core", "operations", "settings"),
         ("operator", "parameters"),
         ("values",),
+        ("drops",),
     ),
     "torch/ctc": (("batches", "lens"), ("core", "operations"), ("values",), ("loss",)),
 }

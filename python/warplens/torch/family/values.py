@@ -109,11 +109,18 @@ def results_of_pairs(
         C = C.masked_fill(~within, torch.inf)
     matrices = CostMatrices(C, pairs.x_lengths, pairs.y_lengths, pairs.unbatched)
     of_costs = list(dict.fromkeys(["H" if name == "y_mod" else name for name in names]))
-    results = _RESULTS[backend](matrices, model, of_costs)
+    results = results_of_costs(matrices, model, of_costs, backend)
     if "y_mod" in names:
         targets = mapped_targets(pairs, cost)
         results["y_mod"] = rows_of_one(results["H"]).to(targets.dtype) @ targets
     return results
+
+
+def results_of_costs(
+    matrices: CostMatrices, model: BatchModel, names: Sequence[str], backend: str
+) -> dict[str, Tensor]:
+    """Return `value` and the named results of the model, without a graph and padded with zeros."""
+    return _RESULTS[backend](matrices, model, names)
 
 
 def _values(
