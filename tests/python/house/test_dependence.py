@@ -81,7 +81,8 @@ TORCH_LEVELS = (
     ("dispatch",),
     ("library_operators",),
     ("values",),
-    ("alignment", "barycenters", "ctc", "diagonal_prior", "pairwise", "plain_loops"),
+    ("alignment", "barycenters", "diagonal_prior", "family", "pairwise", "plain_loops"),
+    ("ctc",),
     ("functional",),
     ("loss", "selfcheck"),
     ("schedules",),
@@ -121,6 +122,13 @@ LEVELS = {
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,
+    "torch/family": (
+        ("model",),
+        ("core", "operations", "settings"),
+        ("operator", "parameters"),
+        ("values",),
+        ("drops",),
+    ),
     "torch/ctc": (("batches", "lens"), ("core", "operations"), ("values",), ("loss",)),
 }
 
