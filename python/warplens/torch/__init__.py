@@ -3,9 +3,11 @@
 from warplens.torch.alignment import BatchAlignment
 from warplens.torch.backends.openmp import share_team
 from warplens.torch.barycenters import barycenter
-from warplens.torch.ctc.lens import CTCAlignment
-from warplens.torch.ctc.loss import CTCLoss, align_ctc
 from warplens.torch.diagonal_prior import DiagonalPrior
+from warplens.torch.frame_synchronous.alignments import LabelAlignment
+from warplens.torch.frame_synchronous.ctc import CTCLoss, align_ctc
+from warplens.torch.frame_synchronous.forward_sum import ForwardSumLoss, align_forward_sum
+from warplens.torch.frame_synchronous.lens import CTCAlignment
 from warplens.torch.functional import align, soft_dtw_from_costs, soft_dtw_loss
 from warplens.torch.loss import SoftDTWLoss
 from warplens.torch.pairwise import cdist
@@ -25,13 +27,16 @@ __all__ = [
     "ConstantGamma",
     "DiagonalPrior",
     "ExponentialGamma",
+    "ForwardSumLoss",
     "GammaSchedule",
+    "LabelAlignment",
     "LinearGamma",
     "PiecewiseGamma",
     "PiecewisePriorWeight",
     "SoftDTWLoss",
     "align",
     "align_ctc",
+    "align_forward_sum",
     "barycenter",
     "cdist",
     "soft_dtw_from_costs",
