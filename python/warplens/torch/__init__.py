@@ -8,6 +8,7 @@ from warplens.torch.frame_synchronous.alignments import LabelAlignment
 from warplens.torch.frame_synchronous.ctc import CTCLoss, align_ctc
 from warplens.torch.frame_synchronous.forward_sum import ForwardSumLoss, align_forward_sum
 from warplens.torch.frame_synchronous.lens import CTCAlignment
+from warplens.torch.frame_synchronous.multi_label import MultiLabelCTCLoss, align_multi_label_ctc
 from warplens.torch.functional import align, soft_dtw_from_costs, soft_dtw_loss
 from warplens.torch.loss import SoftDTWLoss
 from warplens.torch.pairwise import cdist
@@ -31,12 +32,14 @@ __all__ = [
     "GammaSchedule",
     "LabelAlignment",
     "LinearGamma",
+    "MultiLabelCTCLoss",
     "PiecewiseGamma",
     "PiecewisePriorWeight",
     "SoftDTWLoss",
     "align",
     "align_ctc",
     "align_forward_sum",
+    "align_multi_label_ctc",
     "barycenter",
     "cdist",
     "soft_dtw_from_costs",

@@ -125,7 +125,7 @@ LEVELS = {
         ("core", "operations"),
         ("values",),
         ("module",),
-        ("ctc", "forward_sum"),
+        ("ctc", "forward_sum", "multi_label"),
     ),
 }
 

@@ -144,13 +144,8 @@ class ForwardSumLoss(BatchFirstLoss):
     ) -> LabelAlignment:
         """Return what the loss teaches under its settings; `align_forward_sum` says what that is."""
         tensors, settings = self._asked(_as_items(log_probs, x_lengths, y_lengths), prior)
-        given = [log_probs] if prior is None else [log_probs, prior]
         return _lens(
-            tensors,
-            settings.snapshot(),
-            backend_of(self.backend, log_probs.device),
-            given,
-            log_probs.ndim == 2,
+            tensors, settings.snapshot(), backend_of(self.backend, log_probs.device), log_probs.ndim == 2
         )
 
     def extra_repr(self) -> str:
@@ -277,7 +272,6 @@ def _lens(
     tensors: TensorsOfBatch,
     settings: GraphSettings,
     backend: FrameSynchronousBackend,
-    given: Sequence[Tensor],
     unbatched: bool,
 ) -> LabelAlignment:
     scores, labels, x_lengths, y_lengths = tensors
@@ -302,7 +296,7 @@ def _lens(
     sizes = f"N={N} M={M}" if unbatched else f"B={B} N={N} M={M}"
     return LabelAlignment(
         compute,
-        given,
+        [],  # H and E are there, or come from scores of our own
         x_lengths,
         y_lengths,
         describe=lambda: f"{sizes} cost=forward_sum gamma={settings.gamma.item():g}",
