@@ -80,7 +80,7 @@ TORCH_LEVELS = (
     ("dispatch",),
     ("library_operators",),
     ("values",),
-    ("alignment", "barycenters", "diagonal_prior", "pairwise", "plain_loops"),
+    ("alignment", "barycenters", "diagonal_prior", "family", "pairwise", "plain_loops"),
     ("frame_synchronous", "functional"),
     ("loss", "selfcheck"),
     ("schedules",),
@@ -126,6 +126,13 @@ LEVELS = {
         ("values",),
         ("module",),
         ("ctc", "forward_sum", "multi_label"),
+    ),
+    "torch/family": (
+        ("model",),
+        ("core", "operations", "settings"),
+        ("operator", "parameters"),
+        ("values",),
+        ("drops",),
     ),
 }
 

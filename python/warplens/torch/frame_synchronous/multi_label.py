@@ -36,7 +36,8 @@ class MultiLabelCTCLoss(BatchFirstLoss):
     r"""CTC whose targets are multi-hot: characters of D pitches each, as of chords or of polyphonic music.
 
     Over the expanded targets w = blank, y_1, blank, ..., y_M, blank the cost of a frame is C(n,m) =
-    -<log p(n), w(m)>, and the loss is that of `CTCLoss`: equal targets in a row need a blank between them. Encodings:
+    -<log p(n), w(m)>, and the loss is that of `CTCLoss`: equal targets in a row need a blank between them.
+    Encodings:
 
         "we"   log_probs (B,N,1+D,2): the overall blank, then D pitches, each (off, on). A blank frame counts
                the blank as on, and no pitch; a target counts the blank as off, and every pitch.
@@ -71,8 +72,8 @@ class MultiLabelCTCLoss(BatchFirstLoss):
         >>> loss_fn(logits.log_softmax(3), chords, (90, 80, 70, 60), (20, 18, 20, 11)).backward()
 
     Source: C. Wigington, B. Price and S. Cohen, Multi-label connectionist temporal classification, ICDAR
-    2019; C. Weiss and G. Peeters, Learning multi-pitch estimation from weakly aligned score-audio pairs using a
-    multi-label CTC loss, WASPAA 2021; blank weights: J. Zeitler and M. Mueller, 2026.
+    2019; C. Weiss and G. Peeters, Learning multi-pitch estimation from weakly aligned score-audio pairs using
+    a multi-label CTC loss, WASPAA 2021; blank weights: J. Zeitler and M. Mueller, 2026.
     """
 
     blank_penalty: Tensor
@@ -186,8 +187,8 @@ def align_multi_label_ctc(
 
     h (B,N,A) is one weight for each frame and category, y_mod, of the shape of `log_probs`, what the category
     is taught there: the gradient of the loss in log_probs is -h y_mod, and in the logits of a softmax over
-    the last axis h (softmax - y_mod). Under "we" h is 1 for the category of the blank and 1 - P(blank at n) for
-    the others. H, E (B,N,2M+1) and visits (B,2M+1) are over blank, y_1, blank, ..., y_M, blank; `expanded`
+    the last axis h (softmax - y_mod). Under "we" h is 1 for the category of the blank and 1 - P(blank at n)
+    for the others. H, E (B,N,2M+1) and visits (B,2M+1) are over blank, y_1, blank, ..., y_M, blank; `expanded`
     (B,2M+1,A,K) are these targets, 0 past the last of an item.
 
     Args:
