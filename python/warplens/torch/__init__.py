@@ -4,8 +4,9 @@ from warplens.torch.alignment import BatchAlignment
 from warplens.torch.backends.openmp import share_team
 from warplens.torch.barycenters import barycenter
 from warplens.torch.diagonal_prior import DiagonalPrior
-from warplens.torch.frame_synchronous.alignments import LabelAlignment
+from warplens.torch.frame_synchronous.alignments import FrameAlignment, LabelAlignment
 from warplens.torch.frame_synchronous.ctc import CTCLoss, align_ctc
+from warplens.torch.frame_synchronous.drop_dtw import DropDTWLoss, align_drop_dtw
 from warplens.torch.frame_synchronous.forward_sum import ForwardSumLoss, align_forward_sum
 from warplens.torch.frame_synchronous.lens import CTCAlignment
 from warplens.torch.frame_synchronous.multi_label import MultiLabelCTCLoss, align_multi_label_ctc
@@ -27,8 +28,10 @@ __all__ = [
     "CTCLoss",
     "ConstantGamma",
     "DiagonalPrior",
+    "DropDTWLoss",
     "ExponentialGamma",
     "ForwardSumLoss",
+    "FrameAlignment",
     "GammaSchedule",
     "LabelAlignment",
     "LinearGamma",
@@ -38,6 +41,7 @@ __all__ = [
     "SoftDTWLoss",
     "align",
     "align_ctc",
+    "align_drop_dtw",
     "align_forward_sum",
     "align_multi_label_ctc",
     "barycenter",

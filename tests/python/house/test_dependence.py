@@ -125,7 +125,7 @@ LEVELS = {
         ("core", "operations"),
         ("values",),
         ("module",),
-        ("ctc", "forward_sum", "multi_label"),
+        ("ctc", "drop_dtw", "forward_sum", "multi_label"),
     ),
     "torch/family": (
         ("model",),

@@ -236,11 +236,16 @@ def _sum_inside(frames: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor 
 class _ClampedLog(torch.autograd.Function):
     """max(log z, -100) with derivative 1 / max(z, 1e-12), for z = x or 1-x."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, complement: bool) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.complement = complement
+    def forward(x: Tensor, complement: bool) -> Tensor:
         return (torch.log1p(-x) if complement else torch.log(x)).clamp(min=_LEAST_LOG)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.complement = inputs
+        ctx.save_for_backward(x)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:

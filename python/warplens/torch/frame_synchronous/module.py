@@ -46,16 +46,17 @@ class BatchFirstLoss(FrameSynchronousLoss):
     ) -> Tensor:
         """Return the reduced loss of scores (B,T,K) in a dtype."""
         scores, _, x_lengths, y_lengths = tensors
+        scale = self._scale(scores, x_lengths, y_lengths, unbatched)
         found = values(
             tensors,
             settings,
             backend_of(self.backend, scores.device),
-            self._scale(x_lengths, y_lengths, unbatched),
+            scale,
         )
         return self._reduced(found, unbatched, dtype)
 
-    def _scale(self, x_lengths: Tensor, y_lengths: Tensor, unbatched: bool) -> Tensor | None:
-        return pair_scale(x_lengths, y_lengths, self.reduction, self.normalize, unbatched=unbatched)
+    def _scale(self, x: Tensor, x_lengths: Tensor, y_lengths: Tensor, unbatched: bool) -> Tensor | None:
+        return pair_scale(x, x, x_lengths, y_lengths, self.reduction, self.normalize, unbatched=unbatched)
 
     def _reduced(self, found: Tensor, unbatched: bool, dtype: torch.dtype) -> Tensor:
         loss = reduced_values(found, self.reduction, unbatched=unbatched, zero_infinity=self.zero_infinity)

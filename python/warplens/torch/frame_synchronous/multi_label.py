@@ -188,8 +188,8 @@ def align_multi_label_ctc(
     h (B,N,A) is one weight for each frame and category, y_mod, of the shape of `log_probs`, what the category
     is taught there: the gradient of the loss in log_probs is -h y_mod, and in the logits of a softmax over
     the last axis h (softmax - y_mod). Under "we" h is 1 for the category of the blank and 1 - P(blank at n)
-    for the others. H, E (B,N,2M+1) and visits (B,2M+1) are over blank, y_1, blank, ..., y_M, blank; `expanded`
-    (B,2M+1,A,K) are these targets, 0 past the last of an item.
+    for the others. H, E (B,N,2M+1) and visits (B,2M+1) are over blank, y_1, blank, ..., y_M, blank;
+    `expanded` (B,2M+1,A,K) are these targets, 0 past the last of an item.
 
     Args:
         log_probs: As in `MultiLabelCTCLoss`, and so all others.
@@ -266,9 +266,9 @@ def _as_items(
 def _check_targets(y: Tensor, within: Tensor, encoding: Encoding, unbatched: bool) -> None:
     wrong = (y != 0) & (y != 1)
     if wrong.any():
-        index = wrong.nonzero()[0].tolist()
-        value = y[tuple(index)].item()
-        index = tuple(index[1:] if unbatched else index)
+        index = tuple(wrong.nonzero()[0].tolist())
+        value = y[index].item()
+        index = index[1:] if unbatched else index
         raise ValueError(f"y: is {value:g} at index {index}; 0 and 1 are accepted")
     silent = within[:, :, 0] & ~y.any(2)
     if encoding == "ne2" and silent.any():

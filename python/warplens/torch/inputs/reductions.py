@@ -3,23 +3,34 @@
 import torch
 from torch import Tensor
 
+from warplens.torch.inputs.batches import lengths_or_all
 from warplens.torch.inputs.settings import Normalize, Reduction
 
 
 def pair_scale(
-    x_lengths: Tensor, y_lengths: Tensor, reduction: Reduction, normalize: Normalize, *, unbatched: bool
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Tensor | None,
+    y_lengths: Tensor | None,
+    reduction: Reduction,
+    normalize: Normalize,
+    *,
+    unbatched: bool,
 ) -> Tensor | None:
-    """Return the factor (B,) float64 of each pair before the pairs are summed; None: all 1."""
+    """Return the factor (B,) float64 of each pair before the pairs are summed; None: all 1.
+
+    x (B,N,...) and y (B,M,...) tell the sizes.
+    """
     divisor: Tensor | None = None
     # Lengths below 1 are refused where they can be read; elsewhere the pair has no path and stays +inf.
     if normalize in ("x_length", "both"):
-        divisor = x_lengths.clamp(min=1)
+        divisor = lengths_or_all(x_lengths, x).clamp(min=1)
     if normalize in ("y_length", "both"):
-        targets = y_lengths.clamp(min=1)
+        targets = lengths_or_all(y_lengths, y).clamp(min=1)
         divisor = targets if divisor is None else divisor + targets
-    pairs = len(x_lengths) if reduction == "mean" and not unbatched else 1
+    pairs = len(x) if reduction == "mean" and not unbatched else 1
     if divisor is None:
-        return x_lengths.new_full((pairs,), 1 / pairs, dtype=torch.float64) if pairs > 1 else None
+        return x.new_full((len(x),), 1 / pairs, dtype=torch.float64) if pairs > 1 else None
     return 1 / (divisor * pairs).to(torch.float64)
 
 
