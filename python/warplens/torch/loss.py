@@ -10,6 +10,7 @@ from warplens._step_weights import UNIT_WEIGHTS
 from warplens.family.general import check_no_band, chosen_steps
 from warplens.family.model import NO_PENALTIES, gamma_of
 from warplens.family.steps import Step
+from warplens.torch.alignment import BatchAlignment
 from warplens.torch.dispatch import BackendName, check_backend
 from warplens.torch.family.parameters import PenaltyTensors, as_buffer, brief, penalties_of, steps_of
 from warplens.torch.family.settings import (
@@ -19,7 +20,7 @@ from warplens.torch.family.settings import (
     check_no_divergence,
     is_plain,
 )
-from warplens.torch.functional import soft_dtw_loss
+from warplens.torch.functional import align, soft_dtw_loss
 from warplens.torch.inputs.batches import Lengths
 from warplens.torch.inputs.settings import (
     Cost,
@@ -176,26 +177,40 @@ class SoftDTWLoss(UncastModule):
             y,
             x_lengths,
             y_lengths,
-            cost=self.cost,
-            gamma=self.gamma,
-            step_weights=UNIT_WEIGHTS if self.steps is not None else self.step_weights,
             reduction=self.reduction,
             normalize=self.normalize,
-            band=self.band,
             zero_infinity=self.zero_infinity,
             debias=self.debias,
             sharp=self.sharp,
-            feature_weights=self.feature_weights,
-            pos_weight=self.pos_weight,
-            feature_reduction=self.feature_reduction,
-            backend=self.backend,
-            steps=cast(Sequence[Step] | None, self.steps),
-            step_penalties=NO_PENALTIES if self.step_penalties is None else cast(Any, self.step_penalties),
-            open_begin=self.open_begin,
-            open_end=self.open_end,
-            skip_penalty=0.0 if self.skip_penalty is None else self.skip_penalty,
-            minimum=self.minimum,
+            **self._settings_of_alignment(),
         )
+
+    def align(
+        self, x: Tensor, y: Tensor, x_lengths: Lengths | None = None, y_lengths: Lengths | None = None
+    ) -> BatchAlignment:
+        """Return what the loss teaches under its settings; `warplens.torch.align` says what that is.
+
+        Reduction, normalization, `debias` and `sharp` play no part in it.
+        """
+        return align(x, y, x_lengths, y_lengths, **self._settings_of_alignment())
+
+    def _settings_of_alignment(self) -> dict[str, Any]:
+        return {
+            "cost": self.cost,
+            "gamma": self.gamma,
+            "step_weights": UNIT_WEIGHTS if self.steps is not None else self.step_weights,
+            "band": self.band,
+            "feature_weights": self.feature_weights,
+            "pos_weight": self.pos_weight,
+            "feature_reduction": self.feature_reduction,
+            "backend": self.backend,
+            "steps": self.steps,
+            "step_penalties": NO_PENALTIES if self.step_penalties is None else self.step_penalties,
+            "open_begin": self.open_begin,
+            "open_end": self.open_end,
+            "skip_penalty": 0.0 if self.skip_penalty is None else self.skip_penalty,
+            "minimum": self.minimum,
+        }
 
     def reset_parameters(self) -> None:
         """Give the settings that are buffers the values that the constructor was given."""

@@ -206,6 +206,25 @@ def test_an_alignment_can_be_copied_with_what_was_read():
             _ = same.begin
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_align_shows_what_the_loss_teaches(backend):
+    """The gradient in x is h times that of the cost against the modified targets."""
+    x, y = random_batch("mse")
+    for loss in (
+        wlt.SoftDTWLoss(step_weights=(0.1, 1, 1), band=wl.SakoeChiba(5)),
+        *(each for each, _ in made()),
+    ):
+        loss.backend = backend
+        loss.reduction = "sum"
+        x.grad = None
+        loss(x.requires_grad_(), y, *LENGTHS).backward()
+        got = loss.align(x, y, *LENGTHS)
+        factor = 2.0 if loss.cost == "sqeuclidean" else 1.0
+        expected = factor * got.h.unsqueeze(2) * (x.detach() - got.y_mod)
+        inside = torch.arange(6) < torch.tensor(LENGTHS[0])[:, None]
+        torch.testing.assert_close(x.grad, expected * inside.unsqueeze(2))
+
+
 def test_settings_of_an_alignment_may_change_before_h_is_read():
     x, y = random_batch("mse")
     penalties, gamma = torch.tensor([0.1, 0.2, 0.0]), torch.tensor(0.5)
