@@ -62,6 +62,7 @@ def _call(
     label_lengths = batch.label_lengths.cpu()
     labels = batch.labels.cpu()
     inside = torch.arange(labels.shape[1]) < label_lengths[:, None]
+    class_costs = settings.class_costs
     return _core.frame_synchronous_padded(
         array,
         batch_first=batch_first,
@@ -69,15 +70,16 @@ def _call(
         labels=labels[inside].numpy(),
         label_lengths=label_lengths.numpy(),
         blank=settings.blank,
-        gamma=settings.gamma.item(),
-        blank_penalty=settings.blank_penalty.item(),
-        blank_weight=settings.blank_weight,
-        free_between=settings.free_between,
-        class_costs=None if settings.class_costs is None else settings.class_costs.detach().cpu().numpy(),
-        from_logits=settings.from_logits,
+        settings={
+            "gamma": settings.gamma.item(),
+            "blank_penalty": settings.blank_penalty.item(),
+            "blank_weight": settings.blank_weight,
+            "free_between": settings.free_between,
+            "class_costs": None if class_costs is None else class_costs.detach().cpu().numpy(),
+            "from_logits": settings.from_logits,
+        },
         outputs=outputs,
         grad=grad,
-        grad_is_zero=False,
         scale=None if scale is None else scale.cpu().numpy(),
         threads=min(torch.get_num_threads(), MOST_THREADS),
     )
