@@ -106,7 +106,7 @@ LEVELS = {
         ("ends", "steps"),
         ("model",),
         ("label_graph", "sources"),
-        ("alignment",),
+        ("alignment", "frame_synchronous"),
         ("ctc", "dropping", "general"),
         ("multi_label",),
     ),
