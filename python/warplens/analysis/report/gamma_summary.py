@@ -5,13 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from warplens.analysis.percent import decimals_of_percent, percent
 from warplens.analysis.report.overview import SHOWN, Overview, ShownMeasure
-from warplens.analysis.sweep.gamma_choice import (
-    SHARE_TO_KEEP,
-    decimals_of_percent,
-    largest_that_keeps,
-    percent,
-)
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, largest_that_keeps
 from warplens.analysis.ticks import round_steps
 
 _BINS = 24

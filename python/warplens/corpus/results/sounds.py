@@ -22,6 +22,9 @@ _MOST_SECONDS = 4 * 3600
 _MOST_SECONDS_APART = 1.0
 """By which recording and predictions may differ: frames may end early, silence may be cut."""
 
+_FORMAT = 2
+"""Version of the sounds, raised when the same item and settings give others: older ones are made again."""
+
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -67,13 +70,13 @@ def recording_warning(recordings: Path | None, item_id: str, item: Item) -> str 
     )
 
 
-def key_with_sounds(key: str, item: Item, recording: Path | None) -> str:
-    """Return the key of results with sounds, which also depend on frame rate, pitches and recording.
+def key_with_sounds(key: str, recording: Path | None) -> str:
+    """Return the key of results with sounds, which also depend on the recording.
 
     Raises:
         OSError: the recording cannot be read.
     """
-    digest = hashlib.sha256(f"{key} {item.fps} {item.lowest_pitch}".encode())
+    digest = hashlib.sha256(f"{key} sounds {_FORMAT}".encode())
     if recording is not None:
         digest.update(recording.read_bytes())
     return digest.hexdigest()[:40]

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 
+from warplens.analysis.percent import percent
 from warplens.analysis.report.gamma_summary import advice, gamma_summaries, headings
 from warplens.analysis.report.item_table import item_table_json
 from warplens.analysis.report.overview import Overview
-from warplens.analysis.sweep.gamma_choice import choose_gamma, percent
+from warplens.analysis.sweep.gamma_choice import choose_gamma
 
 
 def row(item_id, gamma, lost, events=10, **known):
