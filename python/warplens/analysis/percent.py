@@ -24,7 +24,7 @@ def rounded_percent(share: float, decimals: int = 1, *, lost: bool = False) -> f
             (`decimals_of_percent`).
         lost: whether the share is lost; the share that is kept is the rest.
     """
-    scale = 10**decimals
+    scale = int(10**decimals)
     exact = 100 * scale * share
     # 0.07 is 7.000000000000001 %, and not more than 7 %.
     rounded = math.ceil(exact - 1e-9) if lost else math.floor(exact + 1e-9)

@@ -10,6 +10,7 @@ pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 
 import warplens as wl
+from warplens.analysis.sonify import loudness
 from warplens.demo.piece import compose, performed_frames, score_frames
 from warplens.demo.piece_item import PITCHES, event_of_each_note
 from warplens.demo.run import run_demo
@@ -123,10 +124,12 @@ def read_wav(path):
 def test_what_is_taught_is_heard_beside_the_piece(demo):
     """The staccato opening is softer the more it fades; the piece itself is the same in each file."""
     left = read_wav(demo.recording)[:, 0]
-    opening = []
+    opening, played = [], []
     for path in demo.target_sounds:
         both = read_wav(path)
-        np.testing.assert_array_equal(both[: len(left), 0], left)
+        played.append(both[: len(left), 0])
+        np.testing.assert_array_equal(played[0], played[-1])
+        np.testing.assert_allclose(played[-1], left * (played[-1] @ left) / (left @ left), atol=1e-4)
         opening.append(np.sqrt(np.mean(both[: 5 * SAMPLE_RATE, 1] ** 2)))
     assert [path.name for path in demo.target_sounds] == [
         "piece.gamma0.1.wav",
@@ -134,3 +137,11 @@ def test_what_is_taught_is_heard_beside_the_piece(demo):
         "piece.gamma10.wav",
     ]
     assert opening[2] < 0.6 * opening[0]
+    least_faded = read_wav(demo.target_sounds[0])
+    assert loudness(least_faded[:, 0]) == pytest.approx(loudness(least_faded[:, 1]), abs=0.1)
+
+
+def test_the_report_plays_it(demo):
+    page = demo.run.report.read_text()
+    assert [page.count(f'data-short="γ = {gamma}"') for gamma in ("0.1", "1", "10")] == [1, 1, 1]
+    assert page.count('src="data:audio/wav;base64,') == 3

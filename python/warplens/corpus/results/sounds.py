@@ -102,7 +102,7 @@ def write_sounds(
         OSError: they cannot be written.
     """
     # Here, not above: every worker process imports this module, few runs make sounds.
-    from warplens.analysis.sonify import most_voices, sonify, stereo, write_wav
+    from warplens.analysis.sonify import like_loud, most_voices, sonify, stereo, write_wav
 
     paths = [sound_path(out, item_id, float(gamma)) for gamma in analysis.gammas]
     try:
@@ -114,10 +114,15 @@ def write_sounds(
                 f"{item.fps:g} frames a second make it {seconds / 3600:.3g} hours long (key 'fps')"
             )
         recorded = None if recording is None else _read(recording)
+        gains: tuple[float, float] | None = None
         for path, y_mod in zip(paths, analysis.y_mod, strict=True):
             sound = sonify(y_mod, item.fps, item.lowest_pitch, voices=most_voices(item.weak))
+            if recorded is not None:
+                # Those of the smallest gamma for all of them: what fades is heard to fade.
+                gains = gains or like_loud(recorded, sound)
+                sound = stereo(gains[0] * recorded, gains[1] * sound)
             with replacing(path) as file:
-                write_wav(file, sound if recorded is None else stereo(recorded, sound))
+                write_wav(file, sound)
     except (ValueError, MemoryError) as error:
         remove_sounds(out, item_id, analysis.gammas.tolist())
         return f"no sound: {error}"
