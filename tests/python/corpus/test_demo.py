@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 
+from analysis.report.chromium import careful_tab, keep, running_chromium
+
 import warplens as wl
 from warplens.analysis.sonify import loudness
 from warplens.demo.piece import compose, performed_frames, score_frames
@@ -145,3 +147,24 @@ def test_the_report_plays_it(demo):
     page = demo.run.report.read_text()
     assert [page.count(f'data-short="γ = {gamma}"') for gamma in ("0.1", "1", "10")] == [1, 1, 1]
     assert page.count('src="data:audio/wav;base64,') == 3
+
+
+def test_the_first_screen_shows_the_staccato_notes_fading(demo, tmp_path):
+    """All rolls of the piece, from the smallest gamma to the largest, before any table; lost notes marked."""
+    with running_chromium() as browser, careful_tab(browser) as tab:
+        tab.goto(demo.run.report.as_uri())
+        keep(tab, tmp_path, "demo")
+        assert tab.locator("section.item h2").first.inner_text() == "piece"
+        rolls = tab.locator("#item-piece .lesson .roll")
+        assert rolls.count() == 3
+        for roll in rolls.all():
+            box = roll.bounding_box()
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= 900
+        for table in tab.locator("table:visible").all():
+            assert table.bounding_box()["y"] > 900
+        lost = rolls.nth(2).locator("path.lost").get_attribute("d").count("M")
+        assert lost == sum(notes.total - notes.kept for notes in demo.kept[2].values())
+        assert rolls.first.locator("path.lost").count() == 0
+        rolls.first.hover()
+        assert "level" in tab.locator(".tip").inner_text()

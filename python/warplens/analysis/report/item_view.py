@@ -162,7 +162,7 @@ def _sources(axes: RollAxes, item: Item, analysis: ItemAnalysis, predictions: ND
     lost = analysis.levels.peak[-1] < analysis.threshold
     weak = axes.target(
         "Weak target",
-        f"order without timing; orange: lost at γ = {analysis.gammas[-1]:g}",
+        f"orange: lost at γ = {analysis.gammas[-1]:g}",
         item.weak,
         lost=target_marks(analysis.events, lost, axes.low, axes.high),
     )

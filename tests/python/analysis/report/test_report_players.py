@@ -45,6 +45,12 @@ def position(tab):
     return float(tab.get_by_label("Position").input_value())
 
 
+def played_from(tab):
+    """Where the sound that is heard stands, in seconds."""
+    here = "[...document.querySelectorAll('.which button')].findIndex((it) => it.ariaPressed === 'true')"
+    return tab.evaluate(f"document.querySelectorAll('audio')[{here}].currentTime")
+
+
 def heard(tab):
     return tab.locator(".which [aria-pressed=true]").inner_text()
 
@@ -74,6 +80,7 @@ def test_a_click_on_a_roll_goes_there_and_lets_that_gamma_be_heard(tab, item):
     tab.get_by_role("button", name="γ = 0.1").click()
     assert heard(tab) == "γ = 0.1"
     assert position(tab) == pytest.approx(0.75 * seconds, abs=0.05)
+    assert played_from(tab) == pytest.approx(0.75 * seconds, abs=0.05)
     assert tab.locator(".lesson .playhead").last.evaluate("it => parseFloat(it.style.left)") == pytest.approx(
         75, abs=1
     )
