@@ -85,7 +85,8 @@ def results(matrices: CostMatrices, model: BatchModel, names: Sequence[str]) -> 
         C = matrices.C.detach().to(exact).clone().requires_grad_()
         softness = asked.gamma.to(shape.device, exact, non_blocking=True)
         gamma = softness.expand(shape.batch).clone().requires_grad_()
-        asked, leaves = replace(asked, gamma=gamma), []
+        asked = replace(asked, gamma=gamma)
+        leaves: list[Tensor] = []
         if of_cells:
             # A cost for each cell: the gradient in it is the use of its step there.
             asked, leaves = _with_costs_of_cells(asked, shape, exact)
