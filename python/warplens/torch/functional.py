@@ -25,7 +25,6 @@ from warplens.torch.family.settings import (
     softness_of,
 )
 from warplens.torch.inputs.batches import (
-    CostMatrices,
     Lengths,
     Pairs,
     as_cost_matrices,
@@ -36,6 +35,7 @@ from warplens.torch.inputs.batches import (
     lengths_or_all,
 )
 from warplens.torch.inputs.masks import BatchShape
+from warplens.torch.inputs.reductions import pair_scale, reduced_values
 from warplens.torch.inputs.settings import (
     Cost,
     FeatureReduction,
@@ -208,22 +208,34 @@ def soft_dtw_loss(
         skip_penalty=skip_penalty,
         minimum=minimum,
     )
-    pair_scale = _pair_scale(pairs, pairs.x, pairs.y, reduction, normalize)
+    scale = pair_scale(
+        pairs.x,
+        pairs.y,
+        pairs.x_lengths,
+        pairs.y_lengths,
+        reduction,
+        normalize,
+        unbatched=pairs.unbatched,
+    )
     dtype = dtype_of_loss(x, y)
     if model is not None:
         check_no_divergence(debias=debias, sharp=sharp)
         by = choose_backend_of_model(backend, x.device)
-        values = model_values.values_of_pairs(pairs, local_cost, model, pair_scale, by)
-        return as_dtype(_reduce(values, pairs.unbatched, reduction, zero_infinity), dtype)
+        values = model_values.values_of_pairs(pairs, local_cost, model, scale, by)
+        return as_dtype(
+            reduced_values(values, reduction, unbatched=pairs.unbatched, zero_infinity=zero_infinity), dtype
+        )
     settings = as_recursion_settings(softness_of(gamma, minimum), step_weights, band)
     chosen = choose_backend(backend, x.device, local_cost)
     if not (debias or sharp or zero_infinity) and (pairs.unbatched or reduction != "none"):
-        return values_of_pairs(pairs, local_cost, settings, pair_scale, chosen, total=dtype)
+        return values_of_pairs(pairs, local_cost, settings, scale, chosen, total=dtype)
     function: Values = sharp_values_of_pairs if sharp else values_of_pairs
     if debias:
         function = divergence_of_pairs(function)
-    values = function(pairs, local_cost, settings, pair_scale, chosen)
-    return as_dtype(_reduce(values, pairs.unbatched, reduction, zero_infinity), dtype)
+    values = function(pairs, local_cost, settings, scale, chosen)
+    return as_dtype(
+        reduced_values(values, reduction, unbatched=pairs.unbatched, zero_infinity=zero_infinity), dtype
+    )
 
 
 def soft_dtw_from_costs(
@@ -297,20 +309,33 @@ def soft_dtw_from_costs(
         exit_weight=exit_weight,
         minimum=minimum,
     )
-    pair_scale = _pair_scale(matrices, matrices.C, matrices.C.mT, reduction, normalize)
+    scale = pair_scale(
+        matrices.C,
+        matrices.C.mT,
+        matrices.x_lengths,
+        matrices.y_lengths,
+        reduction,
+        normalize,
+        unbatched=matrices.unbatched,
+    )
     dtype = dtype_of_loss(C)
     if model is not None:
         check_no_divergence(debias=False, sharp=sharp)
         by = choose_backend_of_model(backend, C.device)
-        values = model_values.values_of_costs(matrices, model, pair_scale, by)
-        return as_dtype(_reduce(values, matrices.unbatched, reduction, zero_infinity), dtype)
+        values = model_values.values_of_costs(matrices, model, scale, by)
+        return as_dtype(
+            reduced_values(values, reduction, unbatched=matrices.unbatched, zero_infinity=zero_infinity),
+            dtype,
+        )
     settings = as_recursion_settings(softness_of(gamma, minimum), step_weights, band)
     chosen = choose_backend(backend, C.device)
     if not (sharp or zero_infinity) and (matrices.unbatched or reduction != "none"):
-        return values_of_costs(matrices, settings, pair_scale, chosen, total=dtype)
+        return values_of_costs(matrices, settings, scale, chosen, total=dtype)
     function = sharp_values_of_costs if sharp else values_of_costs
-    values = function(matrices, settings, pair_scale, chosen)
-    return as_dtype(_reduce(values, matrices.unbatched, reduction, zero_infinity), dtype)
+    values = function(matrices, settings, scale, chosen)
+    return as_dtype(
+        reduced_values(values, reduction, unbatched=matrices.unbatched, zero_infinity=zero_infinity), dtype
+    )
 
 
 @torch.no_grad()
@@ -449,29 +474,3 @@ def _described(pairs: Pairs, cost: LocalCost, gamma: Tensor) -> str:
     B, N, M = *pairs.x.shape[:2], pairs.y.shape[1]
     sizes = f"N={N} M={M}" if pairs.unbatched else f"B={B} N={N} M={M}"
     return f"{sizes} cost={cost.name} gamma={gamma.item():g}"
-
-
-def _pair_scale(
-    batch: Pairs | CostMatrices, rows: Tensor, columns: Tensor, reduction: Reduction, normalize: Normalize
-) -> Tensor | None:
-    """Return the factor (B,) float64 of each pair before the pairs are summed; None: all 1."""
-    divisor: Tensor | None = None
-    # Lengths below 1 are refused where they can be read; elsewhere the pair has no path and stays +inf.
-    if normalize in ("x_length", "both"):
-        divisor = lengths_or_all(batch.x_lengths, rows).clamp(min=1)
-    if normalize in ("y_length", "both"):
-        targets = lengths_or_all(batch.y_lengths, columns).clamp(min=1)
-        divisor = targets if divisor is None else divisor + targets
-    pairs = len(rows) if reduction == "mean" and not batch.unbatched else 1
-    if divisor is None:
-        return rows.new_full((len(rows),), 1 / pairs, dtype=torch.float64) if pairs > 1 else None
-    return 1 / (divisor * pairs).to(torch.float64)
-
-
-def _reduce(values: Tensor, unbatched: bool, reduction: Reduction, zero_infinity: bool) -> Tensor:
-    """Reduce scaled values (B,) to the loss."""
-    if zero_infinity:
-        values = torch.where(values == torch.inf, 0.0, values)
-    if unbatched:
-        return values[0]
-    return values if reduction == "none" else values.sum()

@@ -60,7 +60,8 @@ CORPUS_LEVELS = (
 )
 IO_LEVELS = (
     ("errors",),
-    ("frame_times", "regular_file", "size_limit", "replacing"),
+    ("file_lock", "frame_times", "regular_file", "size_limit"),
+    ("replacing",),
     ("notes", "arrays"),
     ("item",),
     ("origin",),
@@ -81,8 +82,7 @@ TORCH_LEVELS = (
     ("library_operators",),
     ("values",),
     ("alignment", "barycenters", "diagonal_prior", "family", "pairwise", "plain_loops"),
-    ("ctc",),
-    ("functional",),
+    ("frame_synchronous", "functional"),
     ("loss", "selfcheck"),
     ("schedules",),
 )
@@ -121,6 +121,13 @@ LEVELS = {
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,
+    "torch/frame_synchronous": (
+        ("alignments", "batches", "beta_binomial", "blanks", "lens"),
+        ("core", "operations"),
+        ("values",),
+        ("module",),
+        ("ctc", "drop_dtw", "forward_sum", "multi_label"),
+    ),
     "torch/family": (
         ("model",),
         ("core", "operations", "settings"),
@@ -128,7 +135,6 @@ LEVELS = {
         ("values",),
         ("drops",),
     ),
-    "torch/ctc": (("batches", "lens"), ("core", "operations"), ("values",), ("loss",)),
 }
 
 
