@@ -6,6 +6,7 @@ mod cost_matrix;
 mod ctc;
 mod events;
 mod family;
+mod known_alignment;
 mod measured;
 mod padded;
 mod ragged;
@@ -97,6 +98,8 @@ mod _core {
     use super::events::{find_events, measure_alignment, measure_events, quartile_limits_of};
     #[pymodule_export]
     use super::family::{model_of_classes, model_of_costs, model_of_pair};
+    #[pymodule_export]
+    use super::known_alignment::read_alignment;
     #[pymodule_export]
     use super::measured::align_and_measure_pair;
     #[pymodule_export]

@@ -54,7 +54,7 @@ def test_the_numpy_interface_imports_none_of_them():
 CORPUS_LEVELS = (
     ("progress", "settings", "memory_limit", "inputs"),
     ("workers", "results"),
-    ("item_work", "sweep_work", "run_items"),
+    ("compare", "item_work", "sweep_work", "run_items"),
     ("report_pages",),
     ("analyze", "sweep"),
 )
@@ -70,7 +70,7 @@ IO_LEVELS = (
 CLI_LEVELS = (
     ("param_types", "output", "progress_bar"),
     ("options", "progress"),
-    ("analyze", "demo", "sweep"),
+    ("analyze", "compare", "demo", "sweep"),
     ("commands",),
 )
 TORCH_LEVELS = (
@@ -106,7 +106,7 @@ LEVELS = {
         ("ends", "steps"),
         ("model",),
         ("label_graph", "sources"),
-        ("alignment",),
+        ("alignment", "frame_synchronous"),
         ("ctc", "dropping", "general"),
         ("multi_label",),
     ),

@@ -66,6 +66,7 @@ def _call(
     if batch.labels is not None:
         inside = torch.arange(batch.labels.shape[1]) < label_lengths[:, None]
         labels = batch.labels.cpu()[inside].numpy()
+    class_costs = settings.class_costs
     return _core.frame_synchronous_padded(
         array,
         batch_first=batch_first,
@@ -73,15 +74,16 @@ def _call(
         labels=labels,
         label_lengths=label_lengths.numpy(),
         blank=settings.blank,
-        gamma=settings.gamma.item(),
-        blank_penalty=settings.blank_penalty.item(),
-        blank_weight=settings.blank_weight,
-        free_between=settings.free_between,
-        class_costs=None if settings.class_costs is None else settings.class_costs.detach().cpu().numpy(),
-        from_logits=settings.from_logits,
+        settings={
+            "gamma": settings.gamma.item(),
+            "blank_penalty": settings.blank_penalty.item(),
+            "blank_weight": settings.blank_weight,
+            "free_between": settings.free_between,
+            "class_costs": None if class_costs is None else class_costs.detach().cpu().numpy(),
+            "from_logits": settings.from_logits,
+        },
         outputs=outputs,
         grad=grad,
-        grad_is_zero=False,
         scale=None if scale is None else scale.cpu().numpy(),
         threads=min(torch.get_num_threads(), MOST_THREADS),
     )
