@@ -1,6 +1,9 @@
 """The general model through the compiled core, which copies tensors of other devices."""
 
+import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 _NUMBERS = ("value", "entropy")
 """Results of one number a pair."""
+_CELLS_FOR_THREADS = 20_000
+"""Fewer take less time than it takes to start threads."""
 
 
 def solve(matrices: CostMatrices, model: BatchModel, wanted: Sequence[bool]) -> Solution:
@@ -100,8 +105,19 @@ def _run(matrices: CostMatrices, model: BatchModel, names: Sequence[str]) -> dic
     """
     arrays = _Arrays(matrices, model)
     outputs = arrays.zeros(names)
-    for b in range(len(arrays.C)):
-        arrays.run(b, outputs)
+    pairs = range(len(arrays.C))
+    threads = min(torch.get_num_threads(), len(pairs))
+    if threads == 1 or arrays.C.size < _CELLS_FOR_THREADS:
+        for b in pairs:
+            arrays.run(b, outputs)
+        return outputs
+    # The core computes one pair on one thread and meanwhile lets others run.
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for _ in pool.map(partial(arrays.run, outputs=outputs), arrays.largest_first()):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
     return outputs
 
 
@@ -150,12 +166,19 @@ class _Arrays:
             outputs["gradients"] = [np.zeros((B, *grid.shape[1:])) for grid in self._of_gradients]
         return outputs
 
-    def run(self, b: int, outputs: dict[str, Any]) -> None:
-        """Align a pair and write what is asked for into its slices."""
-        size = [
+    def largest_first(self) -> list[int]:
+        """Return the pairs by falling size, so that none of the largest is left to the end."""
+        return sorted(range(len(self.C)), key=lambda b: -math.prod(self._size(b)))
+
+    def _size(self, b: int) -> list[int]:
+        return [
             whole if lengths is None else lengths[b]
             for lengths, whole in zip(self._lengths, self.C.shape[1:], strict=True)
         ]
+
+    def run(self, b: int, outputs: dict[str, Any]) -> None:
+        """Align a pair and write what is asked for into its slices."""
+        size = self._size(b)
         value = outputs["value"]
         if not all(1 <= length <= whole for length, whole in zip(size, self.C.shape[1:], strict=True)):
             value[b] = np.inf
