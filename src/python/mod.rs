@@ -71,7 +71,8 @@ fn available_instruction_sets() -> Vec<&'static str> {
     all.iter().filter(|(_, set)| set.is_available()).map(|&(name, _)| name).collect()
 }
 
-#[pymodule]
+// Not audited for interpreters without the lock: they take it, and say so.
+#[pymodule(gil_used = true)]
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
