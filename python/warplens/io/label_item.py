@@ -13,7 +13,7 @@ from warplens.io.errors import ItemError
 from warplens.io.item import Floats, Item, as_fps, as_lowest_pitch, make_item
 
 ItemKind: TypeAlias = Literal["features", "labels", "multi-hot", "tokens"]
-"""How targets are given: as features (M, D), as classes (L,), as multi-hot classes (M, D), by the columns."""
+"""Form of the targets: as features (M, D), as classes (L,), as multi-hot classes (M, D), by the columns."""
 
 
 @dataclass(frozen=True)

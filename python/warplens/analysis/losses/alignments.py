@@ -18,7 +18,7 @@ LEAST_PRESENCE = 0.05
 
 @dataclass(frozen=True)
 class LossAlignment:
-    """What a loss teaches on one item.
+    """Soft alignment and modified targets of one item under a loss.
 
     Attributes:
         value: the loss.

@@ -8,6 +8,7 @@ from warplens.analysis.events import measure_alignment
 from warplens.analysis.levels import EventLevels
 from warplens.analysis.losses.alignments import LEAST_PRESENCE, LossAlignment
 from warplens.analysis.losses.targets import TargetColumns
+from warplens.analysis.marginals import Marginals
 from warplens.analysis.metrics.events import event_measures
 from warplens.analysis.metrics.soft_alignment import share_of_collapsed_targets
 from warplens.io import Floats
@@ -34,13 +35,10 @@ def family_measures(
     `entropy_per_frame` and `path_diagonal_distance` are means over frames weighed by their presence,
     `collapse` is the share of the targets, blanks not among them, that hold less than half a frame.
     """
-    presence, rows = aligned.presence, np.asarray(aligned.rows, np.float64)
+    presence, marginals = aligned.presence, marginals_of(aligned, targets)
     total = presence.sum()
-    logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
-    of_frames = -(rows * logs).sum(axis=1)
-    masses = presence @ rows
-    n_frames, n_columns = rows.shape
-    path = rows @ np.arange(n_columns)
+    masses, path, of_frames = marginals.masses, marginals.path, marginals.frame_entropy
+    n_frames, n_columns = aligned.rows.shape
     diagonal = np.linspace(0.0, 1.0, n_frames) if n_frames > 1 else np.array([0.5])
     distance = np.abs(path / max(n_columns - 1, 1) - diagonal) if n_columns > 1 else np.zeros(n_frames)
     return {
@@ -52,15 +50,19 @@ def family_measures(
         "h_max": float(aligned.h.max()),
         **event_measures(levels, threshold),
         "path_diagonal_distance": _mean(distance, presence, total),
-        "collapse": share_of_collapsed_targets(masses[targets.counted])
-        if targets.counted.any()
-        else math.nan,
-        "empty_share": math.nan
-        if not math.isnan(aligned.blank_share)
-        else _empty_share(masses[targets.counted], targets),
+        "collapse": share_of_collapsed_targets(masses) if len(masses) else math.nan,
+        "empty_share": _empty_share(masses, targets) if math.isnan(aligned.blank_share) else math.nan,
         "blank_share": aligned.blank_share,
         "not_taught": float(np.mean(presence < LEAST_PRESENCE)),
     }
+
+
+def marginals_of(aligned: LossAlignment, targets: TargetColumns) -> Marginals:
+    """Return the marginals of H~: masses of the targets, blanks not among them, weighed by presence."""
+    rows = np.asarray(aligned.rows, np.float64)
+    logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
+    masses = aligned.presence @ rows[:, targets.counted]
+    return Marginals(masses, rows @ np.arange(rows.shape[1]), -(rows * logs).sum(axis=1))
 
 
 def _mean(of_frames: Floats, presence: Floats, total: float) -> float:

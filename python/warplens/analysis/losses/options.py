@@ -15,12 +15,12 @@ PRIORS = ("none", "item", "beta-binomial")
 
 
 class KnownLoss(NamedTuple):
-    """What a loss is: how its targets are given, and the options that it knows."""
+    """Properties of a loss: the kind of its items, and the options that it knows."""
 
     kind: ItemKind
     options: tuple[str, ...]
     gammas: tuple[float, ...] = (1.0,)
-    """What it is looked at with unless other gammas are given."""
+    """Default gammas of an analysis."""
 
 
 _BLANK = ("blank_penalty", "blank_weight", "free_between")
@@ -125,7 +125,7 @@ class Loss:
 
     @property
     def kind(self) -> ItemKind:
-        """How its targets are given."""
+        """Kind of the items that it needs."""
         return KNOWN_LOSSES[self.name].kind
 
     @property
@@ -136,7 +136,7 @@ class Loss:
 
     @property
     def target_word(self) -> str:
-        """What measures of events speak of: "label" where targets are classes, else "event"."""
+        """Word for an event in measures and pages: "label" where targets are classes, else "event"."""
         return "label" if self.kind in ("labels", "tokens") else "event"
 
     @property
