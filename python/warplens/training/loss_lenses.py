@@ -164,7 +164,7 @@ def _of_ctc(loss: CTCLoss, probe: Probe, x: Tensor) -> Any:
 
 
 _SHOWN_BY: dict[type[Any], Callable[[Any, Probe, Tensor], Any]] = {CTCLoss: _of_ctc}
-"""Functions by which losses of labels align a probe, returning a `ShownAlignment` with y_mod over all classes."""
+"""Functions by which losses of labels align a probe, as `ShownAlignment`s with y_mod."""
 
 _LEAST_ROW_SUM = 1e-20
 
