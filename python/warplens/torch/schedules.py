@@ -88,12 +88,12 @@ class Schedule(ABC):
         if isinstance(tensor, nn.Parameter):
             raise ValueError(
                 f"loss: its {self._buffer} is an nn.Parameter, which an optimizer moves; a schedule moves a "
-                "number: give SoftDTWLoss one"
+                "number: give the loss one"
             )
         if not isinstance(tensor, Tensor):
             raise TypeError(
-                f"loss: is a {type(self._module).__name__}, which has no buffer {self._buffer!r}; a "
-                "SoftDTWLoss is accepted, for the weight of a prior a DiagonalPrior"
+                f"loss: is a {type(self._module).__name__}, which has no buffer {self._buffer!r}; a loss "
+                "with a gamma, as SoftDTWLoss, is accepted, for the weight of a prior a DiagonalPrior"
             )
         return tensor
 
@@ -106,7 +106,8 @@ class GammaSchedule(Schedule):
     """A schedule of the gamma of a loss; its kinds have the formulas.
 
     Args:
-        loss: a loss of the family whose gamma is a number, not an `nn.Parameter`.
+        loss: a loss with a `gamma`, `SoftDTWLoss`, `CTCLoss` or another, that is a number and not an
+            `nn.Parameter`.
 
     Raises:
         ValueError: gamma is an `nn.Parameter`.
@@ -165,7 +166,7 @@ class PiecewiseGamma(GammaSchedule):
     """Piecewise linear schedule: linear between points, constant before the first and after the last.
 
     Args:
-        loss: a loss of the family.
+        loss: a loss with a `gamma`.
         points: (step, gamma), steps whole and ascending.
 
     Raises:

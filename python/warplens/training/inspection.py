@@ -16,6 +16,8 @@ from warplens.analysis import EventLevels, Marginals, measure_alignment
 from warplens.analysis.events import THRESHOLD
 from warplens.analysis.losses.alignments import LEAST_PRESENCE
 from warplens.analysis.losses.measures import FAMILY_MEASURES, levels_of_events, marginals_of
+from warplens.analysis.losses.options import SDTW
+from warplens.analysis.losses.targets import target_columns
 from warplens.analysis.metrics import precision_recall_f, share_of_collapsed_targets
 from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.events import event_measures
@@ -26,9 +28,10 @@ from warplens.training.loss_lenses import (
     check_loss,
     check_probe,
     describe_loss,
+    is_plain,
+    item_of,
     levels_of,
-    targets_of,
-    taught_on_labels,
+    taught_on,
 )
 from warplens.training.probes import Probe, Probes
 
@@ -50,9 +53,6 @@ MEASURES = (
     "predictions_f_measure",
 )
 """The measures of an `Inspection`."""
-
-MEASURES_OF_LABELS = (*MEASURES, *FAMILY_MEASURES)
-"""Its measures where targets are labels."""
 
 _FROM_EVENTS = MEASURES[: MEASURES.index("collapse")]
 
@@ -102,8 +102,8 @@ class Inspection:
             than half a frame), entropy_rate (that of the paths, in nats, over the number of frames),
             entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; where strong targets are known,
             the micro-averaged f_measure of Y_mod and predictions_f_measure; NaN where one is not defined.
-            Where targets are labels each is an event, and there are blank_share and not_taught, shares of
-            the frames.
+            Where targets are labels each is an event. Losses that may leave out frames, or have blanks, also
+            have not_taught and blank_share, shares of the frames.
         word: what is written of events: "event", or "label".
     """
 
@@ -157,12 +157,12 @@ def _targets_of(
 ) -> ProbeTargets | None:
     """Return the modified targets of a probe, None where something is not finite."""
     # A class may have probability 0.
-    if not bool((x < torch.inf).all() if probe.weak is None else x.isfinite().all()):
+    if not bool((x < torch.inf).all() if _takes_log_probs(loss) else x.isfinite().all()):
         return None
     x = x if x.dtype == torch.float64 else x.float()
     dtype: Any = np.float64 if x.dtype == torch.float64 else np.float32
-    if not isinstance(loss, SoftDTWLoss):
-        return _targets_of_labels(loss, probe, x, gamma, threshold)
+    if not isinstance(loss, SoftDTWLoss) or not is_plain(loss):
+        return _targets_by_align(loss, probe, x, gamma, threshold)
     assert probe.weak is not None
     weak = probe.weak.astype(dtype, copy=False)
     try:
@@ -181,11 +181,11 @@ def _targets_of(
     )
 
 
-def _targets_of_labels(
+def _targets_by_align(
     loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float, threshold: float
 ) -> ProbeTargets | None:
     try:
-        aligned, targets = taught_on_labels(loss, probe, x, gamma)
+        aligned, targets = taught_on(loss, probe, x, gamma)
     except wl.NoPathError:
         return None
     return ProbeTargets(
@@ -198,8 +198,12 @@ def _targets_of_labels(
         levels=levels_of_events(aligned, targets, threshold),
         presence=aligned.presence,
         blank_share=aligned.blank_share,
-        classes=targets.classes,
+        classes=targets.classes if probe.weak is None else None,
     )
+
+
+def _takes_log_probs(loss: InspectedLoss) -> bool:
+    return describe_loss(loss).kind != "features"
 
 
 class _Alignment(NamedTuple):
@@ -257,7 +261,7 @@ def _measures(loss: InspectedLoss, targets: Sequence[ProbeTargets], threshold: f
     masses = np.concatenate([each.marginals.masses for each in targets])
     measures = {
         **{name: of_events[name] for name in _FROM_EVENTS},
-        "collapse": share_of_collapsed_targets(masses),
+        "collapse": share_of_collapsed_targets(masses) if len(masses) else math.nan,
         "entropy_rate": sum(each.entropy for each in targets) / len(h),
         "entropy_per_frame": _entropy_per_frame(targets),
         "h_min": float(h.min()),
@@ -271,7 +275,10 @@ def _measures(loss: InspectedLoss, targets: Sequence[ProbeTargets], threshold: f
 
 
 def _names_of(loss: InspectedLoss) -> tuple[str, ...]:
-    return MEASURES if describe_loss(loss).kind == "features" else MEASURES_OF_LABELS
+    described = describe_loss(loss)
+    if described == SDTW:
+        return MEASURES
+    return (*MEASURES, *(name for name in FAMILY_MEASURES if described.has_blank or name != "blank_share"))
 
 
 def _entropy_per_frame(targets: Sequence[ProbeTargets]) -> float:
@@ -308,20 +315,22 @@ def _compared(loss: InspectedLoss, targets: ProbeTargets) -> tuple[Floats, Float
     """Return Y_mod, predictions and the strong target of a probe over the classes that are compared."""
     probe, predicted = targets.probe, levels_of(loss, targets.probe, targets.predictions)
     assert probe.strong is not None
-    if targets.classes is None:
-        return targets.y_mod, predicted, probe.strong
-    assert targets.presence is not None
-    without_blank = targets_of(loss, probe, targets.predictions).without_blank
-    strong = np.asarray(strong_roll(probe, targets.classes))
-    taught = targets.y_mod * targets.presence[:, np.newaxis]
-    return without_blank(taught), without_blank(predicted), without_blank(strong)
+    taught = targets.y_mod
+    if targets.presence is not None:
+        taught = taught * targets.presence[:, np.newaxis]
+    described = describe_loss(loss)
+    columns = target_columns(item_of(loss, probe, targets.predictions), described)
+    rolls = (taught, predicted, np.asarray(strong_roll(loss, targets)))
+    y_mod, levels, strong = (columns.without_blank(roll) for roll in rolls)
+    return y_mod, levels, strong
 
 
-def strong_roll(probe: Probe, classes: NDArray[np.int64] | None) -> NDArray[Any] | None:
-    """Return the strong target of a probe as a roll (N,D) over classes; None where it is not known."""
-    if probe.strong is None or classes is None:
-        return probe.strong
-    return np.asarray(probe.strong[:, np.newaxis] == classes, np.float32)
+def strong_roll(loss: InspectedLoss, targets: ProbeTargets) -> NDArray[Any] | None:
+    """Return the strong target of a probe as a roll (N,D) over the classes of Y_mod; None if not known."""
+    strong = targets.probe.strong
+    if strong is None or targets.classes is None:
+        return strong
+    return np.asarray(strong[:, np.newaxis] + describe_loss(loss).token_offset == targets.classes, np.float32)
 
 
 def _array(tensor: Tensor) -> Floats:

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from warplens._numbers import as_count, as_number
 from warplens.analysis.events import THRESHOLD, check_threshold
+from warplens.analysis.losses.shown import names_of_classes
 from warplens.analysis.sonify import SAMPLE_RATE, most_voices, sonify
 from warplens.training.inspection import Inspection, ProbeTargets, inspect_targets, strong_roll
 from warplens.training.loss_lenses import InspectedLoss, check_loss, check_probe, describe_loss, levels_of
@@ -174,12 +174,12 @@ class TargetInspector:
         title = f"{lost} of {len(probe.events)} {inspection.word}s under {inspection.threshold:g}"
         if not math.isnan(targets.blank_share):
             title += f", blank {100 * targets.blank_share:.0f} %"
-        y_mod = targets.y_mod if targets.presence is None else targets.y_mod * targets.presence[:, np.newaxis]
+        y_mod = _faded(targets)
         rolls: list[tuple[str, NDArray[Any]]] = [
             ("predictions", levels_of(self.loss, probe, targets.predictions)),
             (f"$Y_{{mod}}$, $\\gamma$ = {inspection.gamma:.3g}: {title}", y_mod),
         ]
-        strong = strong_roll(probe, targets.classes)
+        strong = strong_roll(self.loss, targets)
         if strong is not None:
             rolls.append(("strong target", strong))
         figure = roll_grid(
@@ -190,7 +190,7 @@ class TargetInspector:
             features=(0, y_mod.shape[1] - 1) if probe.weak is None else _features_shown(probe.weak),
         )
         if targets.classes is not None:
-            names = _class_names(targets.classes, describe_loss(self.loss).blank, probe.label_names)
+            names = names_of_classes(describe_loss(self.loss), targets.classes, probe.label_names)
             for ax in figure.axes[: len(rolls)]:
                 ax.set_yticks(range(len(names)), names)
                 ax.set_ylabel("")
@@ -205,9 +205,10 @@ class TargetInspector:
         return figure
 
 
-def _class_names(classes: NDArray[np.int64], blank: int | None, names: Sequence[str] | None) -> list[str]:
-    numbers = classes.tolist()
-    return ["blank" if k == blank else str(k) if names is None else names[k] for k in numbers]
+def _faded(targets: ProbeTargets) -> NDArray[Any]:
+    """Return Y_mod, faded where frames are hardly taught."""
+    presence = targets.presence
+    return targets.y_mod if presence is None else targets.y_mod * presence[:, np.newaxis]
 
 
 def _features_shown(weak: NDArray[Any]) -> tuple[int, int]:
@@ -223,4 +224,4 @@ def _sound(targets: ProbeTargets) -> NDArray[np.float32] | None:
     probe = targets.probe
     if probe.weak is None or probe.fps is None or (probe.lowest_pitch is None and probe.weak.shape[1] != 12):
         return None
-    return sonify(targets.y_mod, probe.fps, probe.lowest_pitch, voices=most_voices(probe.weak))
+    return sonify(_faded(targets), probe.fps, probe.lowest_pitch, voices=most_voices(probe.weak))

@@ -1,7 +1,8 @@
 """Alignments of probes by any loss of the family, in the one form that inspection needs.
 
-A loss of the family shows its alignment by `align`, whose result has `value`, `h`, `H`, `E` and `entropy` as
-tensors. That is all inspection needs beside the targets: a class of losses joins by an entry in `_SHOWN_BY`.
+A loss of the family shows its alignment by `align`, whose result has `value`, `h`, `y_mod`, `H`, `E` and
+`entropy` as tensors. That is all inspection needs beside the targets: a class of losses joins by what
+`describe_loss` says of it, and by an entry in `_SHOWN_BY`.
 """
 
 import copy
@@ -15,15 +16,16 @@ from torch import Tensor
 import warplens as wl
 from warplens._costs import COSTS_WITHOUT_TARGETS
 from warplens.analysis.level_colors import predicted_levels
-from warplens.analysis.losses.alignments import LossAlignment
+from warplens.analysis.losses.alignments import LossAlignment, Shown, loss_alignment
 from warplens.analysis.losses.options import SDTW, Loss
+from warplens.analysis.losses.shown import probabilities_of
 from warplens.analysis.losses.targets import TargetColumns, target_columns
-from warplens.io import Floats, LabelItem
-from warplens.torch import CTCLoss, SoftDTWLoss
+from warplens.io import AnyItem, Floats, Item, LabelItem
+from warplens.torch import CTCLoss, DropDTWLoss, ForwardSumLoss, MultiLabelCTCLoss, SoftDTWLoss
 from warplens.torch.inputs.settings import bare_cost
 from warplens.training.probes import Probe
 
-InspectedLoss: TypeAlias = SoftDTWLoss | CTCLoss
+InspectedLoss: TypeAlias = SoftDTWLoss | CTCLoss | ForwardSumLoss | MultiLabelCTCLoss | DropDTWLoss
 """A loss that can be inspected: one of the family, with a gamma."""
 
 
@@ -32,11 +34,15 @@ class ShownAlignment(Protocol):
 
     @property
     def value(self) -> Tensor:
-        """The loss, undivided."""
+        """The loss, undivided; +inf where there is no path."""
 
     @property
     def h(self) -> Tensor:
-        """(N,) weight of each frame."""
+        """(N,) weight of each frame; of multi-hot targets (N,A)."""
+
+    @property
+    def y_mod(self) -> Tensor:
+        """(N,D) modified targets; of multi-hot targets (N,A,C)."""
 
     @property
     def H(self) -> Tensor:
@@ -59,16 +65,33 @@ class Taught(NamedTuple):
 
 
 def describe_loss(loss: InspectedLoss) -> Loss:
-    """Return the name of a loss, and of its options what names its targets.
+    """Return the name of a loss, and of its options those that say what its targets and blanks are.
 
     Raises:
         TypeError: it is no loss that can be inspected.
     """
-    if isinstance(loss, CTCLoss):
-        return Loss("ctc", blank=loss.blank)
     if isinstance(loss, SoftDTWLoss):
-        return SDTW
-    raise TypeError(f"loss: is a {type(loss).__name__}; a SoftDTWLoss or a CTCLoss is accepted")
+        if is_plain(loss):
+            return SDTW
+        return Loss("subsequence", open_begin=loss.open_begin or "none", open_end=loss.open_end or "none")
+    if isinstance(loss, CTCLoss):
+        return Loss("ctc", blank=loss.blank, from_logits=loss.from_logits or None)
+    if isinstance(loss, ForwardSumLoss):
+        return Loss("forward-sum", blank_logprob=loss.blank_logprob)
+    if isinstance(loss, MultiLabelCTCLoss):
+        return Loss("multi-label-ctc", encoding=loss.encoding)
+    if isinstance(loss, DropDTWLoss):
+        return Loss("drop", drop=0.0)  # what it costs does not matter here
+    raise TypeError(
+        f"loss: is a {type(loss).__name__}; a SoftDTWLoss, CTCLoss, ForwardSumLoss, MultiLabelCTCLoss or "
+        "DropDTWLoss is accepted"
+    )
+
+
+def is_plain(loss: SoftDTWLoss) -> bool:
+    """Return True for the three steps between the corners, without penalties."""
+    settings = (loss.steps, loss.step_penalties, loss.open_begin, loss.open_end)
+    return all(setting is None for setting in settings)
 
 
 def check_loss(loss: InspectedLoss) -> None:
@@ -76,10 +99,12 @@ def check_loss(loss: InspectedLoss) -> None:
 
     Raises:
         TypeError: it is no loss that can be inspected.
-        ValueError: it has no modified targets.
+        ValueError: it has no modified targets, or its drop costs are given by calls.
     """
     describe_loss(loss)
-    if not isinstance(loss, SoftDTWLoss):
+    if isinstance(loss, DropDTWLoss) and loss.drop is None:
+        raise ValueError("loss: its drop costs are given by each call; give DropDTWLoss a drop to inspect it")
+    if not isinstance(loss, SoftDTWLoss | DropDTWLoss):
         return
     cost = bare_cost(loss.cost)
     if not isinstance(cost, str) or cost in COSTS_WITHOUT_TARGETS:
@@ -92,7 +117,7 @@ def check_loss(loss: InspectedLoss) -> None:
         ("debias", "the gradient of SDTW(x,x) is no alignment with the target"),
         ("sharp", "the gradient of <H,C> is not H"),
     ):
-        if getattr(loss, name):
+        if getattr(loss, name, False):
             raise ValueError(
                 f"loss: has {name}=True, whose gradient modified targets do not give: {why}; look at a "
                 f"SoftDTWLoss without {name} if its targets are to be seen all the same"
@@ -101,7 +126,7 @@ def check_loss(loss: InspectedLoss) -> None:
 
 def check_probe(loss: InspectedLoss, probe: Probe) -> None:
     """Raise ValueError where a probe has not the targets that a loss needs."""
-    wants_labels = describe_loss(loss).kind == "labels"
+    wants_labels = describe_loss(loss).target_word == "label"
     if wants_labels != (probe.labels is not None):
         needed, has = ("labels", "weak targets") if wants_labels else ("weak targets", "labels")
         raise ValueError(f"probe {probe.id!r}: has {has}, but {type(loss).__name__} needs {needed}")
@@ -109,43 +134,46 @@ def check_probe(loss: InspectedLoss, probe: Probe) -> None:
 
 def levels_of(loss: InspectedLoss, probe: Probe, predictions: Floats) -> Floats:
     """Return predictions on the scale of Y_mod, (N,D): of labels the probabilities of classes that occur."""
-    if isinstance(loss, SoftDTWLoss):
+    if isinstance(loss, SoftDTWLoss | DropDTWLoss):
         cost = bare_cost(loss.cost)
         assert isinstance(cost, str)
         return predicted_levels(predictions, cost)
-    classes = targets_of(loss, probe, predictions).classes
-    if loss.from_logits:
-        return predicted_levels(predictions, "ce_logits")[:, classes]
-    return np.asarray(np.exp(predictions[:, classes]))
+    item, described = item_of(loss, probe, predictions), describe_loss(loss)
+    assert isinstance(item, LabelItem)
+    return probabilities_of(item, described, target_columns(item, described).classes)
 
 
-def targets_of(loss: InspectedLoss, probe: Probe, predictions: Floats) -> TargetColumns:
-    """Lay out the labels of a probe as columns of its alignments."""
-    item = LabelItem(predictions, probe.labels, strong=probe.strong)
-    return target_columns(item, describe_loss(loss))
+def item_of(loss: InspectedLoss, probe: Probe, predictions: Floats) -> AnyItem:
+    """Return a probe as an item of the kind that a loss needs."""
+    if describe_loss(loss).kind == "features":
+        assert probe.weak is not None
+        weak = np.asarray(probe.weak, np.float64)
+        return Item(predictions, weak, probe.strong)
+    return LabelItem(predictions, probe.labels, probe.weak, probe.strong)
 
 
-def taught_on_labels(loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float) -> Taught:
-    """Align a probe with labels by the settings of a loss.
+def taught_on(loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float) -> Taught:
+    """Align a probe by the settings of a loss.
 
     Raises:
         NoPathError: it has no path.
-        ValueError: labels are outside the classes, or the blank.
+        ValueError: predictions and targets do not fit.
     """
-    assert isinstance(loss, CTCLoss)
-    shown = _SHOWN_BY[CTCLoss](at_gamma(loss, gamma), probe, x)
+    shown = _SHOWN_BY[type(loss)](at_gamma(loss, gamma), probe, x)
     if not bool(shown.value.isfinite()):
-        raise wl.NoPathError("no path: the labels need more frames, or classes of probability 0")
-    targets = targets_of(loss, probe, _array(x))
-    H, E, h = _array(shown.H), _array(shown.E), _array(shown.h)
-    rows = H / np.where(h < _LEAST_ROW_SUM, np.inf, h)[:, np.newaxis]
-    y_mod = _array(shown.y_mod)[:, targets.classes]
-    presence = np.minimum(E.sum(axis=1, dtype=np.float64), 1.0)
-    blank_share = float(E[:, ~targets.counted].sum(dtype=np.float64) / len(E))
-    return Taught(
-        LossAlignment(float(shown.value), float(shown.entropy), H, rows, h, presence, y_mod, blank_share),
-        targets,
+        raise wl.NoPathError("no path: the targets need more frames, or all paths are forbidden")
+    described = describe_loss(loss)
+    targets = target_columns(item_of(loss, probe, _array(x)), described)
+    y_mod = _array(shown.y_mod)
+    arrays = Shown(
+        float(shown.value),
+        float(shown.entropy),
+        _array(shown.H),
+        _array(shown.E),
+        _array(shown.h),
+        y_mod[:, targets.classes] if described.target_word == "label" else y_mod,
     )
+    return Taught(loss_alignment(arrays, described), targets)
 
 
 def at_gamma(loss: Any, gamma: float) -> Any:
@@ -158,15 +186,34 @@ def at_gamma(loss: Any, gamma: float) -> Any:
     return other
 
 
-def _of_ctc(loss: CTCLoss, probe: Probe, x: Tensor) -> Any:
+def _on_weak(loss: Any, probe: Probe, x: Tensor) -> ShownAlignment:
+    weak = torch.as_tensor(probe.weak, device=x.device, dtype=x.dtype)
+    shown: ShownAlignment = loss.align(x, weak)
+    return shown
+
+
+def _on_labels(loss: CTCLoss, probe: Probe, x: Tensor) -> Any:
     labels = torch.as_tensor(probe.labels, device=x.device)
     return loss.align(x, labels, [len(x)], [len(labels)])
 
 
-_SHOWN_BY: dict[type[Any], Callable[[Any, Probe, Tensor], Any]] = {CTCLoss: _of_ctc}
-"""Functions by which losses of labels align a probe, as `ShownAlignment`s with y_mod."""
+def _on_tokens(loss: ForwardSumLoss, probe: Probe, x: Tensor) -> Any:
+    assert probe.labels is not None
+    if x.shape[1] != len(probe.labels):
+        raise ValueError(
+            f"probe {probe.id!r}: predictions have {x.shape[1]} tokens and the probe {len(probe.labels)} "
+            "labels; ForwardSumLoss needs a column for each"
+        )
+    return loss.align(x)
 
-_LEAST_ROW_SUM = 1e-20
+
+_SHOWN_BY: dict[type[Any], Callable[[Any, Probe, Tensor], ShownAlignment]] = {
+    SoftDTWLoss: _on_weak,
+    DropDTWLoss: _on_weak,
+    MultiLabelCTCLoss: _on_weak,
+    CTCLoss: _on_labels,
+    ForwardSumLoss: _on_tokens,
+}
 
 
 def _array(tensor: Tensor) -> Floats:

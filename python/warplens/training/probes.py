@@ -27,7 +27,8 @@ class Probe:
         fps: prediction frames a second, where known; needed for sound.
         lowest_pitch: MIDI number of feature 0 where the features are semitones; needed for sound, unless they
             are 12 chroma features.
-        labels: (L,) classes in the place of `weak`, as a `CTCLoss` takes them.
+        labels: (L,) classes in the place of `weak`, as a `CTCLoss` takes them; for a `ForwardSumLoss` one
+            a column.
         label_names: names of all classes, (K,), where known; pictures show them.
         events: the events of the weak target, or the labels.
 
@@ -166,17 +167,19 @@ def _dtype(model: nn.Module) -> torch.dtype | None:
 
 
 def _checked(item: Probe, predictions: Tensor) -> Tensor:
-    if predictions.ndim == 3 and len(predictions) == 1:
+    if predictions.ndim in (3, 4) and len(predictions) == 1:
         predictions = predictions[0]
     if item.weak is None and predictions.ndim == 3 and predictions.shape[1] == 1:
         predictions = predictions[:, 0]
-    features = "K" if item.weak is None else item.weak.shape[1]
-    fits = predictions.ndim == 2 and features in ("K", predictions.shape[1])
-    if not fits or not predictions.numel():
-        also = ", (N, 1, K)" if item.weak is None else ""
+    if not predictions.numel() or not _fits(item, predictions):
+        if item.weak is None:
+            accepted = "(N, K), (N, 1, K) or (1, N, K)"
+        else:
+            features = item.weak.shape[1]
+            accepted = f"(N, {features}) or (1, N, {features})"
         raise ValueError(
-            f"probe {item.id!r}: predictions have shape {tuple(predictions.shape)}; (N, {features}){also} or "
-            f"(1, N, {features}) is accepted"
+            f"probe {item.id!r}: predictions have shape {tuple(predictions.shape)}; {accepted} is accepted, "
+            "(N, A, C) of multi-label CTC"
         )
     if item.strong is not None and len(item.strong) != len(predictions):
         raise ValueError(
@@ -184,6 +187,15 @@ def _checked(item: Probe, predictions: Tensor) -> Tensor:
             f"{len(item.strong)}"
         )
     return predictions.detach()
+
+
+def _fits(item: Probe, predictions: Tensor) -> bool:
+    if item.weak is None:
+        return predictions.ndim == 2
+    features = item.weak.shape[1]
+    if predictions.ndim == 3:  # categories of multi-label CTC, with or without an overall blank
+        return predictions.shape[1] in (features, features + 1)
+    return predictions.ndim == 2 and predictions.shape[1] == features
 
 
 def _classes(name: str, given: ArrayLike) -> NDArray[np.int64]:

@@ -81,8 +81,8 @@ TORCH_LEVELS = (
     ("dispatch",),
     ("library_operators",),
     ("values",),
-    ("alignment", "barycenters", "ctc", "diagonal_prior", "pairwise", "plain_loops"),
-    ("functional",),
+    ("alignment", "barycenters", "diagonal_prior", "family", "pairwise", "plain_loops"),
+    ("frame_synchronous", "functional"),
     ("loss", "selfcheck"),
     ("schedules",),
 )
@@ -121,7 +121,20 @@ LEVELS = {
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,
-    "torch/ctc": (("batches", "lens"), ("core", "operations"), ("values",), ("loss",)),
+    "torch/frame_synchronous": (
+        ("alignments", "batches", "beta_binomial", "blanks", "lens"),
+        ("core", "operations"),
+        ("values",),
+        ("module",),
+        ("ctc", "drop_dtw", "forward_sum", "multi_label"),
+    ),
+    "torch/family": (
+        ("model",),
+        ("core", "operations", "settings"),
+        ("operator", "parameters"),
+        ("values",),
+        ("drops",),
+    ),
 }
 
 

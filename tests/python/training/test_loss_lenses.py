@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from label_items import LABELS, label_item, peaky_item
+from label_items import LABELS, label_item, multi_hot_item, peaky_item
 from torch import nn
 
 import warplens as wl
 import warplens.torch as wlt
 from warplens.analysis.losses.item import analyze_by_loss
 from warplens.analysis.losses.options import Loss
-from warplens.io import LabelItem
+from warplens.io import Item, LabelItem
 from warplens.training import (
     Probe,
     Probes,
@@ -79,6 +79,87 @@ def test_one_probe_is_measured_as_an_item(options, gamma):
     np.testing.assert_allclose(targets.y_mod, expected.y_mod[0], atol=1e-9)
     np.testing.assert_allclose(targets.levels.duration, expected.levels.duration[0], atol=1e-9)
     assert targets.entropy == pytest.approx(expected.measures["entropy"][0], abs=1e-9)
+
+
+def weak_probe(seed=0, frames=18):
+    rng = np.random.default_rng(seed)
+    weak = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]], float)
+    strong = np.repeat(weak, frames // 3, axis=0)
+    return Probe("weak", torch.from_numpy(rng.uniform(0.05, 0.95, (frames, 3))), weak, strong)
+
+
+def of_features(loss, described, options):
+    probe = weak_probe()
+    item = Item(probe.inputs.numpy(), probe.weak, strong=probe.strong)
+    return loss, probe, analyze_by_loss(item, described, cost="bce", gammas=[0.7], **options)
+
+
+def of_tokens(loss, described):
+    scores = label_item().log_probs
+    strong = np.repeat(np.arange(5), [3, 3, 3, 3, 2])
+    probe = Probe("tokens", torch.from_numpy(scores), labels=np.arange(5), strong=strong)
+    return loss, probe, analyze_by_loss(LabelItem(scores, strong=strong), described, gammas=[0.7])
+
+
+def of_chords(encoding):
+    item = multi_hot_item(encoding=encoding)
+    probe = Probe("chords", torch.from_numpy(item.log_probs), item.weak, np.repeat(item.weak, 4, axis=0))
+    told = LabelItem(item.log_probs, weak=item.weak, strong=probe.strong)
+    described = Loss("multi-label-ctc", encoding=encoding)
+    return wlt.MultiLabelCTCLoss(encoding, 0.7), probe, analyze_by_loss(told, described, gammas=[0.7])
+
+
+CASES = {
+    "open": lambda: of_features(
+        wlt.SoftDTWLoss("bce", 0.7, open_begin="x", open_end="y", skip_penalty=(0.2, 0.1)),
+        Loss("subsequence", open_begin="x", open_end="y", skip_penalty=(0.2, 0.1)),
+        {},
+    ),
+    "drop": lambda: of_features(wlt.DropDTWLoss(0.9, "bce", 0.7), Loss("drop", drop=0.9), {}),
+    "scattered drop": lambda: of_features(
+        wlt.DropDTWLoss(0.9, "bce", 0.7, contiguous=False, many_to_one=True),
+        Loss("drop", drop=0.9, contiguous=False, many_to_one=True),
+        {},
+    ),
+    "tokens": lambda: of_tokens(wlt.ForwardSumLoss(0.7), Loss("forward-sum")),
+    "tokens with a blank": lambda: of_tokens(
+        wlt.ForwardSumLoss(0.7, blank_logprob=-1.0), Loss("forward-sum", blank_logprob=-1.0)
+    ),
+    "we": lambda: of_chords("we"),
+    "ne3": lambda: of_chords("ne3"),
+    "ne2": lambda: of_chords("ne2"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_loss_is_measured_as_from_stored_items(name):
+    loss, probe, expected = CASES[name]()
+    result = inspect_targets(loss, Probes(Given(), [probe]))
+    (targets,) = result.targets
+    np.testing.assert_allclose(targets.y_mod, expected.y_mod[0], atol=1e-9)
+    np.testing.assert_allclose(targets.presence, expected.presence[0], atol=1e-9)
+    np.testing.assert_allclose(targets.levels.peak, expected.levels.peak[0], atol=1e-9)
+    for measure in result.measures:
+        if measure in expected.measures:
+            wanted = expected.measures[measure][0]
+            assert result.measures[measure] == pytest.approx(wanted, abs=1e-9, nan_ok=True), measure
+    assert 0 <= result.measures["predictions_f_measure"] <= 1
+    inspector = TargetInspector(loss, Probes(Given(), [probe]))
+    pytest.importorskip("matplotlib")
+    assert inspector.figure(result, targets).axes
+    lowered = inspect_targets(loss, Probes(Given(), [probe]), gamma=0.1)
+    assert lowered.measures["entropy_rate"] < result.measures["entropy_rate"]
+
+
+def test_a_forward_sum_needs_a_label_for_each_column():
+    probe = Probe("x", torch.from_numpy(label_item().log_probs), labels=[1, 2])
+    with pytest.raises(ValueError, match="probe 'x': predictions have 5 tokens and the probe 2 labels"):
+        inspect_targets(wlt.ForwardSumLoss(), Probes(Given(), [probe]))
+
+
+def test_drop_costs_are_to_be_known():
+    with pytest.raises(ValueError, match="its drop costs are given by each call"):
+        TargetInspector(wlt.DropDTWLoss(cost="bce"), Probes(Given(), [weak_probe()]))
 
 
 def test_another_gamma_leaves_the_loss_as_it_is():
@@ -226,7 +307,7 @@ def test_bad_input_is_refused_by_name():
         TargetInspector(wlt.SoftDTWLoss(), Probes(Given(), [labels]))
     with pytest.raises(ValueError, match="probe 'one': has labels"):
         TargetDrivenGamma(wlt.SoftDTWLoss(), Probes(Given(), [labels]))
-    with pytest.raises(TypeError, match="loss: is a MSELoss; a SoftDTWLoss or a CTCLoss"):
+    with pytest.raises(TypeError, match="loss: is a MSELoss; a SoftDTWLoss, CTCLoss,"):
         inspect_targets(nn.MSELoss(), Probes(Given(), [labels]))
     with pytest.raises(ValueError, match="give either weak targets or labels"):
         Probe("both", None, np.eye(3), labels=LABELS)

@@ -31,7 +31,7 @@ _ASSUMES = {
 
 
 class TaughtRoll(NamedTuple):
-    """What one loss would teach.
+    """Modified targets by one loss.
 
     Attributes:
         title: loss and settings.

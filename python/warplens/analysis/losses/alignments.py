@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,42 @@ class LossAlignment:
     presence: Floats
     y_mod: Floats
     blank_share: float
+
+
+class Shown(NamedTuple):
+    """Results of an alignment, as arrays; y_mod (N, A, C) and h (N, A) where targets are multi-hot."""
+
+    value: float
+    entropy: float
+    H: Floats
+    E: Floats
+    h: Floats
+    y_mod: Floats
+
+    @classmethod
+    def of(cls, aligned: Alignment) -> Self:
+        """Read them off an alignment."""
+        return cls(aligned.value, aligned.entropy, aligned.H, aligned.E, aligned.h, aligned.y_mod)
+
+
+def loss_alignment(shown: Shown, loss: Loss) -> LossAlignment:
+    """Return what an alignment by a loss teaches; y_mod is over the classes that are wanted."""
+    H, E, h, y_mod = shown.H, shown.E, shown.h, shown.y_mod
+    share = float("nan")
+    blanks = np.arange(H.shape[1]) % 2 == 0
+    if loss.has_blank:
+        share = float(E[:, blanks].sum(dtype=np.float64) / len(E))
+    teaching = np.ones(H.shape[1])
+    if loss.kind == "multi-hot":
+        # Under "we" a frame on a blank teaches the overall category alone, not the pitches.
+        first = 1 if (loss.encoding or "we") == "we" else 0
+        teaching = np.where(blanks & (first == 1), 0.0, 1.0)
+        h, y_mod = h[:, first], y_mod[:, first:, -1]
+    taught = np.asarray(H * teaching, np.float64)
+    sums = taught.sum(axis=1, keepdims=True)
+    rows = taught / np.where(sums < _LEAST_ROW_SUM, np.inf, sums)
+    presence = np.minimum((E * teaching).sum(axis=1, dtype=np.float64), 1.0)
+    return LossAlignment(shown.value, shown.entropy, H, rows, h, presence, y_mod, share)
 
 
 def align_item(
@@ -83,9 +119,7 @@ def scores_of(item: LabelItem, loss: Loss) -> Floats:
     """
     scores = item.log_probs
     if loss.from_logits:
-        top = scores.max(axis=-1, keepdims=True)
-        sums = np.log(np.exp(scores - top).sum(axis=-1, keepdims=True))
-        return np.asarray(scores - top - sums)
+        return log_softmax(scores)
     most = float(scores.max())
     if most > _ROUNDING:
         index = tuple(int(i) for i in np.unravel_index(int(scores.argmax()), scores.shape))
@@ -94,6 +128,12 @@ def scores_of(item: LabelItem, loss: Loss) -> Floats:
             "probabilities, or let the log-softmax of logits be taken (--from-logits)"
         )
     return scores
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """Return scores less the log of the sum of their exponentials, over the last axis."""
+    top = scores.max(axis=-1, keepdims=True)
+    return np.asarray(scores - top - np.log(np.exp(scores - top).sum(axis=-1, keepdims=True)))
 
 
 def rows_warning(item: AnyItem, loss: Loss) -> str | None:
@@ -139,32 +179,23 @@ def _of_classes(
         aligned = wl.forward_sum(
             scores, gamma=gamma, prior=_prior(item, loss), blank_logprob=loss.blank_logprob
         )
-    blanks = np.arange(aligned.shape[1]) % 2 == 0 if loss.has_blank else None
-    return _result(aligned, aligned.H_tilde, aligned.y_mod[:, classes], aligned.h, aligned.E, blanks)
+    shown = Shown.of(aligned)
+    return loss_alignment(shown._replace(y_mod=shown.y_mod[:, classes]), loss)
 
 
 def _multi_label(
     item: LabelItem, loss: Loss, gamma: float, step_weights: tuple[float, float, float]
 ) -> LossAlignment:
     assert item.weak is not None
-    encoding = loss.encoding or "we"
     aligned = wl.multi_label_ctc(
         scores_of(item, loss),
         item.weak,
-        encoding=encoding,
+        encoding=loss.encoding or "we",
         gamma=gamma,
         step_weights=step_weights,
         **_blank_options(loss),
     )
-    blanks = np.arange(aligned.shape[1]) % 2 == 0
-    # Under "we" a frame on a blank teaches the overall category alone, not the pitches.
-    first = 1 if encoding == "we" else 0
-    teaching = np.where(blanks, 0.0, 1.0) if encoding == "we" else np.ones(len(blanks))
-    taught = aligned.H * teaching
-    sums = taught.sum(axis=1, keepdims=True)
-    rows = taught / np.where(sums < _LEAST_ROW_SUM, np.inf, sums)
-    y_mod = aligned.y_mod[:, first:, -1]
-    return _result(aligned, rows, y_mod, aligned.h[:, first], aligned.E * teaching, blanks)
+    return loss_alignment(Shown.of(aligned), loss)
 
 
 def _of_features(
@@ -194,23 +225,7 @@ def _of_features(
             skip_penalty=loss.skip_penalty or (0.0, 0.0),
             threads=1,
         )
-    return _result(aligned, aligned.H_tilde, aligned.y_mod, aligned.h, aligned.E, None)
-
-
-def _result(
-    aligned: Alignment,
-    rows: NDArray[Any],
-    y_mod: NDArray[Any],
-    h: NDArray[Any],
-    present: NDArray[Any],
-    blanks: NDArray[np.bool_] | None,
-) -> LossAlignment:
-    share = float("nan")
-    if blanks is not None:
-        on_blanks = aligned.E[:, blanks].sum(dtype=np.float64)
-        share = float(on_blanks / len(rows))
-    presence = np.minimum(present.sum(axis=1, dtype=np.float64), 1.0)
-    return LossAlignment(aligned.value, aligned.entropy, aligned.H, rows, h, presence, y_mod, share)
+    return loss_alignment(Shown.of(aligned), loss)
 
 
 _LEAST_ROW_SUM = 1e-20

@@ -70,7 +70,7 @@ def analyze_by_loss(
         for gamma in ascending
     ]
     levels = [levels_of_events(each, targets, threshold) for each in aligned]
-    truth = strong_of(item, targets)
+    truth = strong_of(item, loss, targets)
     strong = None if truth is None else targets.without_blank(truth)
     notes = notes_of(item) if isinstance(item, Item) else None
     table = np.array(
@@ -114,11 +114,11 @@ def check_kind(item: AnyItem, loss: Loss, cost: str | None) -> None:
         raise ValueError(f"cost: is not given; the loss {loss.name} needs one")
 
 
-def strong_of(item: AnyItem, targets: TargetColumns) -> NDArray[Any] | None:
+def strong_of(item: AnyItem, loss: Loss, targets: TargetColumns) -> NDArray[Any] | None:
     """Return the strong target over the classes kept, (N, D), None where it is not known."""
     if item.strong is None or item.strong.ndim == 2:
         return item.strong
-    return np.asarray(item.strong[:, np.newaxis] == targets.classes, np.float64)
+    return np.asarray(item.strong[:, np.newaxis] + loss.token_offset == targets.classes, np.float64)
 
 
 def _row(

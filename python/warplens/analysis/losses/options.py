@@ -144,6 +144,11 @@ class Loss:
         """True where frames may lie on a blank."""
         return self.kind in ("labels", "multi-hot") or self.blank_logprob is not None
 
+    @property
+    def token_offset(self) -> int:
+        """Class of token 0: 1 where a forward sum has a blank before its tokens, else 0, as for labels."""
+        return int(self.kind == "tokens" and self.has_blank)
+
     def check_known(self, options: Mapping[str, Any] | Sequence[str]) -> None:
         """Raise ValueError for the first option that the loss does not know."""
         known = KNOWN_LOSSES[self.name].options

@@ -1,13 +1,17 @@
 """Items of labels as rolls: what pictures and pages show of them."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from warplens.analysis.events import Events
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.losses.alignments import scores_of
+from warplens.analysis.losses.alignments import log_softmax
 from warplens.analysis.losses.item import strong_of
+from warplens.analysis.losses.options import Loss
 from warplens.analysis.losses.targets import target_columns
-from warplens.io import AnyItem, Item, LabelItem
+from warplens.io import AnyItem, Floats, Item, LabelItem
 
 
 def shown_item(item: AnyItem, analysis: ItemAnalysis) -> Item:
@@ -18,34 +22,31 @@ def shown_item(item: AnyItem, analysis: ItemAnalysis) -> Item:
     """
     if isinstance(item, Item):
         return item
-    targets = target_columns(item, analysis.loss)
-    strong = strong_of(item, targets)
+    loss = analysis.loss
+    targets = target_columns(item, loss)
+    strong = strong_of(item, loss, targets)
+    predictions = probabilities_of(item, loss, targets.classes)
     if item.weak is not None:
-        first = 1 if (analysis.loss.encoding or "we") == "we" else 0
-        predictions = np.exp(scores_of(item, analysis.loss)[:, first:, -1])
         return Item(predictions, item.weak, strong, item.fps, item.lowest_pitch)
     labels = analysis.events.feature
-    # Tokens are classes behind the blank that a forward sum may have before them.
-    blank_of_tokens = int(analysis.loss.kind == "tokens" and analysis.loss.has_blank)
-    weak = (labels[:, np.newaxis] + blank_of_tokens == targets.classes).astype(item.log_probs.dtype)
+    weak = np.asarray(labels[:, np.newaxis] + loss.token_offset == targets.classes, np.float64)
     if len(weak) == 0:
-        weak = np.zeros((1, len(targets.classes)), item.log_probs.dtype)
-    return Item(_probabilities(item, analysis, blank_of_tokens), weak, strong, item.fps)
+        weak = np.zeros((1, len(targets.classes)))
+    return Item(predictions, weak, strong, item.fps)
 
 
 def class_names(analysis: ItemAnalysis) -> tuple[str, ...] | None:
     """Return the names of the classes of Y_mod, (D,), from the names of the labels; None for features."""
-    loss = analysis.loss
-    names = analysis.label_names
     if analysis.classes is None:
-        return names
-    blank_of_tokens = loss.kind == "tokens" and loss.has_blank
-    blank = 0 if blank_of_tokens else loss.blank or 0 if loss.has_blank else -1
-    shown = []
-    for number in analysis.classes.tolist():
-        label = number - 1 if blank_of_tokens else number
-        shown.append("blank" if number == blank else str(label) if names is None else names[label])
-    return tuple(shown)
+        return analysis.label_names
+    return names_of_classes(analysis.loss, analysis.classes, analysis.label_names)
+
+
+def names_of_classes(loss: Loss, classes: NDArray[np.int64], names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of classes, (D,): "blank", and names or numbers of labels."""
+    blank = None if not loss.has_blank else 0 if loss.token_offset else loss.blank or 0
+    labels = [None if number == blank else number - loss.token_offset for number in classes.tolist()]
+    return tuple("blank" if k is None else str(k) if names is None else names[k] for k in labels)
 
 
 def events_by_row(analysis: ItemAnalysis) -> Events:
@@ -53,8 +54,8 @@ def events_by_row(analysis: ItemAnalysis) -> Events:
     events = analysis.events
     if analysis.classes is None:
         return events
-    numbers = events.feature + int(analysis.loss.kind == "tokens" and analysis.loss.has_blank)
-    return Events(np.searchsorted(analysis.classes, numbers), events.start, events.stop)
+    rows = np.searchsorted(analysis.classes, events.feature + analysis.loss.token_offset)
+    return Events(rows, events.start, events.stop)
 
 
 def event_name(analysis: ItemAnalysis, feature: int) -> str:
@@ -63,15 +64,15 @@ def event_name(analysis: ItemAnalysis, feature: int) -> str:
     return str(feature) if names is None else names[feature]
 
 
-def _probabilities(item: LabelItem, analysis: ItemAnalysis, blank_of_tokens: int) -> np.ndarray:
-    scores = scores_of(item, analysis.loss)
-    if analysis.loss.kind != "tokens":
-        return np.asarray(np.exp(scores[:, analysis.classes]))
-    probabilities = np.exp(scores)
-    if not blank_of_tokens:
-        return np.asarray(probabilities)
-    # The blank's score stands beside those of the tokens, and rows are normalised again.
-    assert analysis.loss.blank_logprob is not None
-    blank = np.full((len(scores), 1), np.exp(analysis.loss.blank_logprob), scores.dtype)
-    joined = np.concatenate([blank, probabilities], axis=1)
-    return np.asarray(joined / joined.sum(axis=1, keepdims=True))
+def probabilities_of(item: LabelItem, loss: Loss, classes: NDArray[np.int64]) -> Floats:
+    """Return what a network predicts of the classes of Y_mod, (N, D)."""
+    scores = log_softmax(item.log_probs) if loss.from_logits else item.log_probs
+    if loss.kind == "multi-hot":
+        first = 1 if (loss.encoding or "we") == "we" else 0
+        return np.asarray(np.exp(scores[:, first:, -1]))
+    if loss.token_offset:
+        assert loss.blank_logprob is not None
+        # The blank's score stands beside those of the tokens, and rows are normalised again.
+        blank = np.full((len(scores), 1), loss.blank_logprob, scores.dtype)
+        scores = log_softmax(np.concatenate([blank, scores], axis=1))
+    return np.asarray(np.exp(scores[:, classes]))

@@ -35,7 +35,7 @@ def sweep_gammas_by_loss(
     check_kind(item, loss, cost)
     ascending = sorted({float(gamma) for gamma in gammas})
     targets = target_columns(item, loss)
-    wanted = _wanted(item, targets)
+    wanted = _wanted(item, loss, targets)
     points = []
     for gamma in ascending:
         aligned = align_item(
@@ -81,7 +81,7 @@ def sweep_settings(
     if len(settings) == 0:
         raise ValueError("settings: empty, at least one is needed")
     targets = target_columns(item, loss)
-    wanted = _wanted(item, targets)
+    wanted = _wanted(item, loss, targets)
     points = []
     for setting in settings:
         aligned = align_item(
@@ -151,8 +151,8 @@ class _Point:
 _NOTHING = np.zeros((0, 0))
 
 
-def _wanted(item: AnyItem, targets: TargetColumns) -> NDArray[np.bool_] | None:
-    strong = strong_of(item, targets)
+def _wanted(item: AnyItem, loss: Loss, targets: TargetColumns) -> NDArray[np.bool_] | None:
+    strong = strong_of(item, loss, targets)
     return None if strong is None else np.asarray(targets.without_blank(strong) > STRONG_THRESHOLD)
 
 

@@ -124,9 +124,10 @@ def test_compiled_is_not_compiled(reduction, backend):
 def test_operator_keeps_the_rules_of_torch_library():
     x = logits(torch.float64).requires_grad_()
     numbers = [torch.tensor(number).double() for number in (1.0, 0.2)]
-    arguments = (x, *numbers, *TARGETS, None, 0, 1.0, False, True, True, "core", [True, False, False])
+    scale = torch.tensor([0.5, 0.25]).double()
+    arguments = (x, *numbers, *TARGETS, None, scale, 0, 1.0, False, True, False, "core", [True] + 2 * [False])
     tests = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
-    torch.library.opcheck(torch.ops.warplens.ctc.default, arguments, test_utils=tests)
+    torch.library.opcheck(torch.ops.warplens.frame_synchronous.default, arguments, test_utils=tests)
 
 
 def test_transforms_of_torch_func():
@@ -142,8 +143,8 @@ def test_meta_tensors_of_the_operator():
     x = logits().to("meta")
     numbers = [torch.tensor(1.0, device="meta", dtype=torch.float64) for _ in range(2)]
     others = [tensor.to("meta") for tensor in TARGETS]
-    outputs = torch.ops.warplens.ctc(
-        x, *numbers, *others, None, 0, 1.0, False, True, True, "core", [True, True, False]
+    outputs = torch.ops.warplens.frame_synchronous(
+        x, *numbers, *others, None, None, 0, 1.0, False, True, False, "core", [True, True, False]
     )
     assert [tuple(each.shape) for each in outputs] == [(2,), (6, 2, 4), (2,), (0,)]
 

@@ -1,11 +1,11 @@
-"""Scores, targets and lengths in all the forms that `torch.nn.CTCLoss` takes, checked and brought to one.
+"""Scores of classes, targets and lengths, those of CTC in all the forms that `torch.nn.CTCLoss` takes.
 
 Values of tensors are read on the CPU in eager mode only, as for sequences. Elsewhere a label out of range or
 a length that is too large gives the error of torch's own gather, or of the compiled core in its operator.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,21 +20,20 @@ from warplens.torch.inputs.batches import (
 
 
 @dataclass(frozen=True)
-class CTCBatch:
+class ClassBatch:
     """Scores and targets of B items."""
 
     scores: Tensor  # (B,T,K) float32 or float64, often a view of (T,B,K)
-    labels: Tensor  # (B,S) int64 on the device of the scores, padded with anything
+    labels: Tensor | None  # (B,S) int64 on the device of the scores, padded with anything
     frames: Tensor  # (B,) int64 on their device
     label_lengths: Tensor  # (B,) int64 on their device
-    unbatched: bool
 
 
 @dataclass(frozen=True)
-class CTCSettings:
+class GraphSettings:
     """Softness, and what blanks and classes cost."""
 
-    blank: int
+    blank: int | None  # None: no blanks; the targets of an item are the first classes, in order
     gamma: Tensor  # () float64
     blank_penalty: Tensor  # () float64
     blank_weight: float
@@ -42,9 +41,23 @@ class CTCSettings:
     class_costs: Tensor | None  # (K,) float64, constants
     from_logits: bool
 
+    @classmethod
+    def plain(cls, blank: int | None, gamma: Tensor, *, from_logits: bool = False) -> Self:
+        """Return settings where blanks cost no more than their scores say."""
+        nothing = torch.zeros((), dtype=torch.float64)
+        return cls(blank, gamma, nothing, 1.0, False, None, from_logits)
 
-TensorsOfBatch: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
-"""scores (B,T,K), targets (B,S) or (sum S,), input lengths (B,), target lengths (B,): all tensors."""
+    def snapshot(self) -> Self:
+        """Return a copy that changes in place do not reach."""
+        return replace(
+            self,
+            gamma=self.gamma.detach().clone(),
+            blank_penalty=self.blank_penalty.detach().clone(),
+        )
+
+
+TensorsOfBatch: TypeAlias = tuple[Tensor, Tensor | None, Tensor, Tensor]
+"""scores (B,T,K), targets (B,S) or (sum S,), None without a blank, frames (B,), target lengths (B,)."""
 
 
 def as_tensors(
@@ -85,7 +98,7 @@ def as_tensors(
     )
 
 
-def as_batch(tensors: TensorsOfBatch, blank: int, *, unbatched: bool = False) -> CTCBatch:
+def as_batch(tensors: TensorsOfBatch, blank: int | None) -> ClassBatch:
     """Bring targets to one form and check values where they can be read.
 
     Raises:
@@ -93,6 +106,10 @@ def as_batch(tensors: TensorsOfBatch, blank: int, *, unbatched: bool = False) ->
             many as the lengths say.
     """
     scores, targets, input_lengths, target_lengths = tensors
+    device = scores.device
+    frames, counts = (each.to(device=device, dtype=torch.int64) for each in (input_lengths, target_lengths))
+    if targets is None or blank is None:
+        return ClassBatch(scores, None, frames, counts)
     _, longest, classes = scores.shape
     if not 0 <= blank < classes:
         raise ValueError(f"blank: is {blank}; classes are from 0 to {classes - 1}")
@@ -104,21 +121,22 @@ def as_batch(tensors: TensorsOfBatch, blank: int, *, unbatched: bool = False) ->
         total = int(target_lengths.sum())
         if targets.ndim == 1 and total != len(targets):
             raise ValueError(f"targets: holds {len(targets)} labels; target_lengths add up to {total}")
-    device = scores.device
-    counts = target_lengths.to(device=device, dtype=torch.int64)
     labels = targets.to(device=device, dtype=torch.int64)
     if labels.ndim == 1:
         labels = _padded(labels, counts)
     if readable and labels.numel() and device.type == "cpu":
         _check_labels(labels, counts, classes, blank)
-    return CTCBatch(scores, labels, input_lengths.to(device=device, dtype=torch.int64), counts, unbatched)
+    return ClassBatch(scores, labels, frames, counts)
 
 
-def columns_of(batch: CTCBatch, blank: int) -> Tensor:
+def columns_of(batch: ClassBatch, blank: int | None) -> Tensor:
     """Return the class of each column of the expanded targets, (B,2S+1) int64: blank, label, blank, ...
 
-    Columns past the last one of an item are blanks.
+    Columns past the last one of an item are blanks. Without a blank they are all classes, (B,K).
     """
+    if batch.labels is None or blank is None:
+        items, _, classes = batch.scores.shape
+        return torch.arange(classes, device=batch.scores.device).expand(items, -1)
     items, longest = batch.labels.shape
     places = torch.arange(longest, device=batch.labels.device)
     labels = torch.where(places < batch.label_lengths[:, None], batch.labels, blank)

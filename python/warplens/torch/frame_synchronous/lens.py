@@ -22,7 +22,7 @@ class CTCAlignment:
         value: (B,) the loss of each item, undivided.
         h: (T,B) weight of each frame, dvalue/dC summed over columns: 1 unless blanks have a weight.
         y_mod: (T,B,K) modified targets: with them, h(n) (softmax - y_mod) is the gradient in the logits.
-        durations: (B,2S+1) expected number of frames on each column.
+        visits: (B,2S+1) expected number of frames on each column.
         entropy: (B,) of the distribution of paths, in nats; -dvalue/dgamma.
         expanded: (B,2S+1) int64, the class of each column; -1 past the last.
         input_lengths: (B,) int64.
@@ -32,7 +32,7 @@ class CTCAlignment:
     value: Tensor
     h: Tensor
     y_mod: Tensor
-    durations: Tensor
+    visits: Tensor
     entropy: Tensor
     expanded: Tensor
     input_lengths: Tensor
@@ -52,7 +52,7 @@ class CTCAlignment:
     @property
     def blank_share(self) -> Tensor:
         """Expected share of frames that lie on a blank, (B,); 0 without frames."""
-        on_blanks = self.durations[..., ::2].sum(-1)
+        on_blanks = self.visits[..., ::2].sum(-1)
         return on_blanks / self.input_lengths.clamp(min=1)
 
 

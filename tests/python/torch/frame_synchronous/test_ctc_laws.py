@@ -31,7 +31,7 @@ def test_occupancy(seed):
     torch.testing.assert_close(lens.H, lens.E, **CLOSE)
     torch.testing.assert_close(lens.y_mod.sum(1), ones, **CLOSE)
     # Labels, and blanks that are needed, are visited in a frame at least.
-    visits = lens.durations
+    visits = lens.visits
     assert (visits[1::2] >= 1 - 1e-11).all()
     repeats = [2 * j for j in range(1, L[0]) if labels[j] == labels[j - 1]]
     assert (visits[repeats] >= 1 - 1e-11).all()
@@ -64,7 +64,7 @@ def test_the_value_scales(seed):
     scaled = wlt.align_ctc(3 * log_probs, labels, T, L, gamma=1.8, blank_penalty=0.9)
     torch.testing.assert_close(scaled.value, 3 * at.value)
     torch.testing.assert_close(scaled.E, at.E, **CLOSE)
-    mean_cost = -(at.H * log_probs[:, at.expanded]).sum() + 0.3 * at.durations[::2].sum()
+    mean_cost = -(at.H * log_probs[:, at.expanded]).sum() + 0.3 * at.visits[::2].sum()
     torch.testing.assert_close(at.value, mean_cost - 0.6 * at.entropy)
 
 
@@ -119,7 +119,7 @@ def test_without_blanks_paths_are_those_of_the_forward_sum(seed):
         wlt.align_ctc(log_probs, labels, T, L, blank_penalty=torch.inf),
     ):
         torch.testing.assert_close(lens.value, -a[-1])
-        assert (lens.durations[::2] == 0).all()
+        assert (lens.visits[::2] == 0).all()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

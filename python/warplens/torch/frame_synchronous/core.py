@@ -1,4 +1,4 @@
-"""CTC through the compiled core, which reads and writes either order of frames and items in place."""
+"""Frame-synchronous losses by the compiled core, in place for either order of frames and items."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +11,12 @@ from torch import Tensor
 from warplens import _core
 from warplens._core import MOST_THREADS
 from warplens.torch.autograd.saved_gradient import Solution
-from warplens.torch.ctc.batches import CTCBatch, CTCSettings
+from warplens.torch.frame_synchronous.batches import ClassBatch, GraphSettings
 
 
-def solve(batch: CTCBatch, settings: CTCSettings, scale: Tensor | None, wanted: Sequence[bool]) -> Solution:
+def solve(
+    batch: ClassBatch, settings: GraphSettings, scale: Tensor | None, wanted: Sequence[bool]
+) -> Solution:
     """Return values times `scale`, and the wanted gradients in scores, gamma and penalty, the first times it.
 
     Those in gamma and in the penalty are times it too, (B,) each.
@@ -43,7 +45,7 @@ def solve(batch: CTCBatch, settings: CTCSettings, scale: Tensor | None, wanted: 
     return Solution((value * scale).to(batch.scores.device), scaled)
 
 
-def lens(batch: CTCBatch, settings: CTCSettings, names: Sequence[str]) -> dict[str, Tensor]:
+def lens(batch: ClassBatch, settings: GraphSettings, names: Sequence[str]) -> dict[str, Tensor]:
     """Return `value` and the named outputs of the core, batch first."""
     array, batch_first = _array_in_place(batch.scores)
     results = _call(array, batch_first, batch, settings, names, None, None)
@@ -53,20 +55,22 @@ def lens(batch: CTCBatch, settings: CTCSettings, names: Sequence[str]) -> dict[s
 def _call(
     array: NDArray[Any],
     batch_first: bool,
-    batch: CTCBatch,
-    settings: CTCSettings,
+    batch: ClassBatch,
+    settings: GraphSettings,
     outputs: Sequence[str],
     grad: NDArray[Any] | None,
     scale: Tensor | None,
 ) -> dict[str, NDArray[Any]]:
     label_lengths = batch.label_lengths.cpu()
-    labels = batch.labels.cpu()
-    inside = torch.arange(labels.shape[1]) < label_lengths[:, None]
+    labels = None
+    if batch.labels is not None:
+        inside = torch.arange(batch.labels.shape[1]) < label_lengths[:, None]
+        labels = batch.labels.cpu()[inside].numpy()
     return _core.frame_synchronous_padded(
         array,
         batch_first=batch_first,
         frames=batch.frames.cpu().numpy(),
-        labels=labels[inside].numpy(),
+        labels=labels,
         label_lengths=label_lengths.numpy(),
         blank=settings.blank,
         gamma=settings.gamma.item(),

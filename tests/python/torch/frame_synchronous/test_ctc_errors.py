@@ -59,7 +59,7 @@ def test_bad_calls(arguments, kind, message):
     [
         ({"blank": -1}, ValueError, "blank: is -1"),
         ({"blank": 0.5}, TypeError, "blank: is 0.5"),
-        ({"gamma": 0.0}, ValueError, "gamma: is 0; CTC takes a softness above 0"),
+        ({"gamma": 0.0}, ValueError, "gamma: is 0; this loss takes a softness above 0"),
         ({"gamma": -1.0}, ValueError, "gamma"),
         ({"gamma": float("nan")}, ValueError, "gamma"),
         ({"blank_penalty": -float("inf")}, ValueError, "blank_penalty: is -inf"),
@@ -70,7 +70,7 @@ def test_bad_calls(arguments, kind, message):
         ({"log_priors": [0.0, float("inf"), 0.0, 0.0]}, ValueError, "log_priors: entry 1 is inf"),
         ({"log_priors": 1.0}, ValueError, r"log_priors: has shape \(\)"),
         ({"reduction": "max"}, ValueError, "reduction"),
-        ({"backend": "triton"}, ValueError, "backend: is 'triton'; CTC has 'core', 'ops'"),
+        ({"backend": "triton"}, ValueError, "backend: is 'triton'; this loss has 'core', 'ops'"),
     ],
 )
 def test_bad_settings(kwargs, kind, message):

@@ -3,17 +3,31 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from warplens.torch.ctc.batches import CTCSettings, as_batch, as_tensors, columns_of
-from warplens.torch.ctc.lens import CTCAlignment, once
-from warplens.torch.ctc.values import CTCBackend, backend_of, results, values
-from warplens.torch.inputs.batches import Lengths, as_dtype, dtype_of_loss, values_are_readable
-from warplens.torch.inputs.settings import Reduction, as_gamma, check_reduction
-from warplens.torch.inputs.torch_private import UncastModule, shown
+from warplens.torch.frame_synchronous.batches import (
+    GraphSettings,
+    TensorsOfBatch,
+    as_batch,
+    as_tensors,
+    columns_of,
+)
+from warplens.torch.frame_synchronous.blanks import as_blank_weight, as_penalty, as_softness
+from warplens.torch.frame_synchronous.lens import CTCAlignment, once
+from warplens.torch.frame_synchronous.module import FrameSynchronousLoss
+from warplens.torch.frame_synchronous.values import FrameSynchronousBackend, backend_of, results, values
+from warplens.torch.inputs.batches import (
+    Lengths,
+    as_dtype,
+    dtype_of_loss,
+    values_are_readable,
+    widest_dtype,
+)
+from warplens.torch.inputs.settings import Reduction, check_reduction
+from warplens.torch.inputs.torch_private import shown
 
 
-class CTCLoss(UncastModule):
+class CTCLoss(FrameSynchronousLoss):
     r"""Connectionist temporal classification, in the place of `torch.nn.CTCLoss`.
 
     Over all paths that read out the targets when repeated classes are merged and blanks left out,
@@ -61,7 +75,6 @@ class CTCLoss(UncastModule):
     arXiv:2406.02560.
     """
 
-    gamma: Tensor
     blank_penalty: Tensor
     log_priors: Tensor | None
 
@@ -78,7 +91,7 @@ class CTCLoss(UncastModule):
         log_priors: Tensor | Sequence[float] | None = None,
         prior_scale: float = 1.0,
         from_logits: bool = False,
-        backend: CTCBackend | None = None,
+        backend: FrameSynchronousBackend | None = None,
     ) -> None:
         super().__init__()
         check_reduction(reduction, "none")
@@ -86,13 +99,13 @@ class CTCLoss(UncastModule):
         self.blank = _as_class(blank)
         self.reduction = reduction
         self.zero_infinity = zero_infinity
-        self.blank_weight = _as_weight(blank_weight)
+        self.blank_weight = as_blank_weight(blank_weight)
         self.free_between = free_between
         self.prior_scale = float(prior_scale)
         self.from_logits = from_logits
         self.backend = backend
-        self._register("gamma", gamma, _as_softness(gamma))
-        self._register("blank_penalty", blank_penalty, _as_penalty(blank_penalty))
+        self._register("gamma", gamma, as_softness(gamma))
+        self._register("blank_penalty", blank_penalty, as_penalty(blank_penalty))
         self._register("log_priors", log_priors, _as_priors(log_priors))
         self.keep_settings(gamma=gamma, blank_penalty=blank_penalty, log_priors=log_priors)
 
@@ -122,9 +135,8 @@ class CTCLoss(UncastModule):
         tensors = as_tensors(log_probs, targets, input_lengths, target_lengths)
         backend = backend_of(self.backend, log_probs.device)
         tensors, settings = self._asked(tensors)
-        found = values(
-            tensors, settings, backend, mean=self.reduction == "mean", unbatched=log_probs.ndim == 2
-        )
+        scale = _scale(tensors[3], log_probs.device) if self.reduction == "mean" else None
+        found = values(tensors, settings, backend, scale)
         if self.zero_infinity:
             found = torch.where(found == torch.inf, 0.0, found)
         if log_probs.ndim == 2:
@@ -142,11 +154,9 @@ class CTCLoss(UncastModule):
         tensors, settings = self._asked(tensors)
         return _lens(tensors, settings, backend, log_probs.ndim == 2)
 
-    def _asked(
-        self, tensors: tuple[Tensor, Tensor, Tensor, Tensor]
-    ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], CTCSettings]:
+    def _asked(self, tensors: TensorsOfBatch) -> tuple[TensorsOfBatch, GraphSettings]:
         """Return the tensors, and settings; priors that learn are subtracted by operations of torch."""
-        scores, *others = tensors
+        scores, targets, input_lengths, target_lengths = tensors
         from_logits, class_costs = self.from_logits, None
         if self.log_priors is not None:
             if self.log_priors.shape != scores.shape[2:]:
@@ -160,16 +170,16 @@ class CTCLoss(UncastModule):
                 from_logits = False
             else:
                 class_costs = (self.prior_scale * self.log_priors.detach()).to(torch.float64)
-        settings = CTCSettings(
+        settings = GraphSettings(
             self.blank,
-            _as_softness(self.gamma),
+            as_softness(self.gamma),
             as_dtype(self.blank_penalty, torch.float64),
             self.blank_weight,
             self.free_between,
             class_costs,
             from_logits,
         )
-        return (scores, others[0], others[1], others[2]), settings
+        return (scores, targets, input_lengths, target_lengths), settings
 
     def extra_repr(self) -> str:
         """Return the settings, as the constructor takes them."""
@@ -189,12 +199,6 @@ class CTCLoss(UncastModule):
         settings += [f"{name}=True" for name in ("free_between", "from_logits") if getattr(self, name)]
         return ", ".join(settings)
 
-    def _register(self, name: str, given: object, checked: Tensor | None) -> None:
-        if isinstance(given, nn.Parameter):
-            self.register_parameter(name, given)
-        else:
-            self.register_buffer(name, None if checked is None else checked.detach().clone())
-
 
 def align_ctc(
     log_probs: Tensor,
@@ -210,7 +214,7 @@ def align_ctc(
     log_priors: Tensor | Sequence[float] | None = None,
     prior_scale: float = 1.0,
     from_logits: bool = False,
-    backend: CTCBackend | None = None,
+    backend: FrameSynchronousBackend | None = None,
 ) -> CTCAlignment:
     """Align targets and frames by CTC: occupancy, and the modified targets that the loss teaches.
 
@@ -255,23 +259,15 @@ def align_ctc(
 
 
 def _lens(
-    tensors: tuple[Tensor, Tensor, Tensor, Tensor],
-    settings: CTCSettings,
-    backend: CTCBackend,
+    tensors: TensorsOfBatch,
+    settings: GraphSettings,
+    backend: FrameSynchronousBackend,
     unbatched: bool,
 ) -> CTCAlignment:
     dtype = tensors[0].dtype
     # Settings may be changed between now and the first look at H.
-    settings = CTCSettings(
-        settings.blank,
-        settings.gamma.detach().clone(),
-        settings.blank_penalty.detach().clone(),
-        settings.blank_weight,
-        settings.free_between,
-        settings.class_costs,
-        settings.from_logits,
-    )
-    batch = as_batch(tensors, settings.blank, unbatched=unbatched)
+    settings = settings.snapshot()
+    batch = as_batch(tensors, settings.blank)
 
     def compute(names: Sequence[str]) -> dict[str, Tensor]:
         found = results(tensors, settings, backend, names)
@@ -297,8 +293,13 @@ def _lens(
         columns.masked_fill(outside, -1)[item],
         batch.frames[item],
         batch.label_lengths[item],
-        once(compute, [tensors[0], tensors[1]]),
+        once(compute, [tensor for tensor in tensors[:2] if tensor is not None]),
     )
+
+
+def _scale(label_lengths: Tensor, device: torch.device) -> Tensor:
+    """Return the factor of each item in a mean, 1 / (max(L,1) B), (B,)."""
+    return 1 / (label_lengths.to(device).clamp(min=1) * len(label_lengths)).to(widest_dtype(device))
 
 
 def _as_class(blank: object) -> int:
@@ -307,35 +308,6 @@ def _as_class(blank: object) -> int:
     if blank < 0:
         raise ValueError(f"blank: is {blank}; classes are counted from 0")
     return blank
-
-
-def _as_softness(gamma: float | Tensor) -> Tensor:
-    checked = as_gamma(gamma)
-    if values_are_readable(checked) and not float(checked.detach()) > 0:
-        raise ValueError(f"gamma: is {float(checked.detach()):g}; CTC takes a softness above 0")
-    return checked
-
-
-def _as_penalty(penalty: float | Tensor) -> Tensor:
-    checked = penalty if isinstance(penalty, Tensor) else torch.tensor(float(penalty), dtype=torch.float64)
-    if checked.numel() != 1 or checked.is_complex():
-        raise ValueError(f"blank_penalty: has shape {tuple(checked.shape)}; one real number is accepted")
-    checked = as_dtype(checked.reshape(()), torch.float64)
-    if values_are_readable(checked) and not float(checked.detach()) > float("-inf"):
-        raise ValueError(
-            f"blank_penalty: is {float(checked.detach())}; a number above -inf is accepted, +inf forbids"
-        )
-    return checked
-
-
-def _as_weight(weight: float | None) -> float:
-    number = 1.0 if weight is None else float(weight)
-    if not 0 <= number < float("inf"):
-        raise ValueError(
-            f"blank_weight: is {number:g}; a finite number of at least 0 is accepted (forbid by "
-            "blank_penalty=inf)"
-        )
-    return number
 
 
 def _as_priors(priors: Tensor | Sequence[float] | None) -> Tensor | None:

@@ -1,22 +1,26 @@
-"""CTC in torch operations: one line of them a frame, in float64 where the device has it.
+"""Frame-synchronous losses in torch operations: a line of them a frame, float64 where the device has it.
 
 With the columns c = blank, label, blank, ... of the expanded targets and a(c) = log of the sum over all paths
 that have come so far, each frame is
 
     a(c) <- log( exp(a(c) - stay(t,c)) + exp(a(c-1) - step(t,c)) + exp(a(c-2) - skip(t,c)) )
 
-where stay, step and skip are costs over gamma. Autograd differentiates it as often as it likes. What is
-forbidden costs `NOTHING`, which is finite: no infinity and no NaN comes of it, in any derivative.
+where stay, step and skip are costs over gamma. Without a blank the columns are the targets, nothing is
+skipped, and a column that no path stays on stands before them: the way into the first. Autograd
+differentiates it as often as it likes. What is forbidden costs `NOTHING`, which is finite: no infinity and
+no NaN comes of it, in any derivative.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from warplens.torch.autograd.saved_gradient import Solution
-from warplens.torch.ctc.batches import CTCBatch, CTCSettings, columns_of
-from warplens.torch.inputs.batches import widest_dtype
+from warplens.torch.frame_synchronous.batches import ClassBatch, GraphSettings, columns_of
+from warplens.torch.inputs.batches import inside, widest_dtype
 from warplens.torch.inputs.torch_private import recorded_by_autograd
 
 NOTHING = 1e30
@@ -24,9 +28,9 @@ NOTHING = 1e30
 
 
 def values(
-    batch: CTCBatch,
+    batch: ClassBatch,
     inputs: Sequence[Tensor],
-    settings: CTCSettings,
+    settings: GraphSettings,
     *,
     costs_moved: Tensor | None = None,
     visits_moved: Tensor | None = None,
@@ -44,11 +48,15 @@ def values(
     device = inputs[0].device
     exact = widest_dtype(device)
     scores, gamma, blank_penalty = (tensor.to(device, exact) for tensor in inputs)
+    scores = _without_padding(scores, batch)
+    batch = replace(batch, scores=scores)
     if settings.from_logits:
         scores = scores.log_softmax(2)
     columns = columns_of(batch, settings.blank)  # (B,C)
     frames = scores.shape[1]
-    costs = -scores.gather(2, columns[:, None].expand(-1, frames, -1))  # (B,T,C)
+    if settings.blank is not None:
+        scores = scores.gather(2, columns[:, None].expand(-1, frames, -1))
+    costs = -scores  # (B,T,C)
     if settings.class_costs is not None:
         costs = costs + settings.class_costs.to(costs)[columns][:, None]
     if costs_moved is not None:
@@ -56,6 +64,7 @@ def values(
     forbidden = costs == torch.inf
     costs = torch.where(forbidden, 0.0, torch.where(costs == -torch.inf, torch.nan, costs))
     is_blank = torch.arange(columns.shape[1], device=columns.device) % 2 == 0
+    is_blank = is_blank & (settings.blank is not None)
     skips, free = (where[:, None] for where in _steps(columns, settings))
     first = (torch.arange(frames, device=columns.device) == 0)[:, None]
     if gamma.ndim:
@@ -69,17 +78,18 @@ def values(
     stay = torch.where(forbidden | (is_blank & closed), NOTHING, (penalised + moved) / gamma)
     step = torch.where(free & ~forbidden, at_cost_1, stay)
     skip = torch.where(skips & ~forbidden, at_cost_1, NOTHING)
-    a = _before_first_frame(columns, exact)
+    if settings.blank is None:
+        stay, step, skip = (functional.pad(each, (1, 0), value=NOTHING) for each in (stay, step, skip))
+    a = _before_first_frame(stay)
     for t in range(frames):
         a = torch.where(batch.frames[:, None] > t, _next(a, stay[:, t], step[:, t], skip[:, t]), a)
-    last = 2 * batch.label_lengths[:, None]
-    ends = a.gather(1, torch.cat([last, (last - 1).clamp(min=0)], 1))
-    ends = torch.where(torch.cat([last >= 0, last > 0], 1), ends, -NOTHING)
-    total = torch.logsumexp(ends, 1)
+    total = torch.logsumexp(_ends(a, batch), 1)
     return torch.where(total < -0.1 * NOTHING, torch.inf, -gamma.reshape(-1) * total)
 
 
-def solve(batch: CTCBatch, settings: CTCSettings, scale: Tensor | None, wanted: Sequence[bool]) -> Solution:
+def solve(
+    batch: ClassBatch, settings: GraphSettings, scale: Tensor | None, wanted: Sequence[bool]
+) -> Solution:
     """Return values times `scale`, and the wanted gradients in scores, gamma and penalty times it."""
     inputs = [batch.scores, settings.gamma, settings.blank_penalty]
     if not any(wanted):
@@ -100,7 +110,7 @@ def solve(batch: CTCBatch, settings: CTCSettings, scale: Tensor | None, wanted: 
     return Solution(scaled.detach(), [next(found) if yes else None for yes in wanted])
 
 
-def lens(batch: CTCBatch, settings: CTCSettings, names: Sequence[str]) -> dict[str, Tensor]:
+def lens(batch: ClassBatch, settings: GraphSettings, names: Sequence[str]) -> dict[str, Tensor]:
     """Return `value` and the named outputs, batch first."""
     scores = batch.scores.detach()
     exact = widest_dtype(scores.device)
@@ -123,9 +133,11 @@ def lens(batch: CTCBatch, settings: CTCSettings, names: Sequence[str]) -> dict[s
     return {"value": value.detach(), **{name: results[name] for name in names}}
 
 
-def _steps(columns: Tensor, settings: CTCSettings) -> tuple[Tensor, Tensor]:
+def _steps(columns: Tensor, settings: GraphSettings) -> tuple[Tensor, Tensor]:
     """Return where a step over a blank may arrive, and where one into a blank is free, (B,C) each."""
     skips = torch.zeros_like(columns, dtype=torch.bool)
+    if settings.blank is None:
+        return skips, skips
     labels = columns[:, 1::2]
     differs = labels[:, 1:] != labels[:, :-1]
     skips[:, 3::2] = differs
@@ -135,13 +147,30 @@ def _steps(columns: Tensor, settings: CTCSettings) -> tuple[Tensor, Tensor]:
     return skips, free
 
 
-def _before_first_frame(columns: Tensor, dtype: torch.dtype) -> Tensor:
-    a = torch.full(columns.shape, -NOTHING, dtype=dtype, device=columns.device)
-    a[:, 0] = 0.0
-    return a
+def _without_padding(scores: Tensor, batch: ClassBatch) -> Tensor:
+    """Put 0 where an item has no frame or, without a blank, no target: NaN there must reach no gradient."""
+    read = inside(scores, batch.frames)[:, :, None]
+    if batch.labels is None:
+        read = read & inside(scores[0].mT[None], batch.label_lengths)[:, None]
+    return torch.where(read, scores, 0.0)
+
+
+def _before_first_frame(costs: Tensor) -> Tensor:
+    """Return a (B,C) for costs (B,T,C): the first column alone has a path."""
+    a = torch.full_like(costs[:, :1].sum(1), -NOTHING)
+    return torch.where(torch.arange(a.shape[1], device=a.device) == 0, 0.0, a)
+
+
+def _ends(a: Tensor, batch: ClassBatch) -> Tensor:
+    """Return the logarithms of the sums of paths that have come to an end, (B,1) or (B,2)."""
+    if batch.labels is None:
+        return a.gather(1, batch.label_lengths[:, None])
+    last = 2 * batch.label_lengths[:, None]
+    ends = a.gather(1, torch.cat([last, (last - 1).clamp(min=0)], 1))
+    return torch.where(torch.cat([last >= 0, last > 0], 1), ends, -NOTHING)
 
 
 def _next(a: Tensor, stay: Tensor, step: Tensor, skip: Tensor) -> Tensor:
-    after_one = torch.nn.functional.pad(a[:, :-1], (1, 0), value=-NOTHING)
-    after_two = torch.nn.functional.pad(a[:, :-2], (2, 0), value=-NOTHING)[:, : a.shape[1]]
+    after_one = functional.pad(a[:, :-1], (1, 0), value=-NOTHING)
+    after_two = functional.pad(a[:, :-2], (2, 0), value=-NOTHING)[:, : a.shape[1]]
     return torch.logsumexp(torch.stack((a - stay, after_one - step, after_two - skip)), 0)

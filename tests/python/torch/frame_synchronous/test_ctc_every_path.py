@@ -66,7 +66,7 @@ def test_all_results_are_those_of_every_path(backend, from_logits):
             "H": truth.H,
             "h": truth.H.sum(1),
             "y_mod": truth.y_mod(K),
-            "durations": truth.E.sum(0),
+            "visits": truth.E.sum(0),
             "entropy": truth.entropy,
         }.items():
             np.testing.assert_allclose(getattr(lens, name), wanted, atol=1e-10, err_msg=f"{seed} {name}")
