@@ -33,6 +33,8 @@ class ItemAnalysis:
         levels: levels of the events, arrays (G, K).
         empty_targets: share of the weak target's frames that have no activity.
         H: soft alignments, (G, N, M), if they were to be kept.
+        fps: frames a second of the item, if known.
+        lowest_pitch: MIDI number of feature 0, if known.
         loss: the loss; under others than sdtw the following are known too.
         presence: probability that a frame lies on a target that teaches it, (G, N): pictures fade Y_mod by
             it, levels of events are weighed by it; None stands for 1.
@@ -52,6 +54,8 @@ class ItemAnalysis:
     levels: EventLevels
     empty_targets: float
     H: Floats | None = None
+    fps: float | None = None
+    lowest_pitch: int | None = None
     loss: Loss = SDTW
     presence: NDArray[np.float64] | None = None
     classes: NDArray[np.int64] | None = None
@@ -122,6 +126,8 @@ def analyze_item(
         levels=result.levels,
         empty_targets=1 - np.count_nonzero(item.weak.any(axis=1)) / len(item.weak),
         H=result.H,
+        fps=item.fps,
+        lowest_pitch=item.lowest_pitch,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import click
 
 from warplens.analysis.losses.options import KNOWN_LOSSES
+from warplens.analysis.percent import percent
 from warplens.cli import options
 from warplens.cli.loss_options import loss_of, loss_options
 from warplens.cli.output import (
@@ -148,6 +149,7 @@ def _lost_events(run: Run, settings: Settings) -> list[str]:
                 events += int(measures["events"])
                 lost += int(measures["events_below_threshold"])
         if events:
-            share = f"{lost} of {events} {settings.loss.target_word}s ({lost / events:.1%})"
+            word = settings.loss.target_word
+            share = f"{lost} of {events} {word}s ({percent(lost / events, lost=True)})"
             lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")
     return lines

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from warplens.analysis.losses.options import Loss
-from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share, floored_percent
+from warplens.analysis.percent import rounded_percent
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share
 from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.analysis.sweep.setting_choice import SettingChoice
 from warplens.analysis.sweep.setting_sweep import SettingSweep
@@ -206,7 +207,7 @@ def _table(pooled: GammaSweep | SettingSweep, marked: int | None, word: str) -> 
 
 def _of_gammas(pooled: GammaSweep, word: str) -> Columns:
     return [
-        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{floored_percent(kept):.1f}", pooled.kept[g])),
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{rounded_percent(kept):.1f}", pooled.kept[g])),
         ("lost to\nblur", lambda g: str(pooled.lost_to_blur[g])),
         ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
         (f"peak of\nshort {word}s", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),
@@ -221,7 +222,7 @@ def _of_settings(pooled: SettingSweep) -> Columns:
         columns.append(("prior\nscale", lambda g: f"{pooled.prior_scales[g]:.4g}"))
     return [
         *columns,
-        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{floored_percent(kept):.1f}", pooled.kept[g])),
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{rounded_percent(kept):.1f}", pooled.kept[g])),
         ("lost to\nblanks", lambda g: str(pooled.lost_to_blanks[g])),
         ("lost to\nblur", lambda g: str(pooled.lost[g] - pooled.lost_to_blanks[g])),
         ("duration\n(frames)", lambda g: _or_blank("{:.2f}".format, pooled.duration[g])),

@@ -15,7 +15,7 @@ from warplens.analysis.events import THRESHOLD, check_threshold
 from warplens.analysis.losses.options import KNOWN_LOSSES, SDTW, Loss
 from warplens.io import AnyItem, Item, ItemError
 
-_FORMAT = 5
+_FORMAT = 6
 """Version of item files, raised when the same input and settings give another one: older ones are redone."""
 
 
@@ -124,8 +124,8 @@ class Settings:
             self.step_weights_of(item),
             self.threshold,
             self.keep_alignment,
-            # Notes are measured in seconds and Hz, and only against strong targets.
-            None if item.strong is None else (item.fps, item.lowest_pitch),
+            item.fps,
+            item.lowest_pitch,
             *_of_notes(item)[0],
             *(() if self.loss == SDTW else (self.loss,)),
             *(() if isinstance(item, Item) else (item.label_names,)),

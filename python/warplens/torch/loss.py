@@ -162,7 +162,7 @@ class SoftDTWLoss(UncastModule):
         self.keep_settings(
             gamma=gamma,
             step_weights=step_weights,
-            step_penalties=penalties,
+            step_penalties=step_penalties,
             skip_penalty=skip_penalty,
             feature_weights=feature_weights,
             pos_weight=pos_weight,

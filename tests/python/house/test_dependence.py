@@ -54,13 +54,14 @@ def test_the_numpy_interface_imports_none_of_them():
 CORPUS_LEVELS = (
     ("progress", "settings", "memory_limit", "inputs"),
     ("workers", "results"),
-    ("item_work", "sweep_work", "run_items"),
+    ("compare", "item_work", "sweep_work", "run_items"),
     ("report_pages",),
     ("analyze", "sweep"),
 )
 IO_LEVELS = (
     ("errors",),
-    ("frame_times", "regular_file", "size_limit", "replacing"),
+    ("file_lock", "frame_times", "regular_file", "size_limit"),
+    ("replacing",),
     ("notes", "arrays"),
     ("item",),
     ("label_item",),
@@ -70,7 +71,7 @@ IO_LEVELS = (
 CLI_LEVELS = (
     ("param_types", "output", "progress_bar"),
     ("loss_options", "options", "progress"),
-    ("analyze", "demo", "sweep"),
+    ("analyze", "compare", "demo", "sweep"),
     ("commands",),
 )
 TORCH_LEVELS = (
@@ -106,7 +107,7 @@ LEVELS = {
         ("ends", "steps"),
         ("model",),
         ("label_graph", "sources"),
-        ("alignment",),
+        ("alignment", "frame_synchronous"),
         ("ctc", "dropping", "general"),
         ("multi_label",),
     ),

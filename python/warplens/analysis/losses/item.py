@@ -102,6 +102,8 @@ def analyze_by_loss(
         presence=np.stack([each.presence for each in aligned]),
         classes=None if isinstance(item, Item) or loss.kind == "multi-hot" else targets.classes,
         label_names=names,
+        fps=item.fps,
+        lowest_pitch=item.lowest_pitch,
     )
 
 

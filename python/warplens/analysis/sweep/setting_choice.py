@@ -8,12 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warplens.analysis.sweep.gamma_choice import (
-    SHARE_TO_KEEP,
-    check_share,
-    decimals_of_percent,
-    percent,
-)
+from warplens.analysis.percent import decimals_of_percent, percent
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, check_share
 from warplens.analysis.sweep.setting_sweep import BlankSetting, SettingSweep
 
 _MOST_FRAMES_OF_A_PEAK = 2.0

@@ -53,6 +53,8 @@ def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
         "threshold": analysis.threshold,
         "shape": analysis.shape,
         "empty_targets": analysis.empty_targets,
+        "fps": analysis.fps,
+        "lowest_pitch": analysis.lowest_pitch,
     }
     if analysis.loss.name != "sdtw":
         about["loss"] = {"name": analysis.loss.name, **analysis.loss.given}
@@ -128,6 +130,8 @@ def _analysis_of(about: Mapping[str, Any], archive: Mapping[str, NDArray[Any]]) 
         levels=EventLevels(levels),
         empty_targets=about["empty_targets"],
         H=archive.get("H"),
+        fps=about["fps"],
+        lowest_pitch=about["lowest_pitch"],
         loss=_loss_of(about.get("loss")),
         presence=archive.get("presence"),
         classes=archive.get("classes"),

@@ -52,7 +52,7 @@ class CTCLoss(FrameSynchronousLoss):
         zero_infinity: count an item without a path as 0 instead of +inf; its gradient is 0 either way.
         gamma: softness, in nats, greater than 0.
         blank_penalty: cost of each frame on a blank, besides; a negative number makes blanks cheaper, +inf
-            leaves none but free ones.
+            leaves none but free ones, and with `free_between` a free one to begin on.
         blank_weight: factor of the blank's cost (CTC-B: 2); None: 1.
         free_between: blanks between equal labels, which are needed, are entered at weight 1 and without
             the penalty.

@@ -69,10 +69,12 @@ def values(
     first = (torch.arange(frames, device=columns.device) == 0)[:, None]
     if gamma.ndim:
         gamma, blank_penalty = gamma[:, None, None], blank_penalty[:, None, None]
-    closed = blank_penalty == torch.inf
+    forbids = blank_penalty == torch.inf
+    # Where only the needed blanks are left, a path may still begin on one.
+    closed = forbids & ~first if settings.free_between else forbids
     # A path begins at weight 1; the penalty of blanks is paid from the first frame on.
     weighted = torch.where(is_blank & ~first, settings.blank_weight * costs, costs)
-    penalised = weighted + torch.where(is_blank & ~closed, blank_penalty, 0.0)
+    penalised = weighted + torch.where(is_blank & ~forbids, blank_penalty, 0.0)
     moved = 0.0 if visits_moved is None else visits_moved
     at_cost_1 = (costs + moved) / gamma
     stay = torch.where(forbidden | (is_blank & closed), NOTHING, (penalised + moved) / gamma)

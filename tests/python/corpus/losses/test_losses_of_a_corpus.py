@@ -80,7 +80,7 @@ def test_a_second_run_does_only_what_changed(folder, tmp_path):
 def test_pages_show_labels_by_name(folder, tmp_path):
     analyze([folder], tmp_path / "out", loss="ctc")
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
-    for words in ("loss ctc", ">blank<", "Labels that stay under", "<b>Labels</b>", "Peak of each label"):
+    for words in ("loss ctc", ">blank<", "all 4 labels", "<b>Labels</b>", "Peak of each label"):
         assert words in page, words
 
 

@@ -97,3 +97,19 @@ def test_fewer_frames_than_targets_have_no_path(backend):
     assert values.isinf().tolist() == [False, True, False]
     values.sum().backward()
     assert (C.grad[1] == 0).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("contiguous", "many_to_one"), KINDS)
+def test_frames_that_cannot_be_dropped_leave_gradients_finite(contiguous, many_to_one, backend):
+    _, _, C, drops = batch(forbids=True)
+    gamma = torch.tensor(0.5, dtype=torch.float64)
+    inputs = [tensor.requires_grad_() for tensor in (C, drops, gamma)]
+    kind = {"contiguous": contiguous, "many_to_one": many_to_one}
+    values = values_of_drops(
+        CostMatrices(C, None, None, unbatched=False), drops, gamma, None, backend, **kind
+    )
+    for create_graph in (False, True):
+        gradients = torch.autograd.grad(values.sum(), inputs, create_graph=create_graph, retain_graph=True)
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        assert gradients[1][0, 2] == 0

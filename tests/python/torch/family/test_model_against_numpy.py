@@ -5,9 +5,13 @@ import pytest
 import torch
 from batches_of_pairs import BACKENDS, random_batch
 from model_batches import LENGTHS, random_parameters
+from oracles.costs import COSTS, sample
 
 import warplens as wl
 import warplens.torch as wlt
+from warplens.torch.family import operator
+from warplens.torch.family.model import BatchModel, Ends
+from warplens.torch.inputs.batches import CostMatrices
 
 SETTINGS = {
     "amerced": {"step_penalties": (0.3, 0.4, 0.0), "step_weights": (0.5, 1.0, 1.5)},
@@ -188,3 +192,123 @@ def test_float32_follows_float64(backend):
     assert got.H.dtype == got.value.dtype == torch.float32
     torch.testing.assert_close(got.H.double(), exact.H, atol=3e-5, rtol=0)
     torch.testing.assert_close(got.y_mod.double(), exact.y_mod, atol=3e-5, rtol=0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("N", "M"), [(5, 3), (3, 5)])
+def test_of_ends_that_tie_the_first_by_rows_is_taken(N, M, backend):
+    C = torch.zeros(1, N, M, dtype=torch.float64)
+    exit = torch.full((N, M), 2.0, dtype=torch.float64)
+    exit[2, 0] = exit[0, 2] = exit[1, 1] = 1.0
+    exit.requires_grad_()
+    loss = wlt.soft_dtw_from_costs(
+        C, entry=0.0, exit=exit, exit_weight=0.5, minimum="hardmin", backend=backend
+    )
+    loss.backward()
+    expected = wl.align_costs(C[0].numpy(), entry=0.0, exit=exit.detach().numpy(), exit_weight=0.5, gamma=0.0)
+    np.testing.assert_array_equal(exit.grad, expected.end)
+    assert exit.grad[0, 2] == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_padding_of_cost_matrices_is_never_read(backend):
+    C = torch.rand(2, 4, 3, dtype=torch.float64)
+    settings = {"step_penalties": (0.1, 0.1, 0.0), "entry": 0.0, "reduction": "none", "backend": backend}
+    expected = wlt.soft_dtw_from_costs(C, [4, 2], [3, 2], **settings)
+    for bad in (torch.nan, torch.inf, -torch.inf):
+        padded = C.clone()
+        padded[1, 2:] = bad
+        padded[1, :, 2:] = bad
+        padded.requires_grad_()
+        values = wlt.soft_dtw_from_costs(padded, [4, 2], [3, 2], **settings)
+        torch.testing.assert_close(values, expected)
+        values.sum().backward()
+        assert padded.grad.isfinite().all()
+        assert (padded.grad[1, 2:] == 0).all()
+
+
+def test_costs_along_a_border_have_the_gradient_of_the_cells():
+    """Where row and column cross, the cost is that of the row, in the core as in operations."""
+    generator = torch.Generator().manual_seed(4)
+    C = torch.rand(2, 4, 3, generator=generator, dtype=torch.float64)
+    one = torch.ones(1, 1, 1, dtype=torch.float64)
+    along = [
+        torch.rand(shape, generator=generator, dtype=torch.float64)
+        for shape in ((1, 1, 3), (2, 4, 1), (2, 1, 3), (1, 4, 1))
+    ]
+    lengths = torch.tensor([4, 3]), torch.tensor([3, 2])
+    model = BatchModel(
+        gamma=torch.tensor(0.7, dtype=torch.float64),
+        is_hard=False,
+        sizes=((1, 1), (1, 0), (0, 1)),
+        weights=(one,) * 3,
+        penalties=(one,) * 3,
+        entry_weight=one,
+        exit_weight=None,
+        entry=Ends("border", tuple(along[:2])),
+        exit=Ends("border", tuple(along[2:])),
+    )
+    wanted = [True] * (1 + len(model.tensors()))
+    by_core, by_operations = (
+        solve(CostMatrices(C, *lengths, unbatched=False), model, wanted) for solve in operator.SOLVE.values()
+    )
+    torch.testing.assert_close(by_core.value, by_operations.value)
+    for a, b in zip(by_core.gradients, by_operations.gradients, strict=True):
+        torch.testing.assert_close(a, b)
+    assert all(gradient.abs().sum() > 0.1 for gradient in by_core.gradients[-4:])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_three_steps_as_a_model_are_plain_soft_dtw(cost, backend):
+    x, y = (torch.stack(side) for side in zip(*(samples(cost, seed) for seed in range(3)), strict=True))
+    x.requires_grad_()
+    y.requires_grad_()
+    weights = (0.5, 1.0, 1.5)
+    steps = [wl.Step(n, m, w) for (n, m), w in zip(((1, 0), (0, 1), (1, 1)), weights, strict=True)]
+    found = []
+    for settings in ({"step_weights": weights}, {"steps": steps}):
+        options = {"cost": cost, "gamma": 0.3, "backend": backend, **settings}
+        loss = wlt.soft_dtw_loss(x, y, [6, 3, 5], [4, 4, 2], **options)
+        gradients = torch.autograd.grad(loss, (x, y))
+        got = wlt.align(x, y, [6, 3, 5], [4, 4, 2], **options)
+        found.append([loss.detach(), *gradients, got.H, got.h, got.E, got.entropy])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-9)
+
+
+def samples(cost, seed):
+    return [torch.tensor(side) for side in sample(cost, 6, 4, 3, seed)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_inference_mode_gives_the_same(backend):
+    x, y = random_batch("mse")
+    settings = {"step_penalties": torch.tensor([0.1, 0.2, 0.0]), "open_end": "x", "backend": backend}
+    expected = wlt.align(x, y, [6, 3, 5], **settings)
+    with torch.inference_mode():
+        settings = {**settings, "step_penalties": settings["step_penalties"].clone()}
+        x, y = x.clone(), y.clone()
+        assert torch.equal(wlt.soft_dtw_loss(x, y, [6, 3, 5], reduction="none", **settings), expected.value)
+        got = wlt.align(x, y, [6, 3, 5], **settings)
+        for name in NAMES:
+            assert torch.equal(getattr(got, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("impossible", [False, True])
+def test_classes_of_probability_zero_are_left_out_of_a_model(impossible, backend):
+    x, y = random_batch("ce_logits")
+    y = y.sigmoid()
+    x[:, :, 0] = -torch.inf
+    y[:, :, 0] = 0.0
+    if impossible:
+        y[:, 2, 0] = 0.5  # a target that no frame can be
+    x.requires_grad_()
+    steps = [wl.Step(1, 1), wl.Step(1, 2), wl.Step(1, 0)]
+    loss = wlt.soft_dtw_loss(x, y, cost="ce_logits", steps=steps, backend=backend)
+    loss.backward()
+    assert loss.isfinite()
+    assert x.grad.isfinite().all()
+    if impossible:
+        assert (wlt.align(x, y, cost="ce_logits", steps=steps, backend=backend).H[:, :, 2] == 0).all()

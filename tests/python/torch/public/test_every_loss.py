@@ -283,34 +283,24 @@ def test_reductions_and_single_items(member):
 @every_loss
 def test_an_alignment_takes_the_arguments_of_the_loss(member):
     loss = member.make(gamma=nn.Parameter(torch.tensor(0.6)), reduction="none")
-    if isinstance(loss, wlt.SoftDTWLoss):
-        pytest.skip("SoftDTWLoss has the function `align` for it")
     lens = loss.align(*member.arguments(member.x.clone().requires_grad_()))
-    value, gradient = member.gradient(loss, member.x)
+    value, _ = member.gradient(loss, member.x)
     torch.testing.assert_close(lens.value, value)
     if not (isinstance(loss, wlt.DropDTWLoss) and loss.many_to_one):  # which has a penalty of gamma
         torch.testing.assert_close(-lens.entropy.sum().float(), loss.gamma.grad)
     results = ("value", "h", "y_mod", "H", "E", "visits", "entropy")
     if isinstance(loss, wlt.DropDTWLoss) and loss.cost == "l1":
         results = tuple(name for name in results if name != "y_mod")
-    assert not any(getattr(lens, name).requires_grad for name in results)
+    found = [getattr(lens, name) for name in results]
+    assert not any(result.requires_grad for result in found)
     if not isinstance(loss, wlt.CTCLoss):
         kept = pickle.loads(pickle.dumps(lens))
-        assert_equal([getattr(kept, name) for name in results], [getattr(lens, name) for name in results])
+        for name, result in zip(results, found, strict=True):
+            torch.testing.assert_close(getattr(kept, name), result)
         assert repr(kept) == repr(lens)
     item = lens.H.select(member.items_axis, 1)
     one = loss.align(*member.of_item(1))
     torch.testing.assert_close(item[: one.H.shape[0], : one.H.shape[1]], one.H)
-    if (
-        isinstance(loss, (wlt.ForwardSumLoss, wlt.MultiLabelCTCLoss))
-        and loss.align(*member.arguments(member.x)).y_mod.shape == member.x.shape
-    ):
-        torch.testing.assert_close(
-            gradient,
-            -(lens.y_mod.movedim(-1, 0) * lens.h).movedim(0, -1)
-            if lens.h.ndim == lens.y_mod.ndim - 1
-            else gradient,
-        )
 
 
 @every_loss

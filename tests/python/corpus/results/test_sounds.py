@@ -11,7 +11,7 @@ pytest.importorskip("jinja2")
 from corpus.sample_items import sample_item, save_item
 from corpus.test_analyze import content
 
-from warplens.analysis.sonify import write_wav
+from warplens.analysis.sonify import loudness, write_wav
 from warplens.corpus import Settings, analyze
 
 
@@ -103,6 +103,14 @@ def test_recordings_are_heard_on_the_left(tmp_path, folder):
     np.testing.assert_array_equal(right[: len(alone)], alone)
     assert abs(left[10000] / 32767 - 0.25) < 1e-3
     assert "left the recording" in run.report.read_text()
+    tone = 0.01 * np.sin(np.arange(30000) / 10)
+    write_wav(recordings / "deep" / "a.wav", tone)
+    analyze([folder], out, Settings((0.5, 10.0), sonify=True, recordings=recordings))
+    least, most = (
+        sound_of(out / "items" / "deep" / f"a.gamma{gamma}.wav").T / 32767 for gamma in ("0.5", "10")
+    )
+    np.testing.assert_array_equal(least[0], most[0])
+    assert loudness(least[0][: len(tone)]) == pytest.approx(loudness(least[1][: len(alone)]), abs=0.1)
     (recordings / "deep" / "a.wav").write_bytes(b"no sound")
     outcome = analyze([folder], out, Settings((1.0,), sonify=True, recordings=recordings)).outcomes[0]
     assert outcome.warning.startswith("no sound: its recording cannot be read")
