@@ -1,5 +1,6 @@
 """Many items: collect them, run them, write their results (extra `corpus`)."""
 
+from warplens.analysis.losses.options import Loss
 from warplens.corpus.analyze import Run, analyze
 from warplens.corpus.compare import Comparison, compare
 from warplens.corpus.inputs.collect import Collected, collect
@@ -19,6 +20,7 @@ __all__ = [
     "EngineError",
     "Finished",
     "InputError",
+    "Loss",
     "Outcome",
     "Progress",
     "Run",

@@ -64,12 +64,13 @@ IO_LEVELS = (
     ("replacing",),
     ("notes", "arrays"),
     ("item",),
+    ("label_item",),
     ("origin",),
     ("manifest",),
 )
 CLI_LEVELS = (
     ("param_types", "output", "progress_bar"),
-    ("options", "progress"),
+    ("loss_options", "options", "progress"),
     ("analyze", "compare", "demo", "sweep"),
     ("commands",),
 )

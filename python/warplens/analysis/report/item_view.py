@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.analysis.level_colors import LevelScale, predicted_levels
+from warplens.analysis.losses.alignments import LEAST_PRESENCE
+from warplens.analysis.losses.shown import class_names, events_by_row
 from warplens.analysis.percent import percent
 from warplens.analysis.report.event_table import EventTable, event_table
 from warplens.analysis.report.magnitude import MagnitudePlot, magnitude_plots
@@ -67,6 +69,7 @@ class ItemView:
         measures: tables of measures.
         magnitudes: plots of events.
         events: the events with the lowest peaks.
+        word: what an event is called.
     """
 
     lesson: Lesson
@@ -80,6 +83,7 @@ class ItemView:
     measures: list[MeasureTable]
     magnitudes: list[MagnitudePlot]
     events: EventTable
+    word: str
 
 
 def item_lesson(item: Item, analysis: ItemAnalysis) -> Lesson:
@@ -113,22 +117,26 @@ def item_view(item: Item, analysis: ItemAnalysis, *, high: bool = False) -> Item
         measures=measure_tables(analysis),
         magnitudes=magnitude_plots(analysis, item.fps, item.lowest_pitch),
         events=event_table(item, analysis),
+        word=analysis.loss.target_word,
     )
 
 
-def verdict(lost: list[int], total: int, gammas: list[str]) -> str:
+def verdict(lost: list[int], total: int, gammas: list[str], word: str = "event") -> str:
     """Say how many of an item's events are lost at each gamma."""
     if total == 0:
+        if word == "label":
+            return "The item has no labels."
         return "The weak target has no events: nothing is ever active in it."
     if not any(lost):
-        return f"Keeps all {total} events at γ = {', '.join(gammas)}."
+        return f"Keeps all {total} {word}s at γ = {', '.join(gammas)}."
     counts = [f"{n} of {total} at γ = {gamma}" for n, gamma in zip(lost, gammas, strict=True)]
-    return f"Events lost: {', '.join(counts)}."
+    return f"{word.capitalize()}s lost: {', '.join(counts)}."
 
 
 def _lesson(axes: RollAxes, analysis: ItemAnalysis, telling: list[int]) -> Lesson:
     lost = [int(count) for count in analysis.measures["events_below_threshold"]]
-    words = verdict(lost, len(analysis.events), [format(gamma, "g") for gamma in analysis.gammas])
+    gammas = [format(gamma, "g") for gamma in analysis.gammas]
+    words = verdict(lost, len(analysis.events), gammas, analysis.loss.target_word)
     return Lesson(words, any(lost), axes, [_y_mod(axes, analysis, g) for g in telling])
 
 
@@ -145,14 +153,16 @@ def _telling_gammas(analysis: ItemAnalysis) -> list[int]:
 def _axes(item: Item, analysis: ItemAnalysis, predictions: NDArray[Any], pixels: int) -> RollAxes:
     scale = LevelScale.of(predictions, item.weak, item.strong, analysis.y_mod, threshold=analysis.threshold)
     low, high = _shown_features(predictions, item, scale)
-    return RollAxes(analysis.shape[0], low, high, scale, item.fps, item.lowest_pitch, pixels)
+    return RollAxes(
+        analysis.shape[0], low, high, scale, item.fps, item.lowest_pitch, pixels, class_names(analysis)
+    )
 
 
 def _y_mod(axes: RollAxes, analysis: ItemAnalysis, g: int) -> Panel:
     lost = analysis.levels.peak[g] < analysis.threshold
     gamma = format(analysis.gammas[g], "g")
-    note = lost_words(int(lost.sum()), len(lost))
-    marks = performed_marks(analysis.events, analysis.levels, g, lost, axes.low, axes.high)
+    note = lost_words(int(lost.sum()), len(lost), analysis.loss.target_word) + _not_taught_words(analysis, g)
+    marks = performed_marks(events_by_row(analysis), analysis.levels, g, lost, axes.low, axes.high)
     return axes.performed(
         f"Y_mod, γ = {gamma}", note, analysis.y_mod[g], lost=marks, loses=bool(lost.any()), gamma=gamma
     )
@@ -161,10 +171,10 @@ def _y_mod(axes: RollAxes, analysis: ItemAnalysis, g: int) -> Panel:
 def _sources(axes: RollAxes, item: Item, analysis: ItemAnalysis, predictions: NDArray[Any]) -> list[Panel]:
     lost = analysis.levels.peak[-1] < analysis.threshold
     weak = axes.target(
-        "Weak target",
+        "Labels" if analysis.loss.target_word == "label" else "Weak target",
         f"orange: lost at γ = {analysis.gammas[-1]:g}",
         item.weak,
-        lost=target_marks(analysis.events, lost, axes.low, axes.high),
+        lost=target_marks(events_by_row(analysis), lost, axes.low, axes.high),
     )
     panels = [weak, axes.performed("Predictions", "output of the network", predictions)]
     if item.strong is not None:
@@ -189,23 +199,35 @@ def with_margin(active: NDArray[np.bool_]) -> tuple[int, int]:
     return max(0, int(shown[0]) - _MARGIN_FEATURES), min(len(active) - 1, int(shown[-1]) + _MARGIN_FEATURES)
 
 
-def lost_words(lost: int, total: int) -> str:
+def lost_words(lost: int, total: int, word: str = "event") -> str:
     """Say how many events are lost, and which share of all that is."""
     if total == 0:
-        return "no events"
+        return f"no {word}s"
     if lost == 0:
-        return f"all {total} events kept" if total > 1 else "the one event kept"
-    return f"{lost} of {total} events lost ({percent(lost / total, lost=True)})"
+        return f"all {total} {word}s kept" if total > 1 else f"the one {word} kept"
+    return f"{lost} of {total} {word}s lost ({percent(lost / total, lost=True)})"
+
+
+def _not_taught_words(analysis: ItemAnalysis, g: int) -> str:
+    """Say how many frames are not taught; they are faded, not silent."""
+    if analysis.presence is None:
+        return ""
+    count = int((analysis.presence[g] < LEAST_PRESENCE).sum())
+    return f", {count} of {analysis.presence.shape[1]} frames not taught (faded)" if count else ""
 
 
 def _facts(item: Item, analysis: ItemAnalysis) -> list[str]:
     n_frames, n_targets, n_features = analysis.shape
     seconds = f" ({n_frames / item.fps:.1f} s at {item.fps:.4g} frames a second)" if item.fps else ""
     weights = " / ".join(format(weight, "g") for weight in analysis.step_weights)
+    if analysis.loss.target_word == "label":
+        sizes = [f"L = {n_targets} labels", f"K = {n_features} classes"]
+        return [f"N = {n_frames} frames{seconds}", *sizes, *analysis.loss.describe()]
     return [
         f"N = {n_frames} prediction frames{seconds}",
         f"M = {n_targets} target frames",
         f"D = {n_features} features",
+        *([] if analysis.loss.name == "sdtw" else analysis.loss.describe()),
         f"cost {analysis.cost}",
         f"step weights {weights} (horizontal / vertical / diagonal)",
     ]

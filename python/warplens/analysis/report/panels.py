@@ -1,6 +1,7 @@
 """Panels of a page: piano rolls with axes and marks, and curves of h(n)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,7 @@ class RollAxes:
         fps: frames a second, None where times are frames.
         lowest_pitch: MIDI number of feature 0, None where features are numbers.
         pixels: height of a roll, about.
+        names: names of all features, where they have any.
     """
 
     n_frames: int
@@ -83,6 +85,7 @@ class RollAxes:
     fps: float | None
     lowest_pitch: int | None
     pixels: int = LOW_ROLL
+    names: Sequence[str] | None = None
 
     @property
     def rows(self) -> int:
@@ -107,7 +110,7 @@ class RollAxes:
     @property
     def feature_ticks(self) -> list[Tick]:
         """Ticks of the pitch axis."""
-        return feature_ticks(self.low, self.high, self.lowest_pitch)
+        return feature_ticks(self.low, self.high, self.lowest_pitch, self.names)
 
     @property
     def color_bar(self) -> str:

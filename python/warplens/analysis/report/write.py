@@ -9,6 +9,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from warplens.analysis.events import THRESHOLD
+from warplens.analysis.losses.options import SDTW, Loss
 from warplens.analysis.report.addresses import (
     EMBEDDED_SOUND_BYTES,
     SoundAddresses,
@@ -86,6 +87,7 @@ def write_report(
     threshold: float = THRESHOLD,
     pages: Pages = "risk",
     draw_each: DrawEach | None = None,
+    loss: Loss = SDTW,
 ) -> None:
     """Write OUT/report.html and, if there are many items, a page for each of some of them.
 
@@ -102,6 +104,7 @@ def write_report(
         threshold: level under which an event counts as lost.
         pages: above 50 items, which of them get a page: those most at risk, or "all".
         draw_each: draws pages side by side; None draws one after the other.
+        loss: the loss of the run.
 
     Raises:
         OSError: the report cannot be written.
@@ -142,6 +145,8 @@ def write_report(
         sections=sections,
         unfolded=ITEMS_UNFOLDED,
         n_sections=min(len(shown), ITEMS_UNFOLDED) if many else len(shown),
+        word=loss.target_word,
+        loss_words="" if loss.name == "sdtw" else f", {', '.join(loss.describe())}",
     )
 
 
