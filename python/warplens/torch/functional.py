@@ -69,8 +69,13 @@ def soft_dtw_loss(
 
     With the local cost C(n,m) = c(x_n, y_m) and min_g(S) = -g log sum_{s in S} exp(-s/g),
 
-        D(n,m) = min_g { w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
-        D(0,0) = 0, D(n,0) = D(0,m) = inf, and the loss of a pair is D(N,M).
+    .. math::
+        D(n,m) = \min_\gamma\bigl\{ w_h C(n,m) + D(n-1,m),\; w_v C(n,m) + D(n,m-1),\;
+                                    w_d C(n,m) + D(n-1,m-1) \bigr\}
+
+        D(0,0) = 0,\quad D(n,0) = D(0,m) = \infty,
+
+    and the loss of a pair is D(N,M).
 
     It is a soft minimum over all alignments, so it can be negative: -g times the logarithm of a sum of many
     terms. Its gradient in x is that of the element-wise cost against the modified targets, times h(n); see
