@@ -81,6 +81,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": "/plot_",
+    "ignore_pattern": "/train_by_targets",
     "within_subsection_order": "ExampleTitleSortKey",
     "abort_on_example_error": True,
     "image_scrapers": ("figure_scraper.returned_figures", "matplotlib"),

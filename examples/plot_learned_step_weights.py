@@ -1,15 +1,18 @@
-"""Learn gamma and the step weights from a few items whose alignment is known.
+r"""
+Learned step weights
+====================
 
-What soft DTW teaches are its modified targets Y_mod = (H / h) Y. Where it is known which frame belongs to
-which target frame, they have a truth to be held to: the strong target. Here gamma and the weights are
-parameters, fitted so that noisy predictions of an uneven tempo get modified targets near it:
+Learn gamma and the step weights from a few items whose alignment is known.
 
-    loss = mean |Y_mod(gamma, w) - Y_strong|^2
+What soft DTW teaches are its modified targets. Where it is known which frame belongs to which target frame,
+they have a truth to be held to: the strong target. Here gamma and the weights are parameters, fitted so
+that noisy predictions of an uneven tempo get modified targets near it:
 
-H is itself a derivative of soft DTW, so this differentiates twice (`create_graph=True`). Costs, gamma and
-weights times a common factor give the same H: w_d stays 1.
+.. math::
+    \mathrm{loss}(\gamma, w) = \mathrm{mean}\,\bigl| Y_\mathrm{mod}(\gamma, w) - Y_\mathrm{strong} \bigr|^2
 
-    python examples/learn_step_weights.py
+``H`` is itself a derivative of soft DTW, so this differentiates twice (``create_graph=True``). Costs, gamma
+and weights times a common factor give the same ``H``: the diagonal weight stays 1.
 """
 
 import torch
@@ -88,3 +91,16 @@ if __name__ == "__main__":
     print("step" + "".join(f"{name:>9}" for name in history[0]))
     for step in [*range(0, len(history), 10), len(history) - 1]:
         print(f"{step:4d}" + "".join(f"{number:9.4f}" for number in history[step].values()))
+
+    import matplotlib.pyplot as plt
+
+    figure, (losses, settings) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
+    for name, label in (("loss", "these items"), ("others", "other items")):
+        losses.semilogy([row[name] for row in history], label=label)
+    for name in ("gamma", "w_h", "w_v"):
+        settings.semilogy([row[name] for row in history], label=name)
+    losses.set_title("distance of Y_mod from the strong target", loc="left")
+    settings.set_title("gamma and step weights", loc="left")
+    for ax in (losses, settings):
+        ax.set_xlabel("step")
+        ax.legend()
