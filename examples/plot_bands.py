@@ -13,12 +13,15 @@ import warplens as wl
 from warplens.analysis import display
 
 rng = np.random.default_rng(1)
-score = rng.standard_normal((60, 8)).cumsum(axis=0) / 3
-x = wl.expand(score, rng.integers(1, 5, 60)) + 0.3 * rng.standard_normal((1, 8))
+score = np.tile(rng.standard_normal((12, 8)), (5, 1))  # a phrase of 12 frames, five times
+x = wl.expand(score, rng.integers(1, 4, 60))
+x += 2.0 * rng.standard_normal(x.shape)
 
 # %%
 # The Sakoe-Chiba band is a stripe along the diagonal, its radius counted in frames of the longer sequence.
-# The Itakura parallelogram limits how far the tempo strays from its mean.
+# The Itakura parallelogram limits how far the tempo strays from its mean. Under much noise and a large
+# gamma the alignment tries many paths, and the score repeats a phrase: without a band some of them stray
+# into the next repetition.
 
 bands = {
     "no band": None,
@@ -27,8 +30,8 @@ bands = {
 }
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
 for (name, band), ax in zip(bands.items(), axes, strict=True):
-    alignment = wl.align(x, score, gamma=3.0, band=band)
-    display.alignment(alignment.H_tilde, ax, path=alignment.path().indices)
+    alignment = wl.align(x, score, gamma=60.0, band=band)
+    display.alignment(alignment.H_tilde, ax, path=alignment.path().indices, limits=(0.0, 0.25))
     ax.set_title(f"{name}: {alignment.value:.1f}", loc="left")
 
 # %%

@@ -96,11 +96,12 @@ if __name__ == "__main__":
 
     figure, (losses, settings) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
     for name, label in (("loss", "these items"), ("others", "other items")):
-        losses.semilogy([row[name] for row in history], label=label)
+        losses.plot([row[name] for row in history], label=label)
     for name in ("gamma", "w_h", "w_v"):
-        settings.semilogy([row[name] for row in history], label=name)
+        settings.plot([row[name] for row in history], label=name)
     losses.set_title("distance of Y_mod from the strong target", loc="left")
     settings.set_title("gamma and step weights", loc="left")
     for ax in (losses, settings):
+        ax.set_ylim(0, None)
         ax.set_xlabel("step")
         ax.legend()

@@ -50,9 +50,10 @@ def plain_attribute(self: GoogleDocstring) -> list[str]:
 
 
 def refuse_block_quotes(app: Sphinx, doctree: nodes.document) -> None:
-    """Warn of block quotes: in a docstring or page they are formulas without markup."""
+    """Warn of block quotes in docstrings: they are formulas without markup."""
     for quote in doctree.findall(nodes.block_quote):
-        if quote.children and not isinstance(quote[0], nodes.bullet_list | nodes.enumerated_list):
+        is_list = isinstance(quote.next_node(), nodes.bullet_list | nodes.enumerated_list)
+        if "docstring of" in (get_node_source(quote) or "") and not is_list:
             LOG.warning(
                 "indented text without markup, begin it by `.. math::` or end the line above with `::`: %s",
                 quote.astext()[:60],
