@@ -83,7 +83,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": "/plot_",
     "ignore_pattern": r"^train_by_targets",
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "gallery_order.ByLesson",
     "abort_on_example_error": True,
     "image_scrapers": ("figure_scraper.returned_figures", "matplotlib"),
     "capture_repr": (),
@@ -124,8 +124,9 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
-    "pygments_light_style": "a11y-high-contrast-light",
-    "pygments_dark_style": "a11y-high-contrast-dark",
+    "collapse_navigation": True,
+    "pygments_light_style": "github-light",
+    "pygments_dark_style": "github-dark",
 }
 copybutton_exclude = ".linenos, .gp, .go"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

@@ -24,7 +24,6 @@ PAGES = {
     r"os\.PathLike|PathLike": f"{PYTHON}/os.html",
     r"(typing\.)?(IO|BinaryIO)": f"{PYTHON}/typing.html",
     r"_?(io\.)?BytesIO": f"{PYTHON}/io.html",
-    r"None|NoneType": f"{PYTHON}/constants.html",
     r"(numpy\.|np\.)?(?P<kind>u?int\d+|float\d+|bool_?|generic|dtype)": f"{NUMPY}/arrays.scalars.html",
     r"(lightning\.pytorch\.(callbacks\.callback\.)?|pl\.)?(Callback|Trainer|LightningModule)": (
         "https://lightning.ai/docs/pytorch/stable/"
@@ -44,6 +43,8 @@ PAGES_OF_NAMES = [(re.compile(pattern), page) for pattern, page in PAGES.items()
 
 def resolve(app: Sphinx, env: Any, node: pending_xref, contnode: nodes.Node) -> nodes.Node | None:
     """Return a link to the page of the name, if it has one."""
+    if node.get("reftarget") in ("None", "NoneType"):
+        return contnode
     for pattern, page in PAGES_OF_NAMES:
         if match := pattern.fullmatch(node.get("reftarget", "")):
             return nodes.reference("", "", contnode, internal=False, refuri=page.format(**match.groupdict()))

@@ -100,6 +100,8 @@ def bases(app: Sphinx, name: str, obj: Any, options: Any, found: list[type]) -> 
 
 def attribute_types(app: Sphinx, domain: str, kind: str, content: addnodes.desc_content) -> None:
     """Write arrays of attributes as `NDArray[float64]`, which Python resolves to a longer type."""
+    if kind == "class" and content.children and content[0].astext().strip() == "Bases:":
+        content.remove(content[0])
     if kind not in ("attribute", "property") or content.parent is None:
         return
     for node in content.parent.findall(addnodes.desc_annotation):

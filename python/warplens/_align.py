@@ -44,9 +44,10 @@ def align(
     r"""Align predictions x with targets y softly.
 
     .. math::
-        D(n,m) = \min_\gamma\bigl\{ w_h C(n,m) + D(n-1,m),\; w_v C(n,m) + D(n,m-1),\;
-                                    w_d C(n,m) + D(n-1,m-1) \bigr\}
+        D(n,m) = \min_\gamma\bigl\{ & w_h C(n,m) + D(n-1,m),\; w_v C(n,m) + D(n,m-1), \\
+                                    & w_d C(n,m) + D(n-1,m-1) \bigr\}
 
+    .. math::
         \min_\gamma(S) = -\gamma \log \sum_{s \in S} e^{-s/\gamma},\quad D(0,0) = 0,\quad
         D(n,0) = D(0,m) = \infty,\quad C(n,m) = c(x_n, y_m)
 
@@ -268,9 +269,10 @@ def align_costs(
     With steps s of sizes (i_s, j_s), weights w_s and penalties b_s, two steps of one size being two choices,
 
     .. math::
-        D(n,m) = \min_\gamma\Bigl\{ e(n,m) + w_0(n,m)\, C(n,m),\;
-                 w_s(n,m)\, C(n,m) + b_s(n,m) + D(n-i_s, m-j_s) \text{ for every } s \Bigr\}
+        D(n,m) = \min_\gamma\bigl\{ & e(n,m) + w_0(n,m)\, C(n,m), \\
+                 & w_s(n,m)\, C(n,m) + b_s(n,m) + D(n-i_s, m-j_s) \text{ for every } s \bigr\}
 
+    .. math::
         \text{value} = \min_{\gamma;\, n,m}\bigl\{ D(n,m) + w_x(n,m)\, C(n,m) + x(n,m) \bigr\}
 
     Each parameter is a number, (N,1), (1,M) or (N,M). What differs from plain soft DTW is computed in

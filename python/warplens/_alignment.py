@@ -46,8 +46,10 @@ class Alignment:
 
     .. math::
         \mathrm{SDTW} = D(N,M),\quad H = \frac{\partial\,\mathrm{SDTW}}{\partial C},\quad
-        h(n) = \sum_m H(n,m),\quad \tilde H(n,m) = \frac{H(n,m)}{h(n)},\quad
-        Y_\mathrm{mod} = \tilde H\, Y
+        h(n) = \sum_m H(n,m)
+
+    .. math::
+        \tilde H(n,m) = \frac{H(n,m)}{h(n)},\quad Y_\mathrm{mod} = \tilde H\, Y
 
     (Zeitler & Mueller, ISMIR 2025, eqs. 9 to 17). What `align` did not compute is computed on first access
     from read-only references to the inputs, which must not be changed in between.

@@ -16,6 +16,7 @@ class DiagonalPrior(CostWithPrior):
     .. math::
         C'(n,m) = C(n,m) + \mathrm{weight}\; P(n,m),\qquad P(n,m) = 1 - e^{-d(n,m)^2 / 2\nu}
 
+    .. math::
         d(n,m) = \max(s(m) - n,\; n - s(m+1),\; 0),\qquad s(m) = \lceil m N / M \rceil
 
     with n and m from 0. d is the distance in prediction frames from the stretch [s(m), s(m+1)] that target

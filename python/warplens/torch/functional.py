@@ -70,9 +70,10 @@ def soft_dtw_loss(
     With the local cost C(n,m) = c(x_n, y_m) and min_g(S) = -g log sum_{s in S} exp(-s/g),
 
     .. math::
-        D(n,m) = \min_\gamma\bigl\{ w_h C(n,m) + D(n-1,m),\; w_v C(n,m) + D(n,m-1),\;
-                                    w_d C(n,m) + D(n-1,m-1) \bigr\}
+        D(n,m) = \min_\gamma\bigl\{ & w_h C(n,m) + D(n-1,m),\; w_v C(n,m) + D(n,m-1), \\
+                                    & w_d C(n,m) + D(n-1,m-1) \bigr\}
 
+    .. math::
         D(0,0) = 0,\quad D(n,0) = D(0,m) = \infty,
 
     and the loss of a pair is D(N,M).
