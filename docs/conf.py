@@ -37,7 +37,6 @@ exclude_patterns = ["_build", "extensions", "gallery/*.ipynb", "gallery/*.py", "
 templates_path = ["_templates"]
 nitpicky = True
 default_role = "named"
-rst_prolog = ".. role:: named\n"
 
 # Pages are written in MyST; formulas stand between dollars there.
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]

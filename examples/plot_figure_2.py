@@ -2,16 +2,17 @@
 Figure 2: what a loss teaches a network that is already right
 =============================================================
 
-Seventeen prediction frames, six target frames. The predictions are perfect, and still soft DTW with a gamma
-of 1 teaches the network to lose its short events: their level in the modified targets ``Y_mod`` falls to
-0.5 and below. That is the lesson of Figure 2 of Zeitler & Müller (ISMIR 2025).
+Seventeen prediction frames, six target frames. The predictions are perfect, and still
+soft DTW with a gamma of 1 teaches the network to lose its short events: their level
+in the modified targets ``Y_mod`` falls to 0.5 and below. That is the lesson of Figure
+2 of Zeitler & Müller (ISMIR 2025).
 """
 
 # %%
 # The item
 # --------
-# Target frames 0, a, 0, b, 0, c, of which the events a, b and c last 2, 1 and 5 frames. ``weak`` says what
-# comes in which order, ``strong`` also when.
+# Target frames 0, a, 0, b, 0, c, of which the events a, b and c last 2, 1 and 5
+# frames. ``weak`` says what comes in which order, ``strong`` also when.
 
 import numpy as np
 
@@ -27,8 +28,9 @@ item = Item(predictions=strong, weak=weak, strong=strong, cost="mse")
 # %%
 # At gamma 1
 # ----------
-# Each row of the soft alignment is spread over several target frames. The event of a single frame is
-# averaged with the silence on both sides of it and peaks at 0.41, the one of five frames at 0.98.
+# Each row of the soft alignment is spread over several target frames. The event of a
+# single frame is averaged with the silence on both sides of it and peaks at 0.41, the
+# one of five frames at 0.98.
 
 display.figure2(item, gamma=1.0)
 

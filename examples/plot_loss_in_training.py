@@ -2,9 +2,9 @@
 A loss in training: gamma decides what is learned
 =================================================
 
-A linear network sees twelve classes under noise and is told their order alone. The classes last 12, 1 and 6
-frames in turn. We train it by soft DTW with three constant gammas and look at what it predicts in the end,
-beside what the loss taught it.
+A linear network sees twelve classes under noise and is told their order alone. The
+classes last 12, 1 and 6 frames in turn. We train it by soft DTW with three constant
+gammas and look at what it predicts in the end, beside what the loss taught it.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ noise = torch.randn(strong.shape, generator=torch.manual_seed(4))
 spectra = strong + 0.3 * noise
 
 # %%
-# Training is that of any other loss. ``SoftDTWLoss("bce_logits")`` takes logits (N,D) and targets (M,D), or
-# batches of them with their lengths.
+# Training is that of any other loss. ``SoftDTWLoss("bce_logits")`` takes logits (N,D)
+# and targets (M,D), or batches of them with their lengths.
 
 
 def train(gamma: float, steps: int = 300) -> torch.nn.Linear:
@@ -39,8 +39,9 @@ def train(gamma: float, steps: int = 300) -> torch.nn.Linear:
 # %%
 # The lens
 # --------
-# ``align`` with the settings of the loss gives the modified targets: the strong targets that would have the
-# same gradient, frame by frame. Where an event is missing from them, the network cannot learn it.
+# ``align`` with the settings of the loss gives the modified targets: the strong
+# targets that would have the same gradient, frame by frame. Where an event is missing
+# from them, the network cannot learn it.
 
 gammas = (0.3, 3.0, 30.0)
 fig, axes = plt.subplots(len(gammas), 2, figsize=(10, 7), layout="constrained")
@@ -53,6 +54,7 @@ for gamma, (left, right) in zip(gammas, axes, strict=True):
     right.set_title("modified targets", loc="left")
 
 # %%
-# A small gamma takes sides early, for better or worse: it believes the alignment it starts with. A large
-# one never takes sides. ``warplens.training`` watches this while a network trains, and
-# ``TargetDrivenGamma`` lowers gamma when the modified targets ask for it.
+# A small gamma takes sides early, for better or worse: it believes the alignment it
+# starts with. A large one never takes sides. ``warplens.training`` watches this while
+# a network trains, and ``TargetDrivenGamma`` lowers gamma when the modified targets
+# ask for it.

@@ -2,8 +2,9 @@
 Time series: barycenters and clusters
 =====================================
 
-Soft DTW compares series that run at different speeds. ``cdist`` gives the values of all pairs of a set,
-``barycenter`` the series that is nearest to all of a set; together they are k-means for time series.
+Soft DTW compares series that run at different speeds. ``cdist`` gives the values of
+all pairs of a set, ``barycenter`` the series that is nearest to all of a set;
+together they are k-means for time series.
 """
 
 import matplotlib.pyplot as plt
@@ -15,10 +16,12 @@ rng = np.random.default_rng(3)
 
 
 def bump(late: bool) -> np.ndarray:
-    """Make a series with two peaks, of which the first or the second is the higher, at a tempo of its own."""
+    """Make a series of two peaks, the first or second the higher, at its own tempo."""
     time = np.linspace(0, 1, int(rng.integers(40, 70))) ** rng.uniform(0.6, 1.7)
     low, high = (0.4, 1.0) if late else (1.0, 0.4)
-    peaks = low * np.exp(-(((time - 0.3) / 0.08) ** 2)) + high * np.exp(-(((time - 0.7) / 0.08) ** 2))
+    peaks = low * np.exp(-(((time - 0.3) / 0.08) ** 2)) + high * np.exp(
+        -(((time - 0.7) / 0.08) ** 2)
+    )
     return peaks + 0.03 * rng.standard_normal(len(time))
 
 
@@ -28,8 +31,9 @@ series = [bump(bool(kind)) for kind in kinds]
 # %%
 # All pairs
 # ---------
-# The values of soft DTW are not distances: they can be negative, and a series has no value of 0 with
-# itself. The divergence takes half of both self-values away and has neither fault.
+# The values of soft DTW are not distances: they can be negative, and a series has no
+# value of 0 with itself. The divergence takes half of both self-values away and has
+# neither fault.
 
 values = wl.cdist(series, gamma=0.05)
 own = np.diag(values)
@@ -44,15 +48,20 @@ fig.colorbar(image)
 # %%
 # Two clusters
 # ------------
-# Each round assigns every series to the nearer centre, and moves each centre to the barycenter of its
-# series. It begins with the two series that are farthest from each other.
+# Each round assigns every series to the nearer centre, and moves each centre to the
+# barycenter of its series. It begins with the two series that are farthest from each
+# other.
 
 first, second = np.unravel_index(divergences.argmax(), divergences.shape)
 centres = [series[first], series[second]]
 for _ in range(3):
     nearest = wl.cdist(series, centres, gamma=0.05).argmin(axis=1)
     centres = [
-        wl.barycenter([s for s, k in zip(series, nearest, strict=True) if k == c], gamma=0.05, length=55)
+        wl.barycenter(
+            [s for s, k in zip(series, nearest, strict=True) if k == c],
+            gamma=0.05,
+            length=55,
+        )
         for c in (0, 1)
     ]
 
@@ -68,6 +77,12 @@ for cluster, ax in enumerate(axes):
         ax.plot(np.linspace(0, 1, len(s)), s, color="0.75", lw=0.8)
         stretched.append(np.interp(grid, np.linspace(0, 1, len(s)), s))
     ax.plot(grid, centres[cluster], color="C3", lw=2, label="soft-DTW barycenter")
-    ax.plot(grid, np.mean(stretched, axis=0), color="C0", ls="--", label="mean of stretched series")
+    ax.plot(
+        grid,
+        np.mean(stretched, axis=0),
+        color="C0",
+        ls="--",
+        label="mean of stretched series",
+    )
     ax.set_title(f"cluster {cluster + 1}", loc="left")
 axes[0].legend(fontsize="small")

@@ -49,9 +49,10 @@ def align(
 
     .. math::
         \min_\gamma(S) = -\gamma \log \sum_{s \in S} e^{-s/\gamma},\quad D(0,0) = 0,\quad
-        D(n,0) = D(0,m) = \infty,\quad C(n,m) = c(x_n, y_m)
+        D(n,0) = D(0,m) = \infty
 
-    for n = 1..N prediction frames and m = 1..M target frames (Zeitler & Mueller, ISMIR 2025, eqs. 4 to 9).
+    for n = 1..N prediction frames, m = 1..M target frames and the local cost C(n,m) = c(x_n, y_m) (Zeitler &
+    Mueller, ISMIR 2025, eqs. 4 to 9).
 
     Other steps, a penalty for each step and ends that are open make it the general model of `align_costs`,
     computed in float64: amerced DTW has step_penalties (p, p, 0), subsequence DTW has open_begin = open_end
