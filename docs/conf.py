@@ -78,10 +78,9 @@ _folder.cleanup()
 """
 
 sphinx_gallery_conf = {
-    "examples_dirs": "../examples",
+    "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
     "filename_pattern": "/plot_",
-    "ignore_pattern": r"^train_by_targets",
     "within_subsection_order": "gallery_order.ByLesson",
     "abort_on_example_error": True,
     "image_scrapers": ("figure_scraper.returned_figures", "matplotlib"),

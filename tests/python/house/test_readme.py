@@ -92,8 +92,8 @@ def test_links_and_pictures_are_absolute_and_there(readme, repository):
     for link in links:
         if link.startswith(SITE):
             page = link.removeprefix(SITE) or "index.html"
-            sources = [repository / "docs" / page.replace(".html", ".md"), repository / "examples"]
-            assert sources[0].is_file() or page == "gallery/index.html", link
+            source = repository / "docs" / page.replace(".html", ".md")
+            assert source.is_file() or page == "gallery/index.html", link
         else:
             place = next((link.removeprefix(base) for base in (URL, RAW) if link.startswith(base)), None)
             assert place, f"{link}: neither of the repository nor of the site"

@@ -129,7 +129,9 @@ def test_the_costs_are_listed(docs):
     assert set(COSTS) <= first_cells((docs / "conventions.md").read_text())
 
 
-EXAMPLES = sorted(path.name for path in (Path(__file__).parents[3] / "examples").glob("plot_*.py"))
+EXAMPLES = sorted(
+    path.name for path in (Path(__file__).parents[3] / "examples" / "gallery").glob("plot_*.py")
+)
 
 
 def test_the_gallery_has_examples():
@@ -142,7 +144,7 @@ def test_examples_run(repository, tmp_path, example):
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
     run = subprocess.run(
-        [sys.executable, "-W", "error", repository / "examples" / example],
+        [sys.executable, "-W", "error", repository / "examples" / "gallery" / example],
         cwd=tmp_path,
         capture_output=True,
         text=True,
