@@ -123,12 +123,7 @@ class GammaSchedule(Schedule):
 
 
 class ConstantGamma(GammaSchedule):
-    """Constant schedule gamma(t) = gamma.
-
-    Args:
-        loss: a `SoftDTWLoss` whose gamma is a number.
-        gamma: 0 or more.
-    """
+    """Constant schedule gamma(t) = gamma."""
 
     def __init__(self, loss: SoftDTWLoss, gamma: float) -> None:
         self.gamma = as_number("gamma", gamma)
@@ -139,21 +134,7 @@ class ConstantGamma(GammaSchedule):
 
 
 class LinearGamma(GammaSchedule):
-    """Linear schedule gamma(t) = start + (end - start) min(t / steps, 1).
-
-    Args:
-        loss: a `SoftDTWLoss` whose gamma is a number.
-        start: gamma at step 0.
-        end: gamma from the last step on.
-        steps: how many calls of `step()` lead there.
-
-    Example:
-        >>> loss = SoftDTWLoss()
-        >>> schedule = LinearGamma(loss, start=10.0, end=0.0, steps=4)
-        >>> schedule.step()
-        >>> loss.gamma.item()
-        7.5
-    """
+    """Linear schedule gamma(t) = start + (end - start) min(t / steps, 1)."""
 
     def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
         self.start, self.end = as_number("start", start), as_number("end", end)
@@ -165,14 +146,7 @@ class LinearGamma(GammaSchedule):
 
 
 class ExponentialGamma(GammaSchedule):
-    """Exponential schedule gamma(t) = start (end / start)^min(t / steps, 1).
-
-    Args:
-        loss: a `SoftDTWLoss` whose gamma is a number.
-        start: gamma at step 0, above 0.
-        end: gamma from the last step on, above 0.
-        steps: how many calls of `step()` lead there.
-    """
+    """Exponential schedule gamma(t) = start (end / start)^min(t / steps, 1), both above 0."""
 
     def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
         self.start, self.end = (
@@ -217,12 +191,7 @@ class PiecewiseGamma(GammaSchedule):
 
 
 class PiecewisePriorWeight(Schedule):
-    """The weight of a `DiagonalPrior` over time: as `PiecewiseGamma` moves gamma.
-
-    Args:
-        prior: a `DiagonalPrior`.
-        points: (step, weight), steps whole and ascending.
-    """
+    """The weight of a `DiagonalPrior` over time: as `PiecewiseGamma` moves gamma."""
 
     def __init__(self, prior: DiagonalPrior, points: Points) -> None:
         self.points = _checked_points(points)
