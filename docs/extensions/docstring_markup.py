@@ -44,6 +44,15 @@ def describe_constants(app: Sphinx, what: str, name: str, obj: Any, options: Any
                 return
 
 
+def set_off_formulas(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Make indented blocks that no markup begins literal ones, in place: plain formulas keep their lines."""
+    for number in range(len(lines) - 1, 0, -1):
+        if lines[number].startswith("    ") and not lines[number - 1].strip():
+            above = next((line for line in reversed(lines[:number]) if line.strip()), "")
+            if above and not above.startswith((" ", "-", "..")) and not above.endswith("::"):
+                lines[number:number] = ["::", ""]
+
+
 def plain_attribute(self: GoogleDocstring) -> list[str]:
     """Return the docstring of an attribute as it is: a colon in its first line ends no type."""
     return list(self._consume_to_end())
@@ -65,6 +74,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register what is escaped, and the check."""
     GoogleDocstring._parse_attribute_docstring = plain_attribute  # type: ignore[method-assign]
     app.connect("autodoc-process-docstring", describe_constants, priority=100)
+    app.connect("autodoc-process-docstring", set_off_formulas, priority=200)
     app.connect("autodoc-process-docstring", escape_bars, priority=900)
     app.connect("doctree-read", refuse_block_quotes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,7 +3,7 @@
 import inspect
 import re
 import sys
-from typing import Any, get_args
+from typing import Any
 
 from numpy.typing import ArrayLike
 from public_names import names_by_identity
@@ -13,7 +13,9 @@ from sphinx.domains.python._annotations import _parse_annotation
 
 NAME = re.compile(r"(?<![\w.'\"~])[A-Za-z_][\w.]*")
 ARRAY = re.compile(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(\w+)\]\]")
-UNNEEDED_BASES = ("warplens.", "builtins.", "typing.")
+ARRAY_LIKE = inspect.formatannotation(ArrayLike).removeprefix("Union[").removesuffix("]")
+"""Members of the union that `ArrayLike` is."""
+UNION = re.compile(r"Union\[((?:[^\[\]]|\[[^\[\]]*\])*)\]")
 
 
 class Written:
@@ -33,15 +35,9 @@ def written(annotation: object, names: dict[str, Any]) -> str:
         annotation: as `inspect` has it, a string or an object.
         names: globals of the module that wrote it.
     """
-    if isinstance(annotation, str):
-        text = annotation
-    elif all(choice in get_args(annotation) for choice in get_args(ArrayLike)):
-        rest = [choice for choice in get_args(annotation) if choice not in get_args(ArrayLike)]
-        text = " | ".join(
-            [*("None" if c is type(None) else inspect.formatannotation(c) for c in rest), "ArrayLike"]
-        )
-    else:
-        text = inspect.formatannotation(annotation)
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = re.sub(r"\btyping\.", "", text).replace(ARRAY_LIKE, "ArrayLike")
+    text = UNION.sub(lambda match: match[1].replace(", ", " | "), text).replace("NoneType", "None")
     return NAME.sub(lambda match: _name(match[0], names), text)
 
 
