@@ -32,6 +32,8 @@ class ItemAnalysis:
         levels: levels of the events, arrays (G, K).
         empty_targets: share of the weak target's frames that have no activity.
         H: soft alignments, (G, N, M), if they were to be kept.
+        fps: frames a second of the item, if known.
+        lowest_pitch: MIDI number of feature 0, if known.
     """
 
     gammas: NDArray[np.float64]
@@ -46,6 +48,8 @@ class ItemAnalysis:
     levels: EventLevels
     empty_targets: float
     H: Floats | None = None
+    fps: float | None = None
+    lowest_pitch: int | None = None
 
     @property
     def measures(self) -> dict[str, NDArray[np.float64]]:
@@ -116,4 +120,6 @@ def analyze_item(
         levels=result.levels,
         empty_targets=1 - np.count_nonzero(item.weak.any(axis=1)) / len(item.weak),
         H=result.H,
+        fps=item.fps,
+        lowest_pitch=item.lowest_pitch,
     )

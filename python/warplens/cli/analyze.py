@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from warplens.analysis.percent import percent
 from warplens.cli import options
 from warplens.cli.output import (
     errors_as_sentences,
@@ -142,6 +143,6 @@ def _lost_events(run: Run, settings: Settings) -> list[str]:
                 events += int(measures["events"])
                 lost += int(measures["events_below_threshold"])
         if events:
-            share = f"{lost} of {events} events ({lost / events:.1%})"
+            share = f"{lost} of {events} events ({percent(lost / events, lost=True)})"
             lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")
     return lines

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share, floored_percent
+from warplens.analysis.percent import rounded_percent
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share
 from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.cli import options
 from warplens.cli.output import (
@@ -141,7 +142,7 @@ def _table(pooled: GammaSweep, marked: float | None) -> "Table":
     columns: list[tuple[str, Callable[[int], str]]] = [
         ("", lambda g: "->" if pooled.gammas[g] == marked else ""),
         ("gamma", lambda g: f"{pooled.gammas[g]:.4g}"),
-        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{floored_percent(kept):.1f}", pooled.kept[g])),
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{rounded_percent(kept):.1f}", pooled.kept[g])),
         ("lost to\nblur", lambda g: str(pooled.lost_to_blur[g])),
         ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
         ("peak of\nshort events", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),

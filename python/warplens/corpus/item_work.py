@@ -138,8 +138,8 @@ class ItemWork:
         """Return a hash of everything that the files of an item depend on."""
         key = self.settings.key_of(item)
         if self.settings.sonify:
-            key = key_with_sounds(key, item, find_recording(self.settings.recordings, source.id))
-        return key_with_figures(key, item) if self.settings.figures else key
+            key = key_with_sounds(key, find_recording(self.settings.recordings, source.id))
+        return key_with_figures(key) if self.settings.figures else key
 
     def failed(self, source: Source, reason: str) -> Outcome:
         """Return the outcome of an item that could not be done; remove older results of its name."""

@@ -13,7 +13,7 @@ import warplens as wl
 from warplens.analysis.events import THRESHOLD, check_threshold
 from warplens.io import Item, ItemError
 
-_FORMAT = 5
+_FORMAT = 6
 """Version of item files, raised when the same input and settings give another one: older ones are redone."""
 
 
@@ -104,8 +104,8 @@ class Settings:
             self.step_weights_of(item),
             self.threshold,
             self.keep_alignment,
-            # Notes are measured in seconds and Hz, and only against strong targets.
-            None if item.strong is None else (item.fps, item.lowest_pitch),
+            item.fps,
+            item.lowest_pitch,
             *(() if item.strong_notes is None else ("notes",)),
         )
         # 128 bits tell contents apart, and take a fiftieth of the time that SHA-256 does.

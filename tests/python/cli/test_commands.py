@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 import warplens as wl
+from warplens.analysis.percent import percent
 from warplens.cli.commands import warplens
 from warplens.corpus import item_path, read_analysis
 
@@ -41,7 +42,10 @@ def test_analyze_with_several_gammas_before_or_after_the_input(tmp_path, folder,
     assert [row["gamma"] for row in rows] == ["0.1", "1", "10"] * 3
     assert read_analysis(item_path(tmp_path / "out", "a")).step_weights == (0.1, 1.0, 1.0)
     lost, total = (sum(int(row[name]) for row in rows[2::3]) for name in ("events_below_threshold", "events"))
-    assert f"gamma 10: {lost} of {total} events ({lost / total:.1%}) stay under 0.5" in result.stdout
+    assert (
+        f"gamma 10: {lost} of {total} events ({percent(lost / total, lost=True)}) stay under 0.5"
+        in result.stdout
+    )
     assert f"Report: {tmp_path / 'out' / 'report.html'}" in result.stdout
 
 

@@ -68,10 +68,10 @@ def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
 
 
 def events_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Draw peaks of events at each gamma over their expected duration at the smallest one."""
+    """Draw peaks of events over their expected durations, both at each gamma."""
     figure = Figure(figsize=(5.5, 3.5), dpi=150, layout="constrained")
     magnitude_over_duration(
-        analysis.levels.duration[0],
+        analysis.levels.duration,
         analysis.levels.peak,
         figure.subplots(),
         item.fps,

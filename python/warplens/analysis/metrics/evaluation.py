@@ -25,13 +25,15 @@ MEASURES: tuple[str, ...] = (
     "cosine",
     "onset_error_ms",
     "offset_error_ms",
+    "matched_notes",
+    "strong_notes",
     "note_onset_f",
     "note_f",
 )
 """The names of all measures, in the order of tables."""
 
-COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
-"""Measures that are whole numbers."""
+COUNTS: tuple[str, ...] = ("events", "events_below_threshold", "matched_notes", "strong_notes")
+"""Measures that are whole numbers where they are defined."""
 
 _TABLE = np.dtype([(name, np.float64) for name in MEASURES])
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
@@ -76,7 +78,7 @@ def evaluate(
             alignment.y_mod, np.asarray(strong), threshold=threshold, fps=fps, notes=notes
         )
     named = {name: measures[name] for name in MEASURES}
-    return named | {name: int(named[name]) for name in COUNTS}
+    return named | {name: int(named[name]) for name in COUNTS if not math.isnan(named[name])}
 
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:

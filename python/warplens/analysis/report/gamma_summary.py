@@ -5,13 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from warplens.analysis.percent import decimals_of_percent, percent
+from warplens.analysis.report.measure_table import of_notes
 from warplens.analysis.report.overview import SHOWN, Overview, ShownMeasure
-from warplens.analysis.sweep.gamma_choice import (
-    SHARE_TO_KEEP,
-    decimals_of_percent,
-    largest_that_keeps,
-    percent,
-)
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, largest_that_keeps
 from warplens.analysis.ticks import round_steps
 
 _BINS = 24
@@ -47,6 +44,11 @@ class GammaSummary(NamedTuple):
         """Share of the events that are lost, 0 where there are none."""
         return self.lost / self.events if self.events else 0.0
 
+    @property
+    def lost_percent(self) -> str:
+        """That share in percent."""
+        return percent(self.lost_share, lost=True)
+
 
 def gamma_summaries(overview: Overview) -> list[GammaSummary]:
     """Summarize all items at each gamma, ascending."""
@@ -58,8 +60,11 @@ def gamma_summaries(overview: Overview) -> list[GammaSummary]:
         shares = overview.lost[g][known] / np.maximum(overview.events[known], 1)
         measures = []
         for shown in _known(overview):
-            value = overview.pooled(shown.name, g)
-            measures.append("–" if value is None else f"{value:.{shown.decimals}f}")
+            value = overview.pooled(shown, g)
+            text = "–" if value is None else f"{value:.{shown.decimals}f}"
+            if value is not None and shown.weight == "matched_notes":
+                text += f" ({of_notes(*overview.notes(g))})"
+            measures.append(text)
         summaries.append(
             GammaSummary(
                 format(gamma, "g"),
@@ -76,6 +81,19 @@ def gamma_summaries(overview: Overview) -> list[GammaSummary]:
 def headings(overview: Overview) -> list[str]:
     """Return the headings of `GammaSummary.measures`."""
     return [shown.heading for shown in _known(overview)]
+
+
+def headline(summaries: list[GammaSummary]) -> str:
+    """Say what is lost at the gamma that loses the largest share, and how much less others lose."""
+    worst = max(reversed(summaries), key=lambda each: each.lost_share)
+    if not worst.lost:
+        return f"At γ = {', '.join(each.gamma for each in summaries)} no event is lost."
+    others = [f"{_so_many(each.lost)} at γ = {each.gamma}" for each in summaries if each is not worst]
+    rest = f" It loses {', '.join(others)}." if others else ""
+    return (
+        f"At γ = {worst.gamma} this loss teaches the network to lose {worst.lost} of {worst.events} events "
+        f"({worst.lost_percent}).{rest}"
+    )
 
 
 def advice(summaries: list[GammaSummary], threshold: str) -> str:
@@ -102,6 +120,10 @@ def advice(summaries: list[GammaSummary], threshold: str) -> str:
             f"the nearest is γ = {gamma}, which keeps {kept[g]}."
         )
     return words + " “warplens sweep” tries more values and gives its reasons."
+
+
+def _so_many(lost: int) -> str:
+    return f"{lost} event{'s' if lost > 1 else ''}" if lost else "none"
 
 
 def _known(overview: Overview) -> list[ShownMeasure]:

@@ -54,7 +54,8 @@ _STRONG = {
     "note_onset_f": ("note F, onsets", ".4f"),
     "note_f": ("note F, onsets and offsets", ".4f"),
 }
-_NOT_SHOWN = {"events"}
+_NOT_SHOWN = {"events", "matched_notes", "strong_notes"}
+_OF_MATCHED_NOTES = {"onset_error_ms", "offset_error_ms"}
 
 
 def measure_tables(analysis: ItemAnalysis) -> list[MeasureTable]:
@@ -73,9 +74,24 @@ def _lines(analysis: ItemAnalysis, named: dict[str, tuple[str, str]]) -> list[tu
     lines = []
     for name, (label, form) in named.items():
         values = analysis.measures[name].tolist()
-        if not all(map(math.isnan, values)):
-            lines.append((label, [_text(value, form) for value in values]))
+        if all(map(math.isnan, values)):
+            continue
+        texts = [_text(value, form) for value in values]
+        if name in _OF_MATCHED_NOTES:
+            counts = zip(
+                *(analysis.measures[each].tolist() for each in ("matched_notes", "strong_notes")), strict=True
+            )
+            texts = [
+                text if math.isnan(value) else f"{text} ({of_notes(*count)})"
+                for text, value, count in zip(texts, values, counts, strict=True)
+            ]
+        lines.append((label, texts))
     return lines
+
+
+def of_notes(matched: float, strong: float) -> str:
+    """Say of how many notes of the strong target a mean over matched notes is."""
+    return f"{int(matched)} of {int(strong)} notes"
 
 
 def _text(value: float, form: str) -> str:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from warplens.analysis.percent import decimals_of_percent, percent
 from warplens.analysis.sweep.gamma_sweep import GammaSweep, Sums
 
 SHARE_TO_KEEP = 0.95
 """Share of all events that a recommended gamma keeps, unless another is given."""
-
-_MOST_DECIMALS = 8
 
 
 @dataclass(frozen=True)
@@ -175,24 +174,3 @@ def _outcome(sweep: GammaSweep, g: int, decimals: int) -> str:
 
 def _events(sweep: GammaSweep) -> str:
     return f"all {sweep.events} events" if sweep.events > 1 else "the one event"
-
-
-def percent(share: float, decimals: int = 1) -> str:
-    """Write a share in percent by `floored_percent`."""
-    return f"{floored_percent(share, decimals):.{decimals}f}".rstrip("0").rstrip(".") + " %"
-
-
-def floored_percent(share: float, decimals: int = 1) -> float:
-    """Return a share in percent, rounded down: what is below a limit reads as below it.
-
-    Args:
-        share: from 0 to 1.
-        decimals: kept of the percentage, at least as many as the limit has (`decimals_of_percent`).
-    """
-    scale = 10.0**decimals
-    return math.floor(100 * scale * share + 1e-9) / scale  # 0.07 is 7.000000000000001 %
-
-
-def decimals_of_percent(limit: float) -> int:
-    """Return how many decimals a limit has in percent, at least 1: what reaches it then reads so."""
-    return max(1, len(f"{100 * limit:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2]))

@@ -51,6 +51,8 @@ def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
         "threshold": analysis.threshold,
         "shape": analysis.shape,
         "empty_targets": analysis.empty_targets,
+        "fps": analysis.fps,
+        "lowest_pitch": analysis.lowest_pitch,
     }
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(about)),
@@ -122,6 +124,8 @@ def _analysis_of(about: Mapping[str, Any], archive: Mapping[str, NDArray[Any]]) 
         levels=EventLevels(levels),
         empty_targets=about["empty_targets"],
         H=archive.get("H"),
+        fps=about["fps"],
+        lowest_pitch=about["lowest_pitch"],
     )
 
 

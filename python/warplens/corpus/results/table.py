@@ -54,7 +54,7 @@ def rows_of(item_id: str, measured: Measured) -> list[Row]:
             "M": n_targets,
             "D": n_features,
             **{name: None if math.isnan(value) else value for name, value in measures.items()},
-            **{name: int(measures[name]) for name in COUNTS},
+            **{name: int(measures[name]) for name in COUNTS if not math.isnan(measures[name])},
             "status": "ok",
         }
         for gamma, measures in ((gamma, measured.measures(g)) for g, gamma in enumerate(measured.gammas))

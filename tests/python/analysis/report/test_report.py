@@ -46,8 +46,8 @@ def test_page_shows_every_roll_with_its_own_shape(render):
             with Image.open(io.BytesIO(png)) as image:
                 sizes.append(image.size)
     n_frames, n_targets, n_features = one.analysis.shape
-    # Weak target, predictions, Y_mod at two gammas, and the colour scale; no strong target is known.
-    rolls = [(n_targets, n_features), *[(n_frames, n_features)] * 3, (256, 1)]
+    # Y_mod at two gammas, then weak target and predictions, and the colour scale; no strong target is known.
+    rolls = [*[(n_frames, n_features)] * 2, (n_targets, n_features), (n_frames, n_features), (256, 1)]
     assert sizes == rolls
     assert len(page.all("svg", **{"aria-label": "h(n)"})) == 2
     assert "Strong target" not in page.text
