@@ -70,7 +70,9 @@ def signature(
     parameters = list(found.parameters.values())
     if what == "method" and parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
-    if what == "class" and any(re.search(r"Settings|Model|Source", str(p.annotation)) for p in parameters):
+    if what == "class" and any(
+        re.search(r"Settings|Model|Source|\b_[A-Z]", str(p.annotation)) for p in parameters
+    ):
         return "", None
     shown = [
         p if p.annotation is p.empty else p.replace(annotation=Written(written(p.annotation, names)))
