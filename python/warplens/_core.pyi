@@ -30,6 +30,7 @@ __all__ = [
     "model_of_classes",
     "model_of_costs",
     "model_of_pair",
+    "models_of_costs",
     "pairwise_gradients",
     "pairwise_values",
     "quartile_limits",
@@ -363,6 +364,13 @@ def costs_ragged(
     threads: int | None,
 ) -> list[PairResult | ValueError | MemoryError]: ...
 def model_of_costs(costs: _Floats, *, model: ModelArgument, outputs: Sequence[str]) -> ModelResult: ...
+def models_of_costs(
+    costs: Sequence[_Floats],
+    *,
+    models: Sequence[ModelArgument],
+    outputs: Sequence[str],
+    threads: int | None,
+) -> list[ModelResult | ValueError | MemoryError]: ...
 def model_of_classes(
     scores: _Floats,
     targets: NDArray[np.int64],

@@ -5,19 +5,20 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use super::arguments::{RequestedOutputs, pair, precision_error, weighted_cost};
-use super::arrays::{FreshArray, read};
+use super::arrays::{FreshArray, read, read_all};
 use super::results::{Results, Sizes};
+use super::signals::run_jobs;
 use crate::cost::class_costs::ClassCosts;
 use crate::cost::distance::Distance;
 use crate::cost::inner_product::InnerProduct;
 use crate::cost::{CostMatrix, CostRows};
 use crate::error::Error;
-use crate::family::align::align;
+use crate::family::align::{ModelAlignment, align};
 use crate::family::model::{EndCosts, Model, Step};
 use crate::family::outputs::{Gradients, ModelOutputs};
 use crate::family::parameter::Parameter;
 use crate::family::path::LeastPath;
-use crate::plan::Alignment;
+use crate::plan::{Alignment, PairScratch};
 use crate::readout::Features;
 use crate::real::Real;
 use crate::shape::Shape;
@@ -114,7 +115,7 @@ impl ModelArgument<'_> {
 }
 
 /// Outputs that the general model alone has.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct RequestedOfModel {
     step_posteriors: bool,
     begin: bool,
@@ -154,50 +155,89 @@ fn set_path(py: Python<'_>, result: &Bound<'_, PyDict>, path: &LeastPath) -> PyR
     result.set_item("path_value", path.value)
 }
 
+/// Arrays that were asked for, of one pair.
+struct ModelResults<'py, F> {
+    plain: Results<'py, F>,
+    step_posteriors: Option<FreshArray<'py, F>>,
+    begin: Option<FreshArray<'py, F>>,
+    end: Option<FreshArray<'py, F>>,
+    visits: Option<FreshArray<'py, f64>>,
+    gradients: Option<Gradients>,
+}
+
+impl<'py, F: Real + Element> ModelResults<'py, F> {
+    /// Makes the arrays, filled with zeros.
+    fn new(
+        py: Python<'py>,
+        model: &Model<'_>,
+        d: usize,
+        (plain, own): (RequestedOutputs, RequestedOfModel),
+    ) -> PyResult<Self> {
+        let Shape { n, m } = model.shape;
+        let array =
+            |is_requested: bool, axes: &[usize]| is_requested.then(|| FreshArray::<F>::zeros(py, axes)).transpose();
+        Ok(Self {
+            plain: Results::new(py, plain, Sizes::of_pair(model.shape, d))?,
+            step_posteriors: array(own.step_posteriors, &[model.steps.len(), n, m])?,
+            begin: array(own.begin, &[n, m])?,
+            end: array(own.end, &[n, m])?,
+            visits: own.visits.then(|| FreshArray::zeros(py, &[m])).transpose()?,
+            gradients: own.gradients.then(|| Gradients::zeros(model)),
+        })
+    }
+
+    fn outputs(&mut self, shape: Shape) -> ModelOutputs<'_, F> {
+        ModelOutputs {
+            plain: self.plain.outputs(&[shape]).pop().expect("outputs of one pair"),
+            step_posteriors: self.step_posteriors.as_mut().map(FreshArray::entries_mut),
+            begin: self.begin.as_mut().map(FreshArray::entries_mut),
+            end: self.end.as_mut().map(FreshArray::entries_mut),
+            visits: self.visits.as_mut().map(FreshArray::entries_mut),
+            gradients: self.gradients.as_mut(),
+        }
+    }
+
+    /// Puts arrays and numbers into a dict by their names.
+    fn into_dict(
+        self,
+        py: Python<'py>,
+        argument: &ModelArgument<'py>,
+        aligned: &ModelAlignment,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let numbers = Alignment { value: aligned.value, moments: None, entropy: aligned.entropy, path: None };
+        let result = self.plain.into_dict(py, &[numbers])?;
+        for (name, array) in [("step_posteriors", self.step_posteriors), ("begin", self.begin), ("end", self.end)] {
+            if let Some(array) = array {
+                result.set_item(name, array.into_array())?;
+            }
+        }
+        if let Some(visits) = self.visits {
+            result.set_item("visits", visits.into_array())?;
+        }
+        if let Some(gradients) = &self.gradients {
+            result.set_item("gradients", argument.shaped(py, gradients)?)?;
+        }
+        if let Some(path) = &aligned.path {
+            set_path(py, &result, path)?;
+        }
+        Ok(result)
+    }
+}
+
 fn run<'py, F: Real + Element>(
     py: Python<'py>,
     argument: &ModelArgument<'py>,
     costs: &(impl CostRows + Sync),
     (features, d): (Features<'_, F>, usize),
     shape: Shape,
-    (plain, own): (RequestedOutputs, RequestedOfModel),
+    requested: (RequestedOutputs, RequestedOfModel),
 ) -> PyResult<Bound<'py, PyDict>> {
     let model = argument.model(shape)?;
     model.check()?;
-    let Shape { n, m } = shape;
-    let mut results = Results::<F>::new(py, plain, Sizes::of_pair(shape, d))?;
-    let array = |is_requested: bool, axes: &[usize]| is_requested.then(|| FreshArray::<F>::zeros(py, axes)).transpose();
-    let mut step_posteriors = array(own.step_posteriors, &[model.steps.len(), n, m])?;
-    let mut begin = array(own.begin, &[n, m])?;
-    let mut end = array(own.end, &[n, m])?;
-    let mut visits = own.visits.then(|| FreshArray::<f64>::zeros(py, &[m])).transpose()?;
-    let mut gradients = own.gradients.then(|| Gradients::zeros(&model));
-    let mut outputs = ModelOutputs {
-        plain: results.outputs(&[shape]).pop().expect("outputs of one pair"),
-        step_posteriors: step_posteriors.as_mut().map(FreshArray::entries_mut),
-        begin: begin.as_mut().map(FreshArray::entries_mut),
-        end: end.as_mut().map(FreshArray::entries_mut),
-        visits: visits.as_mut().map(FreshArray::entries_mut),
-        gradients: gradients.as_mut(),
-    };
+    let mut results = ModelResults::<F>::new(py, &model, d, requested)?;
+    let mut outputs = results.outputs(shape);
     let aligned = py.detach(|| align(&model, costs, features, &mut outputs))?;
-    let numbers = Alignment { value: aligned.value, moments: None, entropy: aligned.entropy, path: None };
-    let result = results.into_dict(py, &[numbers])?;
-    for (name, array) in [("step_posteriors", step_posteriors), ("begin", begin), ("end", end)] {
-        if let Some(array) = array {
-            result.set_item(name, array.into_array())?;
-        }
-    }
-    if let Some(visits) = visits {
-        result.set_item("visits", visits.into_array())?;
-    }
-    if let Some(gradients) = &gradients {
-        result.set_item("gradients", argument.shaped(py, gradients)?)?;
-    }
-    if let Some(path) = &aligned.path {
-        set_path(py, &result, path)?;
-    }
-    Ok(result)
+    results.into_dict(py, argument, &aligned)
 }
 
 fn of_costs<'py, F: Real + Element>(
@@ -226,6 +266,73 @@ pub fn model_of_costs<'py>(
         of_costs(py, &costs, &model, requested)
     } else if let Some(costs) = read::<f64, Ix2>(&costs) {
         of_costs(py, &costs, &model, requested)
+    } else {
+        Err(precision_error("costs"))
+    }
+}
+
+/// A pair of a batch.
+struct CostsJob<'a, F> {
+    model: Model<'a>,
+    costs: CostMatrix<'a, F>,
+    outputs: ModelOutputs<'a, F>,
+}
+
+fn of_all_costs<'py, F: Real + Element>(
+    py: Python<'py>,
+    matrices: &[PyReadonlyArray2<'py, F>],
+    arguments: &[ModelArgument<'py>],
+    requested: (RequestedOutputs, RequestedOfModel),
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyList>> {
+    let mut models = vec![];
+    for (matrix, argument) in matrices.iter().zip(arguments) {
+        let (n, m) = matrix.as_array().dim();
+        let model = argument.model(Shape::new(n, m)?)?;
+        model.check()?;
+        models.push(model);
+    }
+    let results = models.iter().map(|model| ModelResults::new(py, model, 0, requested));
+    let mut results = results.collect::<PyResult<Vec<_>>>()?;
+    let mut jobs = vec![];
+    for ((model, matrix), results) in models.into_iter().zip(matrices).zip(&mut results) {
+        let costs = CostMatrix { costs: matrix.as_slice()?, stride: model.shape.m };
+        let outputs = results.outputs(model.shape);
+        jobs.push(CostsJob { model, costs, outputs });
+    }
+    let cells = |job: &CostsJob<'_, F>| job.model.shape.cells();
+    let aligned = run_jobs(py, jobs, cells, threads, |mut job, _, _: &mut PairScratch| {
+        align(&job.model, &job.costs, Features::None, &mut job.outputs)
+    })?;
+    let list = PyList::empty(py);
+    for ((results, argument), aligned) in results.into_iter().zip(arguments).zip(aligned) {
+        match aligned {
+            Ok(aligned) => list.append(results.into_dict(py, argument, &aligned)?)?,
+            Err(error) => list.append(PyErr::from(error).into_value(py))?,
+        }
+    }
+    Ok(list)
+}
+
+#[pyfunction]
+#[pyo3(signature = (costs, *, models, outputs, threads))]
+pub fn models_of_costs<'py>(
+    py: Python<'py>,
+    costs: Vec<Bound<'py, PyAny>>,
+    models: Vec<ModelArgument<'py>>,
+    outputs: Vec<String>,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyList>> {
+    let (plain, own) = parse(outputs)?;
+    let requested = (plain.for_costs()?, own);
+    if costs.len() != models.len() {
+        let message = format!("has {} entries, costs has {}", models.len(), costs.len());
+        return Err(Error::argument("models", message).into());
+    }
+    if let Some(costs) = read_all::<f32>(&costs) {
+        of_all_costs(py, &costs, &models, requested, threads)
+    } else if let Some(costs) = read_all::<f64>(&costs) {
+        of_all_costs(py, &costs, &models, requested, threads)
     } else {
         Err(precision_error("costs"))
     }

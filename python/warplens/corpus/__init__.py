@@ -1,6 +1,7 @@
 """Many items: collect them, run them, write their results (extra `corpus`)."""
 
 from warplens.corpus.analyze import Run, analyze
+from warplens.corpus.compare import Comparison, compare
 from warplens.corpus.inputs.collect import Collected, collect
 from warplens.corpus.inputs.shard import Shard
 from warplens.corpus.inputs.source import InputError, Source
@@ -14,6 +15,7 @@ from warplens.corpus.workers.attempt import EngineError
 
 __all__ = [
     "Collected",
+    "Comparison",
     "EngineError",
     "Finished",
     "InputError",
@@ -27,6 +29,7 @@ __all__ = [
     "SweepRun",
     "analyze",
     "collect",
+    "compare",
     "item_path",
     "read_analysis",
     "sweep",

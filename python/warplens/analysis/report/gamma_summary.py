@@ -1,5 +1,7 @@
 """Summary of all items at each gamma, and advice on which gamma to train with."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -70,8 +72,8 @@ def gamma_summaries(overview: Overview) -> list[GammaSummary]:
                 format(gamma, "g"),
                 int(overview.events[known].sum()),
                 int(overview.lost[g][known].sum()),
-                _histogram(100 * shares, 100.0, " %"),
-                None if blur is None else _histogram(blur[g][~np.isnan(blur[g])], blur_top, ""),
+                _histogram(shares, 1.0, partial(percent, lost=True)),
+                None if blur is None else _histogram(blur[g][~np.isnan(blur[g])], blur_top, _three_digits),
                 measures,
             )
         )
@@ -138,7 +140,11 @@ def _round_top(values: NDArray[np.float64] | None) -> float:
     return float(step * np.ceil(most / step - 1e-9))
 
 
-def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram | None:
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _histogram(values: NDArray[np.float64], top: float, write: Callable[[float], str]) -> Histogram | None:
     """Count the values in bins from 0 to top, drawn to the height of the fullest bin."""
     if len(values) < _FEWEST_FOR_A_HISTOGRAM:
         return None
@@ -150,6 +156,5 @@ def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram 
         for i, height in enumerate(heights)
         if height
     )
-    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
-    words = f"median {middle:.3g}{unit}, nine of ten items between {low:.3g} and {high:.3g}{unit}"
-    return Histogram(bars, f"{top:g}{unit}", words)
+    low, middle, high = map(write, np.quantile(values, (0.05, 0.5, 0.95)).tolist())
+    return Histogram(bars, write(top), f"median {middle}, nine of ten items between {low} and {high}")

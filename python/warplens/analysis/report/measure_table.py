@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.analysis.metrics import MEASURES
+from warplens.analysis.percent import percent
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ _ALIGNMENT = {
 }
 _EVENTS = {
     "events_below_threshold": ("events under the threshold", ".0f"),
-    "kept": ("share of events kept", ".3f"),
+    "kept": ("events kept", "%"),
     "peak_mean": ("peak, mean", ".3f"),
     "peak_min": ("peak, lowest", ".3f"),
     "short_event_peak": ("peak of the shortest quarter", ".3f"),
@@ -95,5 +96,7 @@ def of_notes(matched: float, strong: float) -> str:
 
 
 def _text(value: float, form: str) -> str:
+    if form == "%" and not math.isnan(value):
+        return percent(value)
     # "z": what rounds to zero has no sign.
     return "–" if math.isnan(value) else format(value, f"z{form}").replace("-", "−")

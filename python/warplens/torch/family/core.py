@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from warplens import _core
-from warplens._core import NoPathError
+from warplens._core import MOST_THREADS, NoPathError
 from warplens.torch.autograd.saved_gradient import Solution
 from warplens.torch.backends.core import as_array, as_tensors
 from warplens.torch.family.model import BatchModel, Ends
@@ -100,8 +100,19 @@ def _run(matrices: CostMatrices, model: BatchModel, names: Sequence[str]) -> dic
     """
     arrays = _Arrays(matrices, model)
     outputs = arrays.zeros(names)
-    for b in range(len(arrays.C)):
-        arrays.run(b, outputs)
+    pairs = [b for b in range(len(arrays.C)) if arrays.is_ready(b, outputs)]
+    costs = [arrays.costs(b) for b in pairs]
+    models = [arrays.argument(b) for b in pairs]
+    asked = [name for name in outputs if name != "value"]
+    threads = min(torch.get_num_threads(), MOST_THREADS)
+    found = _core.models_of_costs(costs, models=models, outputs=asked, threads=threads)
+    for b, result in zip(pairs, found, strict=True):
+        if isinstance(result, NoPathError):
+            outputs["value"][b] = np.inf
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            _write(outputs, b, result)
     return outputs
 
 
@@ -150,39 +161,42 @@ class _Arrays:
             outputs["gradients"] = [np.zeros((B, *grid.shape[1:])) for grid in self._of_gradients]
         return outputs
 
-    def run(self, b: int, outputs: dict[str, Any]) -> None:
-        """Align a pair and write what is asked for into its slices."""
-        size = [
-            whole if lengths is None else lengths[b]
-            for lengths, whole in zip(self._lengths, self.C.shape[1:], strict=True)
-        ]
-        value = outputs["value"]
+    def is_ready(self, b: int, outputs: dict[str, Any]) -> bool:
+        """Return True if a pair can be aligned; else its part of the outputs is written."""
+        n, m = size = self._size(b)
         if not all(1 <= length <= whole for length, whole in zip(size, self.C.shape[1:], strict=True)):
-            value[b] = np.inf
-            return
-        n, m = size
-        costs = np.ascontiguousarray(self.C[b, :n, :m])
+            outputs["value"][b] = np.inf
+            return False
+        costs = self.C[b, :n, :m]
         if np.isnan(costs).any() or (costs == -np.inf).any() or not self._is_proper(b, n, m):
             _fill(outputs, b, n, m, np.nan)
-            return
-        asked = [name for name in outputs if name != "value"]
-        try:
-            found: Any = _core.model_of_costs(costs, model=self._argument(b, n, m), outputs=asked)
-        except NoPathError:
-            value[b] = np.inf
-            return
-        for name, output in outputs.items():
-            if name == "gradients":
-                of_model = found["gradients"]
-                ends = [of_model["entry_weight"], of_model["exit_weight"]]
-                gradients = [*of_model["step_weights"], *of_model["step_penalties"], *ends]
-                for to, gradient in zip(output, gradients, strict=False):
-                    to[b, : gradient.shape[0], : gradient.shape[1]] = gradient
-            elif name in _NUMBERS:
-                output[b] = found[name]
-            else:
-                part = found[name]
-                output[b][tuple(slice(length) for length in part.shape)] = part
+            return False
+        return True
+
+    def costs(self, b: int) -> NDArray[Any]:
+        """Return the cost matrix of a pair, cut to its lengths."""
+        n, m = self._size(b)
+        return np.ascontiguousarray(self.C[b, :n, :m])
+
+    def argument(self, b: int) -> "ModelArgument":
+        """Return the model of a pair as the compiled module takes it."""
+        n, m = self._size(b)
+        parts = zip(self._sizes, self._weights, self._penalties, strict=True)
+        return {
+            "gamma": self._gamma,
+            "steps": [(i, j, _of_pair(w, b, n, m), _of_pair(p, b, n, m)) for (i, j), w, p in parts],
+            "entry": _ends_argument(*self._entry, b, n, m),
+            "exit": _ends_argument(*self._exit, b, n, m),
+            "entry_weight": _of_pair(self._entry_weight, b, n, m),
+            "exit_weight": _of_pair(self._exit_weight, b, n, m),
+        }
+
+    def _size(self, b: int) -> tuple[int, int]:
+        n, m = (
+            whole if lengths is None else lengths[b]
+            for lengths, whole in zip(self._lengths, self.C.shape[1:], strict=True)
+        )
+        return n, m
 
     def _is_proper(self, b: int, n: int, m: int) -> bool:
         weights = [*self._weights, self._entry_weight, self._exit_weight]
@@ -193,16 +207,21 @@ class _Arrays:
             and all(bool((p > -np.inf).all()) for p in (_of_pair(p, b, n, m) for p in penalties))
         )
 
-    def _argument(self, b: int, n: int, m: int) -> "ModelArgument":
-        parts = zip(self._sizes, self._weights, self._penalties, strict=True)
-        return {
-            "gamma": self._gamma,
-            "steps": [(i, j, _of_pair(w, b, n, m), _of_pair(p, b, n, m)) for (i, j), w, p in parts],
-            "entry": _ends_argument(*self._entry, b, n, m),
-            "exit": _ends_argument(*self._exit, b, n, m),
-            "entry_weight": _of_pair(self._entry_weight, b, n, m),
-            "exit_weight": _of_pair(self._exit_weight, b, n, m),
-        }
+
+def _write(outputs: dict[str, Any], b: int, found: Any) -> None:
+    """Write the results of a pair into its slices."""
+    for name, output in outputs.items():
+        if name == "gradients":
+            of_model = found["gradients"]
+            ends = [of_model["entry_weight"], of_model["exit_weight"]]
+            gradients = [*of_model["step_weights"], *of_model["step_penalties"], *ends]
+            for to, gradient in zip(output, gradients, strict=False):
+                to[b, : gradient.shape[0], : gradient.shape[1]] = gradient
+        elif name in _NUMBERS:
+            output[b] = found[name]
+        else:
+            part = found[name]
+            output[b][tuple(slice(length) for length in part.shape)] = part
 
 
 def _as_floats(tensor: Tensor) -> NDArray[np.float64]:

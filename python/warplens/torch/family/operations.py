@@ -78,44 +78,58 @@ def results(matrices: CostMatrices, model: BatchModel, names: Sequence[str]) -> 
     shape = BatchShape.of(matrices)
     exact = widest_dtype(shape.device)
     size = (shape.batch, shape.rows, shape.columns)
-    first, last = corners(shape)
-    ends = (model.entry, first), (model.exit, last)
-    with recorded_by_autograd():
+    of_cells = not _OF_CELLS.isdisjoint(names)
+    # Tensors of the inference mode cannot be recorded, their copies can.
+    with torch.inference_mode(False), recorded_by_autograd():
+        asked = model.with_tensors([tensor.detach().clone() for tensor in model.tensors()])
         C = matrices.C.detach().to(exact).clone().requires_grad_()
-        softness = model.gamma.detach().to(shape.device, exact, non_blocking=True)
+        softness = asked.gamma.to(shape.device, exact, non_blocking=True)
         gamma = softness.expand(shape.batch).clone().requires_grad_()
-        # A penalty for each cell: the gradient in it is the use of its step there.
-        penalties = tuple(_for_each_cell(penalty, size, exact, shape.device) for penalty in model.penalties)
-        entry, exit = (
-            _for_each_cell(end.cells(corner, *size[1:]), size, exact, shape.device) for end, corner in ends
-        )
-        asked = replace(
-            model,
-            gamma=gamma,
-            penalties=penalties,
-            entry=Ends("cells", (entry,)),
-            exit=Ends("cells", (exit,)),
-        )
+        asked = replace(asked, gamma=gamma)
+        leaves: list[Tensor] = []
+        if of_cells:
+            # A cost for each cell: the gradient in it is the use of its step there.
+            asked, leaves = _with_costs_of_cells(asked, shape, exact)
         found = values(replace(matrices, C=C), asked)
-        H, gamma_grad, begin, end, *uses = _gradients(found, [C, gamma, entry, exit, *penalties])
-    step_posteriors = torch.stack(uses, 1)
-    E = step_posteriors.sum(1) + begin
-    bad = found.isnan()
+        H, gamma_grad, *uses = _gradients(found, [C, gamma, *leaves])
+    bad = found.detach().isnan()
     within = allowed_matrix(shape, None)
     bad_cells = bad.view(-1, 1, 1).expand(size)
     bad_cells = bad_cells if within is None else bad_cells & within
-    H, E, begin, end = (cells.masked_fill(bad_cells, torch.nan) for cells in (H, E, begin, end))
-    all_results = {
-        "H": H,
-        "h": H.sum(2),
-        "E": E,
-        "visits": E.sum(1),
-        "entropy": torch.where(bad, torch.nan, -gamma_grad),
-        "step_posteriors": step_posteriors.masked_fill(bad_cells.unsqueeze(1), torch.nan),
-        "begin": begin,
-        "end": end,
-    }
+    H, *uses = (cells.masked_fill(bad_cells, torch.nan) for cells in (H, *uses))
+    all_results = {"H": H, "h": H.sum(2), "entropy": torch.where(bad, torch.nan, -gamma_grad)}
+    if of_cells:
+        begin, end, *of_steps = uses
+        step_posteriors = torch.stack(of_steps, 1)
+        E = step_posteriors.sum(1) + begin
+        all_results |= {"E": E, "visits": E.sum(1), "step_posteriors": step_posteriors}
+        all_results |= {"begin": begin, "end": end}
     return {"value": found.detach(), **{name: all_results[name] for name in names}}
+
+
+_OF_CELLS = frozenset({"E", "visits", "step_posteriors", "begin", "end"})
+"""Results that are made of the use of each step, beginning and end."""
+
+
+def _with_costs_of_cells(
+    model: BatchModel, shape: BatchShape, dtype: torch.dtype
+) -> tuple[BatchModel, list[Tensor]]:
+    """Return the model with a cost for each cell to begin, to end and of every step, and these leaves."""
+    first, last = corners(shape)
+    entry, exit = (
+        end.cells(corner, shape.rows, shape.columns)
+        for end, corner in ((model.entry, first), (model.exit, last))
+    )
+    leaves = [
+        penalty.to(shape.device, dtype, non_blocking=True)
+        .expand(shape.batch, shape.rows, shape.columns)
+        .clone()
+        .requires_grad_()
+        for penalty in (entry, exit, *model.penalties)
+    ]
+    begin, end, *penalties = leaves
+    ends = Ends("cells", (begin,)), Ends("cells", (end,))
+    return replace(model, penalties=tuple(penalties), entry=ends[0], exit=ends[1]), leaves
 
 
 def _gradients(found: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -128,13 +142,6 @@ def _for_each_pair(tensor: Tensor, pairs: int) -> Tensor:
     """Return a leaf (B,...) of a tensor () or (b,n,m): its gradient is that of each pair."""
     wide = tensor.expand(pairs) if tensor.ndim == 0 else tensor.expand(pairs, *tensor.shape[1:])
     return wide.detach().clone().requires_grad_()
-
-
-def _for_each_cell(
-    tensor: Tensor, size: tuple[int, int, int], dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    moved = tensor.detach().to(device, dtype, non_blocking=True)
-    return moved.expand(size).clone().requires_grad_()
 
 
 @dataclass(frozen=True)

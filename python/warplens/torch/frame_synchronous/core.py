@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from warplens import _core
 from warplens._core import MOST_THREADS
+from warplens.torch.autograd.kept_memory import empty_like
 from warplens.torch.autograd.saved_gradient import Solution
 from warplens.torch.frame_synchronous.batches import ClassBatch, GraphSettings
 
@@ -24,9 +24,7 @@ def solve(
     wants_scores, wants_gamma, wants_penalty = wanted
     array, batch_first = _array_in_place(batch.scores)
     backward = wants_scores or wants_penalty
-    # NumPy asks for large pages where an array is large, torch does not. Zeros of the system would be dearer:
-    # the first look at each page takes a fault, and the first write another.
-    grad = np.empty_like(array) if backward else None
+    grad = empty_like(array) if backward else None
     outputs = ["entropy"] if wants_gamma else []
     results = _call(array, batch_first, batch, settings, outputs, grad, scale)
     value = torch.from_numpy(results["value"])

@@ -28,6 +28,8 @@ from warplens.torch.inputs.batches import (
 from warplens.torch.inputs.settings import Normalize, Reduction
 from warplens.torch.inputs.torch_private import shown
 
+NOTHING_BESIDE = 60.0
+"""So far below another a score adds nothing to a sum of exponentials, and yet is no denormal number there."""
 NamedPrior: TypeAlias = Literal["beta-binomial"]
 
 
@@ -179,7 +181,7 @@ class ForwardSumLoss(BatchFirstLoss):
         scores = functional.pad(scores, (1, 0), value=self.blank_logprob)
         if items.y_lengths is not None:
             is_token = inside(scores.mT, items.y_lengths + 1)  # the blank counts
-            scores = scores.masked_fill(~is_token[:, None], -torch.inf)
+            scores = scores.masked_fill(~is_token[:, None], self.blank_logprob - NOTHING_BESIDE)
         tokens = torch.arange(1, scores.shape[2], device=scores.device).expand(len(scores), -1)
         return (scores, tokens, *lengths), GraphSettings.plain(0, gamma, from_logits=True)
 

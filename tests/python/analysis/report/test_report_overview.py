@@ -116,6 +116,9 @@ def test_histograms_hold_every_item():
     (summary,) = gamma_summaries(Overview.of(rows))
     assert summary.lost_over_items.path.count("M") == 11
     assert "median" in summary.blur_over_items.words
+    middle = np.median(np.arange(40) % 11) / 10
+    assert summary.lost_over_items.words.startswith(f"median {percent(middle, lost=True)}, ")
+    assert summary.lost_over_items.top == "100 %"
     assert float(summary.blur_over_items.top) >= 39
 
 

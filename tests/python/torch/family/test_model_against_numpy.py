@@ -5,6 +5,7 @@ import pytest
 import torch
 from batches_of_pairs import BACKENDS, random_batch
 from model_batches import LENGTHS, random_parameters
+from oracles.costs import COSTS, sample
 
 import warplens as wl
 import warplens.torch as wlt
@@ -255,3 +256,59 @@ def test_costs_along_a_border_have_the_gradient_of_the_cells():
     for a, b in zip(by_core.gradients, by_operations.gradients, strict=True):
         torch.testing.assert_close(a, b)
     assert all(gradient.abs().sum() > 0.1 for gradient in by_core.gradients[-4:])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_three_steps_as_a_model_are_plain_soft_dtw(cost, backend):
+    x, y = (torch.stack(side) for side in zip(*(samples(cost, seed) for seed in range(3)), strict=True))
+    x.requires_grad_()
+    y.requires_grad_()
+    weights = (0.5, 1.0, 1.5)
+    steps = [wl.Step(n, m, w) for (n, m), w in zip(((1, 0), (0, 1), (1, 1)), weights, strict=True)]
+    found = []
+    for settings in ({"step_weights": weights}, {"steps": steps}):
+        options = {"cost": cost, "gamma": 0.3, "backend": backend, **settings}
+        loss = wlt.soft_dtw_loss(x, y, [6, 3, 5], [4, 4, 2], **options)
+        gradients = torch.autograd.grad(loss, (x, y))
+        got = wlt.align(x, y, [6, 3, 5], [4, 4, 2], **options)
+        found.append([loss.detach(), *gradients, got.H, got.h, got.E, got.entropy])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-9)
+
+
+def samples(cost, seed):
+    return [torch.tensor(side) for side in sample(cost, 6, 4, 3, seed)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_inference_mode_gives_the_same(backend):
+    x, y = random_batch("mse")
+    settings = {"step_penalties": torch.tensor([0.1, 0.2, 0.0]), "open_end": "x", "backend": backend}
+    expected = wlt.align(x, y, [6, 3, 5], **settings)
+    with torch.inference_mode():
+        settings = {**settings, "step_penalties": settings["step_penalties"].clone()}
+        x, y = x.clone(), y.clone()
+        assert torch.equal(wlt.soft_dtw_loss(x, y, [6, 3, 5], reduction="none", **settings), expected.value)
+        got = wlt.align(x, y, [6, 3, 5], **settings)
+        for name in NAMES:
+            assert torch.equal(getattr(got, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("impossible", [False, True])
+def test_classes_of_probability_zero_are_left_out_of_a_model(impossible, backend):
+    x, y = random_batch("ce_logits")
+    y = y.sigmoid()
+    x[:, :, 0] = -torch.inf
+    y[:, :, 0] = 0.0
+    if impossible:
+        y[:, 2, 0] = 0.5  # a target that no frame can be
+    x.requires_grad_()
+    steps = [wl.Step(1, 1), wl.Step(1, 2), wl.Step(1, 0)]
+    loss = wlt.soft_dtw_loss(x, y, cost="ce_logits", steps=steps, backend=backend)
+    loss.backward()
+    assert loss.isfinite()
+    assert x.grad.isfinite().all()
+    if impossible:
+        assert (wlt.align(x, y, cost="ce_logits", steps=steps, backend=backend).H[:, :, 2] == 0).all()

@@ -75,6 +75,18 @@ def test_a_compiled_function_takes_numbers(name):
 
 
 @pytest.mark.usefixtures("fresh_compiler")
+def test_lengths_that_change_are_compiled_once_when_dynamic():
+    loss = wlt.SoftDTWLoss(step_penalties=(0.1, 0.1, 0.0), open_end="both", skip_penalty=0.1)
+    compiled = torch.compile(loss, fullgraph=True, dynamic=True, backend="aot_eager")
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    for N in (6, 7, 9):  # no size is that of another axis
+        x, y = random_batch("mse", N=N, M=N - 2)
+        lengths = torch.tensor([N, N - 1, 3])
+        torch.testing.assert_close(compiled(x, y, lengths), loss(x, y, lengths))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == before + 1
+
+
+@pytest.mark.usefixtures("fresh_compiler")
 def test_compiled_plain_soft_dtw_stays_plain():
     x, y = random_batch("mse")
     seen = []

@@ -104,7 +104,7 @@ def test_the_prior_is_that_of_numpy_for_each_item(proper, scaling):
     for prior, N, M in zip(priors, *(each.tolist() for each in lengths), strict=True):
         truth = wl.beta_binomial_prior(N, M, scaling=scaling, trials=M - proper)
         np.testing.assert_allclose(prior[:N, :M], truth, atol=1e-9)
-        assert prior.count_nonzero() == np.count_nonzero(truth)
+        assert prior.isfinite().all()
 
 
 def test_log_probabilities_are_read_in_place(monkeypatch):
