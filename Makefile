@@ -10,11 +10,12 @@ CARGO_MODEL_CHECK := cargo test --locked --features model-check --lib model_chec
 CARGO_LINT := cargo clippy --locked --all-targets
 # As many tests at a time as there are cores, four at the most; whoever has nothing left takes over from the other.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning -d docs/_build/doctrees
 CARGO_SANITIZE := test --locked --target x86_64-unknown-linux-gnu --target-dir target/sanitize
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-quick compile lint check wheels wheel-arm64 test-arm64 licenses citation bench study study-smoke sanitize sanitize-threads clean
+.PHONY: help demo test test-quick compile lint check docs wheels wheel-arm64 test-arm64 licenses citation bench study study-smoke sanitize sanitize-threads clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +51,13 @@ lint: $(VENV)/.test $(VENV)/.built ## check style, types, stubs and the Rust cod
 	$(BIN)/zizmor --offline --quiet .github/workflows
 
 check: lint test ## lint and test
+
+# From nothing each time: what examples print and draw is what the package does now.
+docs: $(VENV)/.docs $(VENV)/.built ## build the documentation into docs/_build/html, run its examples and snippets
+	rm -rf docs/_build docs/gallery docs/reference/generated
+	$(SPHINX) -b html docs docs/_build/html
+	$(SPHINX) -b doctest docs docs/_build/doctest
+	@echo "docs/_build/html/index.html"
 
 # As old a glibc as the wheels name (2.17), for which zig links. rustup has no target for ARM here, Debian's compiler has.
 MATURIN_WHEEL = PATH="$(abspath $(VENV)/wheels/bin):$(1)$$PATH" maturin build --locked --release --zig \
@@ -133,7 +141,7 @@ sanitize-threads: ## run the threads that share a pair under ThreadSanitizer
 		kernel::wavefront::groups::tests::several_threads_give_the_bits_of_one
 
 clean: ## remove what was built, the virtual environment included
-	rm -rf $(VENV) target dist warplens-demo python/warplens/_core*.so
+	rm -rf $(VENV) target dist warplens-demo python/warplens/_core*.so docs/_build docs/gallery docs/reference/generated
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -150,6 +158,10 @@ $(VENV)/.test: requirements/test.txt requirements/demo.txt | $(BIN)/python
 
 $(VENV)/.study: requirements/study.txt requirements/test.txt requirements/demo.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/study.txt
+	touch $@
+
+$(VENV)/.docs: requirements/docs.txt requirements/test.txt requirements/demo.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
 	touch $@
 
 $(VENV)/.bench: requirements/bench.txt requirements/test.txt requirements/demo.txt | $(BIN)/python

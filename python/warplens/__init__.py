@@ -1,5 +1,7 @@
 """Soft dynamic time warping as a training loss that shows what it teaches.
 
+In short::
+
     import warplens as wl
     a = wl.align(predictions, weak_targets, cost="bce", gamma=1.0, step_weights=(0.1, 1, 1))
     a.value, a.h, a.y_mod     # the loss, the weight of each frame, the targets that would teach the same

@@ -40,11 +40,16 @@ class Path(NamedTuple):
 
 
 class Alignment:
-    """The soft alignment of x (N,D) and y (M,D), or of a cost matrix C (N,M).
+    r"""The soft alignment of x (N,D) and y (M,D), or of a cost matrix C (N,M).
 
     With n = 1..N prediction frames, m = 1..M target frames and D(n,m) the accumulated cost,
 
-        SDTW = D(N,M),   H = dSDTW/dC,   h(n) = sum_m H(n,m),   H~ = H / h(n),   Y_mod = H~ Y
+    .. math::
+        \mathrm{SDTW} = D(N,M),\quad H = \frac{\partial\,\mathrm{SDTW}}{\partial C},\quad
+        h(n) = \sum_m H(n,m)
+
+    .. math::
+        \tilde H(n,m) = \frac{H(n,m)}{h(n)},\quad Y_\mathrm{mod} = \tilde H\, Y
 
     (Zeitler & Mueller, ISMIR 2025, eqs. 9 to 17). What `align` did not compute is computed on first access
     from read-only references to the inputs, which must not be changed in between.

@@ -26,7 +26,7 @@ def cost_matrix(
     """Return the local costs C(n,m) = c(x_n, y_m) that `align` charges.
 
     Sums run over the features d = 1..D, each weighted by f_d (`feature_weights`, 1 where not given); p_d is
-    `pos_weight`. Logs are clamped at -100. c(x,y) is
+    `pos_weight`. Logs are clamped at -100. c(x,y) is::
 
         mse            1/2 sum f (x - y)^2
         sqeuclidean    sum f (x - y)^2

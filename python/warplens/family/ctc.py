@@ -86,16 +86,17 @@ def ctc(
     log_priors: ArrayLike | None = None,
     prior_scale: float = 1.0,
 ) -> ClassAlignment:
-    """Align frames with labels by connectionist temporal classification (Graves et al. 2006).
+    r"""Align frames with labels by connectionist temporal classification (Graves et al. 2006).
 
     Columns m are the expanded targets z = blank, l_1, blank, ..., l_L, blank, and C(n,m) = -log p(n, z_m):
 
-        D(n,m) = C(n,m) + min_g{ D(n-1,m), D(n-1,m-1), D(n-1,m-2) where z_m is a label that differs from
-        z_(m-2) }
+    .. math::
+        D(n,m) = C(n,m) + \min_\gamma\{ D(n-1,m),\; D(n-1,m-1),\; D(n-1,m-2) \},
 
-    begins at the first blank or label and ends at the last; at gamma 1 the value is -log P(labels). The
-    occupancy y_mod(n,k) = sum of H over the columns of class k is what each frame is taught: with h(n) = 1
-    the gradient in the logits is softmax - y_mod.
+    the last only where z_m is a label that differs from z_(m-2). A path begins at the first blank or label
+    and ends at the last; at gamma 1 the value is -log P(labels). The occupancy y_mod(n,k) = sum of H over the
+    columns of class k is what each frame is taught: with h(n) = 1 the gradient in the logits is
+    softmax - y_mod.
 
     Args:
         log_probs: (N,K) log-probabilities, float32 or float64; -inf forbids a class at a frame.
@@ -126,6 +127,14 @@ def ctc(
 
     Warns:
         UserWarning: rows of log_probs are not normalised.
+
+    Example:
+        >>> log_probs = np.log(np.full((4, 3), 1 / 3))
+        >>> spoken = wl.ctc(log_probs, [1, 2])
+        >>> spoken.expanded.tolist()
+        [0, 1, 0, 2, 0]
+        >>> spoken.y_mod.sum(axis=1).round(6)  # each frame is taught one distribution over the classes
+        array([1., 1., 1., 1.])
     """
     scores = as_scores("log_probs", log_probs)
     classes = as_labels(labels, scores.shape[1], blank)
@@ -180,9 +189,10 @@ def forward_sum(
     prior: ArrayLike | None = None,
     blank_logprob: float | None = None,
 ) -> ClassAlignment:
-    """Align each frame with one token of a text, and every token in order (Shih et al. 2021).
+    r"""Align each frame with one token of a text, and every token in order (Shih et al. 2021).
 
-        D(n,m) = -log p(n,m) - log prior(n,m) + min_g{ D(n-1,m), D(n-1,m-1) }
+    .. math::
+        D(n,m) = -\log p(n,m) - \log \mathrm{prior}(n,m) + \min_\gamma\{ D(n-1,m),\; D(n-1,m-1) \}
 
     from the first token to the last. Every row of E sums to 1, every column to 1 or more.
 

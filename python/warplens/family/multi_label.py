@@ -105,11 +105,10 @@ def multi_label_ctc(
 
     C(n,m) = -<log p(n), w(m)> over the expanded targets blank, y_1, blank, ..., y_M, blank. Encodings:
 
-        "we"   log_probs (N,1+D,2): the overall blank first, then D pitches, each (off, on). A blank frame
-        counts its
-               category alone; a target counts the blank as off and every pitch.
-        "ne3"  log_probs (N,D,3): each pitch (blank, off, on); the blank is blank in all.
-        "ne2"  log_probs (N,D,2): each pitch (off, on); the blank is off in all, so no target may be.
+    - "we": log_probs (N,1+D,2), the overall blank first, then D pitches, each (off, on). A blank frame counts
+      its category alone; a target counts the blank as off and every pitch.
+    - "ne3": log_probs (N,D,3), each pitch (blank, off, on); the blank is blank in all.
+    - "ne2": log_probs (N,D,2), each pitch (off, on); the blank is off in all, so no target may be.
 
     Args:
         log_probs: normalised over the last axis, float32 or float64; -inf forbids.

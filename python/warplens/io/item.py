@@ -14,6 +14,7 @@ from warplens.io.errors import ItemError
 from warplens.io.notes.notes import Notes, PlacedNotes, place_notes
 
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+"""An array of float32 or float64."""
 
 
 @dataclass(frozen=True)

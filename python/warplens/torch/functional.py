@@ -97,8 +97,14 @@ def soft_dtw_loss(
 
     With the local cost C(n,m) = c(x_n, y_m) and min_g(S) = -g log sum_{s in S} exp(-s/g),
 
-        D(n,m) = min_g { w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
-        D(0,0) = 0, D(n,0) = D(0,m) = inf, and the loss of a pair is D(N,M).
+    .. math::
+        D(n,m) = \min_\gamma\bigl\{ & w_h C(n,m) + D(n-1,m),\; w_v C(n,m) + D(n,m-1), \\
+                                    & w_d C(n,m) + D(n-1,m-1) \bigr\}
+
+    .. math::
+        D(0,0) = 0,\quad D(n,0) = D(0,m) = \infty,
+
+    and the loss of a pair is D(N,M).
 
     Other steps, a penalty for each step and ends that are open make it the general model. With steps s of
     sizes (i_s, j_s), weights w_s and penalties b_s, costs e to begin and x to end,

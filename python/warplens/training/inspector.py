@@ -63,11 +63,13 @@ class TargetInspector:
         ModuleNotFoundError: pictures are wanted, but matplotlib is not there (extra `display`).
 
     Example:
-        >>> probes = Probes(model, [Probe("bach", spectrum, weak, strong, fps=31.25, lowest_pitch=21)])
-        >>> inspector = TargetInspector(loss_fn, probes, SummaryWriter("runs/1"), every=100)
-        >>> for step, batch in enumerate(batches):
-        ...     inspector.step(step)
-        ...     train(batch)
+        >>> network, weak = torch.nn.Linear(8, 3), torch.eye(3)
+        >>> probes = Probes(network, [Probe("scale", torch.randn(20, 8), weak.numpy())])
+        >>> inspector = TargetInspector(SoftDTWLoss("bce_logits"), probes, writer=None, every=100)
+        >>> for step in range(3):  # with a training step in each round
+        ...     inspection = inspector.step(step)
+        >>> int(inspector.last.measures["events"])
+        3
     """
 
     def __init__(

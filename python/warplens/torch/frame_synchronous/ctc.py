@@ -32,7 +32,9 @@ class CTCLoss(FrameSynchronousLoss):
 
     Over all paths that read out the targets when repeated classes are merged and blanks left out,
 
-        value = -gamma log sum over paths of exp( sum over frames of log p(t, class at t) / gamma )
+    .. math::
+        \mathrm{value} = -\gamma \log \sum_{\text{paths } \pi}
+                         \exp\Bigl( \tfrac{1}{\gamma} \sum_t \log p(t, \pi_t) \Bigr)
 
     In addition to torch's loss it has true gradients: -H Y in the log-probabilities, whatever rows sum to
     (torch's gradient is that of a log-softmax before it), also under label priors and where a class has
