@@ -1,11 +1,13 @@
 """Command `warplens analyze`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
+from warplens.analysis.losses.options import KNOWN_LOSSES
 from warplens.cli import options
+from warplens.cli.loss_options import loss_of, loss_options
 from warplens.cli.output import (
     errors_as_sentences,
     exit_with_failures,
@@ -26,11 +28,12 @@ from warplens.corpus.workers.engine import check_item_timeout
     "--gamma",
     "gammas",
     cls=NumbersOption,
-    default=Settings.gammas,
     metavar="G...",
-    help="Softness, one or more; 0 is hard DTW.  "
-    f"[default: {' '.join(format(gamma, 'g') for gamma in Settings.gammas)}]",
+    help="Softness, one or more; 0 is the best path alone.  "
+    f"[default: {' '.join(format(gamma, 'g') for gamma in Settings.gammas)}; 1 under ctc, multi-label-ctc, "
+    "forward-sum]",
 )
+@loss_options
 @options.step_weights
 @options.cost
 @options.threshold
@@ -82,19 +85,21 @@ def analyze_command(
     processes: int | None,
     scheduler: str | None,
     item_timeout: float | None,
+    **of_loss: Any,
 ) -> None:
-    """Show what a soft-DTW loss teaches a network, from its predictions and weak targets.
+    """Show what an alignment loss teaches a network, from its predictions and weak targets.
 
     INPUT are files with items (npz, npy sets <id>.predictions.npy with <id>.weak.npy, HDF5, zarr,
     safetensors), folders of them, or manifests (CSV, parquet), with predictions (N,D) and weak (M,D), and
     where known strong (N,D), fps, lowest_pitch, pitch_classes, cost and step_weights. Other files are
-    ignored. In manifests weak and strong may be lists of notes.
+    ignored. In manifests weak and strong may be lists of notes. --loss tells what other losses read.
 
     Results: items.csv, items/<id>.npz and report.html in the folder OUT. A second run does only new items.
     """
     try:
+        loss = loss_of(of_loss)
         settings = Settings(
-            gammas,
+            gammas or KNOWN_LOSSES[loss.name].gammas,
             cost,
             step_weights,
             threshold,
@@ -104,6 +109,7 @@ def analyze_command(
             recordings,
             figures,
             pitch_classes,
+            loss,
         )
         check_item_timeout(item_timeout, scheduler)
         chosen_shard = None if shard is None else Shard.parse(shard)
@@ -142,6 +148,6 @@ def _lost_events(run: Run, settings: Settings) -> list[str]:
                 events += int(measures["events"])
                 lost += int(measures["events_below_threshold"])
         if events:
-            share = f"{lost} of {events} events ({lost / events:.1%})"
+            share = f"{lost} of {events} {settings.loss.target_word}s ({lost / events:.1%})"
             lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")
     return lines

@@ -1,5 +1,6 @@
 """Many items: collect them, run them, write their results (extra `corpus`)."""
 
+from warplens.analysis.losses.options import Loss
 from warplens.corpus.analyze import Run, analyze
 from warplens.corpus.inputs.collect import Collected, collect
 from warplens.corpus.inputs.shard import Shard
@@ -17,6 +18,7 @@ __all__ = [
     "EngineError",
     "Finished",
     "InputError",
+    "Loss",
     "Outcome",
     "Progress",
     "Run",

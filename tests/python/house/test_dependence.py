@@ -63,12 +63,13 @@ IO_LEVELS = (
     ("frame_times", "regular_file", "size_limit", "replacing"),
     ("notes", "arrays"),
     ("item",),
+    ("label_item",),
     ("origin",),
     ("manifest",),
 )
 CLI_LEVELS = (
     ("param_types", "output", "progress_bar"),
-    ("options", "progress"),
+    ("loss_options", "options", "progress"),
     ("analyze", "demo", "sweep"),
     ("commands",),
 )

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.analysis.level_colors import LevelScale, predicted_levels
+from warplens.analysis.losses.alignments import LEAST_PRESENCE
+from warplens.analysis.losses.shown import class_names, events_by_row
 from warplens.analysis.report.event_table import EventTable, event_table
 from warplens.analysis.report.magnitude import MagnitudePlot, magnitude_plots
 from warplens.analysis.report.measure_table import MeasureTable, measure_tables
@@ -55,6 +57,7 @@ class ItemView:
     measures: list[MeasureTable]
     magnitudes: list[MagnitudePlot]
     events: EventTable
+    word: str
 
 
 def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
@@ -67,6 +70,8 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
     time_ticks, between = frame_ticks(n_frames, item.fps), close_ticks(n_frames, item.fps) if long else ()
     time_label = "time (s)" if item.fps else "prediction frame n"
     lost = analysis.levels.peak < analysis.threshold  # (G, K)
+    word = analysis.loss.target_word
+    marked = events_by_row(analysis)
     gammas = [format(gamma, "g") for gamma in analysis.gammas]
 
     def panel(title: str, note: str, roll: NDArray[Any], marks: str = "") -> Panel:
@@ -80,7 +85,7 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
         sentences=_sentences(analysis),
         gammas=gammas,
         threshold=format(analysis.threshold, "g"),
-        feature_ticks=feature_ticks(low, high, item.lowest_pitch),
+        feature_ticks=feature_ticks(low, high, item.lowest_pitch, class_names(analysis)),
         features=(low, high),
         lowest_pitch=item.lowest_pitch,
         fps=item.fps,
@@ -90,13 +95,13 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
         scale=scale,
         color_bar=data_uri(color_bar_png(scale)),
         weak=Panel(
-            "Weak target",
+            "Labels" if word == "label" else "Weak target",
             f"order without timing; orange: lost at γ = {gammas[-1]}",
             data_uri(piano_roll_png(item.weak[:, low : high + 1], scale)),
             n_targets,
             frame_ticks(n_targets, None),
             "target frame m",
-            target_marks(analysis.events, lost[-1], low, high),
+            target_marks(marked, lost[-1], low, high),
             performed=False,
             close_ticks=close_ticks(n_targets, None) if long else (),
         ),
@@ -107,10 +112,11 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
         y_mods=[
             panel(
                 f"Y_mod, γ = {gammas[g]}",
-                _lost_words(int(lost[g].sum()), len(analysis.events), analysis.threshold)
-                + ("" if np.isnan(f_of_y_mod[g]) else f", F = {f_of_y_mod[g]:.2f}"),
+                _lost_words(int(lost[g].sum()), len(analysis.events), analysis.threshold, word)
+                + ("" if np.isnan(f_of_y_mod[g]) else f", F = {f_of_y_mod[g]:.2f}")
+                + _not_taught_words(analysis, g),
                 analysis.y_mod[g],
-                performed_marks(analysis.events, analysis.levels, g, lost[g], low, high),
+                performed_marks(marked, analysis.levels, g, lost[g], low, high),
             )
             for g in range(len(gammas))
         ],
@@ -118,6 +124,7 @@ def item_view(item: Item, analysis: ItemAnalysis) -> ItemView:
         measures=measure_tables(analysis),
         magnitudes=magnitude_plots(analysis, item.fps),
         events=event_table(item, analysis),
+        word=word,
     )
 
 
@@ -143,10 +150,14 @@ def _facts(item: Item, analysis: ItemAnalysis) -> list[str]:
     n_frames, n_targets, n_features = analysis.shape
     seconds = f" ({n_frames / item.fps:.1f} s at {item.fps:.4g} frames a second)" if item.fps else ""
     weights = " / ".join(format(weight, "g") for weight in analysis.step_weights)
+    if analysis.loss.target_word == "label":
+        sizes = [f"L = {n_targets} labels", f"K = {n_features} classes"]
+        return [f"N = {n_frames} frames{seconds}", *sizes, *analysis.loss.describe()]
     return [
         f"N = {n_frames} prediction frames{seconds}",
         f"M = {n_targets} target frames",
         f"D = {n_features} features",
+        *([] if analysis.loss.name == "sdtw" else analysis.loss.describe()),
         f"cost {analysis.cost}",
         f"step weights {weights} (horizontal / vertical / diagonal)",
     ]
@@ -157,10 +168,21 @@ def _sentences(analysis: ItemAnalysis) -> list[str]:
     lost = [int(count) for count in analysis.measures["events_below_threshold"]]
     gammas = [format(gamma, "g") for gamma in analysis.gammas]
     if total == 0:
+        if analysis.loss.target_word == "label":
+            return ["The item has no labels."]
         return ["The weak target has no events: nothing is ever active in it."]
+    word = analysis.loss.target_word.capitalize()
     counts = [f"{n} of {total} at γ = {gamma}" for n, gamma in zip(lost, gammas, strict=True)]
-    return [f"Events that stay under {analysis.threshold:g}: {', '.join(counts)}."]
+    return [f"{word}s that stay under {analysis.threshold:g}: {', '.join(counts)}."]
 
 
-def _lost_words(lost: int, total: int, threshold: float) -> str:
-    return f"{lost} of {total} events under {threshold:g}"
+def _lost_words(lost: int, total: int, threshold: float, word: str) -> str:
+    return f"{lost} of {total} {word}s under {threshold:g}"
+
+
+def _not_taught_words(analysis: ItemAnalysis, g: int) -> str:
+    """Say how many frames are not taught; they are faded, not silent."""
+    if analysis.presence is None:
+        return ""
+    count = int((analysis.presence[g] < LEAST_PRESENCE).sum())
+    return f", {count} of {analysis.presence.shape[1]} frames not taught (faded)" if count else ""

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.metrics import MEASURES
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,8 @@ _ALIGNMENT = {
     "path_diagonal_distance": ("distance of the path from the diagonal", ".3f"),
     "collapse": ("collapsed target frames (share)", ".3f"),
     "empty_share": ("alignment on empty target frames (share)", ".3f"),
+    "blank_share": ("frames on a blank (share)", ".3f"),
+    "not_taught": ("frames not taught (share)", ".3f"),
 }
 _EVENTS = {
     "events_below_threshold": ("events under the threshold", ".0f"),
@@ -60,9 +61,12 @@ _NOT_SHOWN = {"events"}
 def measure_tables(analysis: ItemAnalysis) -> list[MeasureTable]:
     """Lay out tables of events, alignment and comparison with the strong target; empty ones are left out."""
     named = {*_ALIGNMENT, *_EVENTS, *_STRONG, *_NOT_SHOWN}
-    others = {name: (name.replace("_", " "), ".4g") for name in MEASURES if name not in named}
+    measures = analysis.table.dtype.names or ()
+    others = {name: (name.replace("_", " "), ".4g") for name in measures if name not in named}
+    word = analysis.loss.target_word
+    of_events = {name: (label.replace("event", word), form) for name, (label, form) in _EVENTS.items()}
     tables = [
-        MeasureTable("Events", _lines(analysis, _EVENTS)),
+        MeasureTable(f"{word.capitalize()}s", _lines(analysis, of_events)),
         MeasureTable("Alignment", _lines(analysis, _ALIGNMENT | others)),
         MeasureTable("Y_mod against the strong target", _lines(analysis, _STRONG)),
     ]
@@ -72,6 +76,8 @@ def measure_tables(analysis: ItemAnalysis) -> list[MeasureTable]:
 def _lines(analysis: ItemAnalysis, named: dict[str, tuple[str, str]]) -> list[tuple[str, list[str]]]:
     lines = []
     for name, (label, form) in named.items():
+        if name not in (analysis.table.dtype.names or ()):
+            continue
         values = analysis.measures[name].tolist()
         if not all(map(math.isnan, values)):
             lines.append((label, [_text(value, form) for value in values]))

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from warplens.analysis.events import THRESHOLD
+from warplens.analysis.losses.options import Loss
 from warplens.analysis.report.addresses import (
     EMBEDDED_SOUND_BYTES,
     SoundAddresses,
@@ -74,6 +75,7 @@ def write_report(
     threshold: float = THRESHOLD,
     pages: Pages = "risk",
     draw_each: DrawEach | None = None,
+    loss: Loss | None = None,
 ) -> None:
     """Write OUT/report.html and, if there are many items, a page for each of some of them.
 
@@ -90,6 +92,7 @@ def write_report(
         threshold: level under which an event counts as lost.
         pages: above 50 items, which of them get a page: those most at risk, or "all".
         draw_each: draws pages side by side; None draws one after the other.
+        loss: the loss of the run, None for soft DTW.
 
     Raises:
         OSError: the report cannot be written.
@@ -120,6 +123,21 @@ def write_report(
         many=many,
         threshold=shown_threshold,
         sections=sections,
+        loss_words=_loss_words(loss),
+        event_words=_event_words(loss),
+    )
+
+
+def _loss_words(loss: Loss | None) -> str:
+    return "soft DTW" if loss is None or loss.name == "sdtw" else ", ".join(loss.describe())
+
+
+def _event_words(loss: Loss | None) -> Markup:
+    if loss is not None and loss.target_word == "label":
+        return Markup("Here each label is an <em>event</em>.")
+    return Markup(
+        "An <em>event</em> is a run of weak-target frames in which one feature is active: "
+        "a note of the score."
     )
 
 

@@ -37,7 +37,7 @@ class GammaChoice:
     reason: str
 
 
-def choose_gamma(sweep: GammaSweep, *, share: float = SHARE_TO_KEEP) -> GammaChoice:
+def choose_gamma(sweep: GammaSweep, *, share: float = SHARE_TO_KEEP, word: str = "event") -> GammaChoice:
     """Choose the largest gamma of a sweep that keeps at least a share of all events.
 
     An event is kept where its peak is at or above the threshold of the sweep.
@@ -45,17 +45,19 @@ def choose_gamma(sweep: GammaSweep, *, share: float = SHARE_TO_KEEP) -> GammaCho
     Args:
         sweep: sweep of one item, or of many pooled.
         share: share of all events, above 0 and at most 1.
+        word: what the reason calls an event, such as "label".
 
     Raises:
         ValueError: the share is out of range.
     """
     check_share(share)
     if sweep.events == 0:
-        return GammaChoice(None, None, None, sweep.threshold, "The targets hold no events.")
+        return GammaChoice(None, None, None, sweep.threshold, f"The targets hold no {word}s.")
     kept = sweep.kept
     g, is_enough = largest_that_keeps(kept, share)
     gamma = float(sweep.gammas[g])
     reason = _reason_for(sweep, g, share) if is_enough else _reason_for_none(sweep, g, share)
+    reason = reason.replace("event", word)
     return GammaChoice(gamma if is_enough else None, gamma, float(kept[g]), sweep.threshold, reason)
 
 

@@ -99,8 +99,10 @@ class _Collection:
     def search(self, root: Path) -> None:
         """Add the items in a folder."""
         for path, relative in self._files(root):
+            if belongs_to_set(path):
+                continue
             if path.name.startswith(".") or not (item_suffix(path.name) or _is_zarr(path)):
-                self.ignored += not belongs_to_set(path)
+                self.ignored += 1
             elif not self.allow_external and (target := _outside(path, root)) is not None:
                 self._add_unusable(
                     relative,

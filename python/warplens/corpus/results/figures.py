@@ -5,10 +5,10 @@ from pathlib import Path
 
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.corpus.inputs.source import check_id
-from warplens.io import Item
+from warplens.io import AnyItem, Item
 
 
-def key_with_figures(key: str, item: Item) -> str:
+def key_with_figures(key: str, item: AnyItem) -> str:
     """Return the key of results with figures, which also depend on the scale of their axes."""
     return hashlib.sha256(f"{key} figures {item.fps} {item.lowest_pitch}".encode()).hexdigest()[:40]
 

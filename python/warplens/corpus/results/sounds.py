@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.corpus.inputs.source import check_id
-from warplens.io import Item, ItemError
+from warplens.io import AnyItem, Item, ItemError
 from warplens.io.replacing import replacing
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def recording_warning(recordings: Path | None, item_id: str, item: Item) -> str 
     )
 
 
-def key_with_sounds(key: str, item: Item, recording: Path | None) -> str:
+def key_with_sounds(key: str, item: AnyItem, recording: Path | None) -> str:
     """Return the key of results with sounds, which also depend on frame rate, pitches and recording.
 
     Raises:
