@@ -86,7 +86,7 @@ if _TYPE_CHECKING:
     from . import training as training
 else:
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> object:
         if name not in _EXTRAS:
             raise AttributeError(f"module 'warplens' has no attribute {name!r}")
         try:
