@@ -13,26 +13,25 @@ from warplens.cli.output import (
     errors_as_sentences,
     exit_with_failures,
     print_ignored_results,
+    print_json,
+    print_links,
+    print_next_step,
     print_warnings,
     printable,
 )
-from warplens.cli.param_types import NumbersCommand, NumbersOption
+from warplens.cli.param_types import NumbersCommand, gammas_in
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import Run, Settings, Shard, analyze
+from warplens.corpus import Outcome, Run, Settings, Shard, analyze
 from warplens.corpus.workers.engine import check_item_timeout
+
+_GAMMAS = " ".join(format(gamma, "g") for gamma in Settings.gammas)
 
 
 @click.command("analyze", cls=NumbersCommand)
 @options.inputs
 @options.out
-@click.option(
-    "--gamma",
-    "gammas",
-    cls=NumbersOption,
-    metavar="G...",
-    help="Softness, one or more; 0 is the best path alone.  "
-    f"[default: {' '.join(format(gamma, 'g') for gamma in Settings.gammas)}; 1 under ctc, multi-label-ctc, "
-    "forward-sum]",
+@options.gammas(
+    " ".join(format(gamma, "g") for gamma in Settings.gammas) + "; 1 under ctc, multi-label-ctc, forward-sum"
 )
 @loss_options
 @options.step_weights
@@ -66,10 +65,12 @@ from warplens.corpus.workers.engine import check_item_timeout
 @options.processes
 @options.scheduler
 @options.item_timeout
+@options.quiet
+@options.as_json
 def analyze_command(
     inputs: tuple[Path, ...],
     out: Path,
-    gammas: tuple[float, ...],
+    gammas: tuple[tuple[float, ...], ...],
     step_weights: tuple[float, float, float] | None,
     cost: str | None,
     threshold: float,
@@ -86,6 +87,8 @@ def analyze_command(
     processes: int | None,
     scheduler: str | None,
     item_timeout: float | None,
+    quiet: bool,
+    as_json: bool,
     **of_loss: Any,
 ) -> None:
     """Show what an alignment loss teaches a network, from its predictions and weak targets.
@@ -100,7 +103,7 @@ def analyze_command(
     try:
         loss = loss_of(of_loss)
         settings = Settings(
-            gammas or KNOWN_LOSSES[loss.name].gammas,
+            gammas_in(gammas) or KNOWN_LOSSES[loss.name].gammas,
             cost,
             step_weights,
             threshold,
@@ -116,7 +119,7 @@ def analyze_command(
         chosen_shard = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-    with errors_as_sentences(out), ProgressReport() as progress:
+    with errors_as_sentences(out), ProgressReport(quiet=quiet) as progress:
         run = analyze(
             inputs,
             out,
@@ -131,12 +134,36 @@ def analyze_command(
             progress=progress,
         )
     print_ignored_results(run.results)
+    print_links(run.links)
     print_warnings(run.outcomes)
-    for line in _lost_events(run, settings):
-        click.echo(line)
-    if run.report:
-        click.echo(printable(f"Report: {run.report}"))
+    if as_json:
+        for outcome in run.outcomes:
+            print_json(_record(outcome))
+    elif not quiet:
+        for line in _lost_events(run, settings):
+            click.echo(line)
+        if run.report:
+            click.echo(printable(f"Report: {run.report}"))
+    if chosen_shard is not None and not quiet:
+        print_next_step(chosen_shard, "analyze", "table and report")
     exit_with_failures(run.outcomes)
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    """Return what `--json` tells of an item: its measures at every gamma, by the columns of items.csv."""
+    measured = outcome.measured
+    about = {"id": outcome.id, "status": "ok" if measured else "failed"}
+    if measured is None:
+        return {**about, "error": outcome.error}
+    n_frames, n_targets, n_features = measured.shape
+    return {
+        **about,
+        "N": n_frames,
+        "M": n_targets,
+        "D": n_features,
+        "warning": outcome.warning,
+        "gammas": [{"gamma": gamma, **measured.measures(g)} for g, gamma in enumerate(measured.gammas)],
+    }
 
 
 def _lost_events(run: Run, settings: Settings) -> list[str]:

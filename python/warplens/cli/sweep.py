@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from warplens.analysis.losses.options import Loss
 from warplens.analysis.percent import rounded_percent
@@ -19,10 +20,13 @@ from warplens.cli.output import (
     errors_as_sentences,
     exit_with_failures,
     print_ignored_results,
+    print_json,
+    print_links,
+    print_next_step,
     print_warnings,
     printable,
 )
-from warplens.cli.param_types import GammaGrid, NumbersCommand, NumbersOption, gammas_of
+from warplens.cli.param_types import NumbersCommand, NumbersOption, gammas_in, gammas_of
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
 from warplens.corpus.sweep import PENALTIES, SCALES, settings_grid
@@ -40,14 +44,7 @@ _MOST_NAMED = 3
 @click.command("sweep", cls=NumbersCommand)
 @options.inputs
 @options.out
-@click.option(
-    "--gammas",
-    cls=NumbersOption,
-    type=GammaGrid(),
-    metavar="FROM:TO:COUNT | G...",
-    help=f"A geometric grid, or one gamma or more; 0 is the best path alone.  [default: {_GRID}; 1 under ctc "
-    "and multi-label-ctc]",
-)
+@options.gammas(f"{_GRID}; 1 under ctc and multi-label-ctc")
 @click.option(
     "--blank-penalties",
     cls=NumbersOption,
@@ -81,6 +78,8 @@ _MOST_NAMED = 3
 @options.processes
 @options.scheduler
 @options.item_timeout
+@options.quiet
+@options.as_json
 def sweep_command(
     inputs: tuple[Path, ...],
     out: Path,
@@ -99,6 +98,8 @@ def sweep_command(
     processes: int | None,
     scheduler: str | None,
     item_timeout: float | None,
+    quiet: bool,
+    as_json: bool,
     **of_loss: Any,
 ) -> None:
     """Choose the gamma to train with: how many events each one keeps, and how it loses the others.
@@ -114,7 +115,7 @@ def sweep_command(
     try:
         loss = loss_of(of_loss)
         settings = Settings(
-            tuple(gamma for word in gammas or (_default_grid(loss),) for gamma in word),
+            gammas_in(gammas) or _default_grid(loss),
             cost,
             step_weights,
             threshold,
@@ -128,7 +129,7 @@ def sweep_command(
         chosen_shard = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-    with errors_as_sentences(out), ProgressReport() as progress:
+    with errors_as_sentences(out), ProgressReport(quiet=quiet) as progress:
         run = sweep(
             inputs,
             out,
@@ -145,10 +146,27 @@ def sweep_command(
             progress=progress,
         )
     print_ignored_results(run.results)
+    print_links(run.links)
     print_warnings(run.outcomes)
-    if run.choice is not None:
+    if as_json:
+        for outcome in run.outcomes:
+            print_json(_record(outcome))
+    elif run.choice is not None and not quiet:
         _print_choice(run, run.choice)
+    if chosen_shard is not None and not quiet:
+        print_next_step(chosen_shard, "sweep", "table and recommendation")
     exit_with_failures(run.outcomes)
+
+
+def _record(outcome: SweepOutcome) -> dict[str, Any]:
+    """Return what `--json` tells of an item: its sums, lists over gammas or settings."""
+    if outcome.sweep is None:
+        return {"id": outcome.id, "status": "failed", "error": outcome.error}
+    sums = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in vars(outcome.sweep).items()
+    }
+    return {"id": outcome.id, "status": "ok", "warning": outcome.warning, **sums}
 
 
 def _default_grid(loss: Loss) -> tuple[float, ...]:

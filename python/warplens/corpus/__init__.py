@@ -10,6 +10,7 @@ from warplens.corpus.item_work import Outcome
 from warplens.corpus.progress import Finished, Progress
 from warplens.corpus.results.item_file import item_path, read_analysis
 from warplens.corpus.settings import Settings
+from warplens.corpus.stored_results import StoredResults, read_results
 from warplens.corpus.sweep import SweepRun, sweep
 from warplens.corpus.sweep_work import SweepOutcome
 from warplens.corpus.workers.attempt import EngineError
@@ -27,6 +28,7 @@ __all__ = [
     "Settings",
     "Shard",
     "Source",
+    "StoredResults",
     "SweepOutcome",
     "SweepRun",
     "analyze",
@@ -34,5 +36,6 @@ __all__ = [
     "compare",
     "item_path",
     "read_analysis",
+    "read_results",
     "sweep",
 ]

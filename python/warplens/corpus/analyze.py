@@ -28,6 +28,7 @@ class Run:
         outcomes: sorted by id.
         ignored: files that were not looked at.
         results: folders of earlier results within the inputs, which were passed over.
+        links: links to folders within the inputs, which were not followed.
         table: OUT/items.csv, None if the run did a shard.
         report: OUT/report.html, likewise.
     """
@@ -35,6 +36,7 @@ class Run:
     outcomes: list[Outcome]
     ignored: int
     results: list[Path]
+    links: list[Path]
     table: Path | None
     report: Path | None
 
@@ -111,10 +113,11 @@ def analyze(
         work = ItemWork(items.out, settings, size_limit)
         outcomes = items.do(work, progress)
         if shard is not None:
-            return Run(outcomes, items.ignored, items.results, None, None)
+            return Run(outcomes, items.ignored, items.results, items.links, None, None)
         _write_summary(items, work, outcomes, pages)
     items.end(outcomes, settings.as_record())
-    return Run(outcomes, items.ignored, items.results, items.out / "items.csv", items.out / "report.html")
+    table, report = items.out / "items.csv", items.out / "report.html"
+    return Run(outcomes, items.ignored, items.results, items.links, table, report)
 
 
 def _prepare_summary() -> None:

@@ -68,6 +68,7 @@ class SweepRun:
         outcomes: sorted by id.
         ignored: files that were not looked at.
         results: folders of earlier results within the inputs, which were passed over.
+        links: links to folders within the inputs, which were not followed.
         pooled: all events of all items that did not fail, None if all did, or if the run did a shard.
         choice: the recommendation, None if the run did a shard.
         table: OUT/sweep.csv, likewise.
@@ -78,6 +79,7 @@ class SweepRun:
     outcomes: list[SweepOutcome]
     ignored: int
     results: list[Path]
+    links: list[Path]
     pooled: GammaSweep | SettingSweep | None
     choice: GammaChoice | SettingChoice | None
     table: Path | None
@@ -170,9 +172,9 @@ def sweep(
         allow_external=allow_external,
     ) as items:
         outcomes = items.do(SweepWork(items.out, settings, size_limit, grid), progress)
-    out, ignored, results = items.out, items.ignored, items.results
+    out, ignored, results, links = items.out, items.ignored, items.results, items.links
     if shard is not None:
-        return SweepRun(outcomes, ignored, results, None, None, None, None)
+        return SweepRun(outcomes, ignored, results, links, None, None, None, None)
     pooled = _pooled(outcomes)
     choice = _choose(pooled, settings, share, outcomes)
     table = out / "sweep.csv"
@@ -184,7 +186,7 @@ def sweep(
     recommended = choice.gamma if isinstance(choice, GammaChoice) else None
     figure = draw_sweep(out / "sweep.png", over_gamma, recommended=recommended, share=share)
     word = settings.loss.target_word
-    run = SweepRun(outcomes, ignored, results, pooled, choice, table, figure, word)
+    run = SweepRun(outcomes, ignored, results, links, pooled, choice, table, figure, word)
     items.end(
         outcomes,
         {**{name: settings.as_record()[name] for name in _SETTINGS}, **_swept_over(grid), "share": share},

@@ -134,7 +134,7 @@ def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
     ("words", "message"),
     [
         (["--gamma", "-1"], "gamma: is -1.0"),
-        (["--gamma", "many"], "'many' is not a valid float"),
+        (["--gamma", "many"], "'many': it must be numbers"),
         (["--gamma", "1", "inf"], "inf: no such file or folder"),
         (["--gamma", "nan"], "gamma: is nan"),
         (["--gamma"], "Option '--gamma' requires an argument"),

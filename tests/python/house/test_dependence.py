@@ -54,7 +54,7 @@ def test_the_numpy_interface_imports_none_of_them():
 CORPUS_LEVELS = (
     ("progress", "settings", "memory_limit", "inputs"),
     ("workers", "results"),
-    ("compare", "item_work", "sweep_work", "run_items"),
+    ("compare", "stored_results", "item_work", "sweep_work", "run_items"),
     ("report_pages",),
     ("analyze", "sweep"),
 )
