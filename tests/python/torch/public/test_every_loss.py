@@ -278,6 +278,11 @@ def test_reductions_and_single_items(member):
     torch.testing.assert_close(member.value(member.make(reduction="sum"), member.x), values.sum())
     mean = values / Y_LENGTHS if isinstance(member.make(), wlt.CTCLoss) else values
     torch.testing.assert_close(member.value(member.make(), member.x), mean.mean())
+    if isinstance(member.make(), wlt.CTCLoss):
+        return
+    for normalize, by in (("x_length", X_LENGTHS), ("y_length", Y_LENGTHS), ("both", X_LENGTHS + Y_LENGTHS)):
+        loss = member.make(reduction="none", normalize=normalize)
+        torch.testing.assert_close(member.value(loss, member.x), values / by)
 
 
 @every_loss
