@@ -24,7 +24,7 @@ def touch(folder, *names):
 
 
 def ids(*inputs, out):
-    sources, ignored, _ = collect(inputs, exclude=out)
+    sources, ignored, *_ = collect(inputs, exclude=out)
     return [source.id for source in sources], ignored
 
 
