@@ -10,11 +10,12 @@ CARGO_MODEL_CHECK := cargo test --locked --features model-check --lib model_chec
 CARGO_LINT := cargo clippy --locked --all-targets
 # As many tests at a time as there are cores, four at the most; whoever has nothing left takes over from the other.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning -d docs/_build/doctrees
 CARGO_SANITIZE := test --locked --target x86_64-unknown-linux-gnu --target-dir target/sanitize
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-quick compile lint check wheel bench study study-smoke sanitize sanitize-threads clean
+.PHONY: help demo test test-quick compile lint check docs wheels wheel-arm64 test-arm64 licenses citation bench study study-smoke sanitize sanitize-threads clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,11 +47,62 @@ lint: $(VENV)/.test $(VENV)/.built ## check style, types, stubs and the Rust cod
 	cargo fmt --check
 	$(CARGO_LINT) -- -D warnings
 	$(CARGO_LINT) --features python -- -D warnings
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github/workflows
 
 check: lint test ## lint and test
 
-wheel: $(VENV)/.demo ## build the wheel (Python >= 3.11, any minor version) and the source distribution into dist/
-	$(BIN)/maturin build --locked --release --sdist --out dist
+# From nothing each time: what examples print and draw is what the package does now.
+docs: $(VENV)/.docs $(VENV)/.built ## build the documentation into docs/_build/html, run its examples and snippets
+	rm -rf docs/_build docs/gallery docs/reference/generated
+	$(SPHINX) -b html docs docs/_build/html
+	$(SPHINX) -b doctest docs docs/_build/doctest
+	@echo "docs/_build/html/index.html"
+
+# As old a glibc as the wheels name (2.17), for which zig links. rustup has no target for ARM here, Debian's compiler has.
+MATURIN_WHEEL = PATH="$(abspath $(VENV)/wheels/bin):$(1)$$PATH" maturin build --locked --release --zig \
+	--compatibility manylinux2014 --out dist
+WHEELS_BIN := $(VENV)/wheels/bin
+
+wheels: $(VENV)/wheels/.installed ## build wheels for Linux on x86_64 and ARM and the source distribution into dist/, and inspect them
+	rm -rf dist
+	$(call MATURIN_WHEEL,) --sdist
+	$(MAKE) --no-print-directory wheel-arm64
+	$(WHEELS_BIN)/twine check --strict dist/*
+	$(WHEELS_BIN)/check-wheel-contents --toplevel warplens,warplens_command dist/*.whl
+	$(WHEELS_BIN)/abi3audit --strict dist/*.whl
+	$(WHEELS_BIN)/auditwheel show dist/*x86_64.whl
+	$(WHEELS_BIN)/auditwheel show dist/*aarch64.whl
+	$(PYTHON) -m venv --clear target/wheel-venv
+	target/wheel-venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/demo.txt \
+		dist/*x86_64.whl
+	target/wheel-venv/bin/python tests/wheel/smoke.py
+	$(ARM64_PYTHON) tests/wheel/smoke.py
+
+wheel-arm64: $(VENV)/wheels/.installed
+	tests/arm64/packages.sh
+	$(call MATURIN_WHEEL,/usr/bin:) --target aarch64-unknown-linux-gnu
+	tests/arm64/python.sh target/arm64 $(WHEELS_BIN)/pip --constraint requirements/test.txt dist/*aarch64.whl pytest hypothesis
+
+# The tests of the kernels, then an installed wheel. ARM64_TESTS=tests/python/core runs the tests of a folder too (minutes):
+# those of fork and of memory limits are beyond qemu.
+ARM64_PYTHON := target/arm64/python
+test-arm64: wheel-arm64 ## run the kernel tests and a wheel for 64-bit ARM under qemu (Debian's packages)
+	PATH="/usr/bin:$$PATH" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64 \
+		cargo test --locked --release --target aarch64-unknown-linux-gnu --target-dir target/arm64/cargo --lib -- \
+		kernel simd scaled plan family
+	$(ARM64_PYTHON) tests/wheel/smoke.py
+	$(if $(ARM64_TESTS),$(ARM64_PYTHON) -m pytest -p no:cacheprovider -m "not slow" \
+		-k "not fork and not memory and not exactness" $(ARM64_TESTS))
+
+licenses: ## write the licences of third parties anew (cargo install cargo-about)
+	cargo about generate --locked --features python --config licenses/about.toml licenses/template.hbs \
+		> licenses/THIRD_PARTY_LICENSES.md
+
+citation: $(VENV)/citation/.installed ## check CITATION.cff
+	$(VENV)/citation/bin/cffconvert --validate
 
 # BENCH holds options of `python -m benches.python`; AEON=1 adds aeon, in an environment of its own.
 bench: $(VENV)/.bench $(VENV)/.built $(AEON:%=$(VENV)/aeon/.installed) ## time kernels and whole calls (BENCH=--quick)
@@ -89,7 +141,7 @@ sanitize-threads: ## run the threads that share a pair under ThreadSanitizer
 		kernel::wavefront::groups::tests::several_threads_give_the_bits_of_one
 
 clean: ## remove what was built, the virtual environment included
-	rm -rf $(VENV) target dist warplens-demo python/warplens/_core*.so
+	rm -rf $(VENV) target dist warplens-demo python/warplens/_core*.so docs/_build docs/gallery docs/reference/generated
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -108,14 +160,24 @@ $(VENV)/.study: requirements/study.txt requirements/test.txt requirements/demo.t
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/study.txt
 	touch $@
 
+$(VENV)/.docs: requirements/docs.txt requirements/test.txt requirements/demo.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	touch $@
+
 $(VENV)/.bench: requirements/bench.txt requirements/test.txt requirements/demo.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
 	touch $@
 
-$(VENV)/aeon/.installed: requirements/bench-aeon.txt | $(BIN)/python
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench-aeon.txt
-	touch $@
+# Environments of their own: $(VENV)/<name> by requirements/<file>.
+define OWN_ENVIRONMENT
+$(VENV)/$(1)/.installed: requirements/$(2).txt | $(BIN)/python
+	$(PYTHON) -m venv $$(@D)
+	$$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $$<
+	touch $$@
+endef
+$(eval $(call OWN_ENVIRONMENT,aeon,bench-aeon))
+$(eval $(call OWN_ENVIRONMENT,wheels,wheels))
+$(eval $(call OWN_ENVIRONMENT,citation,citation))
 
 $(VENV)/.built: $(RUST) $(VENV)/.demo
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --locked --release

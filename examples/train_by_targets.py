@@ -1,4 +1,4 @@
-"""Training from weak targets while gamma falls as the modified targets ask, the example of README.md.
+"""Training from weak targets while gamma falls as the modified targets ask.
 
 Twelve classes come one after the other and last 12, 1 and 6 frames in turn. The network sees them under noise
 and is told their order alone. `python examples/train_by_targets.py` prints why gamma fell in the first of ten

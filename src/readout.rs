@@ -190,6 +190,22 @@ impl<'a, 'o, F: Real> Readout<'a, 'o, F> {
     }
 }
 
+/// Reads an alignment that is known: `write_row` writes row n of H, (M,). Paths may leave frames out.
+pub fn read_known<F: Real>(
+    features: Features<'_, F>,
+    shape: Shape,
+    outputs: &mut Outputs<'_, F>,
+    write_row: impl Fn(usize, &mut [f64]),
+) {
+    let mut readout = Readout::new(features, outputs, shape).leaving_frames_out();
+    let mut row = vec![0.0; shape.m];
+    for n in (0..shape.n).rev() {
+        write_row(n, &mut row);
+        readout.take_row(n, 0..shape.m, &row, &row);
+    }
+    readout.finish();
+}
+
 /// Writes numbers rounded to F.
 fn write<F: Real>(to: &mut [F], from: impl Iterator<Item = f64>) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = F::from_f64(from));
@@ -232,7 +248,8 @@ impl<F: Real> RowSink for Readout<'_, '_, F> {
                     form.x_gradient(cost, x, n, h, &self.hw, &mut x_grad[of_frame.clone()]);
                 }
                 if let Some(y_mod) = &mut outputs.y_mod {
-                    if h >= LEAST_ROW_SUM {
+                    let is_taught = h >= LEAST_ROW_SUM || h.is_nan();
+                    if is_taught {
                         form.modified_target(h, &self.hw, &mut y_mod[of_frame]);
                     } else if self.leaves_frames_out {
                         y_mod[of_frame].fill(F::default());
@@ -253,6 +270,9 @@ impl<F: Real> RowSink for Readout<'_, '_, F> {
                 }
             }
             Features::Classes { targets, d } => {
+                if outputs.x_grad.is_none() && outputs.y_mod.is_none() {
+                    return;
+                }
                 let of_frame = n * d..(n + 1) * d;
                 self.hw.fill(0.0);
                 for m in columns {

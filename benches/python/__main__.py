@@ -20,6 +20,7 @@ PARTS = (
     "torch-cliffs",
     "small-pairs",
     "ctc",
+    "forward-sum",
 )
 
 
@@ -69,6 +70,7 @@ def _main() -> None:
         cliffs,
         ctc,
         exactness,
+        forward_sum,
         kernels,
         long_pair,
         many_small_pairs,
@@ -138,6 +140,7 @@ def _main() -> None:
         "torch-cliffs": lambda: torch_cliffs.run(shrink, rounds, _say),
         "small-pairs": lambda: many_small_pairs.run(shrink, rounds, options.threads, options.aeon, _say),
         "ctc": lambda: ctc.run(shrink, rounds, _say),
+        "forward-sum": lambda: forward_sum.run(shrink, rounds, _say),
     }
     for part, measure in comparisons.items():
         if part in options.parts:

@@ -13,6 +13,7 @@ TITLES_OF_COMPARISONS = {
     "torch_cliffs": "Steps of the PyTorch loss beside the plain step, forward and backward to dX",
     "small_pairs": "Many small pairs",
     "ctc": "CTC from logits to their gradient, beside torch's",
+    "forward_sum": "Forward sum from log-probabilities to their gradient, beside the usual way",
 }
 """Part of a record -> title of its table."""
 

@@ -41,11 +41,18 @@ def align(
     skip_penalty: float | Sequence[float] = 0.0,
     minimum: str = "softmin",
 ) -> Alignment:
-    """Align predictions x with targets y softly.
+    r"""Align predictions x with targets y softly.
 
-    D(n,m) = min_g{ w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
-    min_g(S) = -g log sum exp(-s/g), D(0,0) = 0, D(n,0) = D(0,m) = inf, C(n,m) = c(x_n, y_m),
-    for n = 1..N prediction frames and m = 1..M target frames (Zeitler & Mueller, ISMIR 2025, eqs. 4 to 9).
+    .. math::
+        D(n,m) = \min_\gamma\bigl\{ & w_h C(n,m) + D(n-1,m),\; w_v C(n,m) + D(n,m-1), \\
+                                    & w_d C(n,m) + D(n-1,m-1) \bigr\}
+
+    .. math::
+        \min_\gamma(S) = -\gamma \log \sum_{s \in S} e^{-s/\gamma},\quad D(0,0) = 0,\quad
+        D(n,0) = D(0,m) = \infty
+
+    for n = 1..N prediction frames, m = 1..M target frames and the local cost C(n,m) = c(x_n, y_m) (Zeitler &
+    Mueller, ISMIR 2025, eqs. 4 to 9).
 
     Other steps, a penalty for each step and ends that are open make it the general model of `align_costs`,
     computed in float64: amerced DTW has step_penalties (p, p, 0), subsequence DTW has open_begin = open_end
@@ -83,6 +90,16 @@ def align(
             cost, an unknown cost, negative or non-finite gamma or weights, no path within the band, steps
             beside step weights or penalties, a band beside any of these.
         TypeError: something that is not a number where one is needed.
+
+    Example:
+        >>> weak = np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> strong = wl.expand(weak, [3, 1])
+        >>> alignment = wl.align(strong, weak, gamma=0.1)
+        >>> alignment.y_mod.round(2)
+        array([[1., 0.],
+               [1., 0.],
+               [1., 0.],
+               [0., 1.]])
     """
     settings = AlignmentSettings.of(
         cost=cost,
@@ -178,6 +195,11 @@ def align_many(
 
     Returns:
         A list of `Alignment` in the order of the inputs. Results do not depend on the number of threads.
+
+    Example:
+        >>> xs, ys = [np.eye(4), np.eye(4)[:3]], [np.eye(4)[:2], np.eye(4)[1:]]
+        >>> [alignment.shape for alignment in wl.align_many(xs, ys)]
+        [(4, 2), (3, 3)]
     """
     settings = AlignmentSettings.of(
         cost=cost,
@@ -243,12 +265,16 @@ def align_costs(
     exit_weight: ArrayLike = 0.0,
     minimum: str = "softmin",
 ) -> Alignment:
-    """Align by a cost matrix that the caller has, by the recursion of `align` or by any other of its family.
+    r"""Align by a cost matrix that the caller has, by the recursion of `align` or by any other of its family.
 
     With steps s of sizes (i_s, j_s), weights w_s and penalties b_s, two steps of one size being two choices,
 
-        D(n,m) = min_g{ e(n,m) + w_0(n,m) C(n,m),  w_s(n,m) C(n,m) + b_s(n,m) + D(n-i_s, m-j_s) for every s }
-        value  = min_g over all cells { D(n,m) + w_x(n,m) C(n,m) + x(n,m) }
+    .. math::
+        D(n,m) = \min_\gamma\bigl\{ & e(n,m) + w_0(n,m)\, C(n,m), \\
+                 & w_s(n,m)\, C(n,m) + b_s(n,m) + D(n-i_s, m-j_s) \text{ for every } s \bigr\}
+
+    .. math::
+        \text{value} = \min_{\gamma;\, n,m}\bigl\{ D(n,m) + w_x(n,m)\, C(n,m) + x(n,m) \bigr\}
 
     Each parameter is a number, (N,1), (1,M) or (N,M). What differs from plain soft DTW is computed in
     float64.
@@ -276,6 +302,10 @@ def align_costs(
         ValueError: NaN or -inf in C, an empty matrix, weights that are negative or not finite, penalties of
             NaN or -inf, parameters of one dimension, steps beside step weights or penalties, a band beside
             any of these.
+
+    Example:
+        >>> wl.align_costs([[0.0, np.inf], [0.0, 0.0]]).path().indices.tolist()
+        [[0, 0], [1, 1]]
     """
     settings = AlignmentSettings.of(
         cost="mse", gamma=gamma_of(minimum, gamma), step_weights=step_weights, band=band
@@ -312,7 +342,25 @@ def soft_dtw(
     dtype: DTypeLike | None = None,
     threads: int | None = None,
 ) -> float:
-    """Return SDTW = D(N,M) alone, in O(M) memory beside the inputs; arguments and errors as in `align`."""
+    """Return SDTW = D(N,M) alone, in O(M) memory beside the inputs; errors as in `align`.
+
+    Args:
+        x: predictions (N,D) or (N,).
+        y: targets (M,D) or (M,).
+        cost: this and the following as in `align`.
+        gamma: see `align`.
+        step_weights: see `align`.
+        band: see `align`.
+        feature_weights: see `align`.
+        pos_weight: see `align`.
+        feature_reduction: see `align`.
+        dtype: see `align`.
+        threads: see `align`.
+
+    Example:
+        >>> wl.soft_dtw([0.0, 1.0, 1.0], [0.0, 1.0], gamma=0.0)
+        0.0
+    """
     settings = AlignmentSettings.of(
         cost=cost,
         gamma=gamma,
@@ -339,10 +387,25 @@ def hard_dtw(
 ) -> Path:
     """Return the path of least accumulated cost, the limit gamma -> 0 of `align`.
 
-    Ties go diagonal, then horizontal, then vertical. Arguments and errors as in `align`.
+    Ties go diagonal, then horizontal, then vertical. Errors as in `align`.
+
+    Args:
+        x: predictions (N,D) or (N,).
+        y: targets (M,D) or (M,).
+        cost: this and the following as in `align`.
+        step_weights: see `align`.
+        band: see `align`.
+        feature_weights: see `align`.
+        pos_weight: see `align`.
+        feature_reduction: see `align`.
+        dtype: see `align`.
 
     Returns:
         `Path(indices (L,2) int64, value, steps (L,))`, zero-based cells from (0,0) to (N-1,M-1).
+
+    Example:
+        >>> wl.hard_dtw([0.0, 1.0, 1.0], [0.0, 1.0]).indices.tolist()
+        [[0, 0], [1, 1], [2, 1]]
     """
     settings = AlignmentSettings.of(
         cost=cost,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,14 @@ from . import _core
 from ._compute import compute_one, no_modified_targets
 from ._core import LEAST_ROW_SUM
 from ._costs import CostFunction
+from ._looks import events_of, figure_of, html_of
 from ._settings import AlignmentSettings
 from ._step_weights import StepWeights
 from .family.model import Model, sdtw_steps
 from .family.sources import MatrixSource, PairSource, Source
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Results that one sweep yields together.
 _MOMENTS = ("gamma_grad", "step_weights_grad")
@@ -40,11 +44,16 @@ class Path(NamedTuple):
 
 
 class Alignment:
-    """The soft alignment of x (N,D) and y (M,D), or of a cost matrix C (N,M).
+    r"""The soft alignment of x (N,D) and y (M,D), or of a cost matrix C (N,M).
 
     With n = 1..N prediction frames, m = 1..M target frames and D(n,m) the accumulated cost,
 
-        SDTW = D(N,M),   H = dSDTW/dC,   h(n) = sum_m H(n,m),   H~ = H / h(n),   Y_mod = H~ Y
+    .. math::
+        \mathrm{SDTW} = D(N,M),\quad H = \frac{\partial\,\mathrm{SDTW}}{\partial C},\quad
+        h(n) = \sum_m H(n,m)
+
+    .. math::
+        \tilde H(n,m) = \frac{H(n,m)}{h(n)},\quad Y_\mathrm{mod} = \tilde H\, Y
 
     (Zeitler & Mueller, ISMIR 2025, eqs. 9 to 17). What `align` did not compute is computed on first access
     from read-only references to the inputs, which must not be changed in between.
@@ -196,6 +205,58 @@ class Alignment:
         """Return the most probable path, that of hard DTW (ties: diagonal, horizontal, vertical)."""
         indices = self._result("path")
         return Path(indices, float(self._results["path_value"]), steps_between(indices))
+
+    def events(self, threshold: float = 0.5) -> NDArray[np.void]:
+        """Return what the modified targets keep of each event of the weak target.
+
+        An event is a maximal run [start, stop) of target frames with y(m,d) > 0 for one feature d; its level
+        is e(n) = sum_{start <= m < stop} H~(n,m) y(m,d).
+
+        Args:
+            threshold: level from 0 to 1 under which an event counts as lost.
+
+        Returns:
+            One record an event, ordered by start, then feature: `feature`, `start`, `stop`, `peak` (the
+            greatest level), `peak_frame`, `duration` (the sum of its levels, in frames), `lost`.
+
+        Raises:
+            ValueError: only a cost matrix was given, the targets are classes, or the threshold is out of
+                range.
+
+        Example:
+            >>> import numpy as np, warplens as wl
+            >>> y = np.array([[1.0, 0.0], [0.0, 1.0]])
+            >>> wl.align(y[[0, 0, 1]], y, gamma=0.1).events()["lost"].tolist()
+            [False, False]
+        """
+        self._needs_sequences("events")
+        if self._y is None:
+            raise ValueError("events: the targets are classes; `visits` and `y_mod` tell of them")
+        return events_of(self, self._y, threshold)
+
+    def plot(self, *, fps: float | None = None, lowest_pitch: int | None = None) -> Figure:
+        """Draw the soft alignment and, where the cost has them, weak and modified targets side by side.
+
+        Args:
+            fps: prediction frames a second; None counts frames.
+            lowest_pitch: MIDI number of feature 0; None counts features.
+
+        Returns:
+            A `matplotlib.figure.Figure`, which notebooks show.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed (extra `display`).
+        """
+        return figure_of(self, fps=fps, lowest_pitch=lowest_pitch)
+
+    def _weak_and_modified(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """Return Y (M,D) and Y_mod (N,D), or None where there are no modified targets of sequences."""
+        if self._y is None or not self._settings.has_modified_targets:
+            return None
+        return self._y, self.y_mod
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __repr__(self) -> str:
         n, m = self.shape

@@ -15,6 +15,13 @@ class SakoeChiba:
     For N >= M a cell is allowed iff |(n-1) - (m-1)(N-1)/(M-1)| <= radius; for N < M the sequences change
     places; all cells are allowed if N or M is 1. A radius that leaves no path is an error that names the
     smallest radius that leaves one.
+
+    Args:
+        radius: in frames of the longer sequence, 0 or more.
+
+    Example:
+        >>> wl.align(np.arange(9.0), np.arange(9.0), band=wl.SakoeChiba(0)).H.diagonal().min()
+        np.float64(1.0)
     """
 
     radius: float
@@ -34,6 +41,9 @@ class Itakura:
 
     With t = (n-1)/(N-1) and q = (m-1)/(M-1) a cell is allowed iff t/s <= q <= s t and
     (1-t)/s <= 1-q <= s (1-t), s = max_slope; all cells are allowed if N or M is 1.
+
+    Args:
+        max_slope: 1 or more; 1 allows the diagonal alone, 2 is common.
     """
 
     max_slope: float

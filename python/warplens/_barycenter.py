@@ -37,12 +37,13 @@ def barycenter(
     tolerance: float = 1e-6,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
-    """Return the series z that minimises sum_i weights[i] SDTW(z, x_i).
+    r"""Return the series z that minimises sum_i weights[i] SDTW(z, x_i).
 
     SDTW is concave in the costs, so at the alignments H_i of the present z its tangent lies above it, and the
     z that minimises the tangent is the mean of the modified targets, weighted by weights[i] h_i(n):
 
-        z(n) <- sum_i weights[i] (H_i X_i)(n) / sum_i weights[i] h_i(n)
+    .. math::
+        z(n) \leftarrow \frac{\sum_i \mathrm{weights}_i\, (H_i X_i)(n)}{\sum_i \mathrm{weights}_i\, h_i(n)}
 
     Each iteration therefore lowers the objective or leaves it.
 

@@ -81,6 +81,11 @@ def is_overflow(result: Any) -> bool:
 
 def costs_overflow(settings: AlignmentSettings, dtype: DTypeLike = np.float64) -> ValueError:
     """Return the error for sequences whose costs leave the range of their precision."""
+    if settings.cost == "ce_logits":
+        return ValueError(
+            "x, y: no path has a finite cost under 'ce_logits': the targets ask for classes whose logits are "
+            f"-inf, or costs overflow {np.dtype(dtype)}"
+        )
     return ValueError(
         f"x, y: their costs {settings.cost!r} overflow {np.dtype(dtype)}; "
         "sequences of smaller magnitude are accepted"

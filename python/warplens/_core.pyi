@@ -35,6 +35,7 @@ __all__ = [
     "pairwise_gradients",
     "pairwise_values",
     "quartile_limits",
+    "read_alignment",
     "set_num_threads",
     "sharp_costs_padded",
     "sharp_padded",
@@ -139,6 +140,17 @@ _Ends: TypeAlias = _Grid | tuple[NDArray[np.float64] | None, NDArray[np.float64]
 """Costs of all cells; those along the border row (M,) and the border column (N,); None: the corner."""
 
 @type_check_only
+class FrameSynchronousSettings(TypedDict):
+    """Softness, costs of blanks, and costs (K,) that are added to those of classes."""
+
+    gamma: float
+    blank_penalty: float
+    blank_weight: float
+    free_between: bool
+    class_costs: NDArray[np.float64] | None
+    from_logits: bool
+
+@type_check_only
 class ModelArgument(TypedDict):
     """The general model; steps are (frames, targets, weight, penalty)."""
 
@@ -241,24 +253,18 @@ def frame_synchronous_padded(
     labels: NDArray[np.int64] | None,
     label_lengths: NDArray[np.int64],
     blank: int | None,
-    gamma: float,
-    blank_penalty: float,
-    blank_weight: float,
-    free_between: bool,
-    class_costs: NDArray[np.float64] | None,
-    from_logits: bool,
+    settings: FrameSynchronousSettings,
     outputs: Sequence[str],
     grad: _Floats | None,
-    grad_is_zero: bool,
     scale: NDArray[np.float64] | None,
     threads: int | None,
 ) -> dict[str, NDArray[Any]]:
     """Return `value`, `blank_uses` and the named outputs of CTC, or without a blank of the forward-sum.
 
     Scores are (T,B,K), or (B,T,K) with `batch_first`; labels lie one after the other. `grad` is written:
-    `scale` (B,) times the gradient in the scores; `grad_is_zero` says that it holds zeros. Outputs are
-    "y_mod" (B,T,K), "H" and "E" (B,T,columns), "h" (B,T), "durations" (B,columns) and "entropy" (B,). Without
-    a blank the targets of an item are the first classes.
+    `scale` (B,) times the gradient in the scores. Outputs are "y_mod" (B,T,K), "H" and "E" (B,T,columns),
+    "h" (B,T), "durations" (B,columns) and "entropy" (B,). Without a blank the targets of an item are the
+    first classes.
     """
 
 def cost_matrix(
@@ -270,6 +276,18 @@ def cost_matrix(
     pos_weight: NDArray[np.float64] | None,
 ) -> NDArray[_Float]:
     """Return C(n,m) = c(x_n, y_m), (N,M), computed in float64."""
+
+def read_alignment(
+    x: NDArray[_Float],
+    y: NDArray[_Float],
+    alignment: NDArray[np.float64],
+    *,
+    cost: str,
+    feature_weights: NDArray[np.float64] | None,
+    pos_weight: NDArray[np.float64] | None,
+    outputs: Sequence[str],
+) -> dict[str, NDArray[_Float]]:
+    """Return "y_mod", "x_grad" and "y_grad" that follow from H (N,M), whose paths may leave frames out."""
 
 def tangent_padded(
     costs: NDArray[np.float64],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
@@ -26,7 +27,7 @@ def cost_matrix(
     """Return the local costs C(n,m) = c(x_n, y_m) that `align` charges.
 
     Sums run over the features d = 1..D, each weighted by f_d (`feature_weights`, 1 where not given); p_d is
-    `pos_weight`. Logs are clamped at -100. c(x,y) is
+    `pos_weight`. Logs are clamped at -100. c(x,y) is::
 
         mse            1/2 sum f (x - y)^2
         sqeuclidean    sum f (x - y)^2
@@ -56,7 +57,8 @@ def cost_matrix(
         C (N,M), computed in float64 and rounded to `dtype`; what a callable cost returned is checked.
 
     Raises:
-        ValueError: an empty sequence, different D, NaN or infinity in x or y, values outside the range of the
+        ValueError: an empty sequence, different D, NaN or infinity in x or y (-inf in x is a masked class
+            under ce_logits, and +inf in C where a target asks for it), values outside the range of the
             cost, an unknown cost, weights that do not fit, costs beyond the range of `dtype`.
         TypeError: something that is not a number where one is needed.
     """
@@ -72,6 +74,7 @@ def cost_matrix(
     if callable(settings.cost):
         return called_costs(settings.cost, x, y)
     costs: NDArray[Any] = _core.cost_matrix(x, y, **settings.cost_arguments(x.shape[1]))
-    if finite_extremes(costs) is None:
+    # A masked class that a target asks for forbids the cell.
+    if finite_extremes(costs) is None and (settings.cost != "ce_logits" or np.isnan(costs).any()):
         raise costs_overflow(settings, costs.dtype)
     return costs

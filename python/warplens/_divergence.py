@@ -32,7 +32,22 @@ def divergence(
     """Return the soft-DTW divergence SDTW(x,y) - 1/2 SDTW(x,x) - 1/2 SDTW(y,y).
 
     0 for equal series, and unlike the bare value not driven below 0 by many paths (Blondel, Mensch & Vert,
-    AISTATS 2021). Lengths may differ. The cost is one with c(x,y) = c(y,x); arguments as in `align`.
+    AISTATS 2021). Lengths may differ.
+
+    Args:
+        x: a series (N,D) or (N,).
+        y: a series (M,D) or (M,).
+        cost: one with c(x,y) = c(y,x): "mse", "sqeuclidean", "cosine", "euclidean" or "l1".
+        gamma: this and the following as in `align`.
+        step_weights: see `align`.
+        band: see `align`.
+        feature_weights: see `align`.
+        feature_reduction: see `align`.
+        threads: see `align`.
+
+    Example:
+        >>> wl.divergence([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])
+        0.0
     """
     if cost not in SYMMETRIC_COSTS:
         raise ValueError(

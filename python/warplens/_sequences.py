@@ -112,6 +112,9 @@ def as_pair(
     _check_cells(", ".join(names), len(x), len(y))
     x, y = _converted(x, wanted), _converted(y, wanted)
     for side, sequence in enumerate((x, y)):
+        if side == 0 and settings.cost == "ce_logits":
+            _check_logits(names[side], sequence)
+            continue
         extremes = _check_finite(names[side], sequence)
         if isinstance(settings.cost, str):
             check_range(names[side], sequence, settings.cost, side, extremes)
@@ -188,6 +191,23 @@ def finite_extremes(array: NDArray[Any]) -> tuple[Any, Any] | None:
     # Several times as fast as `np.isfinite(array).all()`; a NaN makes both NaN.
     least, most = array.min(), array.max()
     return (least, most) if math.isfinite(least) and math.isfinite(most) else None
+
+
+def _check_logits(name: str, array: NDArray[Any]) -> None:
+    """Check for logits: finite, or -inf where a class is masked, at least one of a frame finite."""
+    if finite_extremes(array) is not None:
+        return
+    refused = np.isnan(array) | np.isposinf(array)
+    if refused.any():
+        index = tuple(int(i) for i in np.argwhere(refused)[0])
+        raise ValueError(
+            f"{name}: is {array[index]} at index {index}; finite numbers are accepted, and -inf for a class "
+            "that is masked"
+        )
+    masked = np.isneginf(array).all(axis=-1)
+    if masked.any():
+        frame = int(np.flatnonzero(masked)[0])
+        raise ValueError(f"{name}: every class of frame {frame} is -inf; at least one finite logit is needed")
 
 
 def _check_finite(name: str, array: NDArray[Any]) -> tuple[Any, Any]:

@@ -31,6 +31,10 @@ def collapse_repeats(y_strong: ArrayLike) -> WeakTargets:
     Returns:
         `WeakTargets(y, durations)` with `expand(y, durations)` equal to y_strong; two frames are a repetition
         when all their features are equal.
+
+    Example:
+        >>> wl.collapse_repeats([5, 5, 5, 7, 7])
+        WeakTargets(y=array([5, 7]), durations=array([3, 2]))
     """
     frames = _frames("y_strong", y_strong)
     changes = np.flatnonzero(np.any(frames[1:] != frames[:-1], axis=tuple(range(1, frames.ndim)))) + 1
@@ -48,6 +52,10 @@ def expand(y: ArrayLike, durations: ArrayLike) -> NDArray[Any]:
 
     Returns:
         (N,D) or (N,), N the sum of durations.
+
+    Example:
+        >>> wl.expand([5, 7], [3, 2])
+        array([5, 5, 5, 7, 7])
     """
     frames = _frames("y", y)
     counts = as_real_array("durations", durations)

@@ -25,6 +25,9 @@ def set_num_threads(n: int) -> None:
     """Set the number of threads of calls that do not name one.
 
     Without it `WARPLENS_NUM_THREADS` counts, then the cores that the process may use.
+
+    Args:
+        n: a whole number, 1 or more.
     """
     checked = check_threads(n)
     if checked is None:

@@ -179,7 +179,6 @@ fn widened(
     let mut h = outputs.h.as_ref().map(|_| vec![0.0; frames]);
     let mut wide = Outputs {
         grad: as_rows(&mut grad, classes),
-        grad_is_zero: true,
         scale: outputs.scale,
         y_mod: as_rows(&mut y_mod, classes),
         soft_alignment: as_rows(&mut soft_alignment, columns),
@@ -309,7 +308,6 @@ mod tests {
         let (mut h, mut durations) = (vec![bad; rows], vec![f64::NAN; columns]);
         let mut outputs = Outputs {
             grad: Some(grad.chunks_exact_mut(classes).collect()),
-            grad_is_zero: false,
             scale: 0.5,
             y_mod: Some(y_mod.chunks_exact_mut(classes).collect()),
             soft_alignment: Some(soft_alignment.chunks_exact_mut(columns).collect()),
@@ -367,8 +365,9 @@ mod tests {
             let dear = is_blank(c) && !free;
             let weight = if dear && t > 0 { settings.blank_weight } else { 1.0 };
             let weighted = if cost == f64::INFINITY { cost } else { weight * cost };
-            let total = weighted + if dear { settings.blank_penalty } else { 0.0 };
-            (if allowed { total } else { f64::INFINITY }, weight, f64::from(u8::from(dear)))
+            let pays = dear && !(t == 0 && settings.free_between && settings.blank_penalty == f64::INFINITY);
+            let total = weighted + if pays { settings.blank_penalty } else { 0.0 };
+            (if allowed { total } else { f64::INFINITY }, weight, f64::from(u8::from(pays)))
         };
         // a(c) in logarithms before the first frame: of CTC the first blank, of the forward-sum what lies before column 0.
         let mut before: Vec<f64> = vec![f64::NEG_INFINITY; columns];

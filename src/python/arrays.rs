@@ -3,7 +3,7 @@
 use std::slice::ChunksExactMut;
 
 use numpy::ndarray::Dimension;
-use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArray, dtype};
+use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArray, PyReadonlyArray2, dtype};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
@@ -61,4 +61,9 @@ impl<'a, F: Element> Parts<'a, F> {
     pub fn next_cut(&mut self, length: usize) -> Option<&'a mut [F]> {
         self.next().map(|part| &mut part[..length])
     }
+}
+
+/// Reads matrices of one precision.
+pub fn read_all<'py, F: Element>(objects: &[Bound<'py, PyAny>]) -> Option<Vec<PyReadonlyArray2<'py, F>>> {
+    objects.iter().map(read).collect()
 }

@@ -12,6 +12,7 @@ use crate::kernel::frame_synchronous::graph::Graph;
 use crate::kernel::frame_synchronous::item::Scores;
 use crate::kernel::frame_synchronous::outputs::{Outputs, Rows};
 use crate::kernel::frame_synchronous::settings::Settings;
+use crate::kernel::wavefront::thread_team::ThreadTeam;
 use crate::plan::frame_synchronous::{FrameSynchronousScratch, Item, Precision, align};
 
 /// Sizes of a batch, and whether items come before frames in memory.
@@ -150,24 +151,56 @@ fn rows<'a, F>(part: Option<&'a mut [F]>, frames: usize) -> Option<Rows<'a, F>> 
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "what the entry point read")]
+/// Softness and costs of blanks and classes, from a dict.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct SettingsArgument<'py> {
+    gamma: f64,
+    blank_penalty: f64,
+    blank_weight: f64,
+    free_between: bool,
+    class_costs: Option<PyReadonlyArray1<'py, f64>>,
+    from_logits: bool,
+}
+
+impl SettingsArgument<'_> {
+    fn settings(self, classes: usize) -> Result<Settings, Error> {
+        let Self { gamma, blank_penalty, blank_weight, free_between, class_costs, from_logits } = self;
+        let class_costs = class_costs.map(|costs| costs.as_array().to_vec());
+        let settings = Settings { gamma, blank_penalty, blank_weight, free_between, class_costs, from_logits };
+        settings.check(classes)?;
+        Ok(settings)
+    }
+}
+
+/// Labels, lengths, settings and the outputs of a batch.
+struct Asked {
+    sizes: Sizes,
+    /// Labels of all items, one item after the other; without a blank those that every item begins with.
+    labels: Vec<u32>,
+    label_lengths: Vec<usize>,
+    /// Frames of each item.
+    frames: Vec<usize>,
+    blank: Option<u32>,
+    settings: Settings,
+    /// The factor of each gradient.
+    scale: Option<Vec<f64>>,
+    requested: Requested,
+    threads: Option<usize>,
+}
+
 fn align_all<'py, F: Precision + Element>(
     py: Python<'py>,
     scores: &PyReadonlyArray3<'py, F>,
-    (mut grad, grad_is_zero): (Option<PyReadwriteArray<'py, F, Ix3>>, bool),
-    sizes: Sizes,
-    (labels, label_lengths): (&[u32], &[usize]),
-    frames: &[usize],
-    blank: Option<u32>,
-    settings: &Settings,
-    scale: Option<&[f64]>,
-    requested: Requested,
-    threads: Option<usize>,
+    grad: Option<Bound<'py, PyAny>>,
+    asked: &Asked,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let &Asked { sizes, blank, requested, .. } = asked;
     let Sizes { items, frames: longest, classes, .. } = sizes;
     let entries = scores.as_slice()?;
+    let mut grad = writable::<F>(grad, scores.as_array().dim())?;
     let columns = |labels: usize| if blank.is_some() { 2 * labels + 1 } else { labels };
-    let width = columns(label_lengths.iter().copied().max().unwrap_or(0));
+    let width = columns(asked.label_lengths.iter().copied().max().unwrap_or(0));
     let array = |wanted: bool, shape: &[usize]| wanted.then(|| FreshArray::<F>::zeros(py, shape)).transpose();
     let mut arrays = Arrays {
         y_mod: array(requested.y_mod, &[items, longest, classes])?,
@@ -189,13 +222,12 @@ fn align_all<'py, F: Precision + Element>(
     );
     let mut jobs = vec![];
     let mut start = 0;
-    for (item, (&count, &frames)) in label_lengths.iter().zip(frames).enumerate() {
-        let graph = Graph { labels: &labels[start..start + count], blank };
+    for (item, (&count, &frames)) in asked.label_lengths.iter().zip(&asked.frames).enumerate() {
+        let graph = Graph { labels: &asked.labels[start..start + count], blank };
         start += if blank.is_some() { count } else { 0 };
         let outputs = Outputs {
             grad: grads[item].take(),
-            grad_is_zero,
-            scale: scale.map_or(1.0, |scale| scale[item]),
+            scale: asked.scale.as_ref().map_or(1.0, |scale| scale[item]),
             y_mod: rows(parts.0.next(), longest),
             soft_alignment: rows(parts.1.next(), longest),
             visits: rows(parts.2.next(), longest),
@@ -206,10 +238,10 @@ fn align_all<'py, F: Precision + Element>(
         jobs.push((Item { scores: sizes.scores(entries, item, frames), graph }, outputs));
     }
     let size = |job: &(Item<'_, F>, Outputs<'_, F>)| job.0.scores.frames * (job.0.graph.columns() + classes / 4);
-    let results =
-        run_jobs(py, jobs, size, threads, |(item, mut outputs), _, scratch: &mut FrameSynchronousScratch| {
-            align(item, settings, &mut outputs, scratch)
-        })?;
+    let work = |(item, mut outputs), _: ThreadTeam<'_>, scratch: &mut FrameSynchronousScratch| {
+        align(item, &asked.settings, &mut outputs, scratch)
+    };
+    let results = run_jobs(py, jobs, size, asked.threads, work)?;
     let sums = results.into_iter().collect::<Result<Vec<_>, _>>()?;
     let result = PyDict::new(py);
     result.set_item("value", PyArray1::from_iter(py, sums.iter().map(|sums| sums.value)))?;
@@ -230,7 +262,7 @@ fn align_all<'py, F: Precision + Element>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (scores, *, batch_first, frames, labels, label_lengths, blank, gamma, blank_penalty, blank_weight, free_between, class_costs, from_logits, outputs, grad, grad_is_zero, scale, threads))]
+#[pyo3(signature = (scores, *, batch_first, frames, labels, label_lengths, blank, settings, outputs, grad, scale, threads))]
 #[expect(clippy::too_many_arguments, reason = "keyword-only in Python")]
 pub fn frame_synchronous_padded<'py>(
     py: Python<'py>,
@@ -240,45 +272,36 @@ pub fn frame_synchronous_padded<'py>(
     labels: Option<PyReadonlyArray1<'py, i64>>,
     label_lengths: PyReadonlyArray1<'py, i64>,
     blank: Option<i64>,
-    gamma: f64,
-    blank_penalty: f64,
-    blank_weight: f64,
-    free_between: bool,
-    class_costs: Option<PyReadonlyArray1<'py, f64>>,
-    from_logits: bool,
+    settings: SettingsArgument<'py>,
     outputs: Vec<String>,
     grad: Option<Bound<'py, PyAny>>,
-    grad_is_zero: bool,
     scale: Option<PyReadonlyArray1<'py, f64>>,
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let requested = Requested::parse(&outputs)?;
     let narrow = read::<f32, Ix3>(&scores);
     let wide = read::<f64, Ix3>(&scores);
-    let shape = match (&narrow, &wide) {
+    let (first, second, classes) = match (&narrow, &wide) {
         (Some(scores), _) => scores.as_array().dim(),
         (_, Some(scores)) => scores.as_array().dim(),
         _ => return Err(precision_error("log_probs")),
     };
-    let (items, longest) = if batch_first { (shape.0, shape.1) } else { (shape.1, shape.0) };
-    let sizes = Sizes { items, frames: longest, classes: shape.2, batch_first };
-    if sizes.classes == 0 || i32::try_from(sizes.classes).is_err() {
-        return Err(Error::argument("log_probs", format!("has {} classes; 1 to 2^31 - 1 are accepted", shape.2)).into());
+    let (items, longest) = if batch_first { (first, second) } else { (second, first) };
+    if classes == 0 || i32::try_from(classes).is_err() {
+        return Err(Error::argument("log_probs", format!("has {classes} classes; 1 to 2^31 - 1 are accepted")).into());
     }
     let class = |blank: i64| {
         u32::try_from(blank)
             .ok()
-            .filter(|&blank| (blank as usize) < sizes.classes)
-            .ok_or_else(|| Error::argument("blank", format!("is {blank}; classes are from 0 to {}", sizes.classes - 1)))
+            .filter(|&blank| (blank as usize) < classes)
+            .ok_or_else(|| Error::argument("blank", format!("is {blank}; classes are from 0 to {}", classes - 1)))
     };
     let blank = blank.map(class).transpose()?;
-    let frames = lengths("input_lengths", &frames, items, longest)?;
-    let most = if blank.is_some() { (u32::MAX / 4) as usize } else { sizes.classes };
+    let most = if blank.is_some() { (u32::MAX / 4) as usize } else { classes };
     let label_lengths = lengths("target_lengths", &label_lengths, items, most)?;
-    let classes = match labels {
-        Some(labels) => classes_of_labels(&labels, &label_lengths, sizes.classes, blank)?,
+    let labels = match labels {
+        Some(labels) => classes_of_labels(&labels, &label_lengths, classes, blank)?,
         None if blank.is_some() => return Err(Error::argument("targets", "are missing; CTC needs labels").into()),
-        None => (0..sizes.classes as u32).collect(),
+        None => (0..classes as u32).collect(),
     };
     if blank.is_none()
         && let Some(item) = label_lengths.iter().position(|&length| length == 0)
@@ -287,55 +310,26 @@ pub fn frame_synchronous_padded<'py>(
             Error::argument("target_lengths", format!("entry {item} is 0; at least one target is needed")).into()
         );
     }
-    let settings = Settings {
-        gamma,
-        blank_penalty,
-        blank_weight,
-        free_between,
-        class_costs: class_costs.map(|costs| costs.as_array().to_vec()),
-        from_logits,
-    };
-    settings.check(sizes.classes)?;
     let scale = scale.map(|scale| scale.as_array().to_vec());
     if let Some(scale) = &scale
         && scale.len() != items
     {
         return Err(Error::argument("scale", format!("has {} entries for {items} items", scale.len())).into());
     }
-    let labels = (classes.as_slice(), label_lengths.as_slice());
+    let asked = Asked {
+        sizes: Sizes { items, frames: longest, classes, batch_first },
+        labels,
+        label_lengths,
+        frames: lengths("input_lengths", &frames, items, longest)?,
+        blank,
+        settings: settings.settings(classes)?,
+        scale,
+        requested: Requested::parse(&outputs)?,
+        threads,
+    };
     match (narrow, wide) {
-        (Some(scores), _) => {
-            let grad = writable(grad, shape)?;
-            align_all(
-                py,
-                &scores,
-                (grad, grad_is_zero),
-                sizes,
-                labels,
-                &frames,
-                blank,
-                &settings,
-                scale.as_deref(),
-                requested,
-                threads,
-            )
-        }
-        (_, Some(scores)) => {
-            let grad = writable(grad, shape)?;
-            align_all(
-                py,
-                &scores,
-                (grad, grad_is_zero),
-                sizes,
-                labels,
-                &frames,
-                blank,
-                &settings,
-                scale.as_deref(),
-                requested,
-                threads,
-            )
-        }
+        (Some(scores), _) => align_all(py, &scores, grad, &asked),
+        (_, Some(scores)) => align_all(py, &scores, grad, &asked),
         _ => Err(precision_error("log_probs")),
     }
 }

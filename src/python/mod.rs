@@ -6,6 +6,7 @@ mod cost_matrix;
 mod ctc;
 mod events;
 mod family;
+mod known_alignment;
 mod measured;
 mod padded;
 mod ragged;
@@ -70,7 +71,8 @@ fn available_instruction_sets() -> Vec<&'static str> {
     all.iter().filter(|(_, set)| set.is_available()).map(|&(name, _)| name).collect()
 }
 
-#[pymodule]
+// Not audited for interpreters without the lock: they take it, and say so.
+#[pymodule(gil_used = true)]
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
@@ -96,6 +98,8 @@ mod _core {
     use super::events::{find_events, measure_alignment, measure_events, quartile_limits_of};
     #[pymodule_export]
     use super::family::{model_of_classes, model_of_costs, model_of_pair, models_of_costs, models_of_pairs};
+    #[pymodule_export]
+    use super::known_alignment::read_alignment;
     #[pymodule_export]
     use super::measured::align_and_measure_pair;
     #[pymodule_export]

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::arguments::{RequestedOutputs, pair, precision_error, recursion, weighted_cost};
-use super::arrays::read;
+use super::arrays::read_all;
 use super::results::{Results, Sizes};
 use super::signals::run_jobs;
 use crate::cost::{CostMatrix, WeightedCost};
@@ -28,10 +28,6 @@ fn into_list<'py, F: Real + Element>(
         }
     }
     Ok(list)
-}
-
-fn read_all<'py, F: Element>(objects: &[Bound<'py, PyAny>]) -> Option<Vec<PyReadonlyArray2<'py, F>>> {
-    objects.iter().map(read).collect()
 }
 
 fn align_all<'py, F: Real + Element>(

@@ -1,8 +1,11 @@
-"""`CTCLoss` beside `torch.nn.CTCLoss`: steps from logits to their gradient, and errors against float64.
+"""CTC beside that of torch: steps of the loss from logits to their gradient, one item in NumPy, and errors.
 
 The plain step is torch's: `log_softmax`, `ctc_loss`, and backward to the logits. The drop-in takes the place
 of `ctc_loss` alone; "from logits" is the loss that has the softmax in it. Errors are those of the gradient,
-of the first items, in units of its largest entry or of 1; torch's own has a row of its own.
+of the first items, against float64 in units of its largest entry or of 1; torch's own has a row of its own.
+
+`warplens.ctc`, and `warplens.forward_sum` with a blank (that of NeMo and RAD-TTS), take one item to the
+gradient in its log-probabilities, beside torch's `ctc_loss` and backward.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+import warplens as wl
 import warplens.torch as wlt
 
 from .comparison import Comparison, ComparisonRow, TimedCall, compare, error_of
@@ -22,15 +27,24 @@ MOST_ERROR = 1e-5
 CHECKED = 2
 """Items that are checked."""
 
+CTC_OF_ITEM, FORWARD_SUM_OF_ITEM = "warplens.ctc, one item", "warplens.forward_sum, one item"
+
 GOALS = {
     ("B=16 T=1000 K=80 L=100", "drop-in"): 1 / 15,
     ("B=16 T=1000 K=80 L=100", "from logits"): 1 / 30,
     ("B=32 T=500 K=5000 L=60", "drop-in"): 1 / 2.5,
     ("B=32 T=500 K=5000 L=60", "from logits"): 1 / 15,
+    ("B=16 T=1000 K=80 L=100", CTC_OF_ITEM): 1 / 6,
+    ("B=16 T=1000 K=80 L=100", FORWARD_SUM_OF_ITEM): 1 / 4,
+    ("B=32 T=500 K=5000 L=60", CTC_OF_ITEM): 1 / 3,
+    ("B=32 T=500 K=5000 L=60", FORWARD_SUM_OF_ITEM): 1 / 4,
 }
 """Greatest ratio of each step to torch's, by sizes of the whole batch."""
 
 AGAINST = "log_softmax and torch's ctc_loss"
+
+BLANK_LOGPROB = -1.0
+"""The blank's score beside those of tokens."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,7 @@ class _Batch:
         random = torch.Generator().manual_seed(7)
         self.logits = torch.randn(sizes.frames, sizes.items, sizes.classes, generator=random)
         self.targets = torch.randint(1, sizes.classes, (sizes.items, sizes.labels), generator=random)
+        self.tokens = torch.randn(sizes.frames, sizes.labels, generator=random)
         self.lengths = (sizes.frames,) * sizes.items, (sizes.labels,) * sizes.items
 
     def step(self, loss: nn.Module, takes_logits: bool) -> "_Step":
@@ -125,6 +140,69 @@ def _comparisons(shrink: int) -> Iterator[Comparison]:
                 _check(name, step, batch, most),
                 GOALS.get((sizes.title, name)),
             )
+        for name, plain, call, check in _of_one_item(batch, sizes.shrunk(shrink)):
+            yield Comparison(
+                sizes.shrunk(shrink).title,
+                name,
+                TimedCall(call),
+                "torch's ctc_loss, one item",
+                TimedCall(plain),
+                check,
+                GOALS.get((sizes.title, name)),
+            )
+
+
+def _of_one_item(
+    batch: _Batch, sizes: Sizes
+) -> Iterator[tuple[str, "_ItemStep", Callable[[], Any], Callable[[], float]]]:
+    """Yield calls in NumPy, each with its name, the step of torch, and a check."""
+    log_probs, token_log_probs = batch.logits[:, 0].log_softmax(1), batch.tokens.log_softmax(1)
+    labels, tokens = batch.targets[0], torch.arange(1, sizes.labels + 1)
+
+    def of_item(scores: Tensor, targets: Tensor) -> Tensor:
+        return F.ctc_loss(scores, targets, (sizes.frames,), (sizes.labels,), reduction="sum")
+
+    def with_blank(scores: Tensor) -> Tensor:
+        return of_item(F.pad(scores, (1, 0), value=BLANK_LOGPROB).log_softmax(1), tokens)
+
+    def by_ctc() -> Any:
+        return wl.ctc(log_probs.numpy(), labels.numpy()).x_grad
+
+    def by_forward_sum() -> Any:
+        return wl.forward_sum(token_log_probs.numpy(), blank_logprob=BLANK_LOGPROB).x_grad
+
+    # torch takes rows for normalised, so that its gradient has the softmax in it.
+    plain = _ItemStep(log_probs, lambda scores: of_item(scores, labels))
+    yield CTC_OF_ITEM, plain, by_ctc, _check_item(CTC_OF_ITEM, plain, by_ctc, log_probs.exp())
+    plain = _ItemStep(token_log_probs, with_blank)
+    check = _check_item(FORWARD_SUM_OF_ITEM, plain, by_forward_sum, torch.zeros(()))
+    yield FORWARD_SUM_OF_ITEM, plain, by_forward_sum, check
+
+
+class _ItemStep:
+    """Forward and backward of a loss of one item."""
+
+    def __init__(self, scores: Tensor, loss: Callable[[Tensor], Tensor]) -> None:
+        self.scores, self.loss = scores.clone().requires_grad_(), loss
+
+    def __call__(self) -> Tensor:
+        """Run the step and return the gradient."""
+        self.scores.grad = None
+        self.loss(self.scores).backward()
+        assert self.scores.grad is not None
+        return self.scores.grad
+
+    def exact(self) -> Tensor:
+        """Return the gradient in float64."""
+        return _ItemStep(self.scores.detach().double(), self.loss)()
+
+
+def _check_item(name: str, plain: _ItemStep, call: Callable[[], Any], beside: Tensor) -> Callable[[], float]:
+    def check() -> float:
+        got = torch.from_numpy(call().copy()) + beside
+        return error_of(name, {"gradient": got}, {"gradient": plain.exact()}, MOST_ERROR)
+
+    return check
 
 
 def _check(name: str, step: _Step, batch: _Batch, most: float) -> Callable[[], float]:

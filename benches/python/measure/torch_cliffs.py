@@ -37,8 +37,17 @@ GOALS = {
     "sharp": 6.0,
     "Hessian-vector product": 10.0,
     "debias": 16.0,
+    "amerced": 12.0,
+    "open ends": 12.0,
+    "step pattern": 12.0,
 }
 """Greatest ratio of each step to the plain step."""
+MODELS: dict[str, dict[str, Any]] = {
+    "amerced": {"step_penalties": (0.5, 0.5, 0.0), "step_weights": (1.0, 1.0, 1.0)},
+    "open ends": {"open_begin": "y", "open_end": "both", "skip_penalty": 0.1},
+    "step pattern": {"steps": [wl.Step(1, 0), wl.Step(1, 1), wl.Step(2, 1), wl.Step(1, 2)]},
+}
+"""Settings of the general model, whose results torch operations hold in float64."""
 GOAL_OF_SMALL_STEP = 100e-6
 """Seconds of a step of one pair of 8 x 8 frames."""
 
@@ -122,11 +131,9 @@ class _Batch:
 
     def loss(self, **options: Any) -> wlt.SoftDTWLoss:
         """Return the loss that sums over the batch."""
-        settings: dict[str, Any] = {
-            "gamma": self.workload.gamma,
-            "step_weights": self.workload.step_weights,
-            **options,
-        }
+        settings: dict[str, Any] = {"gamma": self.workload.gamma, **options}
+        if "steps" not in options:
+            settings.setdefault("step_weights", self.workload.step_weights)
         return wlt.SoftDTWLoss(self.cost, reduction="sum", **settings)
 
     def step(self, wants_y: bool = False, **options: Any) -> "_Step":
@@ -159,7 +166,7 @@ class _Step:
             "x_grad": self.x.grad,
             "y_grad": self.y.grad,
             "gamma_grad": self.loss.gamma.grad,
-            "step_weights_grad": self.loss.step_weights.grad,
+            "step_weights_grad": None if self.loss.steps is not None else self.loss.step_weights.grad,
         }
         return error_of(name, {key: found[key] for key in expected}, expected, MOST_ERROR_OF_FLOAT32)
 
@@ -213,6 +220,10 @@ def _comparisons(shrink: int) -> Iterator[Comparison]:
         yield row(name, of_distance, check)
     sharp = plain.step(sharp=True)
     yield row("sharp", sharp, lambda: _check_sharp(plain, sharp))
+    for name, options in MODELS.items():
+        yield row(
+            name, of_model := plain.step(**options), partial(_check_model, name, plain, of_model, options)
+        )
     product = _HessianVectorProduct(plain)
     yield row("Hessian-vector product", product, product.check)
     squared = _Batch(batch(shrink, "mse"), "mse")
@@ -267,6 +278,14 @@ def _band(shrink: int, row: Callable[..., Comparison]) -> Comparison:
     banded.mask = band_mask(n, m, band.radius)
     step = banded.step(band=band)
     return row("band, 10 %", step, lambda: _check_step("band", banded, step))
+
+
+def _check_model(name: str, of: _Batch, step: _Step, options: dict[str, Any]) -> float:
+    """Check against torch operations, which share no recursion with the core."""
+    x = of.x.double().requires_grad_()
+    value = of.loss(backend="ops", **options)(x, of.y.double())
+    (dx,) = torch.autograd.grad(value, x)
+    return step.check(name, {"value": value.item(), "x_grad": dx})
 
 
 def _check_sharp(of: _Batch, step: _Step) -> float:

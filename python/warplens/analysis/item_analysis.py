@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from warplens.analysis.events import THRESHOLD, Events, find_events
 from warplens.analysis.levels import EventLevels
+from warplens.analysis.losses.options import SDTW, Loss
 from warplens.analysis.measured_alignments import align_and_measure
 from warplens.analysis.metrics.evaluation import by_name, table_of
 from warplens.analysis.metrics.notes import Notes
@@ -25,13 +26,20 @@ class ItemAnalysis:
         step_weights: (horizontal, vertical, diagonal).
         threshold: level under which an event counts as lost.
         shape: (N, M, D).
-        table: (G,), with a field for each of `metrics.MEASURES`, see `measures`.
+        table: (G,), with a field for each of `metrics.MEASURES` and those of the loss, see `measures`.
         h: row sums of the soft alignments, (G, N).
         y_mod: modified targets, (G, N, D).
         events: the K events of the weak target.
         levels: levels of the events, arrays (G, K).
         empty_targets: share of the weak target's frames that have no activity.
         H: soft alignments, (G, N, M), if they were to be kept.
+        fps: frames a second of the item, if known.
+        lowest_pitch: MIDI number of feature 0, if known.
+        loss: the loss; under others than sdtw the following are known too.
+        presence: probability that a frame lies on a target that teaches it, (G, N): pictures fade Y_mod by
+            it, levels of events are weighed by it; None stands for 1.
+        classes: the classes over which `y_mod` is kept, where targets are classes: all that occur.
+        label_names: names of all classes, where known.
     """
 
     gammas: NDArray[np.float64]
@@ -46,10 +54,16 @@ class ItemAnalysis:
     levels: EventLevels
     empty_targets: float
     H: Floats | None = None
+    fps: float | None = None
+    lowest_pitch: int | None = None
+    loss: Loss = SDTW
+    presence: NDArray[np.float64] | None = None
+    classes: NDArray[np.int64] | None = None
+    label_names: tuple[str, ...] | None = None
 
     @property
     def measures(self) -> dict[str, NDArray[np.float64]]:
-        """`metrics.MEASURES` by name as `metrics.evaluate` gives them, (G,) each; NaN where not defined."""
+        """`metrics.MEASURES` and what the loss adds, by name, (G,) each; NaN where one is not defined."""
         return by_name(self.table)
 
     @property
@@ -98,11 +112,7 @@ def analyze_item(
     )
     assert result.h is not None
     assert result.y_mod is not None
-    notes = None
-    if item.strong_notes is not None:
-        listed = item.strong_notes
-        notes = Notes(np.stack([listed.start, listed.end], axis=1), listed.feature)
-    table = table_of(result, strong=item.strong, threshold=threshold, fps=item.fps, notes=notes)
+    table = table_of(result, strong=item.strong, threshold=threshold, fps=item.fps, notes=notes_of(item))
     return ItemAnalysis(
         gammas=np.array(ascending, np.float64),
         cost=cost,
@@ -116,4 +126,14 @@ def analyze_item(
         levels=result.levels,
         empty_targets=1 - np.count_nonzero(item.weak.any(axis=1)) / len(item.weak),
         H=result.H,
+        fps=item.fps,
+        lowest_pitch=item.lowest_pitch,
     )
+
+
+def notes_of(item: Item) -> Notes | None:
+    """Return the notes of a strong target that was given as a list, else None."""
+    if item.strong_notes is None:
+        return None
+    listed = item.strong_notes
+    return Notes(np.stack([listed.start, listed.end], axis=1), listed.feature)

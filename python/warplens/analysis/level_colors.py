@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PAPER = (255, 255, 255)
-_ORANGE = (236, 116, 20)
-_BLUE = (110, 160, 215)
+_ORANGE = (224, 100, 8)
+_BLUE = (84, 134, 196)
 _NAVY = (8, 34, 84)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from warplens.analysis.percent import percent
+
 COSTS_BLIND_TO_SILENCE = ("ce", "ce_logits")
 """Costs under which a target frame without activity costs nothing, so that it attracts predictions."""
 
@@ -24,6 +26,7 @@ def silence_warning(
         return None
     worst = int(np.argmax(drawn))
     return (
-        f"under {cost} a target frame without activity costs nothing: such frames are {silent:.0%} of the "
-        f"target, and draw {drawn[worst]:.0%} of the soft alignment at gamma {gammas[worst]:g}; try bce"
+        f"under {cost} a target frame without activity costs nothing: such frames are {percent(silent)} "
+        f"of the target, and draw {percent(drawn[worst])} of the soft alignment at gamma {gammas[worst]:g}; "
+        "try bce"
     )

@@ -1,6 +1,7 @@
 """Ticks for axes that a page draws: round numbers for time, note names for pitch."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 NOTE_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
@@ -37,16 +38,19 @@ def frame_ticks(n_frames: int, fps: float | None, at_most: int = 8) -> list[Tick
     return [Tick(round(100 * i * step / span, 4), f"{i * step:.{decimals}f}") for i in range(count)]
 
 
-def feature_ticks(low: int, high: int, lowest_pitch: int | None) -> list[Tick]:
+def feature_ticks(
+    low: int, high: int, lowest_pitch: int | None, names: Sequence[str] | None = None
+) -> list[Tick]:
     """Place ticks along features low..high (both shown), each at the middle of its row, from the bottom.
 
-    Note names where the pitch of feature 0 is known, every note in a narrow range and every C in a wide one;
-    feature numbers otherwise.
+    The names of features where they are given, or note names where the pitch of feature 0 is known, every
+    note in a narrow range and every C in a wide one; feature numbers otherwise.
     """
     count = high - low + 1
-    if lowest_pitch is None:
-        step = max(1, int(round_steps(count, 8))) if count > 8 else 1
-        labelled = [(d, str(d)) for d in range(low, high + 1) if d % step == 0]
+    if names is not None or lowest_pitch is None:
+        most = 8 if names is None else 24
+        step = max(1, math.ceil(round_steps(count, most))) if count > most else 1
+        labelled = [(d, str(d) if names is None else names[d]) for d in range(low, high + 1) if d % step == 0]
     else:
         # Above a dozen rows names would touch; naturals stand for the rest, then the Cs alone.
         kept = set(range(12)) if count <= 13 else {0, 4, 7} if count <= 30 else {0}

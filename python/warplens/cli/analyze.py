@@ -1,36 +1,39 @@
 """Command `warplens analyze`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
+from warplens.analysis.losses.options import KNOWN_LOSSES
+from warplens.analysis.percent import percent
 from warplens.cli import options
+from warplens.cli.loss_options import loss_of, loss_options
 from warplens.cli.output import (
     errors_as_sentences,
     exit_with_failures,
     print_ignored_results,
+    print_json,
+    print_links,
+    print_next_step,
     print_warnings,
     printable,
 )
-from warplens.cli.param_types import NumbersCommand, NumbersOption
+from warplens.cli.param_types import NumbersCommand, gammas_in
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import Run, Settings, Shard, analyze
+from warplens.corpus import Outcome, Run, Settings, Shard, analyze
 from warplens.corpus.workers.engine import check_item_timeout
+
+_GAMMAS = " ".join(format(gamma, "g") for gamma in Settings.gammas)
 
 
 @click.command("analyze", cls=NumbersCommand)
 @options.inputs
 @options.out
-@click.option(
-    "--gamma",
-    "gammas",
-    cls=NumbersOption,
-    default=Settings.gammas,
-    metavar="G...",
-    help="Softness, one or more; 0 is hard DTW.  "
-    f"[default: {' '.join(format(gamma, 'g') for gamma in Settings.gammas)}]",
+@options.gammas(
+    " ".join(format(gamma, "g") for gamma in Settings.gammas) + "; 1 under ctc, multi-label-ctc, forward-sum"
 )
+@loss_options
 @options.step_weights
 @options.cost
 @options.threshold
@@ -62,10 +65,12 @@ from warplens.corpus.workers.engine import check_item_timeout
 @options.processes
 @options.scheduler
 @options.item_timeout
+@options.quiet
+@options.as_json
 def analyze_command(
     inputs: tuple[Path, ...],
     out: Path,
-    gammas: tuple[float, ...],
+    gammas: tuple[tuple[float, ...], ...],
     step_weights: tuple[float, float, float] | None,
     cost: str | None,
     threshold: float,
@@ -82,19 +87,23 @@ def analyze_command(
     processes: int | None,
     scheduler: str | None,
     item_timeout: float | None,
+    quiet: bool,
+    as_json: bool,
+    **of_loss: Any,
 ) -> None:
-    """Show what a soft-DTW loss teaches a network, from its predictions and weak targets.
+    """Show what an alignment loss teaches a network, from its predictions and weak targets.
 
     INPUT are files with items (npz, npy sets <id>.predictions.npy with <id>.weak.npy, HDF5, zarr,
     safetensors), folders of them, or manifests (CSV, parquet), with predictions (N,D) and weak (M,D), and
     where known strong (N,D), fps, lowest_pitch, pitch_classes, cost and step_weights. Other files are
-    ignored. In manifests weak and strong may be lists of notes.
+    ignored. In manifests weak and strong may be lists of notes. --loss tells what other losses read.
 
     Results: items.csv, items/<id>.npz and report.html in the folder OUT. A second run does only new items.
     """
     try:
+        loss = loss_of(of_loss)
         settings = Settings(
-            gammas,
+            gammas_in(gammas) or KNOWN_LOSSES[loss.name].gammas,
             cost,
             step_weights,
             threshold,
@@ -104,12 +113,13 @@ def analyze_command(
             recordings,
             figures,
             pitch_classes,
+            loss,
         )
         check_item_timeout(item_timeout, scheduler)
         chosen_shard = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-    with errors_as_sentences(out), ProgressReport() as progress:
+    with errors_as_sentences(out), ProgressReport(quiet=quiet) as progress:
         run = analyze(
             inputs,
             out,
@@ -124,12 +134,36 @@ def analyze_command(
             progress=progress,
         )
     print_ignored_results(run.results)
+    print_links(run.links)
     print_warnings(run.outcomes)
-    for line in _lost_events(run, settings):
-        click.echo(line)
-    if run.report:
-        click.echo(printable(f"Report: {run.report}"))
+    if as_json:
+        for outcome in run.outcomes:
+            print_json(_record(outcome))
+    elif not quiet:
+        for line in _lost_events(run, settings):
+            click.echo(line)
+        if run.report:
+            click.echo(printable(f"Report: {run.report}"))
+    if chosen_shard is not None and not quiet:
+        print_next_step(chosen_shard, "analyze", "table and report")
     exit_with_failures(run.outcomes)
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    """Return what `--json` tells of an item: its measures at every gamma, by the columns of items.csv."""
+    measured = outcome.measured
+    about = {"id": outcome.id, "status": "ok" if measured else "failed"}
+    if measured is None:
+        return {**about, "error": outcome.error}
+    n_frames, n_targets, n_features = measured.shape
+    return {
+        **about,
+        "N": n_frames,
+        "M": n_targets,
+        "D": n_features,
+        "warning": outcome.warning,
+        "gammas": [{"gamma": gamma, **measured.measures(g)} for g, gamma in enumerate(measured.gammas)],
+    }
 
 
 def _lost_events(run: Run, settings: Settings) -> list[str]:
@@ -142,6 +176,7 @@ def _lost_events(run: Run, settings: Settings) -> list[str]:
                 events += int(measures["events"])
                 lost += int(measures["events_below_threshold"])
         if events:
-            share = f"{lost} of {events} events ({lost / events:.1%})"
+            word = settings.loss.target_word
+            share = f"{lost} of {events} {word}s ({percent(lost / events, lost=True)})"
             lines.append(f"gamma {gamma:g}: {share} stay under {settings.threshold:g}")
     return lines

@@ -6,7 +6,7 @@ import click
 
 from warplens.cli.output import InterruptibleGroup
 
-_COMMANDS = ("analyze", "demo", "sweep")
+_COMMANDS = ("analyze", "compare", "demo", "sweep")
 
 
 class LateGroup(InterruptibleGroup):
@@ -31,5 +31,6 @@ def warplens() -> None:
     """Soft dynamic time warping that shows what it teaches.
 
     `warplens demo` shows an example; `warplens analyze` analyzes your own predictions and targets, and
-    `warplens sweep` finds the gamma to train with.
+    `warplens sweep` finds the gamma to train with. `warplens compare` shows what one run keeps that another
+    loses.
     """

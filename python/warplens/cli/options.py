@@ -1,13 +1,36 @@
 """Arguments and options that several commands take."""
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
-from warplens.cli.param_types import NonEmptyPath, Size
+from warplens.cli.param_types import GammaGrid, NonEmptyPath, NumbersOption, Size
 from warplens.corpus import Settings
 from warplens.io import DEFAULT_SIZE_LIMIT
 
 inputs = click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=NonEmptyPath())
 out = click.option("-o", "--out", required=True, type=NonEmptyPath(), help="Folder for the results.")
+
+
+def gammas(default: str) -> Callable[[Any], Any]:
+    """Return the option `--gamma`, also called `--gammas`, with its default in words."""
+    return click.option(
+        "--gamma",
+        "--gammas",
+        "gammas",
+        cls=NumbersOption,
+        type=GammaGrid(),
+        metavar="FROM:TO:COUNT | G...",
+        help="Softness: one gamma or more, with blanks or commas, or a geometric grid; 0 is the best path "
+        f"alone.  [default: {default}]",
+    )
+
+
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors alone.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print a line of JSON an item on stdout, and nothing else there."
+)
 step_weights = click.option(
     "--step-weights",
     nargs=3,

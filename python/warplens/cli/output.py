@@ -4,7 +4,9 @@ Exit status: 0 all is well, 1 an item failed or results could not be written, 2 
 130 it was interrupted.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from warplens.corpus import Finished, Outcome, SweepOutcome
+    from warplens.corpus import Finished, Outcome, Shard, SweepOutcome
 
 _STATUS_OF_INTERRUPTION = 130
 """As in shells."""
 
 _MOST_NAMED = 5
 _MOST_WARNINGS = 20
+_MOST_FAILURES = 20
 
 
 class InterruptibleGroup(click.Group):
@@ -58,6 +61,17 @@ def print_ignored_results(results: Sequence[Path]) -> None:
         click.echo(f"Results of earlier runs are not items, and were ignored in {named}{more}", err=True)
 
 
+def print_links(links: Sequence[Path]) -> None:
+    """Name the links to folders that were not followed."""
+    if links:
+        named = ", ".join(printable(str(link)) for link in links[:_MOST_NAMED])
+        more = f" and {len(links) - _MOST_NAMED} more" if len(links) > _MOST_NAMED else ""
+        click.echo(
+            f"Links to folders are not followed: {named}{more}; name a folder as INPUT to have it read",
+            err=True,
+        )
+
+
 def print_warnings(outcomes: "Sequence[Outcome | SweepOutcome]") -> None:
     """Print the warnings about results."""
     warned = [outcome for outcome in outcomes if outcome.warning]
@@ -72,9 +86,33 @@ def exit_with_failures(outcomes: "Sequence[Finished]") -> None:
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
         click.echo(f"{len(failed)} of {len(outcomes)} items failed:", err=True)
-        for outcome in failed:
+        for outcome in failed[:_MOST_FAILURES]:
             click.echo(printable(f"  {outcome.id}: {outcome.error}"), err=True)
+        if len(failed) > _MOST_FAILURES:
+            click.echo(f"  and {len(failed) - _MOST_FAILURES} more", err=True)
         raise SystemExit(1)
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """Print one line of JSON; numbers that are not finite, which JSON lacks, become null."""
+    click.echo(json.dumps(_of_json(record)))
+
+
+def _of_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _of_json(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_of_json(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_next_step(shard: "Shard", command: str, results: str) -> None:
+    """Tell what follows the run of a shard."""
+    click.echo(
+        f"Shard {shard.index} of {shard.count} is done. After all of them the same warplens {command} "
+        f"without --shard writes {results}.",
+        err=True,
+    )
 
 
 def printable(text: str) -> str:

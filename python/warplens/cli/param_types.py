@@ -93,6 +93,11 @@ def gammas_of(word: str) -> tuple[float, ...]:
     return tuple(float(f"{gamma:.12g}") for gamma in np.geomspace(start, stop, count))
 
 
+def gammas_in(words: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    """Return the gammas of all words of an option."""
+    return tuple(gamma for word in words for gamma in word)
+
+
 class Size(click.ParamType[int]):
     """A byte count: 500M, 4G; units are powers of 1024."""
 

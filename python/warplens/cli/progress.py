@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class ProgressReport:
     """A listener to a run (see `warplens.corpus.Progress`) that prints while its `with` block lasts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        """Set it up; a quiet one prints nothing."""
+        self._quiet = quiet
         self._bar: ProgressBar | None = None
         self._total = self._done = 0
 
@@ -32,6 +34,8 @@ class ProgressReport:
     def started(self, total: int, ignored: int) -> None:
         """Print the number of ignored files and start a bar on a terminal."""
         self._total = total
+        if self._quiet:
+            return
         if ignored:
             click.echo(f"{ignored} other file{'s' if ignored > 1 else ''} ignored", err=True)
         if sys.stderr is not None and sys.stderr.isatty():  # None where it is closed
@@ -43,6 +47,8 @@ class ProgressReport:
     def finished(self, outcome: Finished) -> None:
         """Print one more item."""
         self._done += 1
+        if self._quiet:
+            return
         if self._bar:
             self._bar.advance(printable(outcome.id))
             if self._done == self._total:

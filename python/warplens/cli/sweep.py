@@ -3,23 +3,33 @@
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
-from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share, floored_percent
+from warplens.analysis.losses.options import Loss
+from warplens.analysis.percent import rounded_percent
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, GammaChoice, check_share
 from warplens.analysis.sweep.gamma_sweep import GammaSweep
+from warplens.analysis.sweep.setting_choice import SettingChoice
+from warplens.analysis.sweep.setting_sweep import SettingSweep
 from warplens.cli import options
+from warplens.cli.loss_options import loss_of, loss_options
 from warplens.cli.output import (
     errors_as_sentences,
     exit_with_failures,
     print_ignored_results,
+    print_json,
+    print_links,
+    print_next_step,
     print_warnings,
     printable,
 )
-from warplens.cli.param_types import GammaGrid, NumbersCommand, NumbersOption
+from warplens.cli.param_types import NumbersCommand, NumbersOption, gammas_in, gammas_of
 from warplens.cli.progress import ProgressReport
 from warplens.corpus import Settings, Shard, SweepOutcome, SweepRun, sweep
+from warplens.corpus.sweep import PENALTIES, SCALES, settings_grid
 from warplens.corpus.workers.engine import check_item_timeout
 
 if TYPE_CHECKING:
@@ -34,14 +44,22 @@ _MOST_NAMED = 3
 @click.command("sweep", cls=NumbersCommand)
 @options.inputs
 @options.out
+@options.gammas(f"{_GRID}; 1 under ctc and multi-label-ctc")
 @click.option(
-    "--gammas",
+    "--blank-penalties",
     cls=NumbersOption,
-    type=GammaGrid(),
-    default=(_GRID,),
-    metavar="FROM:TO:COUNT | G...",
-    help=f"A geometric grid, or one gamma or more; 0 is hard DTW.  [default: {_GRID}]",
+    metavar="P...",
+    help="ctc, multi-label-ctc: blank penalties to try, each with every gamma.  "
+    f"[default: {' '.join(format(each, 'g') for each in PENALTIES)}]",
 )
+@click.option(
+    "--prior-scales",
+    cls=NumbersOption,
+    metavar="S...",
+    help="ctc with --log-priors: prior scales to try.  "
+    f"[default: {' '.join(format(each, 'g') for each in SCALES)}]",
+)
+@loss_options
 @options.step_weights
 @options.cost
 @options.threshold
@@ -60,10 +78,14 @@ _MOST_NAMED = 3
 @options.processes
 @options.scheduler
 @options.item_timeout
+@options.quiet
+@options.as_json
 def sweep_command(
     inputs: tuple[Path, ...],
     out: Path,
     gammas: tuple[tuple[float, ...], ...],
+    blank_penalties: tuple[float, ...],
+    prior_scales: tuple[float, ...],
     step_weights: tuple[float, float, float] | None,
     cost: str | None,
     threshold: float,
@@ -76,35 +98,44 @@ def sweep_command(
     processes: int | None,
     scheduler: str | None,
     item_timeout: float | None,
+    quiet: bool,
+    as_json: bool,
+    **of_loss: Any,
 ) -> None:
     """Choose the gamma to train with: how many events each one keeps, and how it loses the others.
 
     INPUT are items as for `warplens analyze`: npz, npy sets, HDF5, zarr, safetensors, folders of them, or
     manifests. The recommendation is the largest gamma of the grid that keeps the share of all events at or
-    above the threshold.
+    above the threshold; under ctc and multi-label-ctc the setting of gamma, blank penalty and prior scale
+    nearest to the plain loss that does so.
 
     Results: sweep.csv, recommendation.json and, with matplotlib, sweep.png in the folder OUT. A second
     run does only new items.
     """
     try:
+        loss = loss_of(of_loss)
         settings = Settings(
-            tuple(gamma for word in gammas for gamma in word),
+            gammas_in(gammas) or _default_grid(loss),
             cost,
             step_weights,
             threshold,
             fps,
             pitch_classes=pitch_classes,
+            loss=loss,
         )
+        settings_grid(settings, blank_penalties or None, prior_scales or None)
         check_share(share)
         check_item_timeout(item_timeout, scheduler)
         chosen_shard = None if shard is None else Shard.parse(shard)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-    with errors_as_sentences(out), ProgressReport() as progress:
+    with errors_as_sentences(out), ProgressReport(quiet=quiet) as progress:
         run = sweep(
             inputs,
             out,
             settings,
+            blank_penalties=blank_penalties or None,
+            prior_scales=prior_scales or None,
             share=share,
             size_limit=size_limit,
             processes=processes,
@@ -115,54 +146,114 @@ def sweep_command(
             progress=progress,
         )
     print_ignored_results(run.results)
+    print_links(run.links)
     print_warnings(run.outcomes)
-    if run.choice is not None:
+    if as_json:
+        for outcome in run.outcomes:
+            print_json(_record(outcome))
+    elif run.choice is not None and not quiet:
         _print_choice(run, run.choice)
+    if chosen_shard is not None and not quiet:
+        print_next_step(chosen_shard, "sweep", "table and recommendation")
     exit_with_failures(run.outcomes)
 
 
-def _print_choice(run: SweepRun, choice: GammaChoice) -> None:
-    if run.pooled is not None:
+def _record(outcome: SweepOutcome) -> dict[str, Any]:
+    """Return what `--json` tells of an item: its sums, lists over gammas or settings."""
+    if outcome.sweep is None:
+        return {"id": outcome.id, "status": "failed", "error": outcome.error}
+    sums = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in vars(outcome.sweep).items()
+    }
+    return {"id": outcome.id, "status": "ok", "warning": outcome.warning, **sums}
+
+
+def _default_grid(loss: Loss) -> tuple[float, ...]:
+    return (1.0,) if loss.kind in ("labels", "multi-hot") else gammas_of(_GRID)
+
+
+def _print_choice(run: SweepRun, choice: GammaChoice | SettingChoice) -> None:
+    pooled = run.pooled
+    place = None if pooled is None else _place(pooled, choice)
+    if pooled is not None:
         from rich.console import Console  # here, as in `_table`
 
-        Console(highlight=False).print(_table(run.pooled, choice.nearest))
+        Console(highlight=False).print(_table(pooled, place, run.word))
     click.echo(choice.reason)
-    if run.pooled is not None and choice.nearest is not None:
-        click.echo(_losing_items(run.outcomes, run.pooled.gammas.tolist().index(choice.nearest)), nl=False)
+    if pooled is not None and place is not None:
+        click.echo(_losing_items(run.outcomes, place, _described(pooled, place), run.word), nl=False)
     where = f"Table: {run.table}" if run.figure is None else f"Table and curves: {run.table}, {run.figure}"
     click.echo(printable(where))
 
 
-def _table(pooled: GammaSweep, marked: float | None) -> "Table":
-    """Tabulate the curve of all items, the recommended gamma or the nearest in bold and with an arrow."""
+def _place(pooled: GammaSweep | SettingSweep, choice: GammaChoice | SettingChoice) -> int | None:
+    """Return the place of what is recommended, or of the nearest; None where there is none."""
+    if choice.nearest is None:
+        return None
+    points: list[Any] = pooled.settings if isinstance(pooled, SettingSweep) else pooled.gammas.tolist()
+    return points.index(choice.nearest)
+
+
+def _described(pooled: GammaSweep | SettingSweep, g: int) -> str:
+    return (
+        pooled.settings[g].describe() if isinstance(pooled, SettingSweep) else f"gamma {pooled.gammas[g]:.4g}"
+    )
+
+
+Columns = list[tuple[str, Callable[[int], str]]]
+
+
+def _table(pooled: GammaSweep | SettingSweep, marked: int | None, word: str) -> "Table":
+    """Tabulate the sweep of all items, what is recommended or the nearest in bold and with an arrow."""
     from rich.table import Table  # here, since it takes longer to import than an item to sweep
 
     table = Table(box=None, pad_edge=False, header_style="")
-    columns: list[tuple[str, Callable[[int], str]]] = [
-        ("", lambda g: "->" if pooled.gammas[g] == marked else ""),
+    columns: Columns = [
+        ("", lambda g: "->" if g == marked else ""),
         ("gamma", lambda g: f"{pooled.gammas[g]:.4g}"),
-        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{floored_percent(kept):.1f}", pooled.kept[g])),
-        ("lost to\nblur", lambda g: str(pooled.lost_to_blur[g])),
-        ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
-        ("peak of\nshort events", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),
-        ("blur\n(frames)", lambda g: _or_blank("{:.1f}".format, pooled.blur[g])),
-        ("path\nentropy\nper frame", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
     ]
+    columns += _of_settings(pooled) if isinstance(pooled, SettingSweep) else _of_gammas(pooled, word)
     if pooled.judged:
         columns.append(("F", lambda g: f"{pooled.f_measure[g]:.3f}"))
     for heading, _ in columns:
         table.add_column(heading, justify="right", vertical="bottom")
     for g in range(len(pooled.gammas)):
-        table.add_row(*(cell(g) for _, cell in columns), style="bold" if pooled.gammas[g] == marked else None)
+        table.add_row(*(cell(g) for _, cell in columns), style="bold" if g == marked else None)
     return table
+
+
+def _of_gammas(pooled: GammaSweep, word: str) -> Columns:
+    return [
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{rounded_percent(kept):.1f}", pooled.kept[g])),
+        ("lost to\nblur", lambda g: str(pooled.lost_to_blur[g])),
+        ("lost to\ncollapse", lambda g: str(pooled.lost_to_collapse[g])),
+        (f"peak of\nshort {word}s", lambda g: _or_blank("{:.2f}".format, pooled.short_event_peak[g])),
+        ("blur\n(frames)", lambda g: _or_blank("{:.1f}".format, pooled.blur[g])),
+        ("path\nentropy\nper frame", lambda g: f"{pooled.entropy_rate[g]:.3f}"),
+    ]
+
+
+def _of_settings(pooled: SettingSweep) -> Columns:
+    columns: Columns = [("blank\npenalty", lambda g: f"{pooled.blank_penalties[g]:.4g}")]
+    if pooled.prior_scales.any():
+        columns.append(("prior\nscale", lambda g: f"{pooled.prior_scales[g]:.4g}"))
+    return [
+        *columns,
+        ("kept\n(%)", lambda g: _or_blank(lambda kept: f"{rounded_percent(kept):.1f}", pooled.kept[g])),
+        ("lost to\nblanks", lambda g: str(pooled.lost_to_blanks[g])),
+        ("lost to\nblur", lambda g: str(pooled.lost[g] - pooled.lost_to_blanks[g])),
+        ("duration\n(frames)", lambda g: _or_blank("{:.2f}".format, pooled.duration[g])),
+        ("on blanks\n(%)", lambda g: f"{100 * pooled.blank_share[g]:.1f}"),
+    ]
 
 
 def _or_blank(text: Callable[[float], str], value: float) -> str:
     return "" if math.isnan(value) else text(value)
 
 
-def _losing_items(outcomes: Sequence[SweepOutcome], g: int) -> str:
-    """Return a line that names the items with the most lost events at the g-th gamma, if several exist."""
+def _losing_items(outcomes: Sequence[SweepOutcome], g: int, point: str, word: str) -> str:
+    """Return a line that names the items with the most lost events at the g-th point, if several exist."""
     swept = {outcome.id: outcome.sweep for outcome in outcomes if outcome.sweep is not None}
     losing = sorted(
         (item_id for item_id in swept if swept[item_id].lost[g]), key=lambda item_id: -swept[item_id].lost[g]
@@ -173,5 +264,4 @@ def _losing_items(outcomes: Sequence[SweepOutcome], g: int) -> str:
         f"{printable(item_id)} ({swept[item_id].lost[g]} of {swept[item_id].events})"
         for item_id in losing[:_MOST_NAMED]
     )
-    gamma = swept[losing[0]].gammas[g]
-    return f"At gamma {gamma:.4g}, {len(losing)} of {len(swept)} items lose events, most {named}.\n"
+    return f"At {point}, {len(losing)} of {len(swept)} items lose {word}s, most {named}.\n"

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warplens.analysis.losses.options import Loss
 from warplens.corpus.inputs.shard import Shard
 from warplens.corpus.item_work import ItemWork, Outcome
 from warplens.corpus.progress import Progress
 from warplens.corpus.results.parquet import through_parquet
-from warplens.corpus.results.table import COLUMNS, Row, through_csv
+from warplens.corpus.results.table import Row, columns_of, headings_of, through_csv
 from warplens.corpus.run_items import ItemRun, open_run
-from warplens.corpus.settings import Settings
+from warplens.corpus.settings import Settings, settings_of
 from warplens.io import DEFAULT_SIZE_LIMIT
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Run:
         outcomes: sorted by id.
         ignored: files that were not looked at.
         results: folders of earlier results within the inputs, which were passed over.
+        links: links to folders within the inputs, which were not followed.
         table: OUT/items.csv, None if the run did a shard.
         report: OUT/report.html, likewise.
     """
@@ -34,6 +36,7 @@ class Run:
     outcomes: list[Outcome]
     ignored: int
     results: list[Path]
+    links: list[Path]
     table: Path | None
     report: Path | None
 
@@ -48,6 +51,7 @@ def analyze(
     out: Path,
     settings: Settings | None = None,
     *,
+    loss: Loss | str | None = None,
     pages: "Pages" = "risk",
     size_limit: int | None = DEFAULT_SIZE_LIMIT,
     processes: int | None = None,
@@ -59,6 +63,9 @@ def analyze(
 ) -> Run:
     """Run every item of the inputs at every gamma and write results, table and report into a folder.
 
+    Items of losses whose targets are classes have `log_probs` and `labels` (`warplens.io.LabelItem`); there
+    the columns of the tables that speak of events speak of labels.
+
     Writes OUT/items/<id>.npz, OUT/items.csv (with pyarrow also items.parquet), OUT/report.html with its
     pages, and OUT/run.json. All but the last depend on inputs and settings alone, byte for byte. An item
     whose file was written under the same content and settings is not run again, so the next run takes up
@@ -68,7 +75,8 @@ def analyze(
     Args:
         inputs: files and folders, see `collect`; `warplens.io.Item` tells their keys.
         out: folder for the results, made if it is not there.
-        settings: settings of every item.
+        settings: settings of every item; None takes the gammas that the loss is looked at with.
+        loss: a loss of the family, or its name; None is that of the settings, soft DTW unless told.
         pages: which items get a page of their own, see `write_report`.
         size_limit: bytes that the arrays of one item may take, its alignments among them, None for any.
         processes: items in work at a time; None as `warplens.get_num_threads()`.
@@ -83,13 +91,13 @@ def analyze(
         progress: is told of each item as it is done.
 
     Raises:
-        ValueError: the time limit is out of range, or cannot be kept.
+        ValueError: the time limit is out of range, or cannot be kept; the loss does not know a setting.
         InputError: an input is missing, nothing is found, or ids clash (see `collect`); `out` holds something
             else under the name of a result.
         EngineError: processes cannot be started or the scheduler cannot be reached.
         OSError: the results cannot be written.
     """
-    settings = settings or Settings()
+    settings = settings_of(settings, loss)
     with open_run(
         "analyze",
         inputs,
@@ -105,10 +113,11 @@ def analyze(
         work = ItemWork(items.out, settings, size_limit)
         outcomes = items.do(work, progress)
         if shard is not None:
-            return Run(outcomes, items.ignored, items.results, None, None)
+            return Run(outcomes, items.ignored, items.results, items.links, None, None)
         _write_summary(items, work, outcomes, pages)
     items.end(outcomes, settings.as_record())
-    return Run(outcomes, items.ignored, items.results, items.out / "items.csv", items.out / "report.html")
+    table, report = items.out / "items.csv", items.out / "report.html"
+    return Run(outcomes, items.ignored, items.results, items.links, table, report)
 
 
 def _prepare_summary() -> None:
@@ -139,12 +148,23 @@ def _write_summary(items: ItemRun, work: ItemWork, outcomes: Sequence[Outcome], 
         return report_item(source, work, outcome.warning)
 
     remove_pages(work.out, known)
-    rows = _through_tables(work.out, outcomes)
-    threshold = work.settings.threshold
-    write_report(work.out, rows, load, threshold=threshold, pages=pages, draw_each=draw_each)
+    rows = _through_tables(work.out, outcomes, work.settings.loss)
+    settings = work.settings
+    write_report(
+        work.out,
+        rows,
+        load,
+        threshold=settings.threshold,
+        pages=pages,
+        draw_each=draw_each,
+        loss=settings.loss,
+    )
 
 
-def _through_tables(out: Path, outcomes: Iterable[Outcome]) -> Iterator[Row]:
+def _through_tables(out: Path, outcomes: Iterable[Outcome], loss: Loss) -> Iterator[Row]:
     """Yield all rows and write them into the tables as they pass: all at once take much memory."""
     rows = (row for outcome in outcomes for row in outcome.rows)
-    return through_parquet(out / "items.parquet", through_csv(out / "items.csv", COLUMNS, rows))
+    columns = columns_of(loss)
+    headings = headings_of(loss, columns)
+    written = through_csv(out / "items.csv", columns, rows, headings)
+    return through_parquet(out / "items.parquet", written, columns, headings)

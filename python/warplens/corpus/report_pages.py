@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from warplens.analysis.losses.item import with_faded_targets
+from warplens.analysis.losses.shown import shown_item
 from warplens.analysis.report import ItemPage, ReportItem, Sound
 from warplens.corpus.inputs.source import Source
 from warplens.corpus.item_work import ItemWork
@@ -54,7 +56,7 @@ def report_item(source: Source, work: ItemWork, warning: str | None) -> ReportIt
     """Return an item that was done, with its analysis and sounds."""
     sounds: tuple[Sound, ...] = ()
     try:
-        item, analysis = work.read_back(source)
+        read, analysis = work.read_back(source)
         sounds = work.sounds_of(source)
     except (OSError, ItemError):
         analysis = None
@@ -62,4 +64,5 @@ def report_item(source: Source, work: ItemWork, warning: str | None) -> ReportIt
         return ReportItem(
             source.id, error="its file or its results changed while the report was being written"
         )
-    return ReportItem(source.id, item, analysis, warning=warning, sounds=sounds)
+    item = shown_item(read, analysis)
+    return ReportItem(source.id, item, with_faded_targets(analysis), warning=warning, sounds=sounds)

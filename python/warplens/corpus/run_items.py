@@ -40,6 +40,7 @@ class ItemRun:
         sources: the items, those of the shard if there is one.
         ignored: files that were not looked at.
         results: folders of earlier results within the inputs, which were passed over.
+        links: links to folders within the inputs, which were not followed.
         out: folder of the results.
         engine: runs work on items.
         record: OUT/run.json.
@@ -48,6 +49,7 @@ class ItemRun:
     sources: list[Source]
     ignored: int
     results: list[Path]
+    links: list[Path]
     out: Path
     engine: Engine
     record: RunRecord
@@ -102,7 +104,7 @@ def open_run(
     engine = Engine(processes=processes, scheduler=scheduler, item_timeout=item_timeout)
     if scheduler is not None:
         inputs, out = [path.absolute() for path in inputs], out.absolute()
-    sources, ignored, results = collect(inputs, exclude=out, allow_external=allow_external)
+    sources, ignored, results, links = collect(inputs, exclude=out, allow_external=allow_external)
     check_own(out)
     if shard is not None:
         sources = shard.of(sources)
@@ -111,6 +113,6 @@ def open_run(
     try:
         with engine:
             record.begin(out)
-            yield ItemRun(sources, ignored, results, out, engine, record)
+            yield ItemRun(sources, ignored, results, links, out, engine, record)
     finally:
         remove_leftovers(out)

@@ -1,19 +1,21 @@
 """Settings of a run: checked before the first item is read, and part of the key of every result."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 import warplens as wl
 from warplens.analysis.events import THRESHOLD, check_threshold
-from warplens.io import Item, ItemError
+from warplens.analysis.losses.options import KNOWN_LOSSES, SDTW, Loss
+from warplens.io import AnyItem, Item, ItemError
 
-_FORMAT = 5
+_FORMAT = 6
 """Version of item files, raised when the same input and settings give another one: older ones are redone."""
 
 
@@ -33,6 +35,7 @@ class Settings:
         sonify: write Y_mod as sound, OUT/items/<id>.gamma<g>.wav.
         recordings: folder of recordings by id, to be heard on the left of these sounds (extra `sound`).
         figures: draw each item into OUT/figures (extra `display`); it takes seconds an item.
+        loss: the loss and its options; `cost` and `step_weights` belong to those that take them.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -48,6 +51,7 @@ class Settings:
     recordings: Path | None = None
     figures: bool = False
     pitch_classes: bool = False
+    loss: Loss = SDTW
 
     def __post_init__(self) -> None:
         if not self.gammas:
@@ -68,6 +72,7 @@ class Settings:
                 )
         if self.figures and find_spec("matplotlib") is None:
             raise ValueError("figures: drawing them needs matplotlib: pip install warplens[display]")
+        self._check_loss()
         # One cell is enough for the library to refuse what it would refuse of every item.
         for gamma in self.gammas:
             trial = wl.align(
@@ -80,22 +85,37 @@ class Settings:
             assert trial.y_mod.shape == (1, 1)  # raises for a cost without modified targets
         object.__setattr__(self, "gammas", tuple(sorted({float(gamma) for gamma in self.gammas})))
 
-    def cost_of(self, item: Item) -> str:
-        """Return the cost an item is aligned with.
+    def _check_loss(self) -> None:
+        given = {"cost": self.cost, "step_weights": self.step_weights}
+        self.loss.check_known([name for name, value in given.items() if value is not None])
+        if self.loss.kind != "features" and self.pitch_classes:
+            raise ValueError(
+                f"pitch_classes: folds lists of notes, which the loss {self.loss.name} does not take"
+            )
+        if self.loss.target_word == "label" and self.sonify:
+            raise ValueError(
+                f"sonify: the classes of the loss {self.loss.name} are no pitches, so have no sound"
+            )
+
+    def cost_of(self, item: AnyItem) -> str | None:
+        """Return the cost an item is aligned with, None where the loss takes none.
 
         Raises:
             ItemError: neither the settings nor the item have one.
         """
+        if not isinstance(item, Item):
+            return None
         cost = self.cost or item.cost
         if cost is None:
             raise ItemError("no cost: the file has no key 'cost' and none is given (--cost)")
         return cost
 
-    def step_weights_of(self, item: Item) -> tuple[float, float, float]:
+    def step_weights_of(self, item: AnyItem) -> tuple[float, float, float]:
         """Return the step weights an item is aligned with."""
-        return self.step_weights or item.step_weights or (1.0, 1.0, 1.0)
+        own = item.step_weights if isinstance(item, Item) and self.loss.name != "drop" else None
+        return self.step_weights or own or (1.0, 1.0, 1.0)
 
-    def key_of(self, item: Item) -> str:
+    def key_of(self, item: AnyItem) -> str:
         """Return a hash of everything that an item's results depend on: its content and the settings."""
         dependencies = (
             _FORMAT,
@@ -104,15 +124,15 @@ class Settings:
             self.step_weights_of(item),
             self.threshold,
             self.keep_alignment,
-            # Notes are measured in seconds and Hz, and only against strong targets.
-            None if item.strong is None else (item.fps, item.lowest_pitch),
-            *(() if item.strong_notes is None else ("notes",)),
+            item.fps,
+            item.lowest_pitch,
+            *_of_notes(item)[0],
+            *(() if self.loss == SDTW else (self.loss,)),
+            *(() if isinstance(item, Item) else (item.label_names,)),
         )
         # 128 bits tell contents apart, and take a fiftieth of the time that SHA-256 does.
         digest = xxhash.xxh3_128(repr(dependencies).encode())
-        notes = item.strong_notes
-        of_notes = () if notes is None else (notes.start, notes.end, notes.feature)
-        for array in (item.predictions, item.weak, item.strong, *of_notes):
+        for array in (*_arrays_of(item), *_of_notes(item)[1]):
             digest.update(repr(None if array is None else (array.dtype.str, array.shape)).encode())
             if array is not None:
                 digest.update(np.ascontiguousarray(array).data)
@@ -131,4 +151,28 @@ class Settings:
             "sonify": self.sonify,
             "recordings": None if self.recordings is None else str(self.recordings),
             "figures": self.figures,
+            "loss": {"name": self.loss.name, **self.loss.given},
         }
+
+
+def settings_of(settings: Settings | None, loss: Loss | str | None) -> Settings:
+    """Return settings with a loss in the place of theirs, None being none; errors as `Settings`."""
+    chosen = Loss(loss) if isinstance(loss, str) else loss
+    if settings is None:
+        chosen = chosen or SDTW
+        return Settings(KNOWN_LOSSES[chosen.name].gammas, loss=chosen)
+    return settings if chosen is None else replace(settings, loss=chosen)
+
+
+def _arrays_of(item: AnyItem) -> tuple[NDArray[Any] | None, ...]:
+    if isinstance(item, Item):
+        return item.predictions, item.weak, item.strong
+    return item.log_probs, item.labels, item.weak, item.strong, item.log_priors, item.prior
+
+
+def _of_notes(item: AnyItem) -> tuple[tuple[str, ...], tuple[NDArray[Any], ...]]:
+    """Return what the key says of listed notes, and their arrays."""
+    if not isinstance(item, Item) or item.strong_notes is None:
+        return (), ()
+    notes = item.strong_notes
+    return ("notes",), (notes.start, notes.end, notes.feature)

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.sonify import most_voices, sonify, stereo, write_wav
+from warplens.analysis.report import ReportItem, Sound, write_report
+from warplens.analysis.sonify import like_loud, most_voices, sonify, stereo, write_wav
 from warplens.corpus import Progress, Run, Settings, analyze, item_path, read_analysis
 from warplens.demo.figure2 import figure_2
 from warplens.demo.piece import Articulation, compose
 from warplens.demo.piece_item import KeptNotes, kept_notes, piece_item
 from warplens.demo.synthesis import SAMPLE_RATE, synthesize
 from warplens.io import Item
+
+_CHANNELS = "left the piece, right Y_mod"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Demo:
 def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
     """Make the items in OUT/input and the sound in OUT/piece.wav, analyse them into OUT, let Y_mod be heard.
 
+    The report plays the piece on the left and Y_mod on the right, equally loud where nothing has faded.
+
     Raises:
         OSError: something cannot be written.
     """
@@ -56,14 +61,23 @@ def run_demo(out: Path, *, progress: Progress | None = None) -> Demo:
     _save_item(inputs / "piece.npz", item)
     _save_item(inputs / "figure-2.npz", figure_2())
     run = analyze([inputs], out, Settings(gammas=(0.1, 1.0, 10.0)), progress=progress)
-    analysis = read_analysis(item_path(out, "piece"))
+    analysis, of_figure_2 = (read_analysis(item_path(out, name)) for name in ("piece", "figure-2"))
+    sounds = _write_target_sounds(out, samples, item, analysis)
+    gammas = analysis.gammas.tolist()
+    heard = tuple(Sound(path.name, gamma, _CHANNELS) for path, gamma in zip(sounds, gammas, strict=True))
+    entries = {
+        "piece": ReportItem("piece", item, analysis, sounds=heard),
+        "figure-2": ReportItem("figure-2", figure_2(), of_figure_2),
+    }
+    # Again, now that there are sounds of what the analysis found.
+    write_report(out, [row for each in run.outcomes for row in each.rows], entries.__getitem__)
     return Demo(
         run,
         recording,
-        _write_target_sounds(out, samples, item, analysis),
+        sounds,
         len(samples) / SAMPLE_RATE,
         analysis,
-        read_analysis(item_path(out, "figure-2")),
+        of_figure_2,
         kept_notes(piece, analysis),
     )
 
@@ -73,10 +87,12 @@ def _write_target_sounds(
 ) -> list[Path]:
     assert item.fps is not None
     paths = []
+    gains: tuple[float, float] | None = None
     for gamma, y_mod in zip(analysis.gammas, analysis.y_mod, strict=True):
         notes = sonify(y_mod, item.fps, item.lowest_pitch, SAMPLE_RATE, voices=most_voices(item.weak))
+        gains = gains or like_loud(samples, notes, SAMPLE_RATE)
         paths.append(out / f"piece.gamma{gamma:g}.wav")
-        write_wav(paths[-1], stereo(samples, notes), SAMPLE_RATE)
+        write_wav(paths[-1], stereo(gains[0] * samples, gains[1] * notes), SAMPLE_RATE)
     return paths
 
 

@@ -16,13 +16,18 @@ from warplens._sequences import as_real_array
 from warplens._settings import AlignmentSettings, check_gamma
 from warplens._step_weights import UNIT_WEIGHTS
 from warplens.family.alignment import ModelAlignment
-from warplens.family.label_graph import BlankSettings, label_model
+from warplens.family.frame_synchronous import LabelSource
+from warplens.family.label_graph import BlankSettings, expanded_labels, label_model
 from warplens.family.model import Model
 from warplens.family.sources import ClassSource
 from warplens.family.steps import Step
 
 LARGEST_EXCESS = 1e-3
 """The most that the logarithm of a row's sum may differ from 0 before a warning."""
+
+
+_AT_ONCE = 1 << 16
+"""Scores that are looked at together."""
 
 
 class ClassAlignment(ModelAlignment):
@@ -32,11 +37,15 @@ class ClassAlignment(ModelAlignment):
     the gradient in its logits is softmax - y_mod.
     """
 
-    def __init__(self, model: Model, source: ClassSource, *, name: str) -> None:
+    def __init__(self, model: Model, source: LabelSource, *, name: str) -> None:
         settings = AlignmentSettings.of(cost="mse", gamma=model.gamma, step_weights=UNIT_WEIGHTS)
-        super().__init__(model, source, settings=settings, outputs=["h", "x_grad", "y_mod"], x=source.scores)
+        scores = source.classes.scores
+        # What one sweep of the general kernel yields together; of the other a second sweep takes less time
+        # than arrays of (N,K) that no one asks for.
+        outputs = ["h"] if source.goes_by_kernel(model) else ["h", "x_grad", "y_mod"]
+        super().__init__(model, source, settings=settings, outputs=outputs, x=scores)
         self._name = name
-        self._targets = source.targets
+        self._targets = source.classes.targets
 
     @property
     def cost(self) -> str:
@@ -77,16 +86,17 @@ def ctc(
     log_priors: ArrayLike | None = None,
     prior_scale: float = 1.0,
 ) -> ClassAlignment:
-    """Align frames with labels by connectionist temporal classification (Graves et al. 2006).
+    r"""Align frames with labels by connectionist temporal classification (Graves et al. 2006).
 
     Columns m are the expanded targets z = blank, l_1, blank, ..., l_L, blank, and C(n,m) = -log p(n, z_m):
 
-        D(n,m) = C(n,m) + min_g{ D(n-1,m), D(n-1,m-1), D(n-1,m-2) where z_m is a label that differs from
-        z_(m-2) }
+    .. math::
+        D(n,m) = C(n,m) + \min_\gamma\{ D(n-1,m),\; D(n-1,m-1),\; D(n-1,m-2) \},
 
-    begins at the first blank or label and ends at the last; at gamma 1 the value is -log P(labels). The
-    occupancy y_mod(n,k) = sum of H over the columns of class k is what each frame is taught: with h(n) = 1
-    the gradient in the logits is softmax - y_mod.
+    the last only where z_m is a label that differs from z_(m-2). A path begins at the first blank or label
+    and ends at the last; at gamma 1 the value is -log P(labels). The occupancy y_mod(n,k) = sum of H over the
+    columns of class k is what each frame is taught: with h(n) = 1 the gradient in the logits is
+    softmax - y_mod.
 
     Args:
         log_probs: (N,K) log-probabilities, float32 or float64; -inf forbids a class at a frame.
@@ -105,8 +115,9 @@ def ctc(
         prior_scale: see `log_priors`.
 
     Returns:
-        An alignment with value, h (N,), y_mod (N,K) and x_grad (N,K) computed; H, E (N,2L+1) and visits
-        (2L+1,) are over the expanded targets, which `.expanded` names; `.path()` is the forced alignment.
+        An alignment with value and h (N,) computed; y_mod (N,K) and x_grad (N,K), and over the expanded
+        targets, which `.expanded` names, H, E (N,2L+1) and visits (2L+1,), on first access; `.path()` is the
+        forced alignment.
 
     Raises:
         NoPathError: fewer frames than labels need, with the shortest possible T, or every path has
@@ -116,6 +127,14 @@ def ctc(
 
     Warns:
         UserWarning: rows of log_probs are not normalised.
+
+    Example:
+        >>> log_probs = np.log(np.full((4, 3), 1 / 3))
+        >>> spoken = wl.ctc(log_probs, [1, 2])
+        >>> spoken.expanded.tolist()
+        [0, 1, 0, 2, 0]
+        >>> spoken.y_mod.sum(axis=1).round(6)  # each frame is taught one distribution over the classes
+        array([1., 1., 1., 1.])
     """
     scores = as_scores("log_probs", log_probs)
     classes = as_labels(labels, scores.shape[1], blank)
@@ -140,11 +159,10 @@ def _of_labels(
     name: str,
 ) -> ClassAlignment:
     repeats = np.concatenate([[False], labels[1:] == labels[:-1]])[: len(labels)]
-    expanded = np.full(2 * len(labels) + 1, blank, np.int64)
-    expanded[1::2] = labels
-    expanded.flags.writeable = False
+    expanded = expanded_labels(labels, blank)
     model = label_model(repeats, len(scores), gamma, blanks)
-    return ClassAlignment(model, ClassSource(scores, expanded, offsets), name=name)
+    source = LabelSource(ClassSource(scores, expanded, offsets), blank, blanks)
+    return ClassAlignment(model, source, name=name)
 
 
 class NormalisedForwardSum(ClassAlignment):
@@ -171,9 +189,10 @@ def forward_sum(
     prior: ArrayLike | None = None,
     blank_logprob: float | None = None,
 ) -> ClassAlignment:
-    """Align each frame with one token of a text, and every token in order (Shih et al. 2021).
+    r"""Align each frame with one token of a text, and every token in order (Shih et al. 2021).
 
-        D(n,m) = -log p(n,m) - log prior(n,m) + min_g{ D(n-1,m), D(n-1,m-1) }
+    .. math::
+        D(n,m) = -\log p(n,m) - \log \mathrm{prior}(n,m) + \min_\gamma\{ D(n-1,m),\; D(n-1,m-1) \}
 
     from the first token to the last. Every row of E sums to 1, every column to 1 or more.
 
@@ -208,17 +227,14 @@ def forward_sum(
         )
     if blank_logprob is None:
         model = Model.of((frames, tokens), gamma=check_gamma(gamma), steps=[Step(1, 0), Step(1, 1)])
-        return ClassAlignment(model, ClassSource(scores, np.arange(tokens), None), name="forward_sum")
+        source = LabelSource(ClassSource(scores, np.arange(tokens), None), blank=None)
+        return ClassAlignment(model, source, name="forward_sum")
     if not is_number(blank_logprob) or not math.isfinite(blank_logprob):
         raise ValueError(f"blank_logprob: is {blank_logprob!r}; None or a finite number is accepted")
     scores = _log_softmax(np.concatenate([np.full((frames, 1), blank_logprob, scores.dtype), scores], axis=1))
-    blanks = BlankSettings.of(
-        step_weights=UNIT_WEIGHTS, blank_penalty=0.0, blank_weight=None, free_between=False
-    )
-    expanded = np.zeros(2 * tokens + 1, np.int64)
-    expanded[1::2] = np.arange(1, tokens + 1)
-    model = label_model(np.zeros(tokens, bool), frames, gamma, blanks)
-    return NormalisedForwardSum(model, ClassSource(scores, expanded, None), name="forward_sum")
+    model = label_model(np.zeros(tokens, bool), frames, gamma)
+    source = LabelSource(ClassSource(scores, expanded_labels(np.arange(1, tokens + 1), 0), None), blank=0)
+    return NormalisedForwardSum(model, source, name="forward_sum")
 
 
 def as_scores(name: str, values: ArrayLike) -> NDArray[Any]:
@@ -228,11 +244,16 @@ def as_scores(name: str, values: ArrayLike) -> NDArray[Any]:
         raise ValueError(f"{name}: has shape {array.shape}; (N,K) with N, K >= 1 is accepted")
     dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     array = np.require(array, dtype, ["C", "A"])
-    refused = ~(array < np.inf)
-    if refused.any():
-        index = tuple(int(i) for i in np.argwhere(refused)[0])
-        raise ValueError(f"{name}: is {array[index]} at index {index}; finite numbers and -inf are accepted")
+    check_below_inf(name, array)
     return array
+
+
+def check_below_inf(name: str, scores: NDArray[Any]) -> None:
+    """Refuse NaN and +inf."""
+    if scores.max() < np.inf:  # of a NaN the maximum is NaN
+        return
+    index = tuple(int(i) for i in np.argwhere(~(scores < np.inf))[0])
+    raise ValueError(f"{name}: is {scores[index]} at index {index}; finite numbers and -inf are accepted")
 
 
 def as_labels(labels: ArrayLike, classes: int, blank: int) -> NDArray[np.int64]:
@@ -258,6 +279,8 @@ def as_labels(labels: ArrayLike, classes: int, blank: int) -> NDArray[np.int64]:
 
 def warn_of_rows(name: str, scores: NDArray[Any]) -> None:
     """Warn where the classes of a row (last axis) do not sum to a probability of 1."""
+    if _are_normalised(scores.reshape(-1, scores.shape[-1])):
+        return
     top = np.maximum(scores.max(axis=-1, keepdims=True), -1e30)
     sums = np.log(np.exp(scores - top).sum(axis=-1, dtype=np.float64)) + top[..., 0]
     excess = np.abs(sums)
@@ -270,6 +293,20 @@ def warn_of_rows(name: str, scores: NDArray[Any]) -> None:
         UserWarning,
         stacklevel=3,
     )
+
+
+def _are_normalised(rows: NDArray[Any]) -> bool:
+    """Tell if every row is surely normalised, some rows at a time that stay in the caches."""
+    least, most = math.exp(-LARGEST_EXCESS), math.exp(LARGEST_EXCESS)
+    count = max(1, _AT_ONCE // rows.shape[1])
+    room = np.empty_like(rows[:count])
+    with np.errstate(over="ignore"):
+        for start in range(0, len(rows), count):
+            some = rows[start : start + count]
+            sums = np.exp(some, out=room[: len(some)]).sum(axis=1)
+            if not (sums.min() > least and sums.max() < most):
+                return False
+    return True
 
 
 def _offsets(log_priors: ArrayLike | None, prior_scale: float, classes: int) -> NDArray[np.float64] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from warplens import _core
 from warplens._alignment import Path
 from warplens._core import NoPathError
 from warplens._costs import CostFunction
@@ -14,8 +16,10 @@ from warplens._sequences import as_pair, as_real_array, called_costs
 from warplens._settings import AlignmentSettings
 from warplens._step_weights import UNIT_WEIGHTS
 from warplens.family.alignment import ModelAlignment
+from warplens.family.frame_synchronous import LabelSource
+from warplens.family.label_graph import expanded_labels, label_model
 from warplens.family.model import Model
-from warplens.family.sources import MatrixSource, PairSource, Source
+from warplens.family.sources import ClassSource, MatrixSource, PairSource, Source
 from warplens.family.steps import Step
 
 DROP = 2
@@ -31,25 +35,23 @@ class DropAlignment(ModelAlignment):
     taught.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        source: Source,
-        columns: slice,
-        *,
-        settings: AlignmentSettings,
-        x: NDArray[Any],
-        y: NDArray[Any],
-    ) -> None:
-        outputs = ["h", "H", "E"] if columns.step else ["h", "H", "E", "step_posteriors"]
-        super().__init__(model, source, settings=settings, outputs=outputs, x=x, y=y)
-        self._columns = columns
-        H, E = self._results.pop("H")[:, columns], self._results.pop("E")[:, columns]
-        if not columns.step:
+    def __init__(self, charges: _Charges, contiguous: bool) -> None:
+        model, source = _contiguous(charges) if contiguous else _of_one_state(charges)
+        outputs = ["x_grad"] if contiguous else ["H", "E", "step_posteriors"]
+        super().__init__(model, source, settings=charges.settings, outputs=outputs, x=charges.x, y=charges.y)
+        self._contiguous = contiguous
+        if contiguous:
+            # Occupancies of classes: drops, then the targets.
+            grad = self._results.pop("x_grad")
+            grad.flags.writeable = True  # no one else has it
+            H = E = np.subtract(0.0, grad, out=grad)[:, 1:].astype(charges.dtype, copy=False)
+        else:
             # A dropped frame stays where it is, which is no match.
-            E = E - self._results.pop("step_posteriors")[DROP]
-        self._keep("H", np.ascontiguousarray(H))
-        self._keep("E", np.ascontiguousarray(E))
+            H = self._results.pop("H")
+            E = self._results.pop("E") - self._results.pop("step_posteriors")[DROP]
+        self._keep("H", H)
+        self._keep("E", E)
+        self._keep("h", H.sum(axis=1, dtype=np.float64).astype(H.dtype))
         self._keep("visits", E.sum(axis=0, dtype=np.float64))
 
     @property
@@ -71,7 +73,7 @@ class DropAlignment(ModelAlignment):
         """Return the matches of the most probable path and the steps, of the graph inside, to them."""
         path = super().path()
         frames, columns = path.indices.T
-        if self._columns.step:
+        if self._contiguous:
             matched = columns % 2 == 1
             columns = columns // 2
         else:
@@ -79,9 +81,14 @@ class DropAlignment(ModelAlignment):
         return Path(np.stack([frames, columns], axis=1)[matched], path.value, path.steps[matched])
 
     def _compute(self, output: str) -> None:
-        super()._compute(output)
-        if output == "y_grad":
-            self._keep(output, np.ascontiguousarray(self._results[output][self._columns]))
+        if output not in ("x_grad", "y_grad", "y_mod"):
+            super()._compute(output)
+            return
+        assert self._x is not None
+        assert self._y is not None
+        arguments = self._settings.cost_arguments(self._x.shape[1])
+        H = self.H.astype(np.float64, copy=False)
+        self._keep(output, _core.read_alignment(self._x, self._y, H, **arguments, outputs=[output])[output])
 
 
 def _of_the_graph(name: str) -> ValueError:
@@ -135,28 +142,9 @@ def drop_dtw(
         raise ValueError(
             f"drop: is {drops[frame]} at frame {frame}; many to one at gamma > 0 accepts costs above 0"
         )
-    columns = slice(1, None, 2) if contiguous else slice(None)
-    source, banned = _source(x, y, settings, columns)
-    make = _contiguous if contiguous else _of_one_state
-    model = make(banned, drops, settings.gamma, many_to_one)
-    return DropAlignment(model, source, columns, settings=settings, x=x, y=y)
-
-
-def _source(
-    x: NDArray[Any], y: NDArray[Any], settings: AlignmentSettings, columns: slice
-) -> tuple[Source, NDArray[np.float64]]:
-    """Return the costs of the graph, charged at targets alone, and inf for forbidden matches."""
-    wide = 2 * len(y) + 1 if columns.step else len(y)
-    if not callable(settings.cost):
-        targets = np.repeat(y[:1], wide, axis=0)
-        targets[columns] = y
-        return PairSource(x, targets, settings), np.zeros((len(x), len(y)))
-    C = called_costs(settings.cost, x, y)
-    # A cost of inf in the graph would forbid to drop the frame there, too.
-    forbidden = np.isinf(C)
-    costs = np.zeros((len(x), wide), C.dtype)
-    costs[:, columns] = np.where(forbidden, 0, C)
-    return MatrixSource(costs), np.where(forbidden, np.inf, 0.0)
+    called = called_costs(settings.cost, x, y) if callable(settings.cost) else None
+    charges = _Charges(x, y, called, drops, settings, many_to_one)
+    return DropAlignment(charges, contiguous)
 
 
 def _drops(drop: ArrayLike, frames: int) -> NDArray[np.float64]:
@@ -170,37 +158,60 @@ def _drops(drop: ArrayLike, frames: int) -> NDArray[np.float64]:
     return drops
 
 
-def _contiguous(
-    banned: NDArray[np.float64], drops: NDArray[np.float64], gamma: float, many_to_one: bool
-) -> Model:
-    """Return the graph of CTC with the blank read as dropped: columns dropped, y_1, dropped, ..., dropped."""
-    n, m = banned.shape
-    columns = 2 * m + 1
-    matches = np.arange(columns) % 2 == 1
-    weight = matches[np.newaxis].astype(np.float64)
-    penalty = np.repeat(drops[:, np.newaxis], columns, axis=1)
-    penalty[:, matches] = banned
-    into_targets = np.where(matches, penalty, np.inf)
-    steps = [Step(1, 0, weight, penalty), Step(1, 1, weight, penalty), Step(1, 2, weight, into_targets)]
-    if many_to_one:
-        steps.append(Step(0, 2, weight, into_targets))
-    entry, exit = np.full(columns, np.inf), np.full(columns, np.inf)
-    entry[:2], exit[-2:] = penalty[0, :2], 0.0
-    return Model.of(
-        (n, columns), gamma=gamma, steps=steps, entry=(entry, None), exit=(exit, None), entry_weight=weight
-    )
+@dataclass(frozen=True)
+class _Charges:
+    """Costs of matches and drops."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    called: NDArray[Any] | None
+    """The costs (N,M) of a callable; inf forbids the match alone."""
+    drops: NDArray[np.float64]
+    settings: AlignmentSettings
+    many_to_one: bool
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of results."""
+        dtype: np.dtype[Any] = self.x.dtype if self.called is None else self.called.dtype
+        return dtype
 
 
-def _of_one_state(
-    banned: NDArray[np.float64], drops: NDArray[np.float64], gamma: float, many_to_one: bool
-) -> Model:
+def _contiguous(charges: _Charges) -> tuple[Model, Source]:
+    """Return the graph of CTC whose blank is a drop: class 0 costs drop(n) and class m, a label, C(n,m)."""
+    x, y, gamma = charges.x, charges.y, charges.settings.gamma
+    if charges.called is None:
+        # A first column gives room for the drops. Costs in float32 would be too coarse where they are large.
+        targets = np.concatenate([y[:1], y]).astype(np.float64, copy=False)
+        arguments = charges.settings.cost_arguments(x.shape[1])
+        scores = _core.cost_matrix(x.astype(np.float64, copy=False), targets, **arguments)
+        np.negative(scores, out=scores)
+    else:
+        scores = np.empty((len(x), 1 + len(y)))
+        scores[:, 1:] = np.where(np.isinf(charges.called), -np.inf, -charges.called)
+    scores[:, 0] = -charges.drops
+    classes = ClassSource(scores, expanded_labels(np.arange(1, len(y) + 1), 0), None)
+    model = label_model(np.zeros(len(y), bool), len(x), gamma, many_to_one=charges.many_to_one)
+    return model, classes if charges.many_to_one else LabelSource(classes, blank=0)
+
+
+def _of_one_state(charges: _Charges) -> tuple[Model, Source]:
     """Return a graph of one state a target: a step (1,0) matches again, another drops the frame."""
+    drops, gamma, shape = charges.drops, charges.settings.gamma, (len(charges.x), len(charges.y))
+    if charges.called is None:
+        source: Source = PairSource(charges.x, charges.y, charges.settings)
+        banned = np.zeros(shape)
+    else:
+        # A cost of inf in the graph would forbid to drop the frame there, too.
+        forbidden = np.isinf(charges.called)
+        source = MatrixSource(np.where(forbidden, 0, charges.called))
+        banned = np.where(forbidden, np.inf, 0.0)
     diagonal = banned
-    if many_to_one and gamma > 0:
+    if charges.many_to_one and gamma > 0:
         # After a drop the next target is reached by the diagonal and, over a match, by (0,1): once is enough.
         diagonal = banned - gamma * np.log(-np.expm1(-drops / gamma))[:, np.newaxis]
     steps = [Step(1, 0, 1.0, banned), Step(1, 1, 1.0, diagonal), Step(1, 0, 0.0, drops[:, np.newaxis])]
-    if many_to_one:
+    if charges.many_to_one:
         steps.append(Step(0, 1, 1.0, banned))
     entry = np.concatenate([[0.0], np.cumsum(drops[:-1])]) + banned[:, 0]
-    return Model.of(banned.shape, gamma=gamma, steps=steps, entry=(None, entry), entry_weight=1.0)
+    return Model.of(shape, gamma=gamma, steps=steps, entry=(None, entry), entry_weight=1.0), source

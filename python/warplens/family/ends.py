@@ -34,15 +34,23 @@ def open_ends(
     shape: tuple[int, int],
 ) -> tuple[Ends, Ends]:
     """Return the costs to begin and to end where frames may be left out at a penalty for each."""
+    begin, end = check_open_ends(open_begin, open_end, skip_penalty)
+    return _border(open_begin, begin, shape, slice(None)), _border(
+        open_end, end, shape, slice(None, None, -1)
+    )
+
+
+def check_open_ends(
+    open_begin: str | None, open_end: str | None, skip_penalty: float | Sequence[float]
+) -> tuple[float, float]:
+    """Check the names of sides, and return the penalties of a frame left out at the beginning, at the end."""
     for name, side in (("open_begin", open_begin), ("open_end", open_end)):
         if side is not None and side not in SIDES:
             raise ValueError(f'{name}: is {side!r}; None, "x", "y" and "both" are accepted')
     begin, end = _penalties(skip_penalty)
     if open_begin is None and open_end is None and (begin, end) != (0, 0):
         raise ValueError("skip_penalty: belongs to open_begin and open_end, of which neither is given")
-    return _border(open_begin, begin, shape, slice(None)), _border(
-        open_end, end, shape, slice(None, None, -1)
-    )
+    return begin, end
 
 
 def _border(side: str | None, penalty: float, shape: tuple[int, int], order: slice) -> Ends:

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from warplens._bands import Band
 from warplens._sequences import called_costs
 from warplens._settings import AlignmentSettings
 from warplens._step_weights import UNIT_WEIGHTS
@@ -48,7 +49,7 @@ def align_pair(
     skip_penalty: float | Sequence[float],
 ) -> ModelAlignment:
     """Align checked sequences."""
-    _no_band(settings)
+    check_no_band(settings.band)
     x, y = pair
     shape = (len(x), len(y))
     entry, exit = open_ends(open_begin, open_end, skip_penalty, shape)
@@ -74,7 +75,7 @@ def align_matrix(
     exit_weight: ArrayLike,
 ) -> ModelAlignment:
     """Align by a checked cost matrix."""
-    _no_band(settings)
+    check_no_band(settings.band)
     n, m = costs.shape
     model = Model.of(
         (n, m),
@@ -93,8 +94,9 @@ def _costs_of_cells(costs: ArrayLike | None) -> Any:
     return list(costs) if isinstance(costs, tuple) else costs
 
 
-def _no_band(settings: AlignmentSettings) -> None:
-    if settings.band is not None:
+def check_no_band(band: Band | None) -> None:
+    """Check that there is no band beside steps, penalties or open ends."""
+    if band is not None:
         raise ValueError(
             "band: belongs to plain soft DTW; beside steps, penalties or open ends forbid cells by inf "
             "(align_costs)"

@@ -56,15 +56,27 @@ class BlankSettings:
         return cls((stay, advance, skip), float(blank_penalty), weight, bool(free_between))
 
 
-def label_model(repeats: NDArray[np.bool_], frames: int, gamma: float, blanks: BlankSettings) -> Model:
+PLAIN = BlankSettings((1.0, 1.0, 1.0), 0.0, None, False)
+"""Blanks of plain CTC."""
+
+
+def label_model(
+    repeats: NDArray[np.bool_],
+    frames: int,
+    gamma: float,
+    blanks: BlankSettings = PLAIN,
+    *,
+    many_to_one: bool = False,
+) -> Model:
     """Return the model for L labels, of which `repeats` (L,) equal the one before; blanks are even.
 
-    Steps are (1,0), (1,1) and, into labels that differ from the one before, (1,2). A path begins at the
-    first blank or label and ends at the last label or blank; the first cell is charged once.
+    Steps are (1,0), (1,1) and, into labels that differ from the one before, (1,2); many to one also (0,2).
+    A path begins at the first blank or label and ends at the last label or blank; the first cell is charged
+    once.
     """
     labels = len(repeats)
     needed = labels + int(repeats.sum())
-    if frames < needed:
+    if frames < needed and not many_to_one:
         between = f" and {int(repeats.sum())} blanks between equal ones" if repeats.any() else ""
         raise NoPathError(
             f"no path: T = {frames} frames are fewer than {labels} labels{between}; "
@@ -86,6 +98,8 @@ def label_model(repeats: NDArray[np.bool_], frames: int, gamma: float, blanks: B
         if targets == 2:
             penalty = np.where(skips, 0.0, np.inf)
         steps.append(Step(1, targets, _shortest(weight), _shortest(penalty)))
+    if many_to_one:
+        steps.append(Step(0, 2, 1.0, _shortest(np.where(skips, 0.0, np.inf))))
     entry, exit = np.full(columns, np.inf), np.full(columns, np.inf)
     # Where only the needed blanks are left, a path may still begin on one (CTC-C).
     entry[0] = 0.0 if blanks.free_between and blanks.penalty == math.inf else blanks.penalty
@@ -98,6 +112,14 @@ def label_model(repeats: NDArray[np.bool_], frames: int, gamma: float, blanks: B
         exit=(exit, None),
         entry_weight=1.0,
     )
+
+
+def expanded_labels(labels: NDArray[np.int64], blank: int) -> NDArray[np.int64]:
+    """Return the class of each column: blank, label 1, blank, ..., label L, blank."""
+    expanded = np.full(2 * len(labels) + 1, blank, np.int64)
+    expanded[1::2] = labels
+    expanded.flags.writeable = False
+    return expanded
 
 
 def _shortest(row: NDArray[np.float64]) -> float | NDArray[np.float64]:

@@ -13,10 +13,11 @@ from warplens._sequences import as_real_array
 from warplens._settings import AlignmentSettings
 from warplens._step_weights import UNIT_WEIGHTS
 from warplens.family.alignment import ModelAlignment
-from warplens.family.ctc import warn_of_rows
-from warplens.family.label_graph import BlankSettings, label_model
+from warplens.family.ctc import check_below_inf, warn_of_rows
+from warplens.family.frame_synchronous import LabelSource
+from warplens.family.label_graph import BlankSettings, expanded_labels, label_model
 from warplens.family.model import Model
-from warplens.family.sources import MatrixSource
+from warplens.family.sources import ClassSource
 
 ENCODINGS = {"we": 2, "ne3": 3, "ne2": 2}
 """The number of components of each category under an encoding."""
@@ -31,17 +32,20 @@ class MultiLabelAlignment(ModelAlignment):
     """
 
     def __init__(
-        self, model: Model, costs: NDArray[Any], log_probs: NDArray[Any], expanded: NDArray[np.float64]
+        self, model: Model, source: LabelSource, log_probs: NDArray[Any], characters: NDArray[np.float64]
     ) -> None:
         settings = AlignmentSettings.of(cost="mse", gamma=model.gamma, step_weights=UNIT_WEIGHTS)
-        super().__init__(model, MatrixSource(costs), settings=settings, outputs=["H"], costs=costs)
+        super().__init__(model, source, settings=settings, outputs=["x_grad"])
         self._log_probs = log_probs
-        self._expanded = expanded
-        occupancy = (self.H.astype(np.float64) @ expanded.reshape(len(expanded), -1)).reshape(log_probs.shape)
-        h = occupancy.sum(axis=-1)
-        y_mod = occupancy / np.where(h < LEAST_ROW_SUM, np.inf, h)[..., np.newaxis]
-        for name, array in (("h", h), ("y_mod", y_mod), ("x_grad", -occupancy)):
-            self._keep(name, array.astype(log_probs.dtype))
+        self._characters = characters
+        self._columns = source.classes.targets
+        # Of each character, (N,1+L).
+        self._occupancy = 0.0 - self._results.pop("x_grad").astype(np.float64, copy=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, 2M+1)."""
+        return len(self._log_probs), len(self._columns)
 
     @property
     def cost(self) -> str:
@@ -51,7 +55,9 @@ class MultiLabelAlignment(ModelAlignment):
     @property
     def expanded(self) -> NDArray[np.float64]:
         """The expanded targets w (2M+1,A,K), C(n,m) = -<log_probs(n), w(m)>."""
-        return self._expanded
+        if "expanded" not in self._results:
+            self._keep("expanded", self._characters[self._columns])
+        return self._array("expanded")
 
     @property
     def y_mod(self) -> NDArray[Any]:
@@ -72,6 +78,17 @@ class MultiLabelAlignment(ModelAlignment):
         """
         raise ValueError("y_grad: the targets are classes, which have no gradient")
 
+    def _compute(self, output: str) -> None:
+        if output not in ("h", "y_mod", "x_grad"):
+            super()._compute(output)
+            return
+        characters = self._characters.reshape(len(self._characters), -1)
+        occupancy = (self._occupancy @ characters).reshape(self._log_probs.shape)
+        h = occupancy.sum(axis=-1)
+        y_mod = occupancy / np.where(h < LEAST_ROW_SUM, np.inf, h)[..., np.newaxis]
+        for name, array in (("h", h), ("y_mod", y_mod), ("x_grad", 0.0 - occupancy)):
+            self._keep(name, array.astype(self._log_probs.dtype, copy=False))
+
 
 def multi_label_ctc(
     log_probs: ArrayLike,
@@ -88,11 +105,10 @@ def multi_label_ctc(
 
     C(n,m) = -<log p(n), w(m)> over the expanded targets blank, y_1, blank, ..., y_M, blank. Encodings:
 
-        "we"   log_probs (N,1+D,2): the overall blank first, then D pitches, each (off, on). A blank frame
-        counts its
-               category alone; a target counts the blank as off and every pitch.
-        "ne3"  log_probs (N,D,3): each pitch (blank, off, on); the blank is blank in all.
-        "ne2"  log_probs (N,D,2): each pitch (off, on); the blank is off in all, so no target may be.
+    - "we": log_probs (N,1+D,2), the overall blank first, then D pitches, each (off, on). A blank frame counts
+      its category alone; a target counts the blank as off and every pitch.
+    - "ne3": log_probs (N,D,3), each pitch (blank, off, on); the blank is blank in all.
+    - "ne2": log_probs (N,D,2), each pitch (off, on); the blank is off in all, so no target may be.
 
     Args:
         log_probs: normalised over the last axis, float32 or float64; -inf forbids.
@@ -105,8 +121,8 @@ def multi_label_ctc(
         free_between: see `ctc`.
 
     Returns:
-        A `MultiLabelAlignment` with value, h, y_mod and x_grad computed; under "we" h is 1 for the blank's
-        category and 1 - P(blank at n) for the others.
+        A `MultiLabelAlignment` with value computed; h, y_mod and x_grad on first access. Under "we" h is 1
+        for the blank's category and 1 - P(blank at n) for the others.
 
     Raises:
         NoPathError: fewer frames than targets need, or every path has probability 0.
@@ -132,15 +148,16 @@ def multi_label_ctc(
         free_between=free_between,
     )
     warn_of_rows("log_probs", scores)
-    expanded = _expanded(targets.astype(np.float64), encoding)
-    repeats = np.concatenate([[False], (targets[1:] == targets[:-1]).all(axis=1)])
+    _refuse_silence(targets, encoding)
+    # Equal targets are one class, class 0 is the blank.
+    distinct, inverse = np.unique(targets, axis=0, return_inverse=True)
+    labels = 1 + inverse.reshape(-1).astype(np.int64)
+    repeats = np.concatenate([[False], labels[1:] == labels[:-1]])
     model = label_model(repeats, len(scores), gamma, blanks)
-    flat, columns = scores.reshape(len(scores), -1), expanded.reshape(len(expanded), -1)
-    forbidden = np.isneginf(flat)
-    costs = -(np.where(forbidden, 0, flat).astype(np.float64) @ columns.T)
-    if forbidden.any():
-        costs[forbidden.astype(np.float64) @ columns.T > 0] = np.inf
-    return MultiLabelAlignment(model, costs.astype(scores.dtype), scores, expanded)
+    characters = _characters(distinct.astype(np.float64), encoding)
+    classes = ClassSource(_of_characters(scores, characters), expanded_labels(labels, 0), None)
+    source = LabelSource(classes, blank=0, blanks=blanks, dtype=scores.dtype)
+    return MultiLabelAlignment(model, source, scores, characters)
 
 
 def _scores(log_probs: ArrayLike, categories: int, components: int, encoding: str) -> NDArray[Any]:
@@ -151,36 +168,38 @@ def _scores(log_probs: ArrayLike, categories: int, components: int, encoding: st
             f"(N, {categories}, {components}) is accepted"
         )
     dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    refused = ~(array < np.inf)
-    if refused.any():
-        index = tuple(int(i) for i in np.argwhere(refused)[0])
-        raise ValueError(
-            f"log_probs: is {array[index]} at index {index}; finite numbers and -inf are accepted"
-        )
+    check_below_inf("log_probs", array)
     return np.require(array, dtype, ["C", "A"])
 
 
-def _expanded(y: NDArray[np.float64], encoding: str) -> NDArray[np.float64]:
-    """Return the w (2M+1,A,K) of blank, target 1, blank, ..., blank."""
-    m, d = y.shape
-    if encoding == "we":
-        expanded = np.zeros((2 * m + 1, 1 + d, 2))
-        expanded[::2, 0, 1] = 1
-        expanded[1::2, 0, 0] = 1
-        expanded[1::2, 1:, 0], expanded[1::2, 1:, 1] = 1 - y, y
-        return expanded
-    if encoding == "ne3":
-        expanded = np.zeros((2 * m + 1, d, 3))
-        expanded[::2, :, 0] = 1
-        expanded[1::2, :, 1], expanded[1::2, :, 2] = 1 - y, y
-        return expanded
+def _of_characters(log_probs: NDArray[Any], characters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the scores (N,1+L) of characters, <log p(n), w(k)>; -inf where one counts a -inf."""
+    flat, weights = log_probs.reshape(len(log_probs), -1), characters.reshape(len(characters), -1)
+    forbidden = np.isneginf(flat)
+    scores: NDArray[np.float64] = np.where(forbidden, 0, flat).astype(np.float64) @ weights.T
+    if forbidden.any():
+        scores[forbidden.astype(np.float64) @ weights.T > 0] = -np.inf
+    return scores
+
+
+def _characters(y: NDArray[np.float64], encoding: str) -> NDArray[np.float64]:
+    """Return the w (1+L,A,K) of the blank and of L targets."""
+    count, d = y.shape
+    offset = 1 if encoding == "ne3" else 0
+    pitches = np.zeros((1 + count, d, ENCODINGS[encoding]))
+    pitches[1:, :, offset], pitches[1:, :, offset + 1] = 1 - y, y
+    if encoding != "we":
+        pitches[0, :, 0] = 1
+        return pitches
+    of_blank = np.zeros((1 + count, 1, 2))
+    of_blank[0, 0, 1] = of_blank[1:, 0, 0] = 1
+    return np.concatenate([of_blank, pitches], axis=1)
+
+
+def _refuse_silence(y: NDArray[Any], encoding: str) -> None:
     silent = np.flatnonzero(~y.any(axis=1))
-    if silent.size:
+    if encoding == "ne2" and silent.size:
         raise ValueError(
             f'y: target {silent[0]} is all off, which under "ne2" equals the blank; '
             'leave it out, or take "we" or "ne3"'
         )
-    expanded = np.zeros((2 * m + 1, d, 2))
-    expanded[::2, :, 0] = 1
-    expanded[1::2, :, 0], expanded[1::2, :, 1] = 1 - y, y
-    return expanded

@@ -12,16 +12,16 @@ from warplens._sequences import as_real_array
 SHAPES = "a number, (N,1), (1,M) or (N,M)"
 """The shapes that a parameter can have; (N,) and (M,) could not be told apart where N = M."""
 
+WEIGHTS = "weights are finite and not negative, forbid by a penalty of inf"
+PENALTIES = "penalties are numbers above -inf, and inf forbids"
+
 
 def as_weight(name: str, value: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Check a weight, finite and not negative, and return it as (1,1), (N,1), (1,M) or (N,M)."""
     grid = _as_grid(name, value, shape)
     refused = ~(np.isfinite(grid) & (grid >= 0))
     if refused.any():
-        raise ValueError(
-            f"{name}: is {_first(grid, refused)}; weights are finite and not negative, "
-            "forbid by a penalty of inf"
-        )
+        raise ValueError(f"{name}: is {_first(grid, refused)}; {WEIGHTS}")
     return grid
 
 
@@ -30,23 +30,25 @@ def as_penalty(name: str, value: ArrayLike, shape: tuple[int, int]) -> NDArray[n
     grid = _as_grid(name, value, shape)
     refused = ~(grid > -np.inf)
     if refused.any():
-        raise ValueError(
-            f"{name}: is {_first(grid, refused)}; penalties are numbers above -inf, and inf forbids"
-        )
+        raise ValueError(f"{name}: is {_first(grid, refused)}; {PENALTIES}")
     return grid
+
+
+def check_grid(name: str, sizes: tuple[int, ...], shape: tuple[int, int]) -> None:
+    """Check the sizes of a parameter that is no number."""
+    if len(sizes) != 2:
+        raise ValueError(
+            f"{name}: has shape {sizes}; {SHAPES} is accepted (one dimension could mean frames or targets)"
+        )
+    if any(size not in (1, whole) for size, whole in zip(sizes, shape, strict=True)):
+        raise ValueError(f"{name}: has shape {sizes}; {SHAPES} is accepted, here (N,M) = {shape}")
 
 
 def _as_grid(name: str, value: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
     array = as_real_array(name, value)
     if array.ndim == 0:
         array = array.reshape(1, 1)
-    if array.ndim != 2:
-        raise ValueError(
-            f"{name}: has shape {array.shape}; {SHAPES} is accepted "
-            "(one dimension could mean frames or targets)"
-        )
-    if any(size not in (1, whole) for size, whole in zip(array.shape, shape, strict=True)):
-        raise ValueError(f"{name}: has shape {array.shape}; {SHAPES} is accepted, here (N,M) = {shape}")
+    check_grid(name, array.shape, shape)
     return np.require(array, np.float64, ["C", "A"])
 
 

@@ -11,14 +11,16 @@ from warplens._numbers import as_count, as_number
 def beta_binomial_prior(
     N: int, M: int, *, scaling: float = 1.0, trials: int | None = None
 ) -> NDArray[np.float64]:
-    """Return log-probabilities (N,M) that favour the diagonal: token m at frame n, for `forward_sum`.
+    r"""Return log-probabilities (N,M) that favour the diagonal: token m at frame n, for `forward_sum`.
 
     Row n = 0..N-1 is the beta-binomial distribution over m = 0..M-1 with k trials,
 
-        log p(m | n) = log( (k over m) B(m + a, k - m + b) / B(a, b) ),  a = s (n + 1),  b = s (N - n),
+    .. math::
+        p(m \mid n) = \binom{k}{m} \frac{B(m + a,\; k - m + b)}{B(a, b)},\qquad
+        a = s\,(n + 1),\quad b = s\,(N - n),
 
-    with s the scaling (Shih et al. 2021). The published codes (FastPitch, NeMo, RAD-TTS) take k = M trials,
-    so that a row sums to less than 1; k = M - 1 is the proper distribution.
+    B being the beta function and s the scaling (Shih et al. 2021). The published codes (FastPitch, NeMo,
+    RAD-TTS) take k = M trials, so that a row sums to less than 1; k = M - 1 is the proper distribution.
 
     Args:
         N: the number of frames.

@@ -42,8 +42,8 @@ class CheckedStep(NamedTuple):
     penalty: NDArray[np.float64]
 
 
-def check_steps(steps: Sequence[Step], shape: tuple[int, int]) -> tuple[CheckedStep, ...]:
-    """Check the steps of a model on a grid (N,M)."""
+def check_sizes(steps: Sequence[Step]) -> list[Step]:
+    """Check the number of steps and their sizes; weights and penalties stay as they are."""
     try:
         listed = [Step(*step) for step in steps]
     except TypeError:
@@ -60,6 +60,15 @@ def check_steps(steps: Sequence[Step], shape: tuple[int, int]) -> tuple[CheckedS
                 f"steps[{index}]: has sizes ({n}, {m}); "
                 f"sizes from 0 to {LARGEST_SIZE}, not both 0, are accepted"
             )
+        checked.append(step._replace(n=n, m=m))
+    return checked
+
+
+def check_steps(steps: Sequence[Step], shape: tuple[int, int]) -> tuple[CheckedStep, ...]:
+    """Check the steps of a model on a grid (N,M)."""
+    checked = []
+    for index, step in enumerate(check_sizes(steps)):
         weight = as_weight(f"steps[{index}].weight", step.weight, shape)
-        checked.append(CheckedStep(n, m, weight, as_penalty(f"steps[{index}].penalty", step.penalty, shape)))
+        penalty = as_penalty(f"steps[{index}].penalty", step.penalty, shape)
+        checked.append(CheckedStep(step.n, step.m, weight, penalty))
     return tuple(checked)

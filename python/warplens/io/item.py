@@ -14,6 +14,7 @@ from warplens.io.errors import ItemError
 from warplens.io.notes.notes import Notes, PlacedNotes, place_notes
 
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+"""An array of float32 or float64."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def make_item(values: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> Ite
             keys = ", ".join(sorted(values)) or "none"
             raise ItemError(f"missing array '{key}' (keys found: {keys}; needed: predictions, weak)")
     predictions = _sequence("predictions", values["predictions"], np.dtype(np.float64))
-    fps, lowest_pitch = _fps(values.get("fps")), _lowest_pitch(values.get("lowest_pitch"))
+    fps, lowest_pitch = as_fps(values.get("fps")), as_lowest_pitch(values.get("lowest_pitch"))
     fold = _flag("pitch_classes", values.get("pitch_classes"))
     placed = {
         key: _placed(key, values[key], predictions, fps, lowest_pitch, fold)
@@ -195,7 +196,8 @@ def _flag(key: str, value: Any) -> bool:
     return known[str(scalar).lower()]
 
 
-def _fps(value: Any) -> float | None:
+def as_fps(value: Any) -> float | None:
+    """Return a positive number of frames a second, or None."""
     if value is None:
         return None
     fps = _number("fps", value)
@@ -204,7 +206,8 @@ def _fps(value: Any) -> float | None:
     return fps
 
 
-def _lowest_pitch(value: Any) -> int | None:
+def as_lowest_pitch(value: Any) -> int | None:
+    """Return a MIDI note number, or None."""
     if value is None:
         return None
     pitch = _number("lowest_pitch", value)

@@ -1,21 +1,23 @@
 """Manifests: tables with the places of predictions and targets of each item.
 
-Columns are `predictions`, `weak`, `strong`, `cost`, `fps`, `lowest_pitch`, `pitch_classes` and `id`; only
-the first is needed, others are ignored. A cell of the first three is a file or `file:key`, its path relative
-to the folder of the manifest. An empty cell is taken from the predictions' file.
+Columns are `predictions`, `weak`, `strong`, `cost`, `fps`, `lowest_pitch`, `pitch_classes` and `id`, and for
+items of labels `log_probs`, `labels`, `label_names`, `log_priors` and `prior`; only `predictions` or
+`log_probs` is needed, others are ignored. A cell of an array is a file or `file:key`, its path relative to
+the folder of the manifest. An empty cell is taken from the file of the predictions or log-probabilities.
 """
 
 import csv
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warplens.io.arrays.container import joined
+from warplens.io.arrays.container import LEADING_KEYS, joined
 from warplens.io.arrays.formats import is_container, item_suffix, opened
 from warplens.io.errors import ItemError
-from warplens.io.item import Item, make_item
+from warplens.io.label_item import AnyItem, ItemKind, make_any_item
 from warplens.io.notes.note_lists import NOTE_SUFFIXES, is_note_list, read_notes
 from warplens.io.origin import names_in, overridden, read_values
 from warplens.io.regular_file import check_regular
@@ -23,7 +25,23 @@ from warplens.io.size_limit import DEFAULT_SIZE_LIMIT, Budget
 
 MANIFEST_SUFFIXES = (".csv", ".parquet")
 
-COLUMNS = ("id", "predictions", "weak", "strong", "cost", "fps", "lowest_pitch", "pitch_classes")
+_NPY = "predictions"
+"""The key of the array of an npy file of any other name."""
+
+_LABEL_ARRAYS = ("labels", "label_names", "log_priors", "prior")
+
+COLUMNS = (
+    "id",
+    "predictions",
+    "weak",
+    "strong",
+    "cost",
+    "fps",
+    "lowest_pitch",
+    "pitch_classes",
+    "log_probs",
+    *_LABEL_ARRAYS,
+)
 
 
 class ManifestError(ValueError):
@@ -63,15 +81,16 @@ class ItemOfRow:
         The path is relative to the manifest; the key within the file follows it, less a last `predictions`.
         It is taken as it stands and need not be one that can be used.
         """
-        if (given := self.cell("id")) or not self.cell("predictions"):
+        leading = self._leading(LEADING_KEYS)
+        if (given := self.cell("id")) or leading is None:
             return given
-        path, key = self._split("predictions")
+        path, key = self._split(leading)
         base = self.manifest.parent
         relative = path.relative_to(base) if path.is_relative_to(base) else path
         stem = relative.as_posix()
         stem = stem[: len(stem) - len(item_suffix(relative.name) or relative.suffix)]
         parts = [part for part in key.split("/") if part]
-        if parts and parts[-1] == "predictions":
+        if parts and parts[-1] == leading:
             parts.pop()
         return "/".join([stem, *parts])
 
@@ -81,8 +100,9 @@ class ItemOfRow:
         size_limit: int | None = DEFAULT_SIZE_LIMIT,
         fps: float | None = None,
         pitch_classes: bool | None = None,
-    ) -> Item:
-        """Read the item; `fps` and `pitch_classes` override those of manifest and file.
+        kind: ItemKind = "features",
+    ) -> AnyItem:
+        """Read an item of a kind; `fps` and `pitch_classes` override those of manifest and file.
 
         Raises:
             ItemError: a cell or what it points to cannot be used, or is larger than `size_limit`.
@@ -90,24 +110,26 @@ class ItemOfRow:
         """
         if self.surplus:
             raise ItemError("its row has more cells than columns: cells that hold a comma need quotes")
-        if not self.cell("predictions"):
-            raise ItemError("its cell 'predictions' is empty")
+        leading = self._leading(("predictions",) if kind == "features" else ("log_probs", "predictions"))
+        if leading is None:
+            wanted = "'predictions'" if kind == "features" else "'log_probs' or 'predictions'"
+            raise ItemError(f"its cell {wanted} is empty")
         budget = Budget(size_limit)
         given = {column for column, _ in self.cells}
-        path, key = self._existing("predictions")
-        group, predictions = self._place(path, key)
-        names = {**names_in(group), "predictions": predictions}
-        names = {key: name for key, name in names.items() if key == "predictions" or key not in given}
+        path, key = self._existing(leading)
+        group, place = self._place(path, key, leading)
+        names = {**names_in(group, kind), leading: place}
+        names = {key: name for key, name in names.items() if key == leading or key not in given}
         warnings: list[str] = []
         values = read_values(
             path,
             names,
             budget,
-            needed="predictions",
+            needed=leading,
             allow_external=self.allow_external,
             warnings=warnings,
         )
-        for column in ("weak", "strong"):
+        for column in ("weak", "strong", *(() if kind == "features" else _LABEL_ARRAYS)):
             if column in given:
                 values[column] = self._target(column, budget, warnings)
         for column in ("fps", "lowest_pitch"):
@@ -117,7 +139,12 @@ class ItemOfRow:
             values["cost"] = self.cell("cost")
         if "pitch_classes" in given:
             values["pitch_classes"] = self.cell("pitch_classes")
-        return make_item(overridden(values, fps=fps, pitch_classes=pitch_classes), warnings=warnings)
+        values = overridden(values, fps=fps, pitch_classes=pitch_classes)
+        return make_any_item(kind, values, warnings=warnings)
+
+    def _leading(self, columns: Sequence[str]) -> str | None:
+        """Return the first of the columns whose cell is not empty."""
+        return next((column for column in columns if self.cell(column)), None)
 
     def _target(self, column: str, budget: Budget, warnings: list[str]) -> Any:
         path, key = self._existing(column)
@@ -131,7 +158,7 @@ class ItemOfRow:
                 f"({', '.join(NOTE_SUFFIXES)})"
             )
         # An npy file is one array, whatever its name.
-        name = "predictions" if path.name.lower().endswith(".npy") else key or column
+        name = _NPY if path.name.lower().endswith(".npy") else key or column
         values = read_values(
             path,
             {column: name},
@@ -142,13 +169,15 @@ class ItemOfRow:
         )
         return values[column]
 
-    def _place(self, path: Path, key: str) -> tuple[str, str]:
-        """Return the group of an item and the name of its predictions: the key names the one or the other."""
-        if not key or path.name.lower().endswith(".npy"):
-            return "", "predictions"
+    def _place(self, path: Path, key: str, leading: str) -> tuple[str, str]:
+        """Return the group of an item and the name of its first array: the key names the one or the other."""
+        if path.name.lower().endswith(".npy"):
+            return "", leading if path.name.lower().endswith(f".{leading}.npy") else _NPY
+        if not key:
+            return "", leading
         with opened(path, allow_external=self.allow_external) as container:
-            if joined(key, "predictions") in container:
-                return key, joined(key, "predictions")
+            if joined(key, leading) in container:
+                return key, joined(key, leading)
         return key.rpartition("/")[0], key
 
     def _split(self, column: str) -> tuple[Path, str]:
@@ -234,10 +263,11 @@ def _parquet_rows(path: Path) -> list[dict[Any, Any]]:
 
 
 def _check_columns(names: list[str]) -> None:
-    if "predictions" not in names:
+    if not any(key in names for key in LEADING_KEYS):
         raise ManifestError(
-            f"no column 'predictions' (columns: {', '.join(names) or 'none'}; a manifest has it and any of "
-            f"{', '.join(column for column in COLUMNS if column != 'predictions')})"
+            f"no column 'predictions' (columns: {', '.join(names) or 'none'}; a manifest has it, or "
+            "'log_probs', and any of "
+            f"{', '.join(column for column in COLUMNS if column not in LEADING_KEYS)})"
         )
     if twice := [name for name in COLUMNS if names.count(name) > 1]:
         raise ManifestError(f"two columns are called '{twice[0]}'")

@@ -10,6 +10,7 @@ from warplens.io.arrays.formats import opened
 from warplens.io.arrays.npz import open_npz
 from warplens.io.errors import ItemError
 from warplens.io.item import Item, make_item
+from warplens.io.label_item import AnyItem, ItemKind, keys_of_kind, make_any_item
 from warplens.io.size_limit import DEFAULT_SIZE_LIMIT, Budget
 
 
@@ -38,8 +39,9 @@ class ItemInFile:
         size_limit: int | None = DEFAULT_SIZE_LIMIT,
         fps: float | None = None,
         pitch_classes: bool | None = None,
-    ) -> Item:
-        """Read the item; `fps` and `pitch_classes` override those of the file.
+        kind: ItemKind = "features",
+    ) -> AnyItem:
+        """Read an item of a kind; `fps` and `pitch_classes` override those of the file.
 
         Raises:
             ItemError: the file is not an item, or its arrays would take more than `size_limit` bytes.
@@ -48,12 +50,13 @@ class ItemInFile:
         warnings: list[str] = []
         values = read_values(
             self.path,
-            names_in(self.group),
+            names_in(self.group, kind),
             Budget(size_limit),
             allow_external=self.allow_external,
             warnings=warnings,
         )
-        return make_item(overridden(values, fps=fps, pitch_classes=pitch_classes), warnings=warnings)
+        values = overridden(values, fps=fps, pitch_classes=pitch_classes)
+        return make_any_item(kind, values, warnings=warnings)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class NoItem:
         size_limit: int | None = DEFAULT_SIZE_LIMIT,
         fps: float | None = None,
         pitch_classes: bool | None = None,
-    ) -> Item:
+        kind: ItemKind = "features",
+    ) -> AnyItem:
         """Raise `ItemError` with the reason."""
         raise ItemError(self.reason)
 
@@ -113,15 +117,15 @@ def read_values(
         if needed and needed not in values:
             keys = ", ".join(sorted(container.keys_in(names[needed].rpartition("/")[0]))[:20]) or "none"
             raise ItemError(f"{path.name} has no array '{names[needed]}' (keys found: {keys})")
-        if not {"predictions", "weak"} <= values.keys():
+        if not ({"predictions", "weak"} <= values.keys() or {"log_probs", "labels"} <= values.keys()):
             group = names["predictions"].rpartition("/")[0] if "predictions" in names else ""
             values = dict.fromkeys(container.keys_in(group)) | values
     return values
 
 
-def names_in(group: str) -> dict[str, str]:
+def names_in(group: str, kind: ItemKind) -> dict[str, str]:
     """Return the names of all keys of an item in a group."""
-    return {key: joined(group, key) for key in KEYS}
+    return {key: joined(group, key) for key in keys_of_kind(kind)}
 
 
 def read_npz(path: Path, *, size_limit: int | None = None) -> Item:

@@ -5,13 +5,14 @@ lives: that tells it from one that a killed process left, on any machine.
 """
 
 import contextlib
-import fcntl
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from warplens.io import file_lock
 
 _SUFFIX = ".part"
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
@@ -28,7 +29,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with file:
             yield file
             file.flush()
-            # Before the lock goes, after which the file would look left behind.
+            if file_lock.HAS_LOCKS:
+                # Before the lock goes, after which the file would look left behind.
+                os.replace(temporary, path)  # noqa: PTH105
+        if not file_lock.HAS_LOCKS:
             os.replace(temporary, path)  # noqa: PTH105
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -55,9 +59,7 @@ def _begin(folder: Path) -> tuple[IO[bytes], str]:
         except FileNotFoundError:
             folder.mkdir(parents=True, exist_ok=True)
             continue
-        # There are file systems without locks; leftovers stay there.
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
+        file_lock.hold(file)
         if os.fstat(file.fileno()).st_nlink:
             return file, temporary
         file.close()  # taken for a leftover between its first moment and its lock
@@ -65,5 +67,8 @@ def _begin(folder: Path) -> tuple[IO[bytes], str]:
 
 def _remove_unheld(path: Path) -> None:
     with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file_lock.check_unheld(file)
+        if file_lock.HAS_LOCKS:
+            path.unlink()
+    if not file_lock.HAS_LOCKS:
         path.unlink()

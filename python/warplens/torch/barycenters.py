@@ -48,12 +48,13 @@ def barycenter(
     tolerance: float = 1e-6,
     backend: BackendName | None = None,
 ) -> Tensor:
-    """Compute the series z that minimises sum_i weights[i] SDTW(z, x_i), on the device of the series.
+    r"""Compute the series z that minimises sum_i weights[i] SDTW(z, x_i), on the device of the series.
 
     SDTW is concave in the costs, so at the alignments H_i of the present z its tangent lies above it, and the
     z that minimises the tangent is the mean of the modified targets, weighted by weights[i] h_i(n):
 
-        z(n) <- sum_i weights[i] (H_i X_i)(n) / sum_i weights[i] h_i(n)
+    .. math::
+        z(n) \leftarrow \frac{\sum_i \mathrm{weights}_i\, (H_i X_i)(n)}{\sum_i \mathrm{weights}_i\, h_i(n)}
 
     Each iteration therefore lowers the objective or leaves it. The objective is that of M. Cuturi and
     M. Blondel, ICML 2017, who follow its gradient; here no step size is to be chosen. The objective is read

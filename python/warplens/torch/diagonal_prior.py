@@ -11,14 +11,17 @@ from warplens.torch.inputs.torch_private import shown
 
 
 class DiagonalPrior(CostWithPrior):
-    """A cost with a diagonal prior, for `SoftDTWLoss`, `soft_dtw_loss` and `align`.
+    r"""A cost with a diagonal prior, for `SoftDTWLoss`, `soft_dtw_loss` and `align`.
 
-        C'(n,m) = C(n,m) + weight P(n,m),    P(n,m) = 1 - exp(-d(n,m)^2 / (2 nu)),
-        d(n,m) = max(s(m) - n, n - s(m+1), 0),    s(m) = ceil(m N / M),    n, m from 0:
+    .. math::
+        C'(n,m) = C(n,m) + \mathrm{weight}\; P(n,m),\qquad P(n,m) = 1 - e^{-d(n,m)^2 / 2\nu}
 
-    d is the distance in prediction frames from the stretch [s(m), s(m+1)] that target frame m takes where all
-    targets last equally long. N and M are the lengths of each pair, so padding changes nothing. P depends on
-    neither x nor y: modified targets are those of the cost.
+    .. math::
+        d(n,m) = \max(s(m) - n,\; n - s(m+1),\; 0),\qquad s(m) = \lceil m N / M \rceil
+
+    with n and m from 0. d is the distance in prediction frames from the stretch [s(m), s(m+1)] that target
+    frame m takes where all targets last equally long. N and M are the lengths of each pair, so padding
+    changes nothing. P depends on neither x nor y: modified targets are those of the cost.
 
     The weight is a float64 buffer that no cast rounds: in the state_dict of the loss, changed in place
     (`prior.weight.fill_(0)`) or by `PiecewisePriorWeight`. Once it has come to 0, the plain cost does the

@@ -65,6 +65,23 @@ def choose_backend(name: BackendName | None, device: torch.device, cost: LocalCo
         raise ValueError(f"{VARIABLE}: is {variable!r}, and the call names no backend; {reason}") from None
 
 
+def choose_backend_of_model(name: BackendName | None, device: torch.device) -> str:
+    """Return the name of the backend for steps, penalties or ends other than those of plain soft DTW.
+
+    Raises:
+        ValueError: "triton" was asked for, whose kernels take plain soft DTW alone, or there is no such.
+        RuntimeError: Under `torch.jit.trace`, as in `choose_backend`.
+    """
+    if name == "triton":
+        raise ValueError(
+            "backend: 'triton' takes plain soft DTW alone; for steps, penalties or ends of other kinds take "
+            "'ops', which runs on the same devices, or None"
+        )
+    if name is None and os.environ.get(VARIABLE) in (None, "", "triton"):
+        return _untraced(unchecked_default(device)).name
+    return choose_backend(name, device).name
+
+
 def _untraced(backend: Backend) -> Backend:
     if not torch.compiler.is_compiling() and backend.name == "core" and is_traced():
         raise RuntimeError(

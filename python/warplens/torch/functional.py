@@ -6,10 +6,25 @@ import torch
 from torch import Tensor
 
 from warplens._bands import Band
-from warplens.torch.alignment import BatchAlignment
-from warplens.torch.dispatch import BackendName, choose_backend
+from warplens._step_weights import UNIT_WEIGHTS
+from warplens.family.model import NO_PENALTIES
+from warplens.family.steps import Step
+from warplens.torch.alignment import BatchAlignment, Compute
+from warplens.torch.backends.protocol import Backend
+from warplens.torch.dispatch import BackendName, choose_backend, choose_backend_of_model
+from warplens.torch.family import values as model_values
+from warplens.torch.family.model import BatchModel
+from warplens.torch.family.settings import (
+    Parameter,
+    Penalties,
+    SkipPenalty,
+    check_no_divergence,
+    model_of_costs,
+    model_of_pairs,
+    plain_model,
+    softness_of,
+)
 from warplens.torch.inputs.batches import (
-    CostMatrices,
     Lengths,
     Pairs,
     as_cost_matrices,
@@ -19,6 +34,8 @@ from warplens.torch.inputs.batches import (
     dtype_of_loss,
     lengths_or_all,
 )
+from warplens.torch.inputs.masks import BatchShape
+from warplens.torch.inputs.reductions import pair_scale, reduced_values
 from warplens.torch.inputs.settings import (
     Cost,
     FeatureReduction,
@@ -27,12 +44,14 @@ from warplens.torch.inputs.settings import (
     RecursionSettings,
     Reduction,
     Weights,
+    as_gamma,
     as_local_cost,
     as_recursion_settings,
     check_names,
     check_reduction,
     check_symmetric,
     snapshot,
+    snapshot_of_cost,
 )
 from warplens.torch.values import (
     Values,
@@ -44,6 +63,9 @@ from warplens.torch.values import (
     values_of_pairs,
 )
 
+OF_MODEL = frozenset({"step_posteriors", "begin", "end", "visits"})
+"""Results that the general model alone yields."""
+
 
 def soft_dtw_loss(
     x: Tensor,
@@ -53,7 +75,7 @@ def soft_dtw_loss(
     *,
     cost: Cost = "mse",
     gamma: float | Tensor = 1.0,
-    step_weights: Weights = (1.0, 1.0, 1.0),
+    step_weights: Weights = UNIT_WEIGHTS,
     reduction: Reduction = "mean",
     normalize: Normalize = "none",
     band: Band | None = None,
@@ -64,13 +86,37 @@ def soft_dtw_loss(
     pos_weight: Weights | None = None,
     feature_reduction: FeatureReduction = "sum",
     backend: BackendName | None = None,
+    steps: Sequence[Step] | None = None,
+    step_penalties: Penalties = NO_PENALTIES,
+    open_begin: str | None = None,
+    open_end: str | None = None,
+    skip_penalty: SkipPenalty = 0.0,
+    minimum: str = "softmin",
 ) -> Tensor:
     r"""Weighted soft dynamic time warping of predictions x and targets y.
 
     With the local cost C(n,m) = c(x_n, y_m) and min_g(S) = -g log sum_{s in S} exp(-s/g),
 
-        D(n,m) = min_g { w_h C(n,m) + D(n-1,m), w_v C(n,m) + D(n,m-1), w_d C(n,m) + D(n-1,m-1) },
-        D(0,0) = 0, D(n,0) = D(0,m) = inf, and the loss of a pair is D(N,M).
+    .. math::
+        D(n,m) = \min_\gamma\bigl\{ & w_h C(n,m) + D(n-1,m),\; w_v C(n,m) + D(n,m-1), \\
+                                    & w_d C(n,m) + D(n-1,m-1) \bigr\}
+
+    .. math::
+        D(0,0) = 0,\quad D(n,0) = D(0,m) = \infty,
+
+    and the loss of a pair is D(N,M).
+
+    Other steps, a penalty for each step and ends that are open make it the general model. With steps s of
+    sizes (i_s, j_s), weights w_s and penalties b_s, costs e to begin and x to end,
+
+        D(n,m) = min_g { e(n,m) + w_0(n,m) C(n,m),
+                         w_s(n,m) C(n,m) + b_s(n,m) + D(n-i_s, m-j_s) for every s },
+
+    and the loss of a pair is min_g over all cells { D(n,m) + x(n,m) }.
+
+    e is 0 at (1,1) alone and x at (N,M) alone, unless ends are open; w_0 is the weight of the first step
+    (1,1), else 1. Amerced DTW has step_penalties (p, p, 0), whose gradient is the expected number of warps;
+    subsequence DTW has open_begin = open_end = "y".
 
     It is a soft minimum over all alignments, so it can be negative: -g times the logarithm of a sum of many
     terms. Its gradient in x is that of the element-wise cost against the modified targets, times h(n); see
@@ -112,23 +158,40 @@ def soft_dtw_loss(
             process, and compiles kernels for it (some ten seconds the first time on a machine); where it
             fails, one RuntimeWarning says so. It never runs inside `torch.compile`, `torch.func`,
             `torch.jit.trace`, the capture of a CUDA graph or a dispatch mode: there operations serve until it
-            has passed, so take one plain step first.
+            has passed, so take one plain step first. Triton takes plain soft DTW alone; with `steps` and the
+            like None is the core or operations, and "triton" an error.
+        steps: in place of the three steps and their weights, a sequence of `warplens.Step(n, m, weight,
+            penalty)`, with weights that are finite and not negative, and penalties above -inf in the unit of
+            the cost (inf forbids): a number, (N,1), (1,M) or (N,M) for the frame n, the target m or the cell
+            at which the step arrives, or such with B in front. Tensors and parameters may require grad. N and
+            M are the padded lengths.
+        step_penalties: (b_h, b_v, b_d) of the three steps, likewise, or a tensor (3,).
+        open_begin: "x" lets paths leave out frames of x at the beginning, "y" frames of y, "both" either; a
+            path then begins at (n,1) or (1,m).
+        open_end: the same at the end, which is that of each pair's lengths.
+        skip_penalty: for each frame that is left out at an open end, a number or (begin, end); a tensor () or
+            (2,) may require grad.
+        minimum: "softmin", or "hardmin" for gamma = 0.
 
     Returns:
-        (B,) or (), in the dtype of x and y, promoted; under autocast in float32 at least. x, y, gamma and
-        step weights get gradients when they require them; a pair without a path is +inf with gradient 0, NaN
-        stays in its own pair. Under `create_graph=True` the gradients can be differentiated once more in all
-        of these, unless `sharp`; they are then made anew in float64, by way of the cost matrices. No forward
-        mode (`torch.func.jvp`, and so `torch.func.hessian`): take `torch.autograd.functional.hessian`.
+        (B,) or (), in the dtype of x and y, promoted; under autocast in float32 at least. x, y, gamma, step
+        weights and penalties get gradients when they require them; a pair without a path is +inf with
+        gradient 0, NaN stays in its own pair. Under `create_graph=True` the gradients can be differentiated
+        once more in all of these, unless `sharp`; they are then made anew in float64, by way of the cost
+        matrices. No forward mode (`torch.func.jvp`, and so `torch.func.hessian`): take
+        `torch.autograd.functional.hessian`.
 
     Raises:
         TypeError: An argument is not of an accepted type.
         ValueError: Shapes do not fit, a sequence is empty, lengths, gamma or weights are out of range, or, on
             the CPU, probabilities or rates are; the message names the argument and the first offending index.
+            Steps beside step weights or penalties, or a band, `debias` or `sharp` beside any of these.
         RuntimeError: When third derivatives are asked for, or second ones under `sharp`.
 
     Source: J. Zeitler and M. Mueller, ISMIR 2025; debias and sharp: M. Blondel, A. Mensch and J.-P. Vert,
-    AISTATS 2021.
+    AISTATS 2021; amerced steps: M. Herrmann and G. I. Webb, Pattern Recognition 137 (2023); step patterns:
+    H. Sakoe and S. Chiba, IEEE TASSP 1978; subsequences: M. Mueller, Information Retrieval for Music and
+    Motion, 2007.
     """
     check_names(cost, feature_weights, pos_weight, feature_reduction, band)
     check_reduction(reduction, normalize)
@@ -139,17 +202,46 @@ def soft_dtw_loss(
     check_values(pairs, local_cost.kind)
     if debias:
         check_symmetric(cost)
-    settings = as_recursion_settings(gamma, step_weights, band)
-    chosen = choose_backend(backend, x.device, local_cost)
-    pair_scale = _pair_scale(pairs, pairs.x, pairs.y, reduction, normalize)
+    model = model_of_pairs(
+        BatchShape.of(pairs),
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        steps=steps,
+        step_penalties=step_penalties,
+        open_begin=open_begin,
+        open_end=open_end,
+        skip_penalty=skip_penalty,
+        minimum=minimum,
+    )
+    scale = pair_scale(
+        pairs.x,
+        pairs.y,
+        pairs.x_lengths,
+        pairs.y_lengths,
+        reduction,
+        normalize,
+        unbatched=pairs.unbatched,
+    )
     dtype = dtype_of_loss(x, y)
+    if model is not None:
+        check_no_divergence(debias=debias, sharp=sharp)
+        by = choose_backend_of_model(backend, x.device)
+        values = model_values.values_of_pairs(pairs, local_cost, model, scale, by)
+        return as_dtype(
+            reduced_values(values, reduction, unbatched=pairs.unbatched, zero_infinity=zero_infinity), dtype
+        )
+    settings = as_recursion_settings(softness_of(gamma, minimum), step_weights, band)
+    chosen = choose_backend(backend, x.device, local_cost)
     if not (debias or sharp or zero_infinity) and (pairs.unbatched or reduction != "none"):
-        return values_of_pairs(pairs, local_cost, settings, pair_scale, chosen, total=dtype)
+        return values_of_pairs(pairs, local_cost, settings, scale, chosen, total=dtype)
     function: Values = sharp_values_of_pairs if sharp else values_of_pairs
     if debias:
         function = divergence_of_pairs(function)
-    values = function(pairs, local_cost, settings, pair_scale, chosen)
-    return as_dtype(_reduce(values, pairs.unbatched, reduction, zero_infinity), dtype)
+    values = function(pairs, local_cost, settings, scale, chosen)
+    return as_dtype(
+        reduced_values(values, reduction, unbatched=pairs.unbatched, zero_infinity=zero_infinity), dtype
+    )
 
 
 def soft_dtw_from_costs(
@@ -158,13 +250,20 @@ def soft_dtw_from_costs(
     y_lengths: Lengths | None = None,
     *,
     gamma: float | Tensor = 1.0,
-    step_weights: Weights = (1.0, 1.0, 1.0),
+    step_weights: Weights = UNIT_WEIGHTS,
     reduction: Reduction = "mean",
     normalize: Normalize = "none",
     band: Band | None = None,
     zero_infinity: bool = False,
     sharp: bool = False,
     backend: BackendName | None = None,
+    steps: Sequence[Step] | None = None,
+    step_penalties: Penalties = NO_PENALTIES,
+    entry: Parameter | None = None,
+    exit: Parameter | None = None,
+    entry_weight: Parameter | None = None,
+    exit_weight: Parameter = 0.0,
+    minimum: str = "softmin",
 ) -> Tensor:
     """Compute soft DTW of given cost matrices; the gradient in C is the soft alignment H.
 
@@ -180,27 +279,69 @@ def soft_dtw_from_costs(
         zero_infinity: count a pair without a path as 0 instead of +inf.
         sharp: take <H,C> instead of SDTW.
         backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`.
+        steps: as in `soft_dtw_loss`.
+        step_penalties: as in `soft_dtw_loss`.
+        entry: e, the cost to begin at a cell, above -inf; inf forbids. Shapes as for a penalty. None: 0 at
+            the first cell, inf elsewhere.
+        exit: x, the cost to end at a cell. None: 0 at the last cell of each pair, inf elsewhere.
+        entry_weight: w_0, the weight of the cost at the cell where a path begins; None is that of the first
+            step (1,1), without one 1.
+        exit_weight: w_x: a path that ends at a cell is charged w_x(n,m) C(n,m) besides.
+        minimum: "softmin", or "hardmin" for gamma = 0.
 
     Returns:
-        (B,) or (), differentiable in C, gamma and step weights, and once more under `create_graph=True`,
-        unless `sharp`.
+        (B,) or (), differentiable in C, gamma, weights, penalties and costs of ends, and once more under
+        `create_graph=True`, unless `sharp`.
 
     Raises:
         TypeError: An argument is not of an accepted type.
-        ValueError: A shape does not fit, or lengths, gamma, weights or (on the CPU) costs are out of range.
+        ValueError: A shape does not fit, or lengths, gamma, weights or (on the CPU) costs are out of range;
+            steps beside step weights or penalties, or a band or `sharp` beside any of these.
         RuntimeError: When third derivatives are asked for, or second ones under `sharp`.
     """
     check_names(band=band)
     check_reduction(reduction, normalize)
     matrices = as_cost_matrices(C, x_lengths, y_lengths)
-    settings = as_recursion_settings(gamma, step_weights, band)
-    pair_scale = _pair_scale(matrices, matrices.C, matrices.C.mT, reduction, normalize)
-    chosen, dtype = choose_backend(backend, C.device), dtype_of_loss(C)
+    model = model_of_costs(
+        BatchShape.of(matrices),
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        steps=steps,
+        step_penalties=step_penalties,
+        entry=entry,
+        exit=exit,
+        entry_weight=entry_weight,
+        exit_weight=exit_weight,
+        minimum=minimum,
+    )
+    scale = pair_scale(
+        matrices.C,
+        matrices.C.mT,
+        matrices.x_lengths,
+        matrices.y_lengths,
+        reduction,
+        normalize,
+        unbatched=matrices.unbatched,
+    )
+    dtype = dtype_of_loss(C)
+    if model is not None:
+        check_no_divergence(debias=False, sharp=sharp)
+        by = choose_backend_of_model(backend, C.device)
+        values = model_values.values_of_costs(matrices, model, scale, by)
+        return as_dtype(
+            reduced_values(values, reduction, unbatched=matrices.unbatched, zero_infinity=zero_infinity),
+            dtype,
+        )
+    settings = as_recursion_settings(softness_of(gamma, minimum), step_weights, band)
+    chosen = choose_backend(backend, C.device)
     if not (sharp or zero_infinity) and (matrices.unbatched or reduction != "none"):
-        return values_of_costs(matrices, settings, pair_scale, chosen, total=dtype)
+        return values_of_costs(matrices, settings, scale, chosen, total=dtype)
     function = sharp_values_of_costs if sharp else values_of_costs
-    values = function(matrices, settings, pair_scale, chosen)
-    return as_dtype(_reduce(values, matrices.unbatched, reduction, zero_infinity), dtype)
+    values = function(matrices, settings, scale, chosen)
+    return as_dtype(
+        reduced_values(values, reduction, unbatched=matrices.unbatched, zero_infinity=zero_infinity), dtype
+    )
 
 
 @torch.no_grad()
@@ -212,12 +353,18 @@ def align(
     *,
     cost: Cost = "mse",
     gamma: float | Tensor = 1.0,
-    step_weights: Weights = (1.0, 1.0, 1.0),
+    step_weights: Weights = UNIT_WEIGHTS,
     band: Band | None = None,
     feature_weights: Weights | None = None,
     pos_weight: Weights | None = None,
     feature_reduction: FeatureReduction = "sum",
     backend: BackendName | None = None,
+    steps: Sequence[Step] | None = None,
+    step_penalties: Penalties = NO_PENALTIES,
+    open_begin: str | None = None,
+    open_end: str | None = None,
+    skip_penalty: SkipPenalty = 0.0,
+    minimum: str = "softmin",
 ) -> BatchAlignment:
     """Align every pair: soft alignment, its row sums, and the modified targets that the loss teaches.
 
@@ -237,10 +384,19 @@ def align(
         pos_weight: (D,).
         feature_reduction: "sum" or "mean".
         backend: "core", "ops", "triton" or None, as in `soft_dtw_loss`. Triton makes alignments from cost
-            matrices; "ops" holds no array of all cells but H and E where these are asked for.
+            matrices; "ops" holds no array of all cells but H and E where these are asked for. With `steps`
+            and the like all goes by cost matrices.
+        steps: as in `soft_dtw_loss`.
+        step_penalties: (b_h, b_v, b_d).
+        open_begin: "x", "y", "both" or None.
+        open_end: the same at the end.
+        skip_penalty: a number or (begin, end).
+        minimum: "softmin" or "hardmin".
 
     Returns:
-        A `BatchAlignment`; its tensors carry no gradient and are those of the undivided pairs.
+        A `BatchAlignment`; its tensors carry no gradient and are those of the undivided pairs. With `steps`,
+        penalties or open ends paths may leave frames out: where h(n) < 1e-20, Y_mod is 0, and a frame with
+        h < 0.05 is hardly taught, whatever its Y_mod.
 
     Raises:
         TypeError: As in `soft_dtw_loss`.
@@ -254,55 +410,73 @@ def align(
         cost, feature_weights, pos_weight, feature_reduction, features=pairs.x.shape[2]
     )
     check_values(pairs, local_cost.kind)
-    settings = as_recursion_settings(gamma, step_weights, band)
-    # Gamma and weights may be changed between now and the first look at H.
-    local_cost, settings = snapshot(local_cost, settings)
-    chosen = choose_backend(backend, x.device, local_cost)
-
-    def compute(names: Sequence[str]) -> dict[str, Tensor]:
-        with torch.no_grad():
-            results = results_of_pairs(pairs, local_cost, settings, names, chosen)
-        return {name: result.to(pairs.x.dtype) for name, result in results.items()}
-
+    shape = BatchShape.of(pairs)
+    model = model_of_pairs(
+        shape,
+        gamma=gamma,
+        step_weights=step_weights,
+        band=band,
+        steps=steps,
+        step_penalties=step_penalties,
+        open_begin=open_begin,
+        open_end=open_end,
+        skip_penalty=skip_penalty,
+        minimum=minimum,
+    )
+    # Settings may be changed between now and the first look at H.
+    if model is not None:
+        cost_then = snapshot_of_cost(local_cost)
+        compute = _by_model(pairs, cost_then, _frozen(model), choose_backend_of_model(backend, x.device))
+    else:
+        settings = as_recursion_settings(softness_of(gamma, minimum), step_weights, band)
+        cost_then, settings = snapshot(local_cost, settings)
+        compute = _by_recursion(pairs, cost_then, settings, choose_backend(backend, x.device, cost_then))
+    softness = as_gamma(softness_of(gamma, minimum)).clone()
     return BatchAlignment(
         compute,
         (x, y),
         lengths_or_all(pairs.x_lengths, pairs.x),
         lengths_or_all(pairs.y_lengths, pairs.y),
-        describe=lambda: _described(pairs, local_cost, settings),
+        describe=lambda: _described(pairs, cost_then, softness),
         cost=local_cost.name,
         has_modified_targets=local_cost.has_modified_targets,
         unbatched=pairs.unbatched,
+        leaves_frames_out=model is not None,
     )
 
 
-def _described(pairs: Pairs, cost: LocalCost, settings: RecursionSettings) -> str:
+def _by_recursion(pairs: Pairs, cost: LocalCost, settings: RecursionSettings, backend: Backend) -> Compute:
+    """Return the function that computes results of plain soft DTW."""
+
+    def compute(names: Sequence[str]) -> dict[str, Tensor]:
+        with torch.no_grad():
+            if not OF_MODEL.isdisjoint(names):
+                model = plain_model(BatchShape.of(pairs), settings)
+                by = "core" if backend.name == "core" else "ops"
+                results = model_values.results_of_pairs(pairs, cost, model, names, by, settings.band)
+            else:
+                results = results_of_pairs(pairs, cost, settings, names, backend)
+        return {name: result.to(pairs.x.dtype) for name, result in results.items()}
+
+    return compute
+
+
+def _by_model(pairs: Pairs, cost: LocalCost, model: BatchModel, backend: str) -> Compute:
+    """Return the function that computes results of a model."""
+
+    def compute(names: Sequence[str]) -> dict[str, Tensor]:
+        with torch.no_grad():
+            results = model_values.results_of_pairs(pairs, cost, model, names, backend)
+        return {name: result.to(pairs.x.dtype) for name, result in results.items()}
+
+    return compute
+
+
+def _frozen(model: BatchModel) -> BatchModel:
+    return model.with_tensors([tensor.detach().clone() for tensor in model.tensors()])
+
+
+def _described(pairs: Pairs, cost: LocalCost, gamma: Tensor) -> str:
     B, N, M = *pairs.x.shape[:2], pairs.y.shape[1]
     sizes = f"N={N} M={M}" if pairs.unbatched else f"B={B} N={N} M={M}"
-    return f"{sizes} cost={cost.name} gamma={settings.gamma.item():g}"
-
-
-def _pair_scale(
-    batch: Pairs | CostMatrices, rows: Tensor, columns: Tensor, reduction: Reduction, normalize: Normalize
-) -> Tensor | None:
-    """Return the factor (B,) float64 of each pair before the pairs are summed; None: all 1."""
-    divisor: Tensor | None = None
-    # Lengths below 1 are refused where they can be read; elsewhere the pair has no path and stays +inf.
-    if normalize in ("x_length", "both"):
-        divisor = lengths_or_all(batch.x_lengths, rows).clamp(min=1)
-    if normalize in ("y_length", "both"):
-        targets = lengths_or_all(batch.y_lengths, columns).clamp(min=1)
-        divisor = targets if divisor is None else divisor + targets
-    pairs = len(rows) if reduction == "mean" and not batch.unbatched else 1
-    if divisor is None:
-        return rows.new_full((len(rows),), 1 / pairs, dtype=torch.float64) if pairs > 1 else None
-    return 1 / (divisor * pairs).to(torch.float64)
-
-
-def _reduce(values: Tensor, unbatched: bool, reduction: Reduction, zero_infinity: bool) -> Tensor:
-    """Reduce scaled values (B,) to the loss."""
-    if zero_infinity:
-        values = torch.where(values == torch.inf, 0.0, values)
-    if unbatched:
-        return values[0]
-    return values if reduction == "none" else values.sum()
+    return f"{sizes} cost={cost.name} gamma={gamma.item():g}"

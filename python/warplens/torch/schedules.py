@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from warplens._numbers import as_count, as_number
 from warplens.torch.diagonal_prior import DiagonalPrior
-from warplens.torch.loss import SoftDTWLoss
 
 Points = Sequence[tuple[int, float]]
 """(step, value), steps ascending."""
@@ -89,12 +88,12 @@ class Schedule(ABC):
         if isinstance(tensor, nn.Parameter):
             raise ValueError(
                 f"loss: its {self._buffer} is an nn.Parameter, which an optimizer moves; a schedule moves a "
-                "number: give SoftDTWLoss one"
+                "number: give the loss one"
             )
         if not isinstance(tensor, Tensor):
             raise TypeError(
-                f"loss: is a {type(self._module).__name__}, which has no buffer {self._buffer!r}; a "
-                "SoftDTWLoss is accepted, for the weight of a prior a DiagonalPrior"
+                f"loss: is a {type(self._module).__name__}, which has no buffer {self._buffer!r}; a loss "
+                "with a gamma, as SoftDTWLoss, is accepted, for the weight of a prior a DiagonalPrior"
             )
         return tensor
 
@@ -107,14 +106,15 @@ class GammaSchedule(Schedule):
     """A schedule of the gamma of a loss; its kinds have the formulas.
 
     Args:
-        loss: a `SoftDTWLoss` whose gamma is a number, not an `nn.Parameter`.
+        loss: a loss with a `gamma`, `SoftDTWLoss`, `CTCLoss` or another, that is a number and not an
+            `nn.Parameter`.
 
     Raises:
         ValueError: gamma is an `nn.Parameter`.
         TypeError: the loss has no gamma.
     """
 
-    def __init__(self, loss: SoftDTWLoss) -> None:
+    def __init__(self, loss: nn.Module) -> None:
         super().__init__(loss, "gamma")
 
     def get_last_gamma(self) -> float:
@@ -125,7 +125,7 @@ class GammaSchedule(Schedule):
 class ConstantGamma(GammaSchedule):
     """Constant schedule gamma(t) = gamma."""
 
-    def __init__(self, loss: SoftDTWLoss, gamma: float) -> None:
+    def __init__(self, loss: nn.Module, gamma: float) -> None:
         self.gamma = as_number("gamma", gamma)
         super().__init__(loss)
 
@@ -136,7 +136,7 @@ class ConstantGamma(GammaSchedule):
 class LinearGamma(GammaSchedule):
     """Linear schedule gamma(t) = start + (end - start) min(t / steps, 1)."""
 
-    def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
+    def __init__(self, loss: nn.Module, start: float, end: float, steps: int) -> None:
         self.start, self.end = as_number("start", start), as_number("end", end)
         self.steps = as_count("steps", steps)
         super().__init__(loss)
@@ -148,7 +148,7 @@ class LinearGamma(GammaSchedule):
 class ExponentialGamma(GammaSchedule):
     """Exponential schedule gamma(t) = start (end / start)^min(t / steps, 1), both above 0."""
 
-    def __init__(self, loss: SoftDTWLoss, start: float, end: float, steps: int) -> None:
+    def __init__(self, loss: nn.Module, start: float, end: float, steps: int) -> None:
         self.start, self.end = (
             as_number("start", start, above_zero=True),
             as_number("end", end, above_zero=True),
@@ -166,19 +166,19 @@ class PiecewiseGamma(GammaSchedule):
     """Piecewise linear schedule: linear between points, constant before the first and after the last.
 
     Args:
-        loss: a `SoftDTWLoss`.
+        loss: a loss with a `gamma`.
         points: (step, gamma), steps whole and ascending.
 
     Raises:
         ValueError: no points, steps that do not ascend, a gamma that is negative or not finite.
     """
 
-    def __init__(self, loss: SoftDTWLoss, points: Points) -> None:
+    def __init__(self, loss: nn.Module, points: Points) -> None:
         self.points = _checked_points(points)
         super().__init__(loss)
 
     @classmethod
-    def published(cls, loss: SoftDTWLoss, *, steps_per_epoch: int = 1) -> Self:
+    def published(cls, loss: nn.Module, *, steps_per_epoch: int = 1) -> Self:
         """Return the published schedule: gamma 10 for 10 epochs, linear to 0.1 over 10 more, then constant.
 
         Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, ISMIR 2023, and the code that goes with it.

@@ -1,9 +1,10 @@
-"""Training with soft DTW under inspection of its modified targets.
+"""Training with an alignment loss under inspection of its modified targets.
 
 The one package that stands above both `warplens.torch` and `warplens.analysis`; needs the extra `torch`.
 Pictures need `display`; the callbacks in `warplens.training.lightning` need the extra `lightning`.
 """
 
+from warplens.training.forced_alignment import forced_alignment
 from warplens.training.hard_targets import hard_targets
 from warplens.training.inspection import Inspection, ProbeTargets, inspect_targets
 from warplens.training.inspector import TargetInspector, Writer
@@ -21,6 +22,7 @@ __all__ = [
     "TargetDrivenGamma",
     "TargetInspector",
     "Writer",
+    "forced_alignment",
     "hard_targets",
     "inspect_targets",
     "measure_segments",

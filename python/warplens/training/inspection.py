@@ -7,20 +7,32 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import warplens as wl
 from warplens._align import align_in_full
-from warplens._costs import COSTS_WITHOUT_TARGETS
 from warplens.analysis import EventLevels, Marginals, measure_alignment
 from warplens.analysis.events import THRESHOLD
-from warplens.analysis.level_colors import predicted_levels
+from warplens.analysis.losses.alignments import LEAST_PRESENCE
+from warplens.analysis.losses.measures import FAMILY_MEASURES, levels_of_events, marginals_of
+from warplens.analysis.losses.options import SDTW
+from warplens.analysis.losses.targets import target_columns
 from warplens.analysis.metrics import precision_recall_f, share_of_collapsed_targets
 from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.events import event_measures
 from warplens.io import Floats
 from warplens.torch import DiagonalPrior, SoftDTWLoss, align
-from warplens.torch.inputs.settings import bare_cost
+from warplens.training.loss_lenses import (
+    InspectedLoss,
+    check_loss,
+    check_probe,
+    describe_loss,
+    is_plain,
+    item_of,
+    levels_of,
+    taught_on,
+)
 from warplens.training.probes import Probe, Probes
 
 MEASURES = (
@@ -52,11 +64,15 @@ class ProbeTargets:
     Attributes:
         probe: the item.
         predictions: predictions of the network, (N,D), as the loss takes them.
-        y_mod: modified targets, (N,D).
+        y_mod: modified targets, (N,D), where targets are labels over the classes that occur.
         h: row sums of the soft alignment, (N,).
         entropy: entropy of the distribution of paths, in nats.
         marginals: marginals of the soft alignment.
         levels: levels of the probe's K events.
+        presence: probability that a frame lies on a target, (N,), by which levels are weighed and pictures
+            fade Y_mod; None stands for 1.
+        blank_share: expected share of frames on a blank, NaN where there is none.
+        classes: the classes of `y_mod`, None where targets are features.
     """
 
     probe: Probe
@@ -66,6 +82,9 @@ class ProbeTargets:
     entropy: float
     marginals: Marginals
     levels: EventLevels
+    presence: Floats | None = None
+    blank_share: float = math.nan
+    classes: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,9 @@ class Inspection:
             than half a frame), entropy_rate (that of the paths, in nats, over the number of frames),
             entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; where strong targets are known,
             the micro-averaged f_measure of Y_mod and predictions_f_measure; NaN where one is not defined.
+            Where targets are labels each is an event. Losses that may leave out frames, or have blanks, also
+            have not_taught and blank_share, shares of the frames.
+        word: what is written of events: "event", or "label".
     """
 
     gamma: float
@@ -90,30 +112,11 @@ class Inspection:
     targets: tuple[ProbeTargets, ...]
     left_out: tuple[str, ...]
     measures: dict[str, float]
-
-
-def check_loss(loss: SoftDTWLoss) -> None:
-    """Raise ValueError where a loss has no modified targets to inspect."""
-    cost = bare_cost(loss.cost)
-    if not isinstance(cost, str) or cost in COSTS_WITHOUT_TARGETS:
-        name = cost if isinstance(cost, str) else getattr(cost, "__name__", repr(cost))
-        raise ValueError(
-            f"loss: its cost {name!r} is not affine in the target, so there are no modified targets to look "
-            'at; use "mse", "bce" or another cost of that form'
-        )
-    for name, why in (
-        ("debias", "the gradient of SDTW(x,x) is no alignment with the target"),
-        ("sharp", "the gradient of <H,C> is not H"),
-    ):
-        if getattr(loss, name):
-            raise ValueError(
-                f"loss: has {name}=True, whose gradient modified targets do not give: {why}; look at a "
-                f"SoftDTWLoss without {name} if its targets are to be seen all the same"
-            )
+    word: str = "event"
 
 
 def inspect_targets(
-    loss: SoftDTWLoss,
+    loss: InspectedLoss,
     probes: Probes,
     *,
     predictions: Sequence[Tensor] | None = None,
@@ -123,16 +126,19 @@ def inspect_targets(
     """Inspect what a loss teaches on probes.
 
     Args:
-        loss: its settings count, all of them but reduction and normalisation.
+        loss: a loss of the family; its settings count, all of them but reduction and normalisation.
         probes: network and items.
         predictions: predictions of each probe, (N,D); None asks the network.
         gamma: another gamma than that of the loss; None takes that of the loss.
         threshold: level under which an event counts as lost, and above which one counts as active.
 
     Raises:
-        ValueError: the cost has no modified targets, the loss is debiased or sharp, predictions do not fit.
+        ValueError: the cost has no modified targets, the loss is debiased or sharp, predictions do not fit,
+            probes have not the targets that the loss needs.
     """
     check_loss(loss)
+    for probe in probes.items:
+        check_probe(loss, probe)
     given = probes.predictions() if predictions is None else predictions
     used = float(loss.gamma.detach()) if gamma is None else gamma
     targets, left_out = [], []
@@ -142,24 +148,22 @@ def inspect_targets(
             left_out.append(probe.id)
         else:
             targets.append(of_probe)
-    return Inspection(used, threshold, tuple(targets), tuple(left_out), _measures(loss, targets, threshold))
-
-
-def levels_of(loss: SoftDTWLoss, predictions: Floats) -> Floats:
-    """Return predictions on the scale of their targets, (N,D), see `predicted_levels`."""
-    cost = bare_cost(loss.cost)
-    assert isinstance(cost, str)
-    return predicted_levels(predictions, cost)
+    measures, word = _measures(loss, targets, threshold), describe_loss(loss).target_word
+    return Inspection(used, threshold, tuple(targets), tuple(left_out), measures, word)
 
 
 def _targets_of(
-    loss: SoftDTWLoss, probe: Probe, x: Tensor, gamma: float, threshold: float
+    loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float, threshold: float
 ) -> ProbeTargets | None:
     """Return the modified targets of a probe, None where something is not finite."""
-    if not bool(x.isfinite().all()):
+    # A class may have probability 0.
+    if not bool((x < torch.inf).all() if _takes_log_probs(loss) else x.isfinite().all()):
         return None
     x = x if x.dtype == torch.float64 else x.float()
     dtype: Any = np.float64 if x.dtype == torch.float64 else np.float32
+    if not isinstance(loss, SoftDTWLoss) or not is_plain(loss):
+        return _targets_by_align(loss, probe, x, gamma, threshold)
+    assert probe.weak is not None
     weak = probe.weak.astype(dtype, copy=False)
     try:
         alignment = _aligned(loss, x, weak, gamma)
@@ -175,6 +179,31 @@ def _targets_of(
         marginals=marginals,
         levels=levels,
     )
+
+
+def _targets_by_align(
+    loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float, threshold: float
+) -> ProbeTargets | None:
+    try:
+        aligned, targets = taught_on(loss, probe, x, gamma)
+    except wl.NoPathError:
+        return None
+    return ProbeTargets(
+        probe,
+        predictions=_array(x),
+        y_mod=aligned.y_mod,
+        h=aligned.h,
+        entropy=max(aligned.entropy, 0.0),
+        marginals=marginals_of(aligned, targets),
+        levels=levels_of_events(aligned, targets, threshold),
+        presence=aligned.presence,
+        blank_share=aligned.blank_share,
+        classes=targets.classes if probe.weak is None else None,
+    )
+
+
+def _takes_log_probs(loss: InspectedLoss) -> bool:
+    return describe_loss(loss).kind != "features"
 
 
 class _Alignment(NamedTuple):
@@ -222,9 +251,9 @@ def _aligned(loss: SoftDTWLoss, x: Tensor, weak: Floats, gamma: float) -> _Align
     return _Alignment(rows_of(alone), alone.y_mod, alone.h, alone.entropy)
 
 
-def _measures(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: float) -> dict[str, float]:
+def _measures(loss: InspectedLoss, targets: Sequence[ProbeTargets], threshold: float) -> dict[str, float]:
     if not targets:
-        return dict.fromkeys(MEASURES, math.nan)
+        return dict.fromkeys(_names_of(loss), math.nan)
     # Of all probes, as if they were those of one item.
     levels = EventLevels(np.concatenate([each.levels.records for each in targets]))
     of_events = event_measures(levels, threshold)
@@ -232,28 +261,76 @@ def _measures(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: flo
     masses = np.concatenate([each.marginals.masses for each in targets])
     measures = {
         **{name: of_events[name] for name in _FROM_EVENTS},
-        "collapse": share_of_collapsed_targets(masses),
+        "collapse": share_of_collapsed_targets(masses) if len(masses) else math.nan,
         "entropy_rate": sum(each.entropy for each in targets) / len(h),
-        "entropy_per_frame": float(np.mean(np.concatenate([e.marginals.frame_entropy for e in targets]))),
+        "entropy_per_frame": _entropy_per_frame(targets),
         "h_min": float(h.min()),
         "h_mean": float(h.mean(dtype=np.float64)),
         "h_max": float(h.max()),
         **_against_strong(loss, targets, threshold),
+        "blank_share": sum(each.blank_share * len(each.h) for each in targets) / len(h),
+        "not_taught": _not_taught(targets),
     }
-    return {name: float(measures[name]) for name in MEASURES}
+    return {name: float(measures[name]) for name in _names_of(loss)}
 
 
-def _against_strong(loss: SoftDTWLoss, targets: Sequence[ProbeTargets], threshold: float) -> dict[str, float]:
-    known = [(each, each.probe.strong) for each in targets if each.probe.strong is not None]
+def _names_of(loss: InspectedLoss) -> tuple[str, ...]:
+    described = describe_loss(loss)
+    if described == SDTW:
+        return MEASURES
+    return (*MEASURES, *(name for name in FAMILY_MEASURES if described.has_blank or name != "blank_share"))
+
+
+def _entropy_per_frame(targets: Sequence[ProbeTargets]) -> float:
+    entropies = np.concatenate([each.marginals.frame_entropy for each in targets])
+    if targets[0].presence is None:
+        return float(np.mean(entropies))
+    presence = np.concatenate([each.presence for each in targets if each.presence is not None])
+    return float(entropies @ presence / presence.sum()) if presence.any() else math.nan
+
+
+def _not_taught(targets: Sequence[ProbeTargets]) -> float:
+    presence = [each.presence for each in targets if each.presence is not None]
+    if not presence:
+        return math.nan
+    return float(np.mean(np.asarray(np.concatenate(presence), np.float64) < LEAST_PRESENCE))
+
+
+def _against_strong(
+    loss: InspectedLoss, targets: Sequence[ProbeTargets], threshold: float
+) -> dict[str, float]:
+    known = [each for each in targets if each.probe.strong is not None]
     if not known:
         return {"f_measure": math.nan, "predictions_f_measure": math.nan}
-    strong = np.concatenate([roll for _, roll in known])
-    y_mod = np.concatenate([each.y_mod for each, _ in known])
-    predicted = np.concatenate([levels_of(loss, each.predictions) for each, _ in known])
+    # One after the other as a column each: classes differ from probe to probe.
+    rolls = [_compared(loss, each) for each in known]
+    y_mod, predicted, strong = (np.concatenate([roll[i].reshape(-1, 1) for roll in rolls]) for i in range(3))
     return {
         "f_measure": float(precision_recall_f(y_mod, strong, (threshold,))[0, 2]),
         "predictions_f_measure": float(precision_recall_f(predicted, strong, (threshold,))[0, 2]),
     }
+
+
+def _compared(loss: InspectedLoss, targets: ProbeTargets) -> tuple[Floats, Floats, NDArray[Any]]:
+    """Return Y_mod, predictions and the strong target of a probe over the classes that are compared."""
+    probe, predicted = targets.probe, levels_of(loss, targets.probe, targets.predictions)
+    assert probe.strong is not None
+    taught = targets.y_mod
+    if targets.presence is not None:
+        taught = taught * targets.presence[:, np.newaxis]
+    described = describe_loss(loss)
+    columns = target_columns(item_of(loss, probe, targets.predictions), described)
+    rolls = (taught, predicted, np.asarray(strong_roll(loss, targets)))
+    y_mod, levels, strong = (columns.without_blank(roll) for roll in rolls)
+    return y_mod, levels, strong
+
+
+def strong_roll(loss: InspectedLoss, targets: ProbeTargets) -> NDArray[Any] | None:
+    """Return the strong target of a probe as a roll (N,D) over the classes of Y_mod; None if not known."""
+    strong = targets.probe.strong
+    if strong is None or targets.classes is None:
+        return strong
+    return np.asarray(strong[:, np.newaxis] + describe_loss(loss).token_offset == targets.classes, np.float32)
 
 
 def _array(tensor: Tensor) -> Floats:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from warplens._numbers import as_count, as_number
 from warplens.analysis.events import THRESHOLD, check_threshold
+from warplens.analysis.losses.shown import names_of_classes
 from warplens.analysis.sonify import SAMPLE_RATE, most_voices, sonify
-from warplens.torch import SoftDTWLoss
-from warplens.training.inspection import Inspection, ProbeTargets, check_loss, inspect_targets, levels_of
+from warplens.training.inspection import Inspection, ProbeTargets, inspect_targets, strong_roll
+from warplens.training.loss_lenses import InspectedLoss, check_loss, check_probe, describe_loss, levels_of
 from warplens.training.probes import Probes
 
 _MARGIN_FEATURES = 2
@@ -41,7 +42,8 @@ class TargetInspector:
     `fps` is known. It belongs to no framework: call `step` once a training step.
 
     Args:
-        loss: the loss that the network is trained with; its cost must have modified targets.
+        loss: the loss of the family that the network is trained with; its cost must have modified targets.
+            Where targets are labels, tags speak of labels.
         probes: network and items.
         writer: a `torch.utils.tensorboard.SummaryWriter` or what has its add_scalar, add_figure and
             add_audio; None writes nothing.
@@ -61,16 +63,18 @@ class TargetInspector:
         ModuleNotFoundError: pictures are wanted, but matplotlib is not there (extra `display`).
 
     Example:
-        >>> probes = Probes(model, [Probe("bach", spectrum, weak, strong, fps=31.25, lowest_pitch=21)])
-        >>> inspector = TargetInspector(loss_fn, probes, SummaryWriter("runs/1"), every=100)
-        >>> for step, batch in enumerate(batches):
-        ...     inspector.step(step)
-        ...     train(batch)
+        >>> network, weak = torch.nn.Linear(8, 3), torch.eye(3)
+        >>> probes = Probes(network, [Probe("scale", torch.randn(20, 8), weak.numpy())])
+        >>> inspector = TargetInspector(SoftDTWLoss("bce_logits"), probes, writer=None, every=100)
+        >>> for step in range(3):  # with a training step in each round
+        ...     inspection = inspector.step(step)
+        >>> int(inspector.last.measures["events"])
+        3
     """
 
     def __init__(
         self,
-        loss: SoftDTWLoss,
+        loss: InspectedLoss,
         probes: Probes,
         writer: Writer | None = None,
         *,
@@ -81,6 +85,8 @@ class TargetInspector:
         tag: str = "targets",
     ) -> None:
         check_loss(loss)
+        for probe in probes.items:
+            check_probe(loss, probe)
         self.loss = loss
         self.probes = probes
         self.every = as_count("every", every)
@@ -142,7 +148,8 @@ class TargetInspector:
         }
         for name, value in scalars.items():
             if not math.isnan(value):
-                writer.add_scalar(f"{self.tag}/{name}", value, step)
+                written = name.replace("event", inspection.word)
+                writer.add_scalar(f"{self.tag}/{written}", value, step)
 
     def _write_pictures(self, writer: Writer, inspection: Inspection, step: int) -> None:
         shown = {probe.id for probe in self.probes.items[: self.pictures_of]}
@@ -159,26 +166,36 @@ class TargetInspector:
     def figure(self, inspection: Inspection, targets: ProbeTargets) -> Any:
         """Draw predictions, Y_mod and, if known, the strong target of a probe as a matplotlib figure.
 
-        The features shown are those of the targets, so figures of all steps share their axes and layout.
+        The features shown are those of the targets, so figures of all steps share their axes and layout. Of
+        labels all classes that occur are shown, by name; Y_mod is faded where frames are not taught.
         """
         from warplens.analysis.display import roll_grid
 
         probe = targets.probe
         lost = int(np.count_nonzero(targets.levels.peak < inspection.threshold))
-        title = f"{lost} of {len(probe.events)} events under {inspection.threshold:g}"
+        title = f"{lost} of {len(probe.events)} {inspection.word}s under {inspection.threshold:g}"
+        if not math.isnan(targets.blank_share):
+            title += f", blank {100 * targets.blank_share:.0f} %"
+        y_mod = _faded(targets)
         rolls: list[tuple[str, NDArray[Any]]] = [
-            ("predictions", levels_of(self.loss, targets.predictions)),
-            (f"$Y_{{mod}}$, $\\gamma$ = {inspection.gamma:.3g}: {title}", targets.y_mod),
+            ("predictions", levels_of(self.loss, probe, targets.predictions)),
+            (f"$Y_{{mod}}$, $\\gamma$ = {inspection.gamma:.3g}: {title}", y_mod),
         ]
-        if probe.strong is not None:
-            rolls.append(("strong target", probe.strong))
+        strong = strong_roll(self.loss, targets)
+        if strong is not None:
+            rolls.append(("strong target", strong))
         figure = roll_grid(
             [rolls],
             probe.fps,
             probe.lowest_pitch,
             threshold=inspection.threshold,
-            features=_features_shown(probe.weak),
+            features=(0, y_mod.shape[1] - 1) if probe.weak is None else _features_shown(probe.weak),
         )
+        if targets.classes is not None:
+            names = names_of_classes(describe_loss(self.loss), targets.classes, probe.label_names)
+            for ax in figure.axes[: len(rolls)]:
+                ax.set_yticks(range(len(names)), names)
+                ax.set_ylabel("")
         figure.set_dpi(_DPI)
         # Finding room for labels takes longer than drawing: later pictures are laid out as the first one was.
         if probe.id not in self._layouts:
@@ -188,6 +205,12 @@ class TargetInspector:
         for ax, place in zip(figure.axes, self._layouts[probe.id], strict=True):
             ax.set_position(place)
         return figure
+
+
+def _faded(targets: ProbeTargets) -> NDArray[Any]:
+    """Return Y_mod, faded where frames are hardly taught."""
+    presence = targets.presence
+    return targets.y_mod if presence is None else targets.y_mod * presence[:, np.newaxis]
 
 
 def _features_shown(weak: NDArray[Any]) -> tuple[int, int]:
@@ -201,6 +224,6 @@ def _features_shown(weak: NDArray[Any]) -> tuple[int, int]:
 def _sound(targets: ProbeTargets) -> NDArray[np.float32] | None:
     """Turn Y_mod into sound, on one scale for all steps; None where the pitches or fps are not known."""
     probe = targets.probe
-    if probe.fps is None or (probe.lowest_pitch is None and probe.weak.shape[1] != 12):
+    if probe.weak is None or probe.fps is None or (probe.lowest_pitch is None and probe.weak.shape[1] != 12):
         return None
-    return sonify(targets.y_mod, probe.fps, probe.lowest_pitch, voices=most_voices(probe.weak))
+    return sonify(_faded(targets), probe.fps, probe.lowest_pitch, voices=most_voices(probe.weak))

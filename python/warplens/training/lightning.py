@@ -14,6 +14,8 @@ except ModuleNotFoundError as error:
 from warplens.torch.schedules import Schedule
 from warplens.training.inspector import TargetInspector
 
+__all__ = ["GammaScheduleCallback", "TargetInspectorCallback"]
+
 
 class TargetInspectorCallback(Callback):
     """Callback that asks an inspector before the first and after each optimizer step, on rank 0.

@@ -22,26 +22,37 @@ class Probe:
     Attributes:
         id: a name for it.
         inputs: input of the network, without a batch axis.
-        weak: weak target, (M,D).
-        strong: strongly aligned target, (N,D), where known.
+        weak: weak target, (M,D); None where targets are labels.
+        strong: strongly aligned target, where known: (N,D), or of labels the class of each frame, (N,).
         fps: prediction frames a second, where known; needed for sound.
         lowest_pitch: MIDI number of feature 0 where the features are semitones; needed for sound, unless they
             are 12 chroma features.
-        events: the events of the weak target.
+        labels: (L,) classes in the place of `weak`, as a `CTCLoss` takes them; for a `ForwardSumLoss` one
+            a column.
+        label_names: names of all classes, (K,), where known; pictures show them.
+        events: the events of the weak target, or the labels.
 
     Raises:
-        ValueError: a target is not two-dimensional, empty, or they differ in features.
+        ValueError: neither weak targets nor labels are given, or both; a target has the wrong number of
+            dimensions, is empty, or they differ in features.
     """
 
     id: str
     inputs: Any
-    weak: NDArray[Any]
+    weak: NDArray[Any] | None = None
     strong: NDArray[Any] | None = None
     fps: float | None = None
     lowest_pitch: int | None = None
+    labels: NDArray[np.int64] | None = None
+    label_names: Sequence[str] | None = None
     events: Events = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if (self.weak is None) == (self.labels is None):
+            raise ValueError(f"probe {self.id!r}: give either weak targets or labels")
+        if self.weak is None:
+            self._check_labels()
+            return
         for name in ("weak", "strong"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _roll(f"probe {self.id!r}: {name}", getattr(self, name)))
@@ -51,6 +62,17 @@ class Probe:
                 "have the same number of features"
             )
         object.__setattr__(self, "events", find_events(self.weak))
+
+    def _check_labels(self) -> None:
+        assert self.labels is not None
+        labels = _classes(f"probe {self.id!r}: labels", self.labels)
+        object.__setattr__(self, "labels", labels)
+        if self.strong is not None:
+            object.__setattr__(self, "strong", _classes(f"probe {self.id!r}: strong", self.strong))
+        if self.label_names is not None:
+            object.__setattr__(self, "label_names", tuple(self.label_names))
+        places = np.arange(len(labels))
+        object.__setattr__(self, "events", Events(labels, places, places + 1))
 
 
 class Probes:
@@ -63,9 +85,10 @@ class Probes:
         model: the network that is trained.
         items: at least one, with ids of their own.
         predict: inputs of a probe -> predictions (N,D) or (1,N,D), as the loss takes them (logits for
-            "bce_logits"). None: `model(inputs[None])[0]`, inputs moved to the device of the model and, where
-            they are floating-point, cast to the dtype of its largest parameter. A
-            `DistributedDataParallel` is asked as the network it wraps, so one rank may inspect alone.
+            "bce_logits"); of labels also (N,1,K), as CTC has it. None: `model(inputs[None])`, inputs moved to
+            the device of the model and, where they are floating-point, cast to the dtype of its largest
+            parameter. A `DistributedDataParallel` is asked as the network it wraps, so one rank may inspect
+            alone.
 
     Raises:
         ValueError: no items, or an id occurs twice.
@@ -144,13 +167,19 @@ def _dtype(model: nn.Module) -> torch.dtype | None:
 
 
 def _checked(item: Probe, predictions: Tensor) -> Tensor:
-    if predictions.ndim == 3 and len(predictions) == 1:
+    if predictions.ndim in (3, 4) and len(predictions) == 1:
         predictions = predictions[0]
-    features = item.weak.shape[1]
-    if predictions.ndim != 2 or predictions.shape[1] != features or not len(predictions):
+    if item.weak is None and predictions.ndim == 3 and predictions.shape[1] == 1:
+        predictions = predictions[:, 0]
+    if not predictions.numel() or not _fits(item, predictions):
+        if item.weak is None:
+            accepted = "(N, K), (N, 1, K) or (1, N, K)"
+        else:
+            features = item.weak.shape[1]
+            accepted = f"(N, {features}) or (1, N, {features})"
         raise ValueError(
-            f"probe {item.id!r}: predictions have shape {tuple(predictions.shape)}; (N, {features}) or "
-            f"(1, N, {features}) is accepted"
+            f"probe {item.id!r}: predictions have shape {tuple(predictions.shape)}; {accepted} is accepted, "
+            "(N, A, C) of multi-label CTC"
         )
     if item.strong is not None and len(item.strong) != len(predictions):
         raise ValueError(
@@ -158,6 +187,26 @@ def _checked(item: Probe, predictions: Tensor) -> Tensor:
             f"{len(item.strong)}"
         )
     return predictions.detach()
+
+
+def _fits(item: Probe, predictions: Tensor) -> bool:
+    if item.weak is None:
+        return predictions.ndim == 2
+    features = item.weak.shape[1]
+    if predictions.ndim == 3:  # categories of multi-label CTC, with or without an overall blank
+        return predictions.shape[1] in (features, features + 1)
+    return predictions.ndim == 2 and predictions.shape[1] == features
+
+
+def _classes(name: str, given: ArrayLike) -> NDArray[np.int64]:
+    check_unmasked(name, given)
+    array = np.asarray(given)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}; whole numbers of shape (length,) are "
+            "accepted"
+        )
+    return np.array(array, np.int64)
 
 
 def _roll(name: str, given: ArrayLike) -> NDArray[Any]:

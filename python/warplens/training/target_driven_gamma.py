@@ -9,9 +9,10 @@ import math
 
 from warplens._numbers import as_count, as_number
 from warplens.analysis.events import THRESHOLD, check_threshold
-from warplens.torch import GammaSchedule, SoftDTWLoss
-from warplens.training.inspection import Inspection, check_loss, inspect_targets
+from warplens.torch import GammaSchedule
+from warplens.training.inspection import Inspection, inspect_targets
 from warplens.training.limits import Limits, short_events, short_peak
+from warplens.training.loss_lenses import InspectedLoss, check_loss, check_probe
 from warplens.training.probes import Probes
 from warplens.training.ranks import as_on_rank_0
 
@@ -42,7 +43,7 @@ class TargetDrivenGamma(GammaSchedule):
     Each move has a sentence in `log`; `last_reason` says why gamma moved or stayed at the last inspection.
 
     Args:
-        loss: a `SoftDTWLoss` whose gamma is a number and whose cost has modified targets.
+        loss: a loss of the family whose gamma is a number and that has modified targets. Labels are events.
         probes: network and items with at least one event; their targets are inspected, not trained on.
         start: gamma at first.
         end: the lowest gamma, at most `start`.
@@ -70,7 +71,7 @@ class TargetDrivenGamma(GammaSchedule):
 
     def __init__(
         self,
-        loss: SoftDTWLoss,
+        loss: InspectedLoss,
         probes: Probes,
         start: float = 10.0,
         end: float = 0.1,
@@ -84,6 +85,8 @@ class TargetDrivenGamma(GammaSchedule):
         threshold: float = THRESHOLD,
     ) -> None:
         check_loss(loss)
+        for probe in probes.items:
+            check_probe(loss, probe)
         self.start = as_number("start", start, above_zero=True)
         self.end = as_number("end", end, above_zero=True)
         self.factor = as_number("factor", factor, above_zero=True, below=1.0)
@@ -153,7 +156,7 @@ class TargetDrivenGamma(GammaSchedule):
             return self._stay(f"{self._describe(now)}, but {would}, which is no nearer to the limits")
         if then.measures["kept"] < now.measures["kept"]:
             return self._stay(
-                f"{self._describe(now)}, but {would}, and {_lost(then)} events are lost instead of "
+                f"{self._describe(now)}, but {would}, and {_lost(then)} {now.word}s are lost instead of "
                 f"{_lost(now)}"
             )
         self.best, self.waited = -math.inf, 0
@@ -171,7 +174,8 @@ class TargetDrivenGamma(GammaSchedule):
 
     def _describe(self, inspection: Inspection, who: str = "short events", peak: float | None = None) -> str:
         peak = inspection.measures["short_event_peak"] if peak is None else peak
-        words = f"{who} reach {peak:.3f} in the modified targets (limit {self.least_short_peak:g})"
+        named = who.replace("event", inspection.word)
+        words = f"{named} reach {peak:.3f} in the modified targets (limit {self.least_short_peak:g})"
         if self.most_blur is not None:
             words += f" with a blur of {inspection.measures['blur']:.1f} frames (limit {self.most_blur:g})"
         return words

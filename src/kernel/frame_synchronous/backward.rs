@@ -5,7 +5,7 @@ use super::forward::{Shares, share};
 use super::graph::Graph;
 use super::lens::{Lens, RowOfStates};
 use super::outputs::Outputs;
-use super::range::Range;
+use super::range::{NORMALISED, Range};
 use super::settings::Settings;
 use super::state::{Fixed, States};
 use crate::real::Real;
@@ -52,7 +52,7 @@ where
         let has_free_steps = settings.free_between;
         // The softmax of logits lies in the rows of the gradient, at weight 1.
         let weighs_softmax = settings.from_logits && settings.blank_weight != 1.0;
-        let clears = !settings.from_logits && !outputs.grad_is_zero;
+        let clears = !settings.from_logits;
         let wants_entropy = outputs.entropy;
         let scale = lanes.constant(outputs.scale);
         let mut sums = BackwardSums::default();
@@ -74,12 +74,13 @@ where
                 row.iter_mut().for_each(|entry| *entry = *entry * h);
             }
             let closes = closed.get(t) == Some(&true);
-            let (mut on_blanks, mut by_free_steps, mut entropy) = (zero, zero, zero);
+            let (mut on_labels, mut on_blanks, mut by_free_steps, mut entropy) = (zero, zero, zero, zero);
             let mut after = zero; // what the vector to the right sends to its left label
             for k in (0..vectors).rev() {
                 let (state, shares) = (&mut states[k], &from[k]);
                 let e_s = lanes.at_least_or_zero(lanes.load_array(&state.label), least);
                 let stay_s = lanes.mul(lanes.load_array(&shares[share::LABEL_STAYS]), e_s);
+                on_labels = lanes.add(on_labels, e_s);
                 if let Some(lens) = &mut lens {
                     lanes.store_slice(&mut lens.row.label[k * L..], e_s);
                 }
@@ -127,11 +128,24 @@ where
                     fixed[k].classes.subtract(row, &lanes.to_array(lanes.mul(e_s, scale)));
                 }
             }
+            let on_labels = sum_of_lanes(lanes, on_labels).to_f64();
             let on_blanks = sum_of_lanes(lanes, on_blanks).to_f64();
+            if t % NORMALISED == 0 {
+                // E sums to 1 in each frame: what roundings have added is taken away.
+                let factor = lanes.constant(1.0 / (on_labels + on_blanks));
+                for state in &mut *states {
+                    for e in [&mut state.label, &mut state.blank] {
+                        let scaled = lanes.mul(lanes.load_array(e), factor);
+                        lanes.store_array(e, scaled);
+                    }
+                }
+            }
             let free = if has_free_steps { sum_of_lanes(lanes, by_free_steps).to_f64() } else { 0.0 };
             let weight = if t == 0 { 1.0 } else { settings.blank_weight };
             let paying = on_blanks - free;
-            sums.blank_uses += paying;
+            if t > 0 || !settings.begins_free() {
+                sums.blank_uses += paying;
+            }
             if wants_entropy {
                 sums.entropy += sum_of_lanes(lanes, entropy).to_f64();
             }
@@ -141,7 +155,7 @@ where
                 *entry = *entry - <V::Real as Real>::from_f64(outputs.scale * on_blanks);
             }
             if let Some(lens) = &mut lens {
-                lens.write(t, graph, weight, on_blanks, outputs);
+                lens.write(t, graph, weight, (on_blanks, on_labels), outputs);
             }
         }
         sums

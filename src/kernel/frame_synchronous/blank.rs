@@ -63,7 +63,8 @@ impl<R: Range, E: Copy + Default> BlankFactors<R, E> {
             // A score of -inf forbids, whatever the weight.
             let weighted =
                 if weight == 0.0 && cost < f64::INFINITY { 0.0 } else { weight.max(f64::MIN_POSITIVE) * cost };
-            let ordinary = self.held::<R>(-(weighted + extra + settings.blank_penalty) * rate);
+            let penalty = if t == 0 && settings.begins_free() { 0.0 } else { settings.blank_penalty };
+            let ordinary = self.held::<R>(-(weighted + extra + penalty) * rate);
             if ordinary == -R::LARGEST_EXPONENT {
                 self.closed.resize(self.closed.len().max(t + 1), false);
                 self.closed[t] = true;

@@ -2,7 +2,7 @@
 
 use super::backward::{BackwardSums, BackwardSweep, row_of_states};
 use super::blank::{AHEAD, BlankFactors};
-use super::factor::ScoreRate;
+use super::factor::{ScoreRate, constant_factor};
 use super::forward::{ForwardSweep, Shares, Watch};
 use super::graph::Graph;
 use super::lens::Lens;
@@ -145,6 +145,7 @@ where
     let class_rise = graph.labels.iter().map(|&label| -settings.class_cost(label)).fold(0.0, f64::max);
     let rate = ScoreRate::<V::Real>::new(1.0, settings.gamma).to_f64();
     let rise = frames as f64 * ((top + class_rise) * rate).max(blanks.top);
+    let lost = lost + graph.labels.iter().filter(|&&label| is_held::<V::Real>(settings, label)).count() as f64;
     let lost = if log_sum.is_finite() { lost } else { f64::NAN };
     let reached = reach::<V::Real>(lost, rise, end.exponent);
     let value = settings.gamma * -end.ln() + log_sum;
@@ -194,6 +195,11 @@ where
         to.copy_from_slice(&lens.durations);
     }
     (reached, sums)
+}
+
+/// Tells if the class cost of a label is so high that its factor is held above the least one.
+fn is_held<R: Range>(settings: &Settings, label: u32) -> bool {
+    constant_factor::<R>(settings.class_cost(label), settings.gamma).1 <= -R::LARGEST_EXPONENT
 }
 
 /// The sum over paths: the last label, and the blank after it.

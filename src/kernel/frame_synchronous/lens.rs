@@ -14,6 +14,26 @@ pub struct RowOfStates<R> {
     pub free: Vec<R>,
 }
 
+impl<R: Number> RowOfStates<R> {
+    /// Hands every column of the expanded target, with its entry of `to`, to `put`: blanks as `of_blank` says.
+    #[inline(always)]
+    fn columns<T>(&self, graph: Graph<'_>, to: &mut [T], of_blank: impl Fn(R) -> R, put: impl Fn(&mut T, R)) {
+        let labels = graph.labels.len();
+        if graph.blank.is_none() {
+            to.iter_mut().zip(&self.label[..labels]).for_each(|(to, &e)| put(to, e));
+            return;
+        }
+        let (pairs, last) = to.split_at_mut((2 * labels).min(to.len()));
+        for ((pair, &blank), &label) in pairs.as_chunks_mut::<2>().0.iter_mut().zip(&self.blank).zip(&self.label) {
+            put(&mut pair[0], of_blank(blank));
+            put(&mut pair[1], label);
+        }
+        if let Some(last) = last.first_mut() {
+            put(last, of_blank(self.blank[labels]));
+        }
+    }
+}
+
 /// A row, and sums over frames.
 pub struct Lens<R> {
     /// The row at hand.
@@ -23,36 +43,31 @@ pub struct Lens<R> {
 }
 
 impl<R: Number> Lens<R> {
-    /// Writes what is asked for of the row at frame t, where blanks have a weight and H of them all sums to `on_blanks`.
+    /// Writes what is asked for of the row at frame t, where blanks have a weight. H of all blanks sums to `on_blanks`, and of
+    /// all labels to `on_labels`.
     #[inline(never)]
-    pub fn write(&mut self, t: usize, graph: Graph<'_>, weight: f64, on_blanks: f64, outputs: &mut Outputs<'_, R>) {
-        let labels = graph.labels.len();
+    pub fn write(
+        &mut self,
+        t: usize,
+        graph: Graph<'_>,
+        weight: f64,
+        (on_blanks, on_labels): (f64, f64),
+        outputs: &mut Outputs<'_, R>,
+    ) {
         let Self { row, durations } = self;
-        // Column c of the expanded target: E and H.
-        let blank = |j: usize| {
-            let (e, free) = (row.blank[j].to_f64(), row.free[j].to_f64());
-            (e, weight * (e - free) + free)
-        };
-        let has_blanks = graph.blank.is_some();
-        let column = |c: usize| match (has_blanks, c % 2) {
-            (true, 0) => blank(c / 2),
-            (true, _) => (row.label[c / 2].to_f64(), row.label[c / 2].to_f64()),
-            (false, _) => (row.label[c].to_f64(), row.label[c].to_f64()),
-        };
-        for (c, duration) in durations.iter_mut().enumerate() {
-            *duration += column(c).0;
-        }
+        row.columns(graph, durations, |e| e, |duration, e| *duration += e.to_f64());
         if let Some(rows) = &mut outputs.visits {
-            for (c, entry) in rows[t][..graph.columns()].iter_mut().enumerate() {
-                *entry = R::from_f64(column(c).0);
-            }
+            row.columns(graph, rows[t], |e| e, |entry, e| *entry = e);
         }
         if let Some(rows) = &mut outputs.soft_alignment {
-            for (c, entry) in rows[t][..graph.columns()].iter_mut().enumerate() {
-                *entry = R::from_f64(column(c).1);
+            row.columns(graph, rows[t], |e| R::from_f64(weight * e.to_f64()), |entry, h| *entry = h);
+            if let (Some(_), true) = (graph.blank, weight != 1.0) {
+                for (entry, free) in rows[t].iter_mut().step_by(2).zip(&row.free[..=graph.labels.len()]) {
+                    *entry += R::from_f64((1.0 - weight) * free.to_f64());
+                }
             }
         }
-        let h = on_blanks + row.label[..labels].iter().map(|e| e.to_f64()).sum::<f64>();
+        let h = on_blanks + on_labels;
         if let Some(all) = &mut outputs.h {
             all[t] = R::from_f64(h);
         }

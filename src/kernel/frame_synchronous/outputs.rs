@@ -5,8 +5,6 @@
 pub struct Outputs<'a, R> {
     /// `scale` times the gradient of the value in the scores, a row of K a frame.
     pub grad: Option<Rows<'a, R>>,
-    /// True if the gradient's rows are 0 as they come.
-    pub grad_is_zero: bool,
     /// The factor of the gradient.
     pub scale: f64,
     /// The modified targets, a row of K a frame.

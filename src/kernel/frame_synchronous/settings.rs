@@ -6,6 +6,7 @@ use crate::error::Error;
 ///
 /// A label costs -x of its class; a blank costs `blank_weight` times as much and `blank_penalty` besides. The first frame of
 /// a path, and with `free_between` the step into a blank between equal labels, has weight 1; that step has no penalty either.
+/// Where only free blanks are left, a path may begin on one.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Softness, greater than 0.
@@ -71,6 +72,11 @@ impl Settings {
     /// The cost that is added to a class.
     pub fn class_cost(&self, class: u32) -> f64 {
         self.class_costs.as_ref().map_or(0.0, |costs| costs[class as usize])
+    }
+
+    /// Tells if a path may begin on a blank that pays no penalty.
+    pub fn begins_free(&self) -> bool {
+        self.free_between && self.blank_penalty == f64::INFINITY
     }
 
     /// Tells if H is E for every state.

@@ -45,7 +45,9 @@ impl<V: Lanes<L>, const L: usize> Work for Softmax<'_, '_, V, L> {
                 bring_whole_near(lanes, scores.row(t + DISTANCE));
             }
             let top = greatest(lanes, x);
-            let sum = exponentials(lanes, x, top, row);
+            // A long row is brought near while the one before it is computed with.
+            let next = if t + 1 < scores.frames { scores.row(t + 1) } else { x };
+            let sum = exponentials(lanes, x, top, row, next);
             tops += top.to_f64();
             product *= sum;
             if let Some(log_sum) = log_sums.get_mut(t) {
@@ -105,9 +107,15 @@ fn greatest<V: Lanes<L>, const L: usize>(lanes: V, x: &[V::Real]) -> V::Real {
     top
 }
 
-/// Writes exp(x - top) and returns the sum.
+/// Writes exp(x - top) and returns the sum; brings the row `next` near, which is as long.
 #[inline(always)]
-fn exponentials<V: Lanes<L>, const L: usize>(lanes: V, x: &[V::Real], top: V::Real, row: &mut [V::Real]) -> f64 {
+fn exponentials<V: Lanes<L>, const L: usize>(
+    lanes: V,
+    x: &[V::Real],
+    top: V::Real,
+    row: &mut [V::Real],
+    next: &[V::Real],
+) -> f64 {
     let rate = ScoreRate::new(1.0, 1.0);
     let mut sums = [lanes.constant(0.0); 4];
     let top = lanes.splat(top);
@@ -116,8 +124,9 @@ fn exponentials<V: Lanes<L>, const L: usize>(lanes: V, x: &[V::Real], top: V::Re
     let (to, last) = row.split_at_mut(whole.len());
     let (fours, some) = whole.as_chunks::<4>();
     let (to_fours, to_some) = to.as_chunks_mut::<4>();
-    for (four, to) in fours.iter().zip(to_fours) {
+    for ((four, to), next) in fours.iter().zip(to_fours).zip(next.chunks_exact(4 * L)) {
         for k in 0..4 {
+            lanes.prefetch(next.as_ptr().wrapping_add(k * L));
             let e = exponential(lanes, rate, lanes.sub(lanes.load_array(&four[k]), top));
             lanes.store_array(&mut to[k], e);
             sums[k] = lanes.add(sums[k], e);

@@ -1,7 +1,7 @@
 //! The instruction sets by which a wavefront can run, chosen at run time.
 //!
 //! `WARPLENS_SIMD` forces one: "portable", "avx2", "avx512", "neon", or "off" for [`crate::kernel::rowwise`] alone. Otherwise
-//! AVX-512 is taken where the machine has it, else AVX2 with FMA. Without either, pairs go row by row in float64.
+//! AVX-512 is taken where the machine has it, else AVX2 with FMA, and NEON on 64-bit ARM. Without any, pairs go row by row in float64.
 //!
 //! Each set has lanes of float32 and of float64. At first use the chosen one aligns a small fixed pair in both precisions, and
 //! is dropped if it differs from the portable lanes.
@@ -101,12 +101,14 @@ impl InstructionSet {
         ("neon", Self::Neon),
     ];
 
-    /// Sets that are taken unasked, the first that the machine has. NEON is not among them until its tests have run.
+    /// Sets that are taken unasked, the first that the machine has.
     const BY_DEFAULT: &'static [Self] = &[
         #[cfg(target_arch = "x86_64")]
         Self::Avx512,
         #[cfg(target_arch = "x86_64")]
         Self::Avx2,
+        #[cfg(target_arch = "aarch64")]
+        Self::Neon,
     ];
 
     /// The name that `WARPLENS_SIMD` takes.

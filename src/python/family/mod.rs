@@ -4,7 +4,7 @@ mod argument;
 mod results;
 mod source;
 
-use numpy::{Element, Ix2, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{Element, Ix2, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -12,7 +12,7 @@ use self::argument::ModelArgument;
 use self::results::{ModelResults, RequestedOfModel, parse};
 use self::source::Source;
 use super::arguments::{RequestedOutputs, precision_error, weighted_cost};
-use super::arrays::read;
+use super::arrays::{read, read_all};
 use super::signals::run_jobs;
 use crate::error::Error;
 use crate::family::model::Model;
@@ -68,16 +68,12 @@ fn into_list<'py>(py: Python<'py>, results: Vec<PyResult<Bound<'py, PyDict>>>) -
     Ok(list)
 }
 
-fn read_all<'py, F: Element>(objects: &[Bound<'py, PyAny>]) -> Option<Vec<PyReadonlyArray2<'py, F>>> {
-    objects.iter().map(read).collect()
-}
-
-/// Checks that there is one for each pair.
-fn check_count(name: &'static str, count: usize, (other, pairs): (&str, usize)) -> Result<(), Error> {
-    if count == pairs {
+/// Checks that there is one for each of the others.
+fn check_count(name: &'static str, count: usize, (other, expected): (&str, usize)) -> Result<(), Error> {
+    if count == expected {
         return Ok(());
     }
-    Err(Error::argument(name, format!("has {count} entries for {pairs} {other}")))
+    Err(Error::argument(name, format!("has {count} entries, {other} has {expected}")))
 }
 
 #[pyfunction]
@@ -110,7 +106,7 @@ pub fn models_of_costs<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let (plain, own) = parse(outputs)?;
     let requested = (plain.for_costs()?, own);
-    check_count("models", models.len(), ("cost matrices", costs.len()))?;
+    check_count("models", models.len(), ("costs", costs.len()))?;
     macro_rules! of_precision {
         ($costs:expr) => {{
             let costs = $costs;
@@ -190,8 +186,8 @@ pub fn models_of_pairs<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let requested = parse(outputs)?;
     let cost = weighted_cost(cost, feature_weights, pos_weight)?;
-    check_count("ys", ys.len(), ("sequences xs", xs.len()))?;
-    check_count("models", models.len(), ("pairs", xs.len()))?;
+    check_count("ys", ys.len(), ("xs", xs.len()))?;
+    check_count("models", models.len(), ("xs", xs.len()))?;
     macro_rules! of_precision {
         ($xs:expr, $ys:expr) => {{
             let (xs, ys) = ($xs, $ys);

@@ -257,6 +257,33 @@ def test_sweep_curves_are_where_they_belong():
         display.sweep_curves(gammas, blur=blur, entropy=blur)
 
 
+def test_lost_events_fill_what_lies_above_the_kept_ones():
+    gammas, kept, collapsed = [0.1, 1, 10], np.array([0.5, 1.0, 0.25]), np.array([0.375, 0.0, 0.0])
+    ax = display.sweep_curves(gammas, kept=kept, lost_to_collapse=collapsed, ax=new_axes())
+    bounds = [("lost to collapse", kept, kept + collapsed), ("lost to blur", kept + collapsed, np.ones(3))]
+    assert [area.get_label() for area in ax.collections] == [label for label, _, _ in bounds]
+    for area, (_, low, high) in zip(ax.collections, bounds, strict=True):
+        points = {(x, round(y, 6)) for x, y in area.get_paths()[0].vertices}
+        assert points == {(x, y) for edge in (low, high) for x, y in zip(gammas, edge, strict=True)}
+    assert {"lost to collapse", "lost to blur"} <= {text.get_text() for text in ax.get_legend().get_texts()}
+    none_lost = display.sweep_curves(gammas, kept=np.ones(3), lost_to_collapse=np.zeros(3), ax=new_axes())
+    assert not none_lost.collections
+    with pytest.raises(ValueError, match="lost_to_collapse: is given without kept"):
+        display.sweep_curves(gammas, blur=kept, lost_to_collapse=collapsed)
+    with pytest.raises(ValueError, match=r"lost_to_collapse: shape \(2,\)"):
+        display.sweep_curves(gammas, kept=kept, lost_to_collapse=[0, 0])
+
+
+def test_the_events_figure_has_the_durations_of_each_gamma():
+    item = small_item()
+    analysis = analyze_item(item, gammas=[0.1, 10], cost="bce")
+    assert not np.allclose(analysis.levels.duration[0], analysis.levels.duration[1])
+    (ax,) = display.events_figure(item, analysis).axes
+    for g in range(2):
+        np.testing.assert_allclose(ax.lines[2 * g].get_xdata(), analysis.levels.duration[g] / FPS)
+        np.testing.assert_allclose(ax.lines[2 * g].get_ydata(), analysis.levels.peak[g])
+
+
 def test_the_sweep_figure_has_a_panel_for_each_unit():
     curve = [0.1, 0.2, 0.3]
     figure = display.sweep_figure(

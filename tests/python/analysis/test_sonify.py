@@ -8,6 +8,8 @@ import pytest
 
 from warplens.analysis.sonify import (
     SAMPLE_RATE,
+    like_loud,
+    loudness,
     most_voices,
     read_recording,
     sonify,
@@ -188,3 +190,39 @@ def test_a_recording_is_resampled(tmp_path):
     hertz, amplitude = spectrum(samples)
     assert abs(hertz[amplitude.argmax()] - 1000) < 2
     assert abs(amplitude.max() - 0.5) < 0.01
+
+
+def sine(frequency, seconds=3.0, sample_rate=SAMPLE_RATE, amplitude=1.0):
+    return amplitude * np.sin(2 * np.pi * frequency * np.arange(round(seconds * sample_rate)) / sample_rate)
+
+
+@pytest.mark.parametrize("sample_rate", [SAMPLE_RATE, 48000])
+def test_loudness_is_calibrated_as_the_standard_says(sample_rate):
+    """BS.1770-4: a sine of 997 Hz at full scale in one channel has -3.01 LKFS; gain adds its decibels."""
+    assert loudness(sine(997, sample_rate=sample_rate), sample_rate) == pytest.approx(-3.01, abs=0.05)
+    softer = sine(997, sample_rate=sample_rate, amplitude=0.1)
+    assert loudness(softer, sample_rate) == pytest.approx(-23.01, abs=0.05)
+
+
+def test_loudness_weighs_frequencies_and_passes_over_silence():
+    middle, low, high = (loudness(sine(frequency)) for frequency in (997, 50, 4000))
+    assert low < middle - 3
+    assert high > middle + 2
+    with_pauses = np.concatenate([sine(997), np.zeros(20 * SAMPLE_RATE)])
+    assert loudness(with_pauses) == pytest.approx(middle, abs=0.3)
+    assert loudness(np.zeros(SAMPLE_RATE)) == loudness(np.zeros(0)) == -np.inf
+    with pytest.raises(ValueError, match=r"samples: shape \(3, 2\)"):
+        loudness(np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("amplitude", [0.003, 0.1, 1.0])
+@pytest.mark.parametrize("louder", [0.4, 1.0])
+def test_two_sounds_become_equally_loud_and_none_is_clipped(amplitude, louder):
+    recording, sonification = sine(330, amplitude=amplitude), sine(4000, amplitude=louder)
+    of_recording, of_sonification = like_loud(recording, sonification)
+    heard = loudness(of_recording * recording), loudness(of_sonification * sonification)
+    assert heard[0] == pytest.approx(heard[1], abs=0.01)
+    # At full scale the low tone is the softer one: it cannot be raised, so the other is lowered.
+    assert (of_sonification < 1) == (louder == 1)
+    assert np.abs(of_recording * recording).max() <= 1 + 1e-9
+    assert like_loud(recording, np.zeros(100)) == like_loud(np.zeros(100), recording) == (1.0, 1.0)

@@ -6,7 +6,16 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from benches.python.measure import cliffs, comparison, ctc, many_small_pairs, reference, timing, torch_cliffs
+from benches.python.measure import (
+    cliffs,
+    comparison,
+    ctc,
+    forward_sum,
+    many_small_pairs,
+    reference,
+    timing,
+    torch_cliffs,
+)
 from benches.python.measure.comparison import Comparison, TimedCall, WrongResultError, compare, error_of
 
 SHRINK = 60
@@ -52,6 +61,13 @@ def test_every_step_of_torch_has_a_finite_ratio_and_every_goal_a_row():
     assert {row.name: row.goal for row in rows if row.goal is not None} == torch_cliffs.GOALS
     (small,) = (row for row in rows if row.goal_seconds is not None)
     assert small.goal_seconds == torch_cliffs.GOAL_OF_SMALL_STEP
+
+
+def test_the_forward_sum_is_exact_and_ours_have_a_goal():
+    rows = forward_sum.run(SHRINK, 1, silent)
+    check_measured(rows)
+    assert [row.goal for row in rows] == [None, None, forward_sum.GOAL, forward_sum.GOAL]
+    assert all(row.error < forward_sum.MOST_ERROR for row in rows if row.goal)
 
 
 def test_ctc_is_exact_and_every_goal_has_a_row():

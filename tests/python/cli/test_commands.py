@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 import warplens as wl
+from warplens.analysis.percent import percent
 from warplens.cli.commands import warplens
 from warplens.corpus import item_path, read_analysis
 
@@ -41,7 +42,10 @@ def test_analyze_with_several_gammas_before_or_after_the_input(tmp_path, folder,
     assert [row["gamma"] for row in rows] == ["0.1", "1", "10"] * 3
     assert read_analysis(item_path(tmp_path / "out", "a")).step_weights == (0.1, 1.0, 1.0)
     lost, total = (sum(int(row[name]) for row in rows[2::3]) for name in ("events_below_threshold", "events"))
-    assert f"gamma 10: {lost} of {total} events ({lost / total:.1%}) stay under 0.5" in result.stdout
+    assert (
+        f"gamma 10: {lost} of {total} events ({percent(lost / total, lost=True)}) stay under 0.5"
+        in result.stdout
+    )
     assert f"Report: {tmp_path / 'out' / 'report.html'}" in result.stdout
 
 
@@ -130,7 +134,7 @@ def test_failed_items_are_listed_and_leave_status_1(tmp_path, folder):
     ("words", "message"),
     [
         (["--gamma", "-1"], "gamma: is -1.0"),
-        (["--gamma", "many"], "'many' is not a valid float"),
+        (["--gamma", "many"], "'many': it must be numbers"),
         (["--gamma", "1", "inf"], "inf: no such file or folder"),
         (["--gamma", "nan"], "gamma: is nan"),
         (["--gamma"], "Option '--gamma' requires an argument"),

@@ -16,6 +16,7 @@ pytest.importorskip("jinja2")
 from corpus.sample_items import sample_item, save_corpus, save_item
 
 from warplens.analysis.metrics import MEASURES
+from warplens.analysis.percent import percent
 from warplens.analysis.report import page
 from warplens.corpus import Settings, Shard, Source, analyze, item_path, read_analysis
 from warplens.corpus.results import item_file
@@ -240,7 +241,7 @@ def test_under_ce_the_draw_of_silent_targets_is_a_warning(tmp_path):
     share = read_analysis(item_path(tmp_path / "out", "ce")).empty_share[0]
     assert share > 0.5
     assert (
-        f"such frames are 33% of the target, and draw {share:.0%} of the soft alignment at gamma 0.1"
+        f"such frames are 33.3 % of the target, and draw {percent(share)} of the soft alignment at gamma 0.1"
         in warning
     )
     assert warning in run.report.read_text()

@@ -9,7 +9,10 @@ import pytest
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 
+from analysis.report.chromium import careful_tab, keep, running_chromium
+
 import warplens as wl
+from warplens.analysis.sonify import loudness
 from warplens.demo.piece import compose, performed_frames, score_frames
 from warplens.demo.piece_item import PITCHES, event_of_each_note
 from warplens.demo.run import run_demo
@@ -123,10 +126,12 @@ def read_wav(path):
 def test_what_is_taught_is_heard_beside_the_piece(demo):
     """The staccato opening is softer the more it fades; the piece itself is the same in each file."""
     left = read_wav(demo.recording)[:, 0]
-    opening = []
+    opening, played = [], []
     for path in demo.target_sounds:
         both = read_wav(path)
-        np.testing.assert_array_equal(both[: len(left), 0], left)
+        played.append(both[: len(left), 0])
+        np.testing.assert_array_equal(played[0], played[-1])
+        np.testing.assert_allclose(played[-1], left * (played[-1] @ left) / (left @ left), atol=1e-4)
         opening.append(np.sqrt(np.mean(both[: 5 * SAMPLE_RATE, 1] ** 2)))
     assert [path.name for path in demo.target_sounds] == [
         "piece.gamma0.1.wav",
@@ -134,3 +139,32 @@ def test_what_is_taught_is_heard_beside_the_piece(demo):
         "piece.gamma10.wav",
     ]
     assert opening[2] < 0.6 * opening[0]
+    least_faded = read_wav(demo.target_sounds[0])
+    assert loudness(least_faded[:, 0]) == pytest.approx(loudness(least_faded[:, 1]), abs=0.1)
+
+
+def test_the_report_plays_it(demo):
+    page = demo.run.report.read_text()
+    assert [page.count(f'data-short="γ = {gamma}"') for gamma in ("0.1", "1", "10")] == [1, 1, 1]
+    assert page.count('src="data:audio/wav;base64,') == 3
+
+
+def test_the_first_screen_shows_the_staccato_notes_fading(demo, tmp_path):
+    """All rolls of the piece, from the smallest gamma to the largest, before any table; lost notes marked."""
+    with running_chromium() as browser, careful_tab(browser) as tab:
+        tab.goto(demo.run.report.as_uri())
+        keep(tab, tmp_path, "demo")
+        assert tab.locator("section.item h2").first.inner_text() == "piece"
+        rolls = tab.locator("#item-piece .lesson .roll")
+        assert rolls.count() == 3
+        for roll in rolls.all():
+            box = roll.bounding_box()
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= 900
+        for table in tab.locator("table:visible").all():
+            assert table.bounding_box()["y"] > 900
+        lost = rolls.nth(2).locator("path.lost").get_attribute("d").count("M")
+        assert lost == sum(notes.total - notes.kept for notes in demo.kept[2].values())
+        assert rolls.first.locator("path.lost").count() == 0
+        rolls.first.hover()
+        assert "level" in tab.locator(".tip").inner_text()

@@ -15,6 +15,7 @@ from corpus.sample_items import sample_item, save_corpus, save_item
 
 import warplens as wl
 from warplens.analysis.metrics import evaluate
+from warplens.analysis.sweep.gamma_sweep import GammaSweep
 from warplens.corpus import Settings, Shard, sweep
 from warplens.corpus.results.sweep_file import load_sweep, save_sweep, sweep_path
 from warplens.demo.piece import compose
@@ -237,7 +238,7 @@ def test_damaged_sums_are_made_again(tmp_path, no_figure):
         sound[:200],
     ):
         path.write_bytes(damage)
-        assert load_sweep(path, key) is None
+        assert load_sweep(path, key, GammaSweep) is None
         assert not sweep([folder], out, SETTINGS).outcomes[0].reused
         assert content(out) == before
 
@@ -247,11 +248,11 @@ def test_sums_come_back_from_their_file_as_they_were(tmp_path, item, no_figure):
     save_item(tmp_path / "in" / "a.npz", item)
     run = sweep([tmp_path / "in"], tmp_path / "out", SETTINGS)
     path = sweep_path(tmp_path / "out", "a")
-    again = load_sweep(path, json.loads(path.read_text())["key"])
+    again = load_sweep(path, json.loads(path.read_text())["key"], GammaSweep)
     for name, value in vars(run.outcomes[0].sweep).items():
         np.testing.assert_array_equal(vars(again)[name], value, err_msg=name)
         assert np.asarray(vars(again)[name]).dtype == np.asarray(value).dtype, name
-    assert load_sweep(path, "another key") is None
+    assert load_sweep(path, "another key", GammaSweep) is None
     save_sweep(tmp_path / "again.json", again, json.loads(path.read_text())["key"])
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
 

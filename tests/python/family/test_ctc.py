@@ -219,14 +219,14 @@ log_probs -= np.log(np.exp(log_probs).sum(1, keepdims=True))
 before = peak()
 got = wl.ctc(log_probs, generator.integers(1, 30, 2000))
 assert abs(got.h - 1).max() < 1e-6 and np.isfinite(got.value)
+assert abs(got.y_mod.sum(1) - 1).max() < 1e-5 and got.visits[1::2].min() > 1 - 1e-5
 print(peak() - before)
 """
 
 
-@pytest.mark.slow
-def test_twenty_thousand_frames_and_two_thousand_labels_fit_a_gigabyte():
+def test_twenty_thousand_frames_and_two_thousand_labels_fit_a_tenth_of_a_gigabyte():
     run = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, check=True)
-    assert float(run.stdout) < 1000
+    assert float(run.stdout) < 100
 
 
 def test_bad_input_names_the_argument_and_the_remedy():

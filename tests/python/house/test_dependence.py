@@ -54,22 +54,24 @@ def test_the_numpy_interface_imports_none_of_them():
 CORPUS_LEVELS = (
     ("progress", "settings", "memory_limit", "inputs"),
     ("workers", "results"),
-    ("item_work", "sweep_work", "run_items"),
+    ("compare", "stored_results", "item_work", "sweep_work", "run_items"),
     ("report_pages",),
     ("analyze", "sweep"),
 )
 IO_LEVELS = (
     ("errors",),
-    ("frame_times", "regular_file", "size_limit", "replacing"),
+    ("file_lock", "frame_times", "regular_file", "size_limit"),
+    ("replacing",),
     ("notes", "arrays"),
     ("item",),
+    ("label_item",),
     ("origin",),
     ("manifest",),
 )
 CLI_LEVELS = (
     ("param_types", "output", "progress_bar"),
-    ("options", "progress"),
-    ("analyze", "demo", "sweep"),
+    ("loss_options", "options", "progress"),
+    ("analyze", "compare", "demo", "sweep"),
     ("commands",),
 )
 TORCH_LEVELS = (
@@ -80,8 +82,8 @@ TORCH_LEVELS = (
     ("dispatch",),
     ("library_operators",),
     ("values",),
-    ("alignment", "barycenters", "ctc", "diagonal_prior", "pairwise", "plain_loops"),
-    ("functional",),
+    ("alignment", "barycenters", "diagonal_prior", "family", "pairwise", "plain_loops"),
+    ("frame_synchronous", "functional"),
     ("loss", "selfcheck"),
     ("schedules",),
 )
@@ -105,7 +107,7 @@ LEVELS = {
         ("ends", "steps"),
         ("model",),
         ("label_graph", "sources"),
-        ("alignment",),
+        ("alignment", "frame_synchronous"),
         ("ctc", "dropping", "general"),
         ("multi_label",),
     ),
@@ -120,7 +122,20 @@ LEVELS = {
     "cli": CLI_LEVELS,
     "torch": TORCH_LEVELS,
     "torch/backends": BACKENDS_LEVELS,
-    "torch/ctc": (("batches", "lens"), ("core", "operations"), ("values",), ("loss",)),
+    "torch/frame_synchronous": (
+        ("alignments", "batches", "beta_binomial", "blanks", "lens"),
+        ("core", "operations"),
+        ("values",),
+        ("module",),
+        ("ctc", "drop_dtw", "forward_sum", "multi_label"),
+    ),
+    "torch/family": (
+        ("model",),
+        ("core", "operations", "settings"),
+        ("operator", "parameters"),
+        ("values",),
+        ("drops",),
+    ),
 }
 
 

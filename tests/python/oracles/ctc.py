@@ -55,7 +55,7 @@ def expanded(labels, blank=0):
 
 
 def _charges(log_probs, labels, blank, costs):
-    """Costs of arriving by steps of 0, 1, 2 columns, (3,T,C), and how often each pays the penalty."""
+    """Costs of arriving by steps of 0, 1, 2 columns, (3,T,C), and which of these pay the penalty."""
     columns, skips, needed = expanded(labels, blank)
     C = -np.asarray(log_probs, float)
     if costs.class_costs is not None:
@@ -63,14 +63,17 @@ def _charges(log_probs, labels, blank, costs):
     C = C[:, columns]
     T, M = C.shape
     is_blank = np.arange(M) % 2 == 0
-    charge, pays, weight = np.zeros((3, T, M)), np.zeros((3, M)), np.ones((3, T, M))
+    charge, pays, weight = np.zeros((3, T, M)), np.zeros((3, T, M)), np.ones((3, T, M))
     for step in range(3):
         free = needed & costs.free_between & (step == 1)
         dear = is_blank & ~free
         pays[step] = dear
         weight[step, 1:, dear] = costs.blank_weight
         charge[step] = np.where(np.isinf(C), np.inf, weight[step] * np.where(np.isinf(C), 0, C))
-        charge[step] += np.where(dear, costs.blank_penalty, 0)
+        if costs.free_between and costs.blank_penalty == np.inf:
+            # Where only the needed blanks are left, a path may still begin on one.
+            pays[step, 0] = 0
+        charge[step] += np.where(pays[step] > 0, costs.blank_penalty, 0)
     charge[2, :, ~skips] = np.inf
     return columns, charge, pays, weight
 
@@ -98,7 +101,7 @@ def by_every_path(log_probs, labels, blank=0, costs=Costs()):
         for t, (s, c) in enumerate(zip(steps, path, strict=True)):
             E[t, c] += probability
             H[t, c] += probability * weight[s, t, c]
-            uses += probability * pays[s, c]
+            uses += probability * pays[s, t, c]
     value = least - costs.gamma * np.log(mass.sum())
     return Truth(value, H, E, -(p * np.log(np.where(p > 0, p, 1))).sum(), uses, columns)
 
@@ -134,7 +137,7 @@ def by_recursion(log_probs, labels, blank=0, costs=Costs()):
         E[t] = now
         arrived = shares[:, t] * now
         H[t] = (weight[:, t] * arrived).sum(0)
-        uses += (pays * arrived).sum()
+        uses += (pays[:, t] * arrived).sum()
         entropy -= (now * _xlogx(shares[:, t]).sum(0)).sum()
         now = sum(np.r_[arrived[s], np.zeros(s)][s:] for s in range(3))
     return Truth(ends.min() - costs.gamma * np.log(mass.sum()), H, E, entropy, uses, columns)

@@ -18,6 +18,7 @@ from warplens.analysis.display.item_figures import (
 from warplens.analysis.display.matrices import accumulated_cost, alignment, cost_matrix
 from warplens.analysis.display.piano_roll import mark_event, piano_roll
 from warplens.analysis.display.roll_grid import roll_grid
+from warplens.analysis.display.which_loss import which_loss
 
 __all__ = [
     "accumulated_cost",
@@ -38,5 +39,6 @@ __all__ = [
     "sweep_curves",
     "sweep_figure",
     "targets_figure",
+    "which_loss",
     "write_figures",
 ]

@@ -15,6 +15,9 @@ from warplens.analysis.events import THRESHOLD
 
 _BINS = 6
 _SHARES = ("kept", "short_event_peak", "f_measure")
+_LOST_TO = {"collapse": ("#cc79a7", "lost to collapse"), "blur": ("#f5c08a", "lost to blur")}
+"""Colours and names of the areas of lost events above the curve of the kept ones."""
+
 _NAMES = {
     "kept": "share of events kept",
     "short_event_peak": "mean peak of short events",
@@ -114,6 +117,7 @@ def sweep_curves(
     f_measure: ArrayLike | None = None,
     blur: ArrayLike | None = None,
     entropy: ArrayLike | None = None,
+    lost_to_collapse: ArrayLike | None = None,
     recommended: float | None = None,
     share: float | None = None,
     ax: Axes | None = None,
@@ -130,13 +134,15 @@ def sweep_curves(
         f_measure: F-measure of Y_mod against strong targets, (G,).
         blur: mean fade of onsets and offsets in frames, (G,).
         entropy: entropy of the alignments in nats, (G,).
+        lost_to_collapse: share of events lost to collapsed alignments, (G,). With it the areas above `kept`
+            show what loses the others: collapse, then blur.
         recommended: a gamma to mark.
         share: share of events that are to be kept, drawn as a line.
         ax: axes to draw in; None makes a figure of its own (`ax.figure`).
 
     Raises:
-        ValueError: nothing is given, a curve has another length, or both blur and entropy are given
-            (`sweep_figure` has a panel for each).
+        ValueError: nothing is given, a curve has another length, lost_to_collapse is given without kept, or
+            both blur and entropy are given (`sweep_figure` has a panel for each).
     """
     gammas = np.asarray(gammas, np.float64)
     given = {"kept": kept, "short_event_peak": short_event_peak, "f_measure": f_measure}
@@ -144,9 +150,12 @@ def sweep_curves(
     curves = {name: np.asarray(curve, np.float64) for name, curve in given.items() if curve is not None}
     if not curves:
         raise ValueError(f"no curve is given; accepted are {', '.join(given)}")
-    for name, curve in curves.items():
-        if curve.shape != gammas.shape:
+    collapsed = None if lost_to_collapse is None else np.asarray(lost_to_collapse, np.float64)
+    for name, curve in (*curves.items(), ("lost_to_collapse", collapsed)):
+        if curve is not None and curve.shape != gammas.shape:
             raise ValueError(f"{name}: shape {curve.shape}, it must be that of gammas, {gammas.shape}")
+    if collapsed is not None and "kept" not in curves:
+        raise ValueError("lost_to_collapse: is given without kept, above which it is drawn")
     if "blur" in curves and "entropy" in curves:
         raise ValueError("blur, entropy: both are given, but they share no axis; use sweep_figure")
     ax = axes_or_new(ax, figsize=(6, 3))
@@ -159,6 +168,8 @@ def sweep_curves(
         return on.plot(gammas, curve, marker + "-", color=colors[name], ms=4, lw=1.4, label=_NAMES[name])[0]
 
     lines = [draw(ax, name, curve) for name, curve in shares.items()]
+    if collapsed is not None:
+        lines += _lost_areas(ax, gammas, curves["kept"], collapsed)
     if shares:
         ax.set_ylim(-0.03, 1.03)
         ax.set_ylabel("share, level")
@@ -210,6 +221,25 @@ def sweep_figure(
         if ax is not rows[-1]:
             ax.set_xlabel("")
     return figure
+
+
+def _lost_areas(
+    ax: Axes, gammas: NDArray[np.float64], kept: NDArray[np.float64], collapsed: NDArray[np.float64]
+) -> list[Any]:
+    """Fill what lies above the kept events: what is lost to collapse, then what is lost to blur."""
+    bounds = {"collapse": (kept, kept + collapsed), "blur": (kept + collapsed, np.ones_like(kept))}
+    areas = []
+    for by, (low, high) in bounds.items():
+        if not (high > low + 1e-12).any():
+            continue
+        color, label = _LOST_TO[by]
+        hatch = "///" if by == "collapse" else None
+        areas.append(
+            ax.fill_between(
+                gammas, low, high, color=color, alpha=0.6, lw=0, hatch=hatch, label=label, zorder=0.5
+            )
+        )
+    return areas
 
 
 def _medians(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[list[float], list[float]]:

@@ -24,7 +24,7 @@ def targets_figure(item: Item, analysis: ItemAnalysis) -> Figure:
     rolls = [("predictions", predicted_levels(item.predictions, analysis.cost))]
     for g, gamma in enumerate(analysis.gammas):
         lost, total = (int(analysis.measures[name][g]) for name in ("events_below_threshold", "events"))
-        title = f"{lost} of {total} events under {analysis.threshold:g}"
+        title = f"{lost} of {total} {analysis.loss.target_word}s under {analysis.threshold:g}"
         rolls.append((f"$Y_{{mod}}$, $\\gamma$ = {gamma:g}: {title}", analysis.y_mod[g]))
     if item.strong is not None:
         rolls.append(("strong target", item.strong))
@@ -68,10 +68,10 @@ def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
 
 
 def events_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Draw peaks of events at each gamma over their expected duration at the smallest one."""
+    """Draw peaks of events over their expected durations, both at each gamma."""
     figure = Figure(figsize=(5.5, 3.5), dpi=150, layout="constrained")
     magnitude_over_duration(
-        analysis.levels.duration[0],
+        analysis.levels.duration,
         analysis.levels.peak,
         figure.subplots(),
         item.fps,
@@ -86,7 +86,7 @@ def write_figures(folder: Path, id: str, item: Item, analysis: ItemAnalysis) -> 
 
     Args:
         folder: folder of the files `<id>.targets.png`, `<id>.alignments.png` and `<id>.events.png` (the last
-            one only where the weak target has events).
+            one only where the weak target has events, the one before only for sdtw).
         id: id of the item; a slash makes folders.
         item: predictions and targets.
         analysis: analysis of that item.
@@ -100,6 +100,8 @@ def write_figures(folder: Path, id: str, item: Item, analysis: ItemAnalysis) -> 
     figures = {"targets": targets_figure, "alignments": alignments_figure, "events": events_figure}
     if len(analysis.events) == 0:
         del figures["events"]
+    if analysis.loss.name != "sdtw":
+        del figures["alignments"]  # of the three steps alone
     paths = []
     for name, make in figures.items():
         path = folder / f"{id}.{name}.png"

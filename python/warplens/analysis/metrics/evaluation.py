@@ -25,13 +25,15 @@ MEASURES: tuple[str, ...] = (
     "cosine",
     "onset_error_ms",
     "offset_error_ms",
+    "matched_notes",
+    "strong_notes",
     "note_onset_f",
     "note_f",
 )
 """The names of all measures, in the order of tables."""
 
-COUNTS: tuple[str, ...] = ("events", "events_below_threshold")
-"""Measures that are whole numbers."""
+COUNTS: tuple[str, ...] = ("events", "events_below_threshold", "matched_notes", "strong_notes")
+"""Measures that are whole numbers where they are defined."""
 
 _TABLE = np.dtype([(name, np.float64) for name in MEASURES])
 _AGAINST_STRONG = MEASURES[MEASURES.index("precision") :]
@@ -69,14 +71,10 @@ def evaluate(
     )
     assert result.measures is not None
     measures = {"value": alignment.value, "entropy": alignment.entropy, **result.measures}
-    if strong is None:
-        measures |= dict.fromkeys(_AGAINST_STRONG, math.nan)
-    else:
-        measures |= against_strong(
-            alignment.y_mod, np.asarray(strong), threshold=threshold, fps=fps, notes=notes
-        )
+    known = None if strong is None else np.asarray(strong)
+    measures |= against_strong_or_nan(alignment.y_mod, known, threshold=threshold, fps=fps, notes=notes)
     named = {name: measures[name] for name in MEASURES}
-    return named | {name: int(named[name]) for name in COUNTS}
+    return named | {name: int(named[name]) for name in COUNTS if not math.isnan(named[name])}
 
 
 def rows_of(alignment: Alignment) -> NDArray[Any]:
@@ -124,6 +122,20 @@ def against_strong(
     return {name: measures[name] for name in _AGAINST_STRONG}
 
 
+def against_strong_or_nan(
+    y_mod: NDArray[Any],
+    strong: NDArray[Any] | None,
+    *,
+    threshold: float,
+    fps: float | None,
+    notes: Notes | None = None,
+) -> dict[str, float]:
+    """Compute the measures of `against_strong`, NaN where the strong target is not known."""
+    if strong is None:
+        return dict.fromkeys(_AGAINST_STRONG, math.nan)
+    return against_strong(y_mod, strong, threshold=threshold, fps=fps, notes=notes)
+
+
 def by_name(table: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     """Return the fields of the result of `table_of`, (G,) each."""
-    return {name: table[name] for name in MEASURES}
+    return {name: table[name] for name in table.dtype.names or ()}

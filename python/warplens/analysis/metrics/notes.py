@@ -25,7 +25,7 @@ _DECIMALS = 4
 
 Pairs = NDArray[np.intp]
 
-NAMES = ("onset_error_ms", "offset_error_ms", "note_onset_f", "note_f")
+NAMES = ("onset_error_ms", "offset_error_ms", "matched_notes", "strong_notes", "note_onset_f", "note_f")
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
 
     Returns:
         onset_error_ms and offset_error_ms, the mean absolute difference between notes that match by feature
-        and onset (NaN without any; an onset that is off by more than 50 ms is no match), and the F-measures
-        note_onset_f and note_f (0 where nothing matches, NaN where neither has a note).
+        and onset (NaN without any; an onset that is off by more than 50 ms is no match), how many these are,
+        matched_notes, and of how many of the reference, strong_notes, and the F-measures note_onset_f and
+        note_f (0 where nothing matches, NaN where neither has a note).
 
     Raises:
         ModuleNotFoundError: SciPy is not installed (extra `analysis`).
@@ -84,7 +85,9 @@ def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
         differences = estimate.intervals[by_onset[:, 1]] - reference.intervals[by_onset[:, 0]]
         onset, offset = 1000 * np.abs(differences).mean(axis=0)
         errors = (float(onset), float(offset))
-    return dict(zip(NAMES, (*errors, 2 * len(by_onset) / both, 2 * len(in_full) / both), strict=True))
+    counts = (float(len(by_onset)), float(len(reference)))
+    measures = (*errors, *counts, 2 * len(by_onset) / both, 2 * len(in_full) / both)
+    return dict(zip(NAMES, measures, strict=True))
 
 
 def note_measures_of_rolls(

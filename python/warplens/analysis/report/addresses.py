@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from warplens.analysis.report.piano_roll import data_uri
@@ -10,6 +11,22 @@ from warplens.analysis.report.report_item import Sound
 
 EMBEDDED_SOUND_BYTES = 16 << 20
 """Size of all sounds that a page embeds; those beyond are linked, so that the page still opens."""
+
+
+class Player(NamedTuple):
+    """A sound as a page plays it.
+
+    Attributes:
+        name: what is heard, in full.
+        short: the same in a word, for a button.
+        gamma: gamma of the Y_mod that is heard, else empty.
+        address: where the sound is, or the sound itself.
+    """
+
+    name: str
+    short: str
+    gamma: str
+    address: str
 
 
 def page_path(out: Path, item_id: str) -> Path:
@@ -20,6 +37,11 @@ def page_path(out: Path, item_id: str) -> Path:
 def page_address(item_id: str) -> str:
     """Return the address of an item's page as seen from OUT/report.html."""
     return address(f"items/{item_id}.html")
+
+
+def neighbour_address(item_id: str, other: str) -> str:
+    """Return the address of another item's page as seen from an item's page."""
+    return "../" * item_id.count("/") + quote(os.fsencode(f"{other}.html"), safe="/")
 
 
 def index_address(item_id: str) -> str:
@@ -50,9 +72,9 @@ class SoundAddresses:
     def __init__(self, out: Path, base: str = "", bytes_left: int = 0):
         self.out, self.base, self.bytes_left = out, base, bytes_left
 
-    def of(self, sounds: Sequence[Sound]) -> list[tuple[str, str]]:
-        """Return name and address of each sound; missing files are left out."""
-        addresses = []
+    def of(self, sounds: Sequence[Sound]) -> list[Player]:
+        """Return a player for each sound; missing files are left out."""
+        players = []
         for sound in sounds:
             path = self.out / sound.path
             try:
@@ -64,10 +86,12 @@ class SoundAddresses:
                     where = self.base + address(sound.path)
             except OSError:
                 continue
-            addresses.append((_name(sound), where))
-        return addresses
+            players.append(_player(sound, where))
+        return players
 
 
-def _name(sound: Sound) -> str:
-    name = "Recording" if sound.gamma is None else f"Y_mod, γ = {sound.gamma:g}"
-    return f"{name}: {sound.note}" if sound.note else name
+def _player(sound: Sound, where: str) -> Player:
+    gamma = "" if sound.gamma is None else format(sound.gamma, "g")
+    name = f"Y_mod, γ = {gamma}" if gamma else "Recording"
+    short = f"γ = {gamma}" if gamma else "recording"
+    return Player(f"{name}: {sound.note}" if sound.note else name, short, gamma, where)

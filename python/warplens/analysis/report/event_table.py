@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.item_analysis import ItemAnalysis
+from warplens.analysis.losses.shown import event_name
 from warplens.analysis.ticks import note_name
 from warplens.io import Item
 
@@ -69,7 +70,7 @@ def event_table(item: Item, analysis: ItemAnalysis) -> EventTable:
             [time_form % time for time in times_of_one],
         )
         for name, (first, last), place, kinds_of_one, peaks_of_one, times_of_one in zip(
-            _names(events.feature[order].tolist(), item.lowest_pitch),
+            _names(events.feature[order].tolist(), item.lowest_pitch, analysis),
             frames,
             _places(levels.first[0, order], levels.last[0, order], item.fps),
             kinds,
@@ -81,7 +82,9 @@ def event_table(item: Item, analysis: ItemAnalysis) -> EventTable:
     return EventTable(len(events), int(lost.any(axis=0).sum()), time_unit, lines)
 
 
-def _names(features: list[int], lowest_pitch: int | None) -> list[str]:
+def _names(features: list[int], lowest_pitch: int | None, analysis: ItemAnalysis) -> list[str]:
+    if analysis.label_names is not None or analysis.loss.target_word == "label":
+        return [event_name(analysis, feature) for feature in features]
     if lowest_pitch is None:
         return [f"feature {feature}" for feature in features]
     names = {feature: note_name(lowest_pitch + feature) for feature in set(features)}

@@ -1,17 +1,16 @@
 """Summary of all items at each gamma, and advice on which gamma to train with."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from warplens.analysis.percent import decimals_of_percent, percent
+from warplens.analysis.report.measure_table import of_notes
 from warplens.analysis.report.overview import SHOWN, Overview, ShownMeasure
-from warplens.analysis.sweep.gamma_choice import (
-    SHARE_TO_KEEP,
-    decimals_of_percent,
-    largest_that_keeps,
-    percent,
-)
+from warplens.analysis.sweep.gamma_choice import SHARE_TO_KEEP, largest_that_keeps
 from warplens.analysis.ticks import round_steps
 
 _BINS = 24
@@ -47,6 +46,11 @@ class GammaSummary(NamedTuple):
         """Share of the events that are lost, 0 where there are none."""
         return self.lost / self.events if self.events else 0.0
 
+    @property
+    def lost_percent(self) -> str:
+        """That share in percent."""
+        return percent(self.lost_share, lost=True)
+
 
 def gamma_summaries(overview: Overview) -> list[GammaSummary]:
     """Summarize all items at each gamma, ascending."""
@@ -58,15 +62,18 @@ def gamma_summaries(overview: Overview) -> list[GammaSummary]:
         shares = overview.lost[g][known] / np.maximum(overview.events[known], 1)
         measures = []
         for shown in _known(overview):
-            value = overview.pooled(shown.name, g)
-            measures.append("–" if value is None else f"{value:.{shown.decimals}f}")
+            value = overview.pooled(shown, g)
+            text = "–" if value is None else f"{value:.{shown.decimals}f}"
+            if value is not None and shown.weight == "matched_notes":
+                text += f" ({of_notes(*overview.notes(g))})"
+            measures.append(text)
         summaries.append(
             GammaSummary(
                 format(gamma, "g"),
                 int(overview.events[known].sum()),
                 int(overview.lost[g][known].sum()),
-                _histogram(100 * shares, 100.0, " %"),
-                None if blur is None else _histogram(blur[g][~np.isnan(blur[g])], blur_top, ""),
+                _histogram(shares, 1.0, partial(percent, lost=True)),
+                None if blur is None else _histogram(blur[g][~np.isnan(blur[g])], blur_top, _three_digits),
                 measures,
             )
         )
@@ -76,6 +83,19 @@ def gamma_summaries(overview: Overview) -> list[GammaSummary]:
 def headings(overview: Overview) -> list[str]:
     """Return the headings of `GammaSummary.measures`."""
     return [shown.heading for shown in _known(overview)]
+
+
+def headline(summaries: list[GammaSummary]) -> str:
+    """Say what is lost at the gamma that loses the largest share, and how much less others lose."""
+    worst = max(reversed(summaries), key=lambda each: each.lost_share)
+    if not worst.lost:
+        return f"At γ = {', '.join(each.gamma for each in summaries)} no event is lost."
+    others = [f"{_so_many(each.lost)} at γ = {each.gamma}" for each in summaries if each is not worst]
+    rest = f" It loses {', '.join(others)}." if others else ""
+    return (
+        f"At γ = {worst.gamma} this loss teaches the network to lose {worst.lost} of {worst.events} events "
+        f"({worst.lost_percent}).{rest}"
+    )
 
 
 def advice(summaries: list[GammaSummary], threshold: str) -> str:
@@ -104,6 +124,10 @@ def advice(summaries: list[GammaSummary], threshold: str) -> str:
     return words + " “warplens sweep” tries more values and gives its reasons."
 
 
+def _so_many(lost: int) -> str:
+    return f"{lost} event{'s' if lost > 1 else ''}" if lost else "none"
+
+
 def _known(overview: Overview) -> list[ShownMeasure]:
     return [shown for shown in SHOWN if shown.name in overview.measures]
 
@@ -116,7 +140,11 @@ def _round_top(values: NDArray[np.float64] | None) -> float:
     return float(step * np.ceil(most / step - 1e-9))
 
 
-def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram | None:
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _histogram(values: NDArray[np.float64], top: float, write: Callable[[float], str]) -> Histogram | None:
     """Count the values in bins from 0 to top, drawn to the height of the fullest bin."""
     if len(values) < _FEWEST_FOR_A_HISTOGRAM:
         return None
@@ -128,6 +156,5 @@ def _histogram(values: NDArray[np.float64], top: float, unit: str) -> Histogram 
         for i, height in enumerate(heights)
         if height
     )
-    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
-    words = f"median {middle:.3g}{unit}, nine of ten items between {low:.3g} and {high:.3g}{unit}"
-    return Histogram(bars, f"{top:g}{unit}", words)
+    low, middle, high = map(write, np.quantile(values, (0.05, 0.5, 0.95)).tolist())
+    return Histogram(bars, write(top), f"median {middle}, nine of ten items between {low} and {high}")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.report.addresses import displayed
-from warplens.analysis.report.overview import SHOWN, Overview
+from warplens.analysis.report.overview import NOTES, SHOWN, Overview, ShownMeasure
 
 
 def item_table_json(overview: Overview, pages: Mapping[int, str]) -> str:
@@ -28,9 +28,11 @@ def item_table_json(overview: Overview, pages: Mapping[int, str]) -> str:
         "lost": [_numbers(lost, 0) for lost in overview.lost],
         "measures": [
             {
+                "name": shown.name,
                 "heading": shown.heading,
                 "decimals": shown.decimals,
                 "values": [_numbers(values, shown.decimals) for values in overview.measures[shown.name]],
+                **_notes(overview, shown),
             }
             for shown in SHOWN
             if shown.name in overview.measures
@@ -41,6 +43,13 @@ def item_table_json(overview: Overview, pages: Mapping[int, str]) -> str:
     text = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
     # No name may end the script element; < stands in strings only, where this is the same.
     return text.replace("<", "\\u003c")
+
+
+def _notes(overview: Overview, shown: ShownMeasure) -> dict[str, Any]:
+    """Return the matched notes and the notes of strong targets, where a measure is a mean over the former."""
+    if shown.weight != "matched_notes" or not overview.measures.keys() >= set(NOTES):
+        return {}
+    return {"notes": [[_numbers(counts, 0) for counts in overview.measures[name]] for name in NOTES]}
 
 
 def _numbers(values: NDArray[np.float64], decimals: int) -> list[Any]:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from warplens.analysis.item_analysis import ItemAnalysis
-from warplens.analysis.metrics import MEASURES
+from warplens.analysis.percent import percent
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,12 @@ _ALIGNMENT = {
     "path_diagonal_distance": ("distance of the path from the diagonal", ".3f"),
     "collapse": ("collapsed target frames (share)", ".3f"),
     "empty_share": ("alignment on empty target frames (share)", ".3f"),
+    "blank_share": ("frames on a blank (share)", ".3f"),
+    "not_taught": ("frames not taught (share)", ".3f"),
 }
 _EVENTS = {
     "events_below_threshold": ("events under the threshold", ".0f"),
-    "kept": ("share of events kept", ".3f"),
+    "kept": ("events kept", "%"),
     "peak_mean": ("peak, mean", ".3f"),
     "peak_min": ("peak, lowest", ".3f"),
     "short_event_peak": ("peak of the shortest quarter", ".3f"),
@@ -54,15 +56,19 @@ _STRONG = {
     "note_onset_f": ("note F, onsets", ".4f"),
     "note_f": ("note F, onsets and offsets", ".4f"),
 }
-_NOT_SHOWN = {"events"}
+_NOT_SHOWN = {"events", "matched_notes", "strong_notes"}
+_OF_MATCHED_NOTES = {"onset_error_ms", "offset_error_ms"}
 
 
 def measure_tables(analysis: ItemAnalysis) -> list[MeasureTable]:
     """Lay out tables of events, alignment and comparison with the strong target; empty ones are left out."""
     named = {*_ALIGNMENT, *_EVENTS, *_STRONG, *_NOT_SHOWN}
-    others = {name: (name.replace("_", " "), ".4g") for name in MEASURES if name not in named}
+    measures = analysis.table.dtype.names or ()
+    others = {name: (name.replace("_", " "), ".4g") for name in measures if name not in named}
+    word = analysis.loss.target_word
+    of_events = {name: (label.replace("event", word), form) for name, (label, form) in _EVENTS.items()}
     tables = [
-        MeasureTable("Events", _lines(analysis, _EVENTS)),
+        MeasureTable(f"{word.capitalize()}s", _lines(analysis, of_events)),
         MeasureTable("Alignment", _lines(analysis, _ALIGNMENT | others)),
         MeasureTable("Y_mod against the strong target", _lines(analysis, _STRONG)),
     ]
@@ -72,12 +78,31 @@ def measure_tables(analysis: ItemAnalysis) -> list[MeasureTable]:
 def _lines(analysis: ItemAnalysis, named: dict[str, tuple[str, str]]) -> list[tuple[str, list[str]]]:
     lines = []
     for name, (label, form) in named.items():
+        if name not in (analysis.table.dtype.names or ()):
+            continue
         values = analysis.measures[name].tolist()
-        if not all(map(math.isnan, values)):
-            lines.append((label, [_text(value, form) for value in values]))
+        if all(map(math.isnan, values)):
+            continue
+        texts = [_text(value, form) for value in values]
+        if name in _OF_MATCHED_NOTES:
+            counts = zip(
+                *(analysis.measures[each].tolist() for each in ("matched_notes", "strong_notes")), strict=True
+            )
+            texts = [
+                text if math.isnan(value) else f"{text} ({of_notes(*count)})"
+                for text, value, count in zip(texts, values, counts, strict=True)
+            ]
+        lines.append((label, texts))
     return lines
 
 
+def of_notes(matched: float, strong: float) -> str:
+    """Say of how many notes of the strong target a mean over matched notes is."""
+    return f"{int(matched)} of {int(strong)} notes"
+
+
 def _text(value: float, form: str) -> str:
+    if form == "%" and not math.isnan(value):
+        return percent(value)
     # "z": what rounds to zero has no sign.
     return "–" if math.isnan(value) else format(value, f"z{form}").replace("-", "−")

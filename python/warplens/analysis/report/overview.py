@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +16,31 @@ LOST = "events_below_threshold"
 
 
 class ShownMeasure(NamedTuple):
-    """A measure that pages show of every item: its name in the table, its heading, its decimals."""
+    """A measure that pages show of every item: its name in the table, its heading, its decimals, its weight.
+
+    The weight is what the average over items counts of each: items, events, or matched notes.
+    """
 
     name: str
     heading: str
     decimals: int
+    weight: Literal["items", "events", "matched_notes"] = "items"
 
 
 SHOWN = (
-    ShownMeasure("short_event_peak", "peak of short events", 2),
-    ShownMeasure("long_event_peak", "peak of long events", 2),
-    ShownMeasure("blur", "blur (frames)", 2),
+    ShownMeasure("short_event_peak", "peak of short events", 2, "events"),
+    ShownMeasure("long_event_peak", "peak of long events", 2, "events"),
+    ShownMeasure("blur", "blur (frames)", 2, "events"),
     ShownMeasure("collapse", "collapse", 2),
     ShownMeasure("entropy_per_frame", "frame entropy", 2),
     ShownMeasure("f_measure", "F of Y_mod", 3),
-    ShownMeasure("onset_error_ms", "onset error (ms)", 1),
+    ShownMeasure("onset_error_ms", "onset error (ms)", 1, "matched_notes"),
     ShownMeasure("note_onset_f", "note F", 3),
 )
 """Measures in the order of the columns; those without a value in any row are left out."""
 
-_WEIGHED_BY_EVENTS = {"short_event_peak", "long_event_peak", "blur"}
+NOTES = ("matched_notes", "strong_notes")
+"""Counts that stand beside the means over matched notes."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Overview:
         targets: M of each item, (I,), 0 for failed ones.
         events: events of each weak target, (I,), 0 for failed items.
         lost: events under the threshold, (G, I), NaN where not known.
-        measures: those of `SHOWN` that a row knows, (G, I), NaN where not known.
+        measures: those of `SHOWN` and `NOTES` that a row knows, (G, I), NaN where not known.
     """
 
     ids: list[str]
@@ -68,7 +73,7 @@ class Overview:
         ids: list[str] = []
         failed: dict[int, str] = {}
         sizes: dict[str, array[int]] = {name: array("q") for name in ("N", "M", "events")}
-        names = (LOST, *(each.name for each in SHOWN))
+        names = (LOST, *(each.name for each in SHOWN), *NOTES)
         at: dict[float, tuple[array[int], array[float]]] = {}
         for row in rows:
             if not ids or ids[-1] != row["id"]:
@@ -99,8 +104,8 @@ class Overview:
             np.array(sizes["events"], np.int64),
             lost,
             {
-                each.name: values
-                for each, values in zip(SHOWN, shown, strict=True)
+                name: values
+                for name, values in zip(names[1:], shown, strict=True)
                 if not np.isnan(values).all()
             },
         )
@@ -122,11 +127,24 @@ class Overview:
         order = np.lexsort((np.arange(len(self)), -np.nan_to_num(self.lost).sum(axis=0), -self.at_risk))
         return [int(i) for i in order if done[i]]
 
-    def pooled(self, name: str, g: int) -> float | None:
-        """Average over items, measures of events weighed by the number of events; None if not known."""
-        values = self.measures.get(name)
+    def pooled(self, shown: ShownMeasure, g: int) -> float | None:
+        """Average a measure over items, each weighed by its weight; None if not known."""
+        values = self.measures.get(shown.name)
         if values is None:
             return None
-        weights = self.events if name in _WEIGHED_BY_EVENTS else np.ones(len(self))
+        weights = {
+            "items": np.ones(len(self)),
+            "events": self.events.astype(np.float64),
+            "matched_notes": self._notes("matched_notes")[g],
+        }[shown.weight]
         known = ~np.isnan(values[g]) & (weights > 0)
         return float(np.average(values[g][known], weights=weights[known])) if known.any() else None
+
+    def notes(self, g: int) -> tuple[int, int]:
+        """Return how many notes match of how many notes of strong targets, over all items."""
+        matched, strong = (int(self._notes(name)[g].sum()) for name in NOTES)
+        return matched, strong
+
+    def _notes(self, name: str) -> NDArray[np.float64]:
+        counts = self.measures.get(name)
+        return np.zeros(self.lost.shape) if counts is None else np.nan_to_num(counts)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from warplens.analysis.percent import decimals_of_percent, percent
 from warplens.analysis.sweep.gamma_sweep import GammaSweep, Sums
 
 SHARE_TO_KEEP = 0.95
 """Share of all events that a recommended gamma keeps, unless another is given."""
-
-_MOST_DECIMALS = 8
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class GammaChoice:
     reason: str
 
 
-def choose_gamma(sweep: GammaSweep, *, share: float = SHARE_TO_KEEP) -> GammaChoice:
+def choose_gamma(sweep: GammaSweep, *, share: float = SHARE_TO_KEEP, word: str = "event") -> GammaChoice:
     """Choose the largest gamma of a sweep that keeps at least a share of all events.
 
     An event is kept where its peak is at or above the threshold of the sweep.
@@ -45,17 +44,19 @@ def choose_gamma(sweep: GammaSweep, *, share: float = SHARE_TO_KEEP) -> GammaCho
     Args:
         sweep: sweep of one item, or of many pooled.
         share: share of all events, above 0 and at most 1.
+        word: what the reason calls an event, such as "label".
 
     Raises:
         ValueError: the share is out of range.
     """
     check_share(share)
     if sweep.events == 0:
-        return GammaChoice(None, None, None, sweep.threshold, "The targets hold no events.")
+        return GammaChoice(None, None, None, sweep.threshold, f"The targets hold no {word}s.")
     kept = sweep.kept
     g, is_enough = largest_that_keeps(kept, share)
     gamma = float(sweep.gammas[g])
     reason = _reason_for(sweep, g, share) if is_enough else _reason_for_none(sweep, g, share)
+    reason = reason.replace("event", word)
     return GammaChoice(gamma if is_enough else None, gamma, float(kept[g]), sweep.threshold, reason)
 
 
@@ -175,24 +176,3 @@ def _outcome(sweep: GammaSweep, g: int, decimals: int) -> str:
 
 def _events(sweep: GammaSweep) -> str:
     return f"all {sweep.events} events" if sweep.events > 1 else "the one event"
-
-
-def percent(share: float, decimals: int = 1) -> str:
-    """Write a share in percent by `floored_percent`."""
-    return f"{floored_percent(share, decimals):.{decimals}f}".rstrip("0").rstrip(".") + " %"
-
-
-def floored_percent(share: float, decimals: int = 1) -> float:
-    """Return a share in percent, rounded down: what is below a limit reads as below it.
-
-    Args:
-        share: from 0 to 1.
-        decimals: kept of the percentage, at least as many as the limit has (`decimals_of_percent`).
-    """
-    scale = 10.0**decimals
-    return math.floor(100 * scale * share + 1e-9) / scale  # 0.07 is 7.000000000000001 %
-
-
-def decimals_of_percent(limit: float) -> int:
-    """Return how many decimals a limit has in percent, at least 1: what reaches it then reads so."""
-    return max(1, len(f"{100 * limit:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2]))

@@ -67,7 +67,7 @@ class GammaSweep:
     @property
     def kept(self) -> Sums:
         """Share of the events with a peak at or above the threshold, (G,); NaN without events."""
-        return _quotient(self.events - self.lost, self.events)
+        return quotient(self.events - self.lost, self.events)
 
     @property
     def lost_to_blur(self) -> Counts:
@@ -77,12 +77,12 @@ class GammaSweep:
     @property
     def short_event_peak(self) -> Sums:
         """Mean peak of the short events, each short within its own item, (G,); NaN without events."""
-        return _quotient(self.short_peaks, self.short_events)
+        return quotient(self.short_peaks, self.short_events)
 
     @property
     def blur(self) -> Sums:
         """Mean of (onset fade + offset fade) / 2 over events, in frames, (G,); NaN without events."""
-        return _quotient(self.fades, self.events)
+        return quotient(self.fades, self.events)
 
     @property
     def entropy_rate(self) -> Sums:
@@ -91,7 +91,7 @@ class GammaSweep:
         It is less than the mean entropy of the frames' own distributions, `entropy_per_frame`, since
         neighbouring frames depend on each other.
         """
-        return _quotient(self.entropy, self.frames)
+        return quotient(self.entropy, self.frames)
 
     @property
     def silence_drawn(self) -> Sums:
@@ -149,7 +149,7 @@ def lost_to_collapse(peak: Sums, duration: Sums, threshold: float) -> NDArray[np
     return ~kept & ((duration < threshold) | (by_larger & ~by_smaller))
 
 
-def _quotient(over: Any, under: Any) -> Sums:
+def quotient(over: Any, under: Any) -> Sums:
     """Divide `over` by `under`, NaN where `under` is 0."""
     under = np.broadcast_to(np.asarray(under, np.float64), np.shape(over))
     quotient: Sums = np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under != 0)

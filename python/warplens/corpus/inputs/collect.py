@@ -25,11 +25,13 @@ class Collected(NamedTuple):
         sources: the items, sorted by id.
         ignored: how many other files there are.
         results: folders that hold results of a run, which were passed over.
+        links: links to folders within the inputs, which were not followed.
     """
 
     sources: list[Source]
     ignored: int
     results: list[Path]
+    links: list[Path]
 
 
 def collect(inputs: Sequence[Path], *, exclude: Path, allow_external: bool = False) -> Collected:
@@ -83,7 +85,7 @@ def collect(inputs: Sequence[Path], *, exclude: Path, allow_external: bool = Fal
         )
     collection.part_files_from_folders()
     sources = sorted(collection.sources.values(), key=lambda source: source.id)
-    return Collected(sources, collection.ignored, collection.results)
+    return Collected(sources, collection.ignored, collection.results, collection.links)
 
 
 @dataclass
@@ -95,12 +97,15 @@ class _Collection:
     sources: dict[str, Source] = field(default_factory=dict)
     ignored: int = 0
     results: list[Path] = field(default_factory=list)
+    links: list[Path] = field(default_factory=list)
 
     def search(self, root: Path) -> None:
         """Add the items in a folder."""
         for path, relative in self._files(root):
+            if belongs_to_set(path):
+                continue
             if path.name.startswith(".") or not (item_suffix(path.name) or _is_zarr(path)):
-                self.ignored += not belongs_to_set(path)
+                self.ignored += 1
             elif not self.allow_external and (target := _outside(path, root)) is not None:
                 self._add_unusable(
                     relative,
@@ -200,6 +205,7 @@ class _Collection:
                 subfolders[:] = [name for name in subfolders if name not in RESULT_SUBFOLDERS]
             zarrs = [name for name in subfolders if _is_zarr(here / name)]
             subfolders[:] = [name for name in subfolders if name not in zarrs]
+            self.links.extend(here / name for name in subfolders if (here / name).is_symlink())
             within = "" if here == root else f"{here.relative_to(root).as_posix()}/"
             yield from ((here / name, within + name) for name in sorted([*names, *zarrs]))
 

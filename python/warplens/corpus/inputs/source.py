@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from warplens.io import DEFAULT_SIZE_LIMIT, Item, ItemInFile, ItemOfRow, NoItem
+from warplens.io import DEFAULT_SIZE_LIMIT, AnyItem, ItemInFile, ItemKind, ItemOfRow, NoItem
 
 POOLED_ID = "all"
 """Id of all items together in tables, which no item may have."""
@@ -35,19 +35,21 @@ class Source:
         size_limit: int | None = DEFAULT_SIZE_LIMIT,
         fps: float | None = None,
         pitch_classes: bool | None = None,
-    ) -> Item:
+        kind: ItemKind = "features",
+    ) -> AnyItem:
         """Read the item.
 
         Args:
             size_limit: bytes that the arrays of one item may take, None for any.
             fps: overrides the frames a second of the item.
             pitch_classes: overrides whether lists of notes are folded into pitch classes.
+            kind: how its targets are given.
 
         Raises:
             ItemError: it is not an item, or is larger than the limit.
             OSError: it cannot be read.
         """
-        return self.origin.read(size_limit=size_limit, fps=fps, pitch_classes=pitch_classes)
+        return self.origin.read(size_limit=size_limit, fps=fps, pitch_classes=pitch_classes, kind=kind)
 
 
 def check_id(item_id: str) -> str:

@@ -7,10 +7,13 @@ from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.corpus.inputs.source import check_id
 from warplens.io import Item
 
+_FORMAT = 2
+"""Version of the figures, raised when the same item and settings give others: older ones are drawn again."""
 
-def key_with_figures(key: str, item: Item) -> str:
-    """Return the key of results with figures, which also depend on the scale of their axes."""
-    return hashlib.sha256(f"{key} figures {item.fps} {item.lowest_pitch}".encode()).hexdigest()[:40]
+
+def key_with_figures(key: str) -> str:
+    """Return the key of results with figures."""
+    return hashlib.sha256(f"{key} figures {_FORMAT}".encode()).hexdigest()[:40]
 
 
 def has_figures(out: Path, item_id: str) -> bool:

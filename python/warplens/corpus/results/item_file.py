@@ -3,7 +3,8 @@
 Arrays: `about` (text, JSON: the key, a hash of input and settings, and what is a single value), `gamma` (G,),
 `value` (G,), `h` (G,N), `y_mod` (G,N,D), with named fields `measures` (G,), those of `items.csv`, `events`
 (K,), start and stop in weak-target frames and feature, `levels` (G,K), what is kept of each event's level; on
-request `H` (G,N,M). They are few because every array of an npz file costs time.
+request `H` (G,N,M). Under other losses than sdtw also `presence` (G,N), and where targets are classes
+`classes` (D,), those over which y_mod is kept. They are few because every array of an npz file costs time.
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from warplens.analysis.events import Events
 from warplens.analysis.item_analysis import ItemAnalysis
 from warplens.analysis.levels import RECORD, EventLevels
+from warplens.analysis.losses.options import Loss
 from warplens.corpus.inputs.source import check_id
 from warplens.io import ItemError, open_npz
 from warplens.io.arrays.stored_zip import MOST_BYTES, stored_archive
@@ -44,14 +46,19 @@ def item_path(out: Path, item_id: str) -> Path:
 
 def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
     """Write the file of one item and make its folders."""
-    about = {
+    about: dict[str, Any] = {
         "key": key,
         "cost": analysis.cost,
         "step_weights": analysis.step_weights,
         "threshold": analysis.threshold,
         "shape": analysis.shape,
         "empty_targets": analysis.empty_targets,
+        "fps": analysis.fps,
+        "lowest_pitch": analysis.lowest_pitch,
     }
+    if analysis.loss.name != "sdtw":
+        about["loss"] = {"name": analysis.loss.name, **analysis.loss.given}
+        about["label_names"] = analysis.label_names
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(about)),
         "gamma": analysis.gammas,
@@ -62,8 +69,9 @@ def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
         "events": _event_records(analysis.events),
         "levels": analysis.levels.records,
     }
-    if analysis.H is not None:
-        arrays["H"] = analysis.H
+    for name in ("H", "presence", "classes"):
+        if (array := getattr(analysis, name)) is not None:
+            arrays[name] = array
     with replacing(path) as file:
         members = {f"{name}.npy": _npy(array) for name, array in arrays.items()}
         if sum(array.nbytes for array in arrays.values()) < MOST_BYTES / 2:
@@ -122,7 +130,25 @@ def _analysis_of(about: Mapping[str, Any], archive: Mapping[str, NDArray[Any]]) 
         levels=EventLevels(levels),
         empty_targets=about["empty_targets"],
         H=archive.get("H"),
+        fps=about["fps"],
+        lowest_pitch=about["lowest_pitch"],
+        loss=_loss_of(about.get("loss")),
+        presence=archive.get("presence"),
+        classes=archive.get("classes"),
+        label_names=None if about.get("label_names") is None else tuple(about["label_names"]),
     )
+
+
+def _loss_of(about: Mapping[str, Any] | None) -> Loss:
+    if about is None:
+        return Loss()
+    try:
+        options: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each for name, each in about.items()
+        }
+        return Loss(**options)
+    except ValueError as error:
+        raise KeyError(str(error)) from error
 
 
 def _event_records(events: Events) -> NDArray[Any]:

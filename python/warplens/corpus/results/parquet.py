@@ -1,6 +1,6 @@
 """OUT/items.parquet: the rows of `items.csv` with their types (extra `parquet`)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,16 @@ _ROWS_AT_A_TIME = 256
 """Rows in memory, and in a group of the file."""
 
 
-def through_parquet(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
+def through_parquet(
+    path: Path,
+    rows: Iterable[Row],
+    columns: Sequence[str] = COLUMNS,
+    headings: Sequence[str] | None = None,
+) -> Iterator[Row]:
     """Yield rows and, if pyarrow is installed, write them as they pass: same rows, same bytes.
 
-    The file exists once the last row has been taken. Without pyarrow an older file is removed: it holds other
-    rows.
+    The file exists once the last row has been taken. Without headings columns have their own names. Without
+    pyarrow an older file is removed: it holds other rows.
 
     Raises:
         OSError: it cannot be written.
@@ -32,22 +37,25 @@ def through_parquet(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
         yield from rows
         return
     held: list[Row] = []
+    names = dict(zip(columns, headings or columns, strict=True))
     with (
         replacing(path) as file,
-        pyarrow.parquet.ParquetWriter(file, _batch(pyarrow, held).schema) as writer,
+        pyarrow.parquet.ParquetWriter(file, _batch(pyarrow, held, names).schema) as writer,
     ):
         for row in rows:
             held.append(row)
             if len(held) == _ROWS_AT_A_TIME:
-                writer.write_batch(_batch(pyarrow, held))
+                writer.write_batch(_batch(pyarrow, held, names))
                 held.clear()
             yield row
         if held:
-            writer.write_batch(_batch(pyarrow, held))
+            writer.write_batch(_batch(pyarrow, held, names))
 
 
-def _batch(pyarrow: Any, rows: Sequence[Row]) -> Any:
-    return pyarrow.RecordBatch.from_pydict({name: _column(pyarrow, name, rows) for name in COLUMNS})
+def _batch(pyarrow: Any, rows: Sequence[Row], names: Mapping[str, str]) -> Any:
+    return pyarrow.RecordBatch.from_pydict(
+        {heading: _column(pyarrow, name, rows) for name, heading in names.items()}
+    )
 
 
 def _column(pyarrow: Any, name: str, rows: Sequence[Row]) -> Any:

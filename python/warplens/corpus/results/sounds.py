@@ -22,6 +22,9 @@ _MOST_SECONDS = 4 * 3600
 _MOST_SECONDS_APART = 1.0
 """By which recording and predictions may differ: frames may end early, silence may be cut."""
 
+_FORMAT = 2
+"""Version of the sounds, raised when the same item and settings give others: older ones are made again."""
+
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -67,13 +70,13 @@ def recording_warning(recordings: Path | None, item_id: str, item: Item) -> str 
     )
 
 
-def key_with_sounds(key: str, item: Item, recording: Path | None) -> str:
-    """Return the key of results with sounds, which also depend on frame rate, pitches and recording.
+def key_with_sounds(key: str, recording: Path | None) -> str:
+    """Return the key of results with sounds, which also depend on the recording.
 
     Raises:
         OSError: the recording cannot be read.
     """
-    digest = hashlib.sha256(f"{key} {item.fps} {item.lowest_pitch}".encode())
+    digest = hashlib.sha256(f"{key} sounds {_FORMAT}".encode())
     if recording is not None:
         digest.update(recording.read_bytes())
     return digest.hexdigest()[:40]
@@ -99,7 +102,7 @@ def write_sounds(
         OSError: they cannot be written.
     """
     # Here, not above: every worker process imports this module, few runs make sounds.
-    from warplens.analysis.sonify import most_voices, sonify, stereo, write_wav
+    from warplens.analysis.sonify import like_loud, most_voices, sonify, stereo, write_wav
 
     paths = [sound_path(out, item_id, float(gamma)) for gamma in analysis.gammas]
     try:
@@ -111,10 +114,15 @@ def write_sounds(
                 f"{item.fps:g} frames a second make it {seconds / 3600:.3g} hours long (key 'fps')"
             )
         recorded = None if recording is None else _read(recording)
+        gains: tuple[float, float] | None = None
         for path, y_mod in zip(paths, analysis.y_mod, strict=True):
             sound = sonify(y_mod, item.fps, item.lowest_pitch, voices=most_voices(item.weak))
+            if recorded is not None:
+                # Those of the smallest gamma for all of them: what fades is heard to fade.
+                gains = gains or like_loud(recorded, sound)
+                sound = stereo(gains[0] * recorded, gains[1] * sound)
             with replacing(path) as file:
-                write_wav(file, sound if recorded is None else stereo(recorded, sound))
+                write_wav(file, sound)
     except (ValueError, MemoryError) as error:
         remove_sounds(out, item_id, analysis.gammas.tolist())
         return f"no sound: {error}"

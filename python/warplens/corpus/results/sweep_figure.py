@@ -31,6 +31,7 @@ def draw_sweep(
         kept=curve(pooled.kept),
         short_event_peak=curve(pooled.short_event_peak),
         f_measure=curve(pooled.f_measure),
+        lost_to_collapse=curve(pooled.lost_to_collapse / pooled.events) if pooled.events else None,
         share=share,
         blur=curve(pooled.blur),
         entropy=curve(pooled.entropy),

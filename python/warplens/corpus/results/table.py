@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from warplens.analysis.losses.measures import FAMILY_MEASURES
+from warplens.analysis.losses.options import Loss
 from warplens.analysis.metrics import COUNTS, MEASURES
 from warplens.io.replacing import replacing
 
@@ -14,9 +16,24 @@ if TYPE_CHECKING:
     from warplens.analysis.item_analysis import ItemAnalysis
 
 COLUMNS = ("id", "gamma", "N", "M", "D", *MEASURES, "status", "error")
+"""Columns of the table of a run with sdtw."""
 
 Row = dict[str, Any]
 """Values by column; a column that is missing or None is an empty cell."""
+
+
+def columns_of(loss: Loss) -> tuple[str, ...]:
+    """Return the columns of the table of a run with a loss, by the names of `Row`."""
+    if loss.name == "sdtw":
+        return COLUMNS
+    return (*COLUMNS[:-2], *FAMILY_MEASURES, *COLUMNS[-2:])
+
+
+def headings_of(loss: Loss, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of columns in a table: where targets are classes they speak of labels."""
+    if loss.target_word == "event":
+        return tuple(columns)
+    return tuple(column.replace("event", loss.target_word) for column in columns)
 
 
 class Measured(NamedTuple):
@@ -25,22 +42,26 @@ class Measured(NamedTuple):
     Attributes:
         shape: (N, M, D).
         gammas: ascending, G of them.
-        values: those of `MEASURES`, G times as many float64.
+        names: the measures, W of them.
+        values: G times W float64.
     """
 
     shape: tuple[int, int, int]
     gammas: tuple[float, ...]
+    names: tuple[str, ...]
     values: bytes
 
     @classmethod
     def of(cls, analysis: "ItemAnalysis") -> Self:
         """Return the values of an analysis."""
-        return cls(analysis.shape, tuple(analysis.gammas.tolist()), analysis.table.tobytes())
+        names = MEASURES if analysis.loss.name == "sdtw" else (*MEASURES, *FAMILY_MEASURES)
+        return cls(analysis.shape, tuple(analysis.gammas.tolist()), names, analysis.table.tobytes())
 
     def measures(self, g: int) -> dict[str, float]:
         """Return the measures at the g-th gamma, by name."""
-        values = memoryview(self.values).cast("d")[g * len(MEASURES) : (g + 1) * len(MEASURES)]
-        return dict(zip(MEASURES, values.tolist(), strict=True))
+        width = len(self.names)
+        values = memoryview(self.values).cast("d")[g * width : (g + 1) * width]
+        return dict(zip(self.names, values.tolist(), strict=True))
 
 
 def rows_of(item_id: str, measured: Measured) -> list[Row]:
@@ -54,7 +75,7 @@ def rows_of(item_id: str, measured: Measured) -> list[Row]:
             "M": n_targets,
             "D": n_features,
             **{name: None if math.isnan(value) else value for name, value in measures.items()},
-            **{name: int(measures[name]) for name in COUNTS},
+            **{name: int(measures[name]) for name in COUNTS if not math.isnan(measures[name])},
             "status": "ok",
         }
         for gamma, measures in ((gamma, measured.measures(g)) for g, gamma in enumerate(measured.gammas))
@@ -66,25 +87,29 @@ def failed_row(item_id: str, reason: str) -> Row:
     return {"id": item_id, "status": "failed", "error": reason}
 
 
-def through_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
+def through_csv(
+    path: Path, columns: Sequence[str], rows: Iterable[Row], headings: Sequence[str] | None = None
+) -> Iterator[Row]:
     """Yield rows and write them as they pass: all or none, same rows, same bytes.
 
-    The file exists once the last row has been taken.
+    The file exists once the last row has been taken. Without headings columns have their own names.
     """
     with replacing(path) as file:
         # A file name need not be valid Unicode; the table always is.
         text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(headings or columns)
         for row in rows:
             writer.writerow([_cell(row.get(column)) for column in columns])
             yield row
         text.detach()  # written out, and left to be closed
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write all rows."""
-    for _ in through_csv(path, columns, rows):
+def write_csv(
+    path: Path, columns: Sequence[str], rows: Iterable[Row], headings: Sequence[str] | None = None
+) -> None:
+    """Write all rows; see `through_csv`."""
+    for _ in through_csv(path, columns, rows, headings):
         pass
 
 

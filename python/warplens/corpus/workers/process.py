@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess, SpawnProcess
+from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -73,7 +73,9 @@ class Worker:
         with _single_threaded_environment(), _blocked_signals() as blocked:
             if can_fork():
                 copies = [ours, *(other.pipe for other in others)]
-                process = ForkProcess(target=_run_worker, args=(theirs, copies, blocked), daemon=True)
+                # By name: Windows has no such class.
+                fork = multiprocessing.get_context("fork")
+                process = fork.Process(target=_run_worker, args=(theirs, copies, blocked), daemon=True)
             else:
                 process = SpawnProcess(target=_run_worker, args=(theirs, [], blocked), daemon=True)
             process.start()
@@ -115,13 +117,14 @@ class Worker:
         if code >= 0:
             return f"exit code {code}"
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"{name}, perhaps for lack of memory" if -code == signal.SIGKILL else name
+        return f"{name}, perhaps for lack of memory" if name == "SIGKILL" else name
 
 
 def can_fork() -> bool:
     """Return True if a fork of this process works; it starts much sooner than a new interpreter.
 
-    A fork has one thread of several, and waits for ever for locks that the others held.
+    A fork has one thread of several, and waits for ever for locks that the others held. Where the threads of
+    the process cannot be counted, as on macOS and Windows, nothing is forked.
     """
     if multiprocessing.current_process().name != "MainProcess":
         # A spawned process that still imports the script of its parent may start no process. Python refuses
@@ -153,6 +156,9 @@ def _single_threaded_environment() -> Iterator[None]:
 @contextlib.contextmanager
 def _blocked_signals() -> Iterator[set[int]]:
     """Block all signals, which a worker unblocks with its own handlers; yield those blocked before."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield set()
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         yield {int(number) for number in before}
@@ -170,7 +176,8 @@ def _run_worker(
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     for copy in copies:
         copy.close()
     wl.set_num_threads(1)

@@ -11,7 +11,26 @@ from warplens.io.errors import ItemError
 from warplens.io.size_limit import Budget
 
 KEYS = ("predictions", "weak", "strong", "fps", "lowest_pitch", "pitch_classes", "cost", "step_weights")
-"""The keys of an item, the same in every format."""
+"""The keys of an item of features, the same in every format."""
+
+LABEL_KEYS = (
+    "log_probs",
+    "predictions",
+    "labels",
+    "weak",
+    "strong",
+    "fps",
+    "lowest_pitch",
+    "label_names",
+    "log_priors",
+    "prior",
+)
+"""The keys of an item of labels."""
+
+ALL_KEYS = (*KEYS, *(key for key in LABEL_KEYS if key not in KEYS))
+
+LEADING_KEYS = ("predictions", "log_probs")
+"""Keys one of which an item has: where both are, the first counts."""
 
 
 _MARKS = ("_FillValue", "missing_value")

@@ -5,11 +5,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from warplens.io.arrays.container import Container
-from warplens.io.arrays.npy import SET_SUFFIX, NpyFiles
+from warplens.io.arrays.npy import SET_SUFFIXES, NpyFiles
 from warplens.io.arrays.npz import open_npz
 from warplens.io.errors import ItemError, missing_library
 
-ITEM_SUFFIXES = (".npz", SET_SUFFIX, ".h5", ".hdf5", ".hdf", ".he5", ".safetensors", ".zarr", ".zarr.zip")
+ITEM_SUFFIXES = (
+    ".npz",
+    *SET_SUFFIXES,
+    ".h5",
+    ".hdf5",
+    ".hdf",
+    ".he5",
+    ".safetensors",
+    ".zarr",
+    ".zarr.zip",
+)
 """Suffixes of files and folders with items, in any case."""
 
 FORMATS = "npz, <id>.predictions.npy with <id>.weak.npy, HDF5, safetensors, zarr"

@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from warplens.io.arrays.container import KEYS, Container, check_marks, n_chunks, not_stored
+from warplens.io.arrays.container import ALL_KEYS, LEADING_KEYS, Container, check_marks, n_chunks, not_stored
 from warplens.io.arrays.open_files import OpenFiles
 from warplens.io.errors import ItemError
 from warplens.io.regular_file import check_regular
@@ -35,19 +35,19 @@ class Hdf5File(Container):
         self._allow_external = allow_external
 
     def groups(self) -> list[str]:
-        """Return the groups that have `predictions`; only "" when the root has. Links are not followed."""
-        if self._dataset("predictions") is not None:
+        """Return the groups that have predictions or log_probs; only "" if the root has."""
+        if any(self._dataset(key) is not None for key in LEADING_KEYS):
             return [""]
-        groups: list[str] = []
+        groups: dict[str, None] = {}
 
         def visit(name: str, node: Any) -> None:
             # Names that are no Unicode come as bytes.
             group, _, key = name.rpartition("/") if isinstance(name, str) else ("", "", "")
-            if key == "predictions" and isinstance(node, h5py.Dataset):
-                groups.append(group)
+            if key in LEADING_KEYS and isinstance(node, h5py.Dataset):
+                groups[group] = None
 
         self._file.visititems(visit)
-        return groups
+        return list(groups)
 
     def keys_in(self, group: str) -> Collection[str]:
         """Return the datasets, groups and attributes of a group."""
@@ -137,7 +137,7 @@ class Hdf5File(Container):
 
     def _attribute(self, name: str) -> Any:
         group, _, key = name.rpartition("/")
-        if key not in KEYS:
+        if key not in ALL_KEYS:
             return None
         for place in (group, ""):
             node = self._node(place)

@@ -1,7 +1,7 @@
 """Arrays in the npy format, and items that are a set of npy files. Pickled objects are never loaded.
 
 A set is `<id>.predictions.npy` with `<id>.weak.npy`, and where known `<id>.strong.npy`, `<id>.fps.npy` and
-so on.
+so on; or `<id>.log_probs.npy` with `<id>.labels.npy` and so on.
 """
 
 import io
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warplens.io.arrays.container import KEYS, Container
+from warplens.io.arrays.container import ALL_KEYS, LEADING_KEYS, Container
 from warplens.io.errors import ItemError
 from warplens.io.regular_file import check_regular
 
-SET_SUFFIX = ".predictions.npy"
+SET_SUFFIXES = tuple(f".{key}.npy" for key in LEADING_KEYS)
 
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -31,7 +31,7 @@ class NpyFiles(Container):
     """A set of npy files, or a single one under the key `predictions`."""
 
     def __init__(self, path: Path) -> None:
-        self._files = {"predictions": path, **_siblings(path)}
+        self._files = {_leading_key(path) or "predictions": path, **_siblings(path)}
 
     def keys_in(self, group: str) -> Collection[str]:
         """Return the keys of the files that exist."""
@@ -55,11 +55,12 @@ class NpyFiles(Container):
 
 
 def _siblings(path: Path) -> dict[str, Path]:
-    """Return the files that belong to predictions, by key."""
-    if not path.name.lower().endswith(SET_SUFFIX):
+    """Return the files that belong to predictions or log-probabilities, by key."""
+    leading = _leading_key(path)
+    if leading is None:
         return {}
-    stem = path.name[: -len(SET_SUFFIX)]
-    paths = {key: path.with_name(f"{stem}.{key}.npy") for key in KEYS[1:]}
+    stem = path.name[: -len(f".{leading}.npy")]
+    paths = {key: path.with_name(f"{stem}.{key}.npy") for key in ALL_KEYS if key != leading}
     return {key: sibling for key, sibling in paths.items() if sibling.is_file()}
 
 
@@ -69,11 +70,19 @@ def files_of_set(path: Path) -> list[Path]:
 
 
 def belongs_to_set(path: Path) -> bool:
-    """Return True if a file is another array of a set whose predictions lie beside it."""
-    for key in KEYS[1:]:
+    """Return True if a file is another array of a set whose predictions, or log_probs, lie beside it."""
+    for key in ALL_KEYS:
         if path.name.lower().endswith(f".{key}.npy"):
-            return path.with_name(path.name[: -len(f".{key}.npy")] + SET_SUFFIX).is_file()
+            stem = path.name[: -len(f".{key}.npy")]
+            leading = LEADING_KEYS[: LEADING_KEYS.index(key)] if key in LEADING_KEYS else LEADING_KEYS
+            return any(path.with_name(f"{stem}.{other}.npy").is_file() for other in leading)
     return False
+
+
+def _leading_key(path: Path) -> str | None:
+    """Return the key of a file that a set may begin with."""
+    name = path.name.lower()
+    return next((key for key in LEADING_KEYS if name.endswith(f".{key}.npy")), None)
 
 
 def decode_npy(data: bytes | memoryview) -> NDArray[Any]:

@@ -27,7 +27,8 @@ class OpenFiles(Generic[_File]):
         self._opener = opener
         self._files: OrderedDict[tuple[int, int], tuple[tuple[int, int], _File]] = OrderedDict()
         self._inherited: list[object] = []
-        os.register_at_fork(after_in_child=self._leave_to_parent)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._leave_to_parent)
 
     def get(self, path: Path) -> _File:
         """Return the open file. One that is no longer kept is closed when its last user lets go of it."""

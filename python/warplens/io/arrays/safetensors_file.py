@@ -9,7 +9,7 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
-from warplens.io.arrays.container import KEYS, Container
+from warplens.io.arrays.container import ALL_KEYS, Container
 from warplens.io.errors import ItemError
 from warplens.io.regular_file import check_regular
 
@@ -20,6 +20,9 @@ _SIZES = {
     **dict.fromkeys(("U64", "I64", "F64"), 8),
 }
 """Bytes a value, of the dtypes that sequences have."""
+
+_SEQUENCES = ("predictions", "weak", "strong", "log_probs", "labels", "label_names", "log_priors", "prior")
+_MAY_BE_METADATA = tuple(key for key in ALL_KEYS if key not in _SEQUENCES)
 
 
 class SafetensorsFile(Container):
@@ -74,7 +77,7 @@ class SafetensorsFile(Container):
 def _key(name: str) -> str:
     """Return the metadata that may stand for a tensor of this name, "" for a sequence."""
     key = name.rpartition("/")[2]
-    return key if key in KEYS[3:] else ""
+    return key if key in _MAY_BE_METADATA else ""
 
 
 def _parse(text: str) -> Any:

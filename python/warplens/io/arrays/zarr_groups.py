@@ -7,6 +7,7 @@ Links within a folder may lead to any file that the user can read, so those that
 only where that is allowed.
 """
 
+import itertools
 import json
 import math
 import os
@@ -18,7 +19,7 @@ from typing import Any
 
 import zarr
 
-from warplens.io.arrays.container import KEYS, Container, check_marks, n_chunks, not_stored
+from warplens.io.arrays.container import ALL_KEYS, LEADING_KEYS, Container, check_marks, n_chunks, not_stored
 from warplens.io.arrays.open_files import OpenFiles
 from warplens.io.errors import ItemError
 from warplens.io.regular_file import check_regular
@@ -65,8 +66,9 @@ class ZarrGroups(Container):
         self._nodes: dict[str, Any] = {}
 
     def groups(self) -> list[str]:
-        """Return the groups that have `predictions`; only "" when the root has. Links are not followed."""
-        groups = list(_groups_in_folder(self._path) if self._path.is_dir() else _groups_in_zip(self._path))
+        """Return the groups that have predictions or log_probs; only "" if the root has."""
+        found = _groups_in_folder(self._path) if self._path.is_dir() else _groups_in_zip(self._path)
+        groups = list(dict.fromkeys(found))
         return [""] if "" in groups else groups
 
     def keys_in(self, group: str) -> Collection[str]:
@@ -138,7 +140,7 @@ class ZarrGroups(Container):
 
     def _attribute(self, name: str) -> Any:
         group, _, key = name.rpartition("/")
-        if key not in KEYS:
+        if key not in ALL_KEYS:
             return None
         for place in (group, ""):
             node = self._node(place)
@@ -152,7 +154,7 @@ def _groups_in_folder(root: Path) -> Iterator[str]:
         here = Path(folder)
         if ".zarray" in names or ("zarr.json" in names and _is_array(here / "zarr.json")):
             subfolders.clear()
-            if here.name == "predictions":
+            if here.name in LEADING_KEYS:
                 group = here.parent.relative_to(root).as_posix()
                 yield "" if group == "." else group
         subfolders.sort()
@@ -161,8 +163,8 @@ def _groups_in_folder(root: Path) -> Iterator[str]:
 def _groups_in_zip(path: Path) -> Iterator[str]:
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
-            for metadata in ("predictions/.zarray", "predictions/zarr.json"):
-                group = name.removesuffix(metadata)
+            for key, file in itertools.product(LEADING_KEYS, (".zarray", "zarr.json")):
+                group = name.removesuffix(f"{key}/{file}")
                 if group != name and (not group or group.endswith("/")):
                     yield group.removesuffix("/")
 

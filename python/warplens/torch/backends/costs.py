@@ -22,7 +22,7 @@ probability 0: with a target of 0 it is left out of costs and gradients (0 log 0
 costs +inf. All is computed in float64, whatever the inputs are.
 """
 
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -233,28 +233,18 @@ def _sum_inside(frames: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor 
     return within.sum(1, keepdim=True), lengths.view(-1, 1, 1)
 
 
-class _ClampedLog(torch.autograd.Function):
-    """max(log z, -100) with derivative 1 / max(z, 1e-12), for z = x or 1-x."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, complement: bool) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.complement = complement
-        return (torch.log1p(-x) if complement else torch.log(x)).clamp(min=_LEAST_LOG)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        if ctx.complement:
-            return -upstream / (1.0 - x).clamp(min=_LEAST_DENOMINATOR), None
-        return upstream / x.clamp(min=_LEAST_DENOMINATOR), None
-
-
 def clamped_log(x: Tensor) -> Tensor:
     """Return max(log x, -100), with gradient 1 / max(x, 1e-12)."""
-    return cast(Tensor, _ClampedLog.apply(x, False))  # type: ignore[no-untyped-call]
+    return _clamped(x, torch.log(x), torch.log(x.clamp(min=_LEAST_DENOMINATOR)))
 
 
 def clamped_log_complement(x: Tensor) -> Tensor:
     """Return max(log(1-x), -100), with gradient -1 / max(1-x, 1e-12)."""
-    return cast(Tensor, _ClampedLog.apply(x, True))  # type: ignore[no-untyped-call]
+    return _clamped(1.0 - x, torch.log1p(-x), torch.log1p(-x.clamp(max=1.0 - _LEAST_DENOMINATOR)))
+
+
+def _clamped(z: Tensor, exact: Tensor, inside: Tensor) -> Tensor:
+    """Return `inside`, log z by a way without infinite gradients, and below 1e-12 a line through log z."""
+    # No function of autograd's own: compilers and transforms would have to know it.
+    below = exact.detach().clamp(min=_LEAST_LOG) + (z - z.detach()) / _LEAST_DENOMINATOR
+    return torch.where(z >= _LEAST_DENOMINATOR, inside, below)

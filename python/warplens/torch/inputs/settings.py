@@ -211,16 +211,21 @@ def snapshot(cost: LocalCost, settings: RecursionSettings) -> tuple[LocalCost, R
 
     Gradients go through them.
     """
+    copied = replace(settings, gamma=settings.gamma.clone(), step_weights=settings.step_weights.clone())
+    return snapshot_of_cost(cost), copied
+
+
+def snapshot_of_cost(cost: LocalCost) -> LocalCost:
+    """Copy the tensors of a cost likewise."""
     prior = cost.prior
     if prior is not None:
         prior = prior._replace(weight=prior.weight.clone())
-    copied = replace(
+    return replace(
         cost,
         feature_weights=None if cost.feature_weights is None else cost.feature_weights.clone(),
         pos_weight=None if cost.pos_weight is None else cost.pos_weight.clone(),
         prior=prior,
     )
-    return copied, replace(settings, gamma=settings.gamma.clone(), step_weights=settings.step_weights.clone())
 
 
 def _check_word(name: str, given: object, accepted: tuple[str, ...]) -> None:

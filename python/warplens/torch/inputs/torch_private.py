@@ -81,7 +81,7 @@ class UncastModule(nn.Module):
         self._settings = {
             name: value.detach().clone() if isinstance(value, Tensor) else value
             for name, value in given.items()
-            if name in self._buffers and value is not None
+            if self._buffers.get(name) is not None
         }
 
     def reset_parameters(self) -> None:

@@ -47,6 +47,7 @@ def test_f_measures_and_errors_are_those_of_mir_eval(seed, fps):
     assert result["note_onset_f"] == pytest.approx(onset_f, abs=1e-9)
     assert result["note_f"] == pytest.approx(f_measure, abs=1e-9)
     matches = transcription.match_notes(*together, offset_ratio=None)
+    assert (result["matched_notes"], result["strong_notes"]) == (len(matches), len(reference))
     errors = [np.abs(reference.intervals[r] - estimate.intervals[e]) for r, e in matches]
     if errors:
         onset, offset = 1000 * np.mean(errors, axis=0)
@@ -94,7 +95,14 @@ def test_notes_are_runs_above_the_threshold():
 def test_notes_match_within_their_feature_alone():
     notes = find_notes(random_roll(5), fps=50)
     assert note_measures(notes, notes) == pytest.approx(
-        {"onset_error_ms": 0, "offset_error_ms": 0, "note_onset_f": 1, "note_f": 1}
+        {
+            "onset_error_ms": 0,
+            "offset_error_ms": 0,
+            "note_onset_f": 1,
+            "note_f": 1,
+            "matched_notes": len(notes),
+            "strong_notes": len(notes),
+        }
     )
     elsewhere = note_measures(Notes(notes.intervals, notes.feature + 20), notes)
     assert elsewhere["note_onset_f"] == elsewhere["note_f"] == 0
@@ -113,3 +121,4 @@ def test_without_notes_nothing_is_right_or_wrong():
     for result in (note_measures(silence, notes), note_measures(notes, silence)):
         assert result["note_f"] == result["note_onset_f"] == 0
         assert np.isnan(result["onset_error_ms"])
+        assert result["matched_notes"] == 0

@@ -14,6 +14,7 @@ from analysis.report.report_pages import Page, assert_needs_nothing, entry, writ
 from PIL import Image
 
 from warplens.analysis.item_analysis import analyze_item
+from warplens.analysis.percent import percent
 from warplens.analysis.report import ReportItem, Sound
 
 
@@ -46,8 +47,8 @@ def test_page_shows_every_roll_with_its_own_shape(render):
             with Image.open(io.BytesIO(png)) as image:
                 sizes.append(image.size)
     n_frames, n_targets, n_features = one.analysis.shape
-    # Weak target, predictions, Y_mod at two gammas, and the colour scale; no strong target is known.
-    rolls = [(n_targets, n_features), *[(n_frames, n_features)] * 3, (256, 1)]
+    # Y_mod at two gammas, then weak target and predictions, and the colour scale; no strong target is known.
+    rolls = [*[(n_frames, n_features)] * 2, (n_targets, n_features), (n_frames, n_features), (256, 1)]
     assert sizes == rolls
     assert len(page.all("svg", **{"aria-label": "h(n)"})) == 2
     assert "Strong target" not in page.text
@@ -133,6 +134,8 @@ def test_sounds_are_part_of_the_page_while_there_is_room(render, tmp_path, monke
 def test_every_measure_that_is_known_is_told(render):
     one = entry()
     text = Page(render(one)).text
+    for kept in one.analysis.measures["kept"]:
+        assert f" {percent(kept)} " in text
     for words, name, form in (("blur", "blur", ".2f"), ("short over long", "short_long_ratio", ".3f")):
         assert words in text
         for value in one.analysis.measures[name]:

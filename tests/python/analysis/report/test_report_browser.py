@@ -4,8 +4,7 @@ Screenshots go to the folder that WARPLENS_SCREENSHOTS names, as well as to that
 """
 
 import dataclasses
-import os
-import shutil
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -17,56 +16,36 @@ pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 pytest.importorskip("playwright")
 
+from analysis.report.chromium import PHONE, careful_tab, no_wider_than_the_window, running_chromium
+from analysis.report.chromium import keep as keep_picture
 from analysis.report.report_pages import entry, renamed, rows_of_all, write
-from playwright.sync_api import sync_playwright
 
 from warplens.analysis.item_analysis import analyze_item
 from warplens.analysis.report import ReportItem, Sound, write_report
-
-PHONE, DESK = {"width": 400, "height": 800}, {"width": 1400, "height": 900}
+from warplens.analysis.ticks import note_name
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def tab(chromium):
-    """A tab that remembers what went wrong in it and what it asked for."""
-    page = chromium.new_page(viewport=DESK)
-    page.set_default_timeout(60_000)
-    page.wrong, page.asked = [], []
-    page.on("console", lambda message: page.wrong.append(message.text))
-    page.on("pageerror", lambda error: page.wrong.append(str(error)))
-    page.on("request", lambda request: page.asked.append(request.url.partition(":")[0]))
-    yield page
-    assert page.wrong == []
-    assert set(page.asked) <= {"file", "data"}
-    page.close()
+    with careful_tab(chromium) as page:
+        yield page
 
 
 @pytest.fixture
 def keep(tab, tmp_path):
-    """Keeps a picture of the tab."""
-
-    def kept(name, **options):
-        for folder in {tmp_path, Path(os.environ.get("WARPLENS_SCREENSHOTS", tmp_path))}:
-            folder.mkdir(parents=True, exist_ok=True)
-            tab.screenshot(path=folder / f"{name}.png", **options)
-
-    return kept
+    return partial(keep_picture, tab, tmp_path)
 
 
-@pytest.fixture
-def index(tmp_path):
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
     """The report of 120 items with measures at random; one has failed, the one most at risk has sounds."""
+    tmp_path = tmp_path_factory.mktemp("index")
     rng = np.random.default_rng(0)
     like = entry(gammas=(0.1, 1.0, 10.0))
     items = [renamed(like, f"set {i % 3}/take #{i}") for i in range(119)]
@@ -97,7 +76,8 @@ def column(tab, heading):
         back.click()
     texts = []
     while True:
-        texts += tab.locator(f".overview tbody tr > :nth-child({place})").all_inner_texts()
+        cells = tab.locator(f".overview tbody tr > :nth-child({place})")
+        texts += cells.evaluate_all("them => them.map((it) => it.textContent)")
         if not onwards.is_visible() or onwards.is_disabled():
             return texts
         onwards.click()
@@ -105,10 +85,6 @@ def column(tab, heading):
 
 def sort_by(tab, heading):
     tab.locator(".overview thead").get_by_role("button", name=heading, exact=True).click()
-
-
-def no_wider_than_the_window(tab):
-    return tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_index_sorts_by_any_column(tab, keep, index):
@@ -126,6 +102,11 @@ def test_index_sorts_by_any_column(tab, keep, index):
     sort_by(tab, "blur (frames)")
     assert column(tab, "blur (frames)") == [f"{value:.2f}" for value in blur[::-1]]
     assert tab.locator("[aria-sort=ascending]").inner_text() == "blur (frames)"
+
+
+def test_index_sorts_by_the_measures_of_any_gamma_and_by_name(tab, index):
+    path, rows, _ = index
+    tab.goto(path.as_uri() + "?sort=blur&order=up")
     tab.get_by_label("Measures at γ =").select_option("0.1")
     blur = sorted(row["blur"] for row in rows if row.get("gamma") == 0.1)
     assert column(tab, "blur (frames)") == [f"{value:.2f}" for value in blur]
@@ -155,9 +136,9 @@ def test_index_filters_by_name_and_kind(tab, index):
 def test_index_links_a_page_with_its_players(tab, keep, index):
     path, _, worst = index
     tab.goto(path.as_uri())
-    tab.get_by_role("link", name=worst, exact=True).click()
+    tab.locator(".overview").get_by_role("link", name=worst, exact=True).click()
     assert tab.locator("h2").inner_text() == worst
-    players = tab.locator("audio")
+    players = tab.locator(".player audio")
     assert players.count() == 3
     for player in players.all():
         sound = url2pathname(urlsplit(player.evaluate("it => it.src")).path)
@@ -176,7 +157,7 @@ def test_pages_fit_a_phone_and_the_dark(tab, keep, index):
     tab.goto(path.as_uri())
     assert no_wider_than_the_window(tab)
     keep("index-phone")
-    tab.get_by_role("link", name=worst, exact=True).click()
+    tab.locator(".overview").get_by_role("link", name=worst, exact=True).click()
     assert no_wider_than_the_window(tab)
     keep("item-phone", full_page=True)
 
@@ -185,18 +166,174 @@ def test_one_page_shows_rolls_and_follows_the_pointer(tab, keep, tmp_path):
     name = "<img src=x onerror=alert(1)>"
     write(tmp_path, [entry(), renamed(entry(seed=1), name)])
     tab.goto((tmp_path / "report.html").as_uri())
-    assert tab.locator("section").count() == 2
+    assert tab.locator("section.item").count() == 2
     assert no_wider_than_the_window(tab)
     keep("one-page", full_page=True)
-    tab.get_by_role("link", name=name, exact=True).click()
+    tab.locator(".overview").get_by_role("link", name=name, exact=True).click()
     section = tab.locator("section", has=tab.get_by_role("heading", name=name))
     assert section.locator("h2").bounding_box()["y"] < 100
     section.locator(".roll").nth(1).hover()
-    assert "frame n =" in section.locator("output").inner_text()
+    assert "frame n =" in tab.locator(".tip").inner_text()
     # A line in each roll and curve of prediction frames: predictions, strong, Y_mod and h at two gammas.
     assert section.locator(".cursor").count() == 6
     tab.get_by_role("button", name="one below the other").click()
     assert tab.locator(".rolls.below").count() == 2
+
+
+def test_the_view_is_kept_in_the_address_and_leads_from_page_to_page(tab, index):
+    path, _, _ = index
+    tab.goto(path.as_uri())
+    tab.get_by_label("Find").fill("set 1")
+    tab.get_by_label("Show").select_option("with a page")
+    sort_by(tab, "item")
+    assert tab.url.startswith(path.as_uri() + "?")
+    seen = column(tab, "item")
+    assert seen == sorted(seen)
+    assert 2 < len(seen) < 50
+    tab.reload()
+    assert column(tab, "item") == seen
+    assert tab.get_by_label("Find").input_value() == "set 1"
+    tab.locator(".overview").get_by_role("link", name=seen[1], exact=True).click()
+    for item in (seen[1], seen[2]):
+        assert tab.locator("h2").inner_text() == item
+        tab.get_by_role("link", name="next item").click()
+        tab.wait_for_url("**/items/**")
+    assert tab.locator("h2").inner_text() == seen[3]
+    tab.get_by_role("link", name="previous item").click()
+    tab.wait_for_url("**/items/**")
+    assert tab.locator("h2").inner_text() == seen[2]
+    tab.get_by_role("link", name="all items").click()
+    assert column(tab, "item") == seen
+    assert tab.locator("[aria-sort=ascending]").inner_text() == "item"
+
+
+def test_what_an_address_asks_for_and_is_not_there_is_left_out(tab, index):
+    path, _, worst = index
+    tab.goto(path.as_uri() + "?sort=nothing&show=none&at=7&page=99&from=nobody&step=1")
+    ids = column(tab, "item")
+    assert len(ids) == 120
+    assert ids[0] == worst
+
+
+@pytest.fixture
+def short_page(tab, tmp_path):
+    """The report of two items, open in the tab."""
+    entries = [entry(gammas=(0.1, 30.0)), renamed(entry("two", 1, gammas=(0.1, 30.0)), "two")]
+    write(tmp_path, entries)
+    tab.goto((tmp_path / "report.html").as_uri())
+    return entries
+
+
+def gap(box, x, y):
+    """How far a point lies from a box, in pixels along the axis in which that is more."""
+    across = max(box["x"] - x, x - box["x"] - box["width"])
+    return max(across, box["y"] - y, y - box["y"] - box["height"])
+
+
+def told(tab):
+    return tab.locator(".tip").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pointer_is_told_time_note_and_level(tab, short_page, scheme):
+    tab.emulate_media(color_scheme=scheme)
+    one = short_page[0]
+    roll = tab.locator("#item-one .lesson .roll").last
+    shown = tab.locator("#item-one .rolls")
+    low, count = (int(shown.get_attribute(f"data-{name}")) for name in ("low", "count"))
+    box, y_mod = roll.bounding_box(), one.analysis.y_mod[-1]
+    for frame, feature in ((0, 0), (7, 2), (len(y_mod) - 1, 4)):
+        across = box["width"] * (frame + 0.5) / len(y_mod)
+        down = box["height"] * (1 - (feature - low + 0.5) / count)
+        roll.hover(position={"x": across, "y": down})
+        seconds, n, name, level = told(tab).split(", ")
+        assert seconds == f"{frame / 10:.2f} s"
+        assert n == f"frame n = {frame}"
+        assert name == note_name(60 + feature)
+        assert float(level.removeprefix("level ")) == pytest.approx(y_mod[frame, feature], abs=0.0075)
+        assert gap(tab.locator(".tip").bounding_box(), box["x"] + across, box["y"] + down) < 25
+    tab.mouse.move(2, 2)
+    assert tab.locator(".tip").is_hidden()
+
+
+def test_the_keyboard_is_told_the_same(tab, short_page):
+    roll = tab.locator("#item-one .lesson .roll").first
+    while not roll.evaluate("it => it === document.activeElement"):
+        tab.keyboard.press("Tab")
+    begin = told(tab)
+    level = float(begin.rpartition("level ")[2])
+    assert level >= 0.1
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowUp")
+    seconds, n, name, _ = told(tab).split(", ")
+    first = int(begin.split(", ")[1].removeprefix("frame n = "))
+    assert n == f"frame n = {first + 1}"
+    assert seconds == f"{(first + 1) / 10:.2f} s"
+    assert name != begin.split(", ")[2]
+    tab.keyboard.press("Escape")
+    assert tab.locator(".tip").is_hidden()
+
+
+def test_a_finger_is_told_and_what_it_asked_for_stays(chromium, tmp_path):
+    write(tmp_path, [entry()])
+    with careful_tab(chromium, viewport=PHONE, has_touch=True) as tab:
+        tab.goto((tmp_path / "report.html").as_uri())
+        tab.locator(".lesson .roll").first.tap()
+        assert "level" in told(tab)
+
+
+def test_dots_are_told_and_labelled(tab, short_page):
+    one = short_page[0].analysis
+    section = tab.locator("#item-one")
+    section.get_by_text("Peaks over durations, measures and events").click()
+    plot = section.locator(".dots").last
+    names = [label.inner_text() for label in plot.locator("b").all()]
+    lost = np.flatnonzero(one.levels.peak[-1] < 0.5)
+    lowest = lost[np.argmin(one.levels.peak[-1, lost])]
+    assert names[0] == note_name(60 + one.events.feature[lowest])
+    plot.focus()
+    tab.keyboard.press("ArrowRight")
+    assert "peak" in told(tab)
+    words = set()
+    for _ in range(len(one.events)):
+        tab.keyboard.press("ArrowRight")
+        words.add(told(tab))
+    for k in range(len(one.events)):
+        name = note_name(60 + one.events.feature[k])
+        time = one.levels.peak_frame[-1, k] / 10
+        assert any(
+            word.startswith(f"{name} at {time:.2f} s: peak")
+            and abs(float(word.split("peak ")[1].split(",")[0]) - one.levels.peak[-1, k]) < 0.011
+            for word in words
+        )
+
+
+def test_items_beyond_ten_are_unfolded_when_they_are_asked_for(tab, tmp_path):
+    like = entry()
+    write(tmp_path, [renamed(like, f"{i:02}") for i in range(14)])
+    tab.goto((tmp_path / "report.html").as_uri())
+    assert tab.locator("section.item:visible").count() == 10
+    tab.locator(".overview").get_by_role("link", name="13", exact=True).click()
+    heading = tab.locator("#item-13 h2")
+    assert heading.is_visible()
+    assert 0 <= heading.bounding_box()["y"] < 900
+
+
+@pytest.mark.parametrize("width", [1400, 1280, 400])
+def test_no_summary_is_clipped(tab, tmp_path, width):
+    like = entry(gammas=(0.1, 1.0, 10.0))
+    write(tmp_path, [renamed(like, f"take {i}") for i in range(9)])
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.goto((tmp_path / "report.html").as_uri())
+    assert no_wider_than_the_window(tab)
+    tables = tab.locator(".summary")
+    assert tables.count() == 2
+    for table in tables.all():
+        for cell in table.locator("td:visible, th:visible").all():
+            box = cell.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            assert cell.evaluate("it => it.scrollWidth <= it.clientWidth + 1")
 
 
 def test_a_long_roll_is_stretched_within_the_page(tab, keep, tmp_path):

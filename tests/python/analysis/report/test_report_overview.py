@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 
-from warplens.analysis.report.gamma_summary import advice, gamma_summaries, headings
+from warplens.analysis.percent import percent
+from warplens.analysis.report.gamma_summary import advice, gamma_summaries, headings, headline
 from warplens.analysis.report.item_table import item_table_json
-from warplens.analysis.report.overview import Overview
-from warplens.analysis.sweep.gamma_choice import choose_gamma, percent
+from warplens.analysis.report.overview import SHOWN, Overview
+from warplens.analysis.sweep.gamma_choice import choose_gamma
 
 
 def row(item_id, gamma, lost, events=10, **known):
@@ -60,11 +61,46 @@ def test_items_at_risk_come_first():
 
 def test_pooled_measures_weigh_events_and_items():
     overview = Overview.of(ROWS)
-    assert overview.pooled("blur", 0) == pytest.approx((10 * 1 + 30 * 3) / 40)
-    assert overview.pooled("blur", 1) == pytest.approx((10 * 4 + 30 * 8 + 20 * 6) / 60)
-    assert overview.pooled("f_measure", 1) == pytest.approx(0.5)
-    assert overview.pooled("f_measure", 0) is None
-    assert overview.pooled("onset_error_ms", 0) is None
+    shown = {each.name: each for each in SHOWN}
+    assert overview.pooled(shown["blur"], 0) == pytest.approx((10 * 1 + 30 * 3) / 40)
+    assert overview.pooled(shown["blur"], 1) == pytest.approx((10 * 4 + 30 * 8 + 20 * 6) / 60)
+    assert overview.pooled(shown["f_measure"], 1) == pytest.approx(0.5)
+    assert overview.pooled(shown["f_measure"], 0) is None
+    assert overview.pooled(shown["onset_error_ms"], 0) is None
+
+
+def test_onset_errors_are_means_over_matched_notes_and_say_how_many():
+    notes = [(20.0, 30, 40), (50.0, 10, 12), (None, 0, 5)]
+    rows = [
+        row(f"{i}", 1.0, 0, onset_error_ms=error, matched_notes=matched, strong_notes=strong)
+        for i, (error, matched, strong) in enumerate(notes)
+    ]
+    overview = Overview.of([*rows, row("unjudged", 1.0, 0)])
+    (summary,) = gamma_summaries(overview)
+    text = dict(zip(headings(overview), summary.measures, strict=True))["onset error (ms)"]
+    assert text == f"{(20 * 30 + 50 * 10) / 40:.1f} (40 of 57 notes)"
+    (measure,) = json.loads(item_table_json(overview, {}))["measures"]
+    assert measure["notes"] == [[[30, 10, 0, None]], [[40, 12, 5, None]]]
+
+
+@pytest.mark.parametrize(
+    ("lost", "loses", "others"),
+    [
+        ((0, 1, 47), "to lose 47 of 81 events (58.1 %).", " It loses none at γ = 0.1, 1 event at γ = 1."),
+        ((3, 1, 3), "to lose 3 of 81 events (3.8 %).", " It loses 3 events at γ = 0.1, 1 event at γ = 1."),
+    ],
+)
+def test_the_headline_says_what_is_lost(lost, loses, others):
+    assert headline_of(lost) == f"At γ = 10 this loss teaches the network {loses}{others}"
+
+
+def test_the_headline_says_that_nothing_is_lost():
+    assert headline_of((0, 0, 0)) == "At γ = 0.1, 1, 10 no event is lost."
+
+
+def headline_of(lost):
+    rows = [row("a", gamma, n, events=81) for gamma, n in zip((0.1, 1.0, 10.0), lost, strict=True)]
+    return headline(gamma_summaries(Overview.of(rows)))
 
 
 def test_summaries_count_only_what_was_run():
@@ -80,6 +116,9 @@ def test_histograms_hold_every_item():
     (summary,) = gamma_summaries(Overview.of(rows))
     assert summary.lost_over_items.path.count("M") == 11
     assert "median" in summary.blur_over_items.words
+    middle = np.median(np.arange(40) % 11) / 10
+    assert summary.lost_over_items.words.startswith(f"median {percent(middle, lost=True)}, ")
+    assert summary.lost_over_items.top == "100 %"
     assert float(summary.blur_over_items.top) >= 39
 
 

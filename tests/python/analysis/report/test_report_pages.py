@@ -44,6 +44,22 @@ def resolved(page, address):
     return os.path.normpath(os.fsencode(page.parent) + b"/" + unquote_to_bytes(address))
 
 
+def follow_neighbours(out, data):
+    """From the first page by "next" through all of them, and back by "previous"."""
+    pages = pages_in(out)
+    links = {}
+    for page in pages:
+        for link in Page(page.read_bytes().decode()).all("a"):
+            if "rel" in link:
+                links[os.fsencode(page), link["rel"]] = resolved(page, link["href"])
+    (first,) = (page for page in map(os.fsencode, pages) if (page, "prev") not in links)
+    there = [first]
+    while (there[-1], "next") in links:
+        there.append(links[there[-1], "next"])
+        assert links[there[-1], "prev"] == there[-2]
+    assert len(there) == len(set(there)) == len(pages) == len(data["pages"])
+
+
 def test_once_prepared_no_template_is_compiled_again(tmp_path, many, monkeypatch):
     filling._environment.cache_clear()
     filling.prepare()
@@ -64,11 +80,16 @@ def test_links_lead_to_pages_and_back(tmp_path, many):
     for page in pages:
         html = page.read_bytes().decode()
         assert_needs_nothing(html)
-        (back,) = Page(html).all("a")
+        back, *neighbours = Page(html).all("a")
         assert resolved(page, back["href"]) == os.fsencode(tmp_path / "report.html")
+        assert {resolved(page, link["href"]) for link in neighbours} <= linked
+        assert [link["rel"] for link in neighbours] in (["prev", "next"], ["prev"], ["next"])
         assert "Weak target" in html
+    follow_neighbours(tmp_path, data)
     index = (tmp_path / "report.html").read_bytes().decode()
     assert_needs_nothing(index)
+    # It opens with the lessons of ten items, and nothing more of them.
+    assert len(Page(index).all("section", **{"class": "item"})) == 10
     assert "Weak target" not in index
     assert "no <weak>" in Page(index).text
 
@@ -78,7 +99,9 @@ def test_only_the_items_most_at_risk_get_a_page(tmp_path, many):
     by_id = {each.id: each for each in many}
     rows = rows_of_all(many)
     write_report(tmp_path, iter(rows), lambda item_id: loaded.append(item_id) or by_id[item_id])
-    assert len(loaded) == len(set(loaded)) == len(pages_in(tmp_path)) == len(data_of(tmp_path)["pages"]) == 50
+    assert len(set(loaded)) == len(pages_in(tmp_path)) == len(data_of(tmp_path)["pages"]) == 50
+    # One after the other for their pages, and the worst ten of them once more for the lessons of the index.
+    assert loaded[50:] == loaded[:10]
     lost = {}
     for row in rows:
         if row["status"] == "ok":
@@ -90,7 +113,11 @@ def test_only_the_items_most_at_risk_get_a_page(tmp_path, many):
 def test_fifty_items_are_one_page(tmp_path, many):
     write(tmp_path, many[:50], pages="all")
     assert pages_in(tmp_path) == set()
-    assert Page((tmp_path / "report.html").read_bytes().decode()).text.count("Weak target") == 50
+    page = Page((tmp_path / "report.html").read_bytes().decode())
+    assert page.text.count("Weak target, predictions, strong target") == 50
+    (rest,) = page.all("details", **{"class": "rest"})
+    assert "open" not in rest
+    assert "40 more items, with fewer events at risk" in page.text
 
 
 def test_same_items_same_bytes(tmp_path, many):
@@ -112,6 +139,7 @@ def test_a_page_that_cannot_be_written_costs_no_other(tmp_path, many, samples):
     assert len(linked & {"x", "x.html/y"}) == 1
     assert "z" * 252 not in linked
     assert len(linked) == 60
+    follow_neighbours(tmp_path, data)
     assert not list(tmp_path.rglob("*.part"))
 
 

@@ -5,7 +5,8 @@ import re
 import pytest
 from analysis.sweep.sweep_curves import curve
 
-from warplens.analysis.sweep.gamma_choice import choose_gamma, percent
+from warplens.analysis.percent import percent
+from warplens.analysis.sweep.gamma_choice import choose_gamma
 
 
 @pytest.mark.parametrize(

@@ -11,24 +11,26 @@ from warplens import _core
 def forward_sum(log_probs, targets, **kwargs):
     """Call the kernel for one item of log-probabilities (N,M), of which the first columns are its targets."""
     settings = {
-        "batch_first": True,
-        "frames": np.array([len(log_probs)]),
-        "labels": None,
-        "label_lengths": np.array([targets]),
-        "blank": None,
         "gamma": 1.0,
         "blank_penalty": 0.0,
         "blank_weight": 1.0,
         "free_between": False,
         "class_costs": None,
         "from_logits": False,
+    }
+    arguments = {
+        "batch_first": True,
+        "frames": np.array([len(log_probs)]),
+        "labels": None,
+        "label_lengths": np.array([targets]),
+        "blank": None,
+        "settings": {name: kwargs.pop(name, default) for name, default in settings.items()},
         "outputs": ["E", "h", "durations", "entropy"],
         "grad": None,
-        "grad_is_zero": False,
         "scale": None,
         "threads": 1,
     }
-    results = _core.frame_synchronous_padded(log_probs[None], **(settings | kwargs))
+    results = _core.frame_synchronous_padded(log_probs[None], **(arguments | kwargs))
     return {name: result[0] for name, result in results.items()}
 
 

@@ -25,7 +25,7 @@ def test_gamma_falls_by_the_targets_and_the_network_learns(repository):
 
 
 def test_step_weights_are_learned(repository):
-    example = example_named("learn_step_weights", repository)
+    example = example_named("gallery/plot_learned_step_weights", repository)
     first, *_, last = example.learn(steps=20)
     assert (first["gamma"], first["w_h"], first["w_v"]) == (1.0, 1.0, 1.0)
     assert last["loss"] < 0.5 * first["loss"]

@@ -1,4 +1,3 @@
-"use strict";
 // The table of all items: sorted by a click on a heading, filtered by id and kind, a hundred rows at a time.
 (() => {
   const source = document.getElementById("item-data");
@@ -12,8 +11,9 @@
   const count = data.ids.length;
   const names = data.ids.map((id) => id.toLowerCase());
   const last = data.gammas.length - 1;
+  const usual = data.gammas.length > 1 ? "risk" : `lost:${data.gammas[0]}`;
   let measuresAt = last;
-  let sortedBy = data.gammas.length > 1 ? "risk" : "lost0";
+  let sortedBy = usual;
   let downwards = true;
   let first = 0;
 
@@ -28,10 +28,14 @@
       whole("targets", "M", data.targets),
       whole("events", "events", data.events),
       ...(last > 0 ? [{ ...whole("risk", "at risk", data.risk), share: shareOf(data.risk) }] : []),
-      ...data.lost.map((lost, g) => ({ ...whole(`lost${g}`, data.gammas[g], lost), share: shareOf(lost), group: "lost" })),
-      ...data.measures.map((measure, k) => ({
-        key: `measure${k}`, heading: measure.heading, values: measure.values[measuresAt],
-        text: (value) => value.toFixed(measure.decimals), group: "measures",
+      ...data.lost.map((lost, g) => ({ ...whole(`lost:${data.gammas[g]}`, data.gammas[g], lost), share: shareOf(lost), group: "lost" })),
+      ...data.measures.map((measure) => ({
+        key: measure.name, heading: measure.heading, values: measure.values[measuresAt],
+        text: (value, i) => {
+          const of = measure.notes?.map((counts) => counts[measuresAt][i]);
+          return value.toFixed(measure.decimals) + (of ? ` (${of[0]} of ${of[1]} notes)` : "");
+        },
+        group: "measures",
       })),
     ];
   }
@@ -96,7 +100,7 @@
   function row(i, shown) {
     const line = element("tr");
     const name = element("th", "", { scope: "row", title: data.ids[i] });
-    name.append(i in data.pages ? element("a", data.ids[i], { href: data.pages[i] }) : data.ids[i]);
+    name.append(i in data.pages ? element("a", data.ids[i], { href: addressOf(i) }) : data.ids[i]);
     line.append(name);
     if (i in data.failed) {
       line.append(element("td", data.failed[i], { colSpan: shown.length, className: "reason" }));
@@ -104,7 +108,7 @@
     }
     for (const column of shown) {
       const value = column.values[i];
-      const cell = element("td", value === null ? "–" : column.text(value).replace("-", "−"));
+      const cell = element("td", value === null ? "–" : column.text(value, i).replace("-", "−"));
       if (column.share) {
         cell.className = "share";
         cell.style.setProperty("--share", `${(100 * column.share(i)).toFixed(1)}%`);
@@ -114,11 +118,17 @@
     return line;
   }
 
+  // A page of its own takes the view along, so that it leads back to it, and to its neighbours in it.
+  function addressOf(i) {
+    return data.pages[i].startsWith("#") ? data.pages[i] : data.pages[i] + location.search;
+  }
+
   function draw() {
     const items = chosen();
     const shown = columns();
     first = Math.max(0, Math.min(first, rowsAtATime * Math.floor((items.length - 1) / rowsAtATime)));
     const end = Math.min(first + rowsAtATime, items.length);
+    keep();
     drawHead();
     table.tBodies[0].replaceChildren(...items.slice(first, end).map((i) => row(i, shown)));
     told.textContent = items.length === count ? `${count} items` : `${items.length} of ${count} items`;
@@ -133,13 +143,48 @@
     draw();
   }
 
+  function keep() {
+    view.set({
+      find: find.value || null,
+      show: kinds.value === "all" ? null : kinds.value,
+      at: measuresAt === last ? null : data.gammas[measuresAt],
+      sort: sortedBy === usual && downwards ? null : sortedBy,
+      order: downwards ? null : "up",
+      page: first ? first / rowsAtATime + 1 : null,
+    });
+  }
+
+  function recall() {
+    find.value = view.get("find") ?? "";
+    kinds.value = view.get("show") ?? "all";
+    if (kinds.selectedIndex < 0) kinds.value = "all";
+    measuresAt = data.gammas.includes(view.get("at")) ? data.gammas.indexOf(view.get("at")) : last;
+    gammas.value = measuresAt;
+    const sort = view.get("sort");
+    sortedBy = sort === "id" || columns().some((each) => each.key === sort) ? sort : usual;
+    downwards = view.get("order") !== "up";
+    first = rowsAtATime * Math.max(0, Math.floor(Number(view.get("page")) || 1) - 1);
+  }
+
+  // A page asks for the item before or after its own, as this table is filtered and sorted.
+  function passOn() {
+    const [from, step] = [data.ids.indexOf(view.get("from")), Number(view.get("step"))];
+    const asked = view.get("from") !== null;
+    view.set({ from: null, step: null });
+    if (!asked) return;
+    const items = chosen().filter((i) => i in data.pages);
+    const next = items[items.indexOf(from) + step];
+    if (items.includes(from) && next !== undefined) location.replace(addressOf(next));
+    else document.getElementById("items").scrollIntoView();
+  }
+
   table.tHead.addEventListener("click", (event) => {
     const key = event.target.dataset.key;
     if (!key) return;
     downwards = key === sortedBy ? !downwards : key !== "id";
     sortedBy = key;
     redraw();
-    table.tHead.querySelector(`[data-key=${key}]`).focus();
+    table.tHead.querySelector(`[data-key="${key}"]`).focus();
   });
   pager.addEventListener("click", (event) => {
     if (!event.target.dataset.step) return;
@@ -159,9 +204,13 @@
   if (failed) kinds.append(element("option", "failed", { value: "failed" }));
   if (paged < count - failed) kinds.append(element("option", "with a page", { value: "pages" }));
   data.gammas.forEach((gamma, g) => gammas.append(element("option", gamma, { value: g })));
-  gammas.value = last;
   part.hidden = false;
+  recall();
+  passOn();
   draw();
-  // A browser may bring back what was typed before the page was left.
-  addEventListener("pageshow", redraw);
+  // Where a browser brings back what was typed before the page was left, the address knows better.
+  addEventListener("pageshow", () => {
+    recall();
+    draw();
+  });
 })();

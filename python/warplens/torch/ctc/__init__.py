@@ -1,1 +1,0 @@
-"""Connectionist temporal classification: the loss, its lens, and what computes them."""
