@@ -31,7 +31,6 @@ __all__ = [
     "model_of_costs",
     "model_of_pair",
     "models_of_costs",
-    "models_of_pairs",
     "pairwise_gradients",
     "pairwise_values",
     "quartile_limits",
@@ -387,22 +386,7 @@ def model_of_pair(
 ) -> ModelResult: ...
 def models_of_costs(
     costs: Sequence[_Floats], *, models: Sequence[ModelArgument], outputs: Sequence[str], threads: int | None
-) -> list[ModelResult | ValueError | MemoryError]:
-    """Align cost matrices, all of one dtype, by a model each; the error of a pair stands in its place."""
-
-def models_of_pairs(
-    xs: Sequence[_Floats],
-    ys: Sequence[_Floats],
-    *,
-    cost: str,
-    feature_weights: NDArray[np.float64] | None,
-    pos_weight: NDArray[np.float64] | None,
-    models: Sequence[ModelArgument],
-    outputs: Sequence[str],
-    threads: int | None,
-) -> list[ModelResult | ValueError | MemoryError]:
-    """Align pairs, all of one dtype, by a model each; the error of a pair stands in its place."""
-
+) -> list[ModelResult | ValueError | MemoryError]: ...
 def pairwise_gradients(
     xs: Sequence[NDArray[_Float]],
     ys: Sequence[NDArray[_Float]] | None,

@@ -97,7 +97,7 @@ mod _core {
     #[pymodule_export]
     use super::events::{find_events, measure_alignment, measure_events, quartile_limits_of};
     #[pymodule_export]
-    use super::family::{model_of_classes, model_of_costs, model_of_pair, models_of_costs, models_of_pairs};
+    use super::family::{model_of_classes, model_of_costs, model_of_pair, models_of_costs};
     #[pymodule_export]
     use super::known_alignment::read_alignment;
     #[pymodule_export]

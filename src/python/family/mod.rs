@@ -68,14 +68,6 @@ fn into_list<'py>(py: Python<'py>, results: Vec<PyResult<Bound<'py, PyDict>>>) -
     Ok(list)
 }
 
-/// Checks that there is one for each of the others.
-fn check_count(name: &'static str, count: usize, (other, expected): (&str, usize)) -> Result<(), Error> {
-    if count == expected {
-        return Ok(());
-    }
-    Err(Error::argument(name, format!("has {count} entries, {other} has {expected}")))
-}
-
 #[pyfunction]
 #[pyo3(signature = (costs, *, model, outputs))]
 pub fn model_of_costs<'py>(
@@ -106,7 +98,10 @@ pub fn models_of_costs<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let (plain, own) = parse(outputs)?;
     let requested = (plain.for_costs()?, own);
-    check_count("models", models.len(), ("costs", costs.len()))?;
+    if models.len() != costs.len() {
+        let message = format!("has {} entries, costs has {}", models.len(), costs.len());
+        return Err(Error::argument("models", message).into());
+    }
     macro_rules! of_precision {
         ($costs:expr) => {{
             let costs = $costs;
@@ -167,40 +162,5 @@ pub fn model_of_pair<'py>(
         align_one(py, Source::of_pair(&x, &y, &cost)?, model, requested)
     } else {
         Err(precision_error("x, y"))
-    }
-}
-
-#[pyfunction]
-#[pyo3(signature = (xs, ys, *, cost, feature_weights, pos_weight, models, outputs, threads))]
-#[expect(clippy::too_many_arguments, reason = "keyword-only in Python")]
-pub fn models_of_pairs<'py>(
-    py: Python<'py>,
-    xs: Vec<Bound<'py, PyAny>>,
-    ys: Vec<Bound<'py, PyAny>>,
-    cost: &str,
-    feature_weights: Option<PyReadonlyArray1<'py, f64>>,
-    pos_weight: Option<PyReadonlyArray1<'py, f64>>,
-    models: Vec<ModelArgument<'py>>,
-    outputs: Vec<String>,
-    threads: Option<usize>,
-) -> PyResult<Bound<'py, PyList>> {
-    let requested = parse(outputs)?;
-    let cost = weighted_cost(cost, feature_weights, pos_weight)?;
-    check_count("ys", ys.len(), ("xs", xs.len()))?;
-    check_count("models", models.len(), ("xs", xs.len()))?;
-    macro_rules! of_precision {
-        ($xs:expr, $ys:expr) => {{
-            let (xs, ys) = ($xs, $ys);
-            let sources = xs.iter().zip(&ys).map(|(x, y)| Source::of_pair(x, y, &cost));
-            let sources = sources.collect::<PyResult<Vec<_>>>()?;
-            into_list(py, align_all(py, &sources, &models, requested, threads)?)
-        }};
-    }
-    if let (Some(xs), Some(ys)) = (read_all::<f32>(&xs), read_all::<f32>(&ys)) {
-        of_precision!(xs, ys)
-    } else if let (Some(xs), Some(ys)) = (read_all::<f64>(&xs), read_all::<f64>(&ys)) {
-        of_precision!(xs, ys)
-    } else {
-        Err(precision_error("xs, ys"))
     }
 }

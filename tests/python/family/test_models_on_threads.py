@@ -58,19 +58,6 @@ def test_many_cost_matrices_give_the_bits_of_single_calls(dtype, threads):
         assert_same_bits(got, _core.model_of_costs(C, model=model, outputs=OUTPUTS))
 
 
-@pytest.mark.parametrize("cost", ["mse", "euclidean"])
-def test_many_pairs_give_the_bits_of_single_calls(cost):
-    generator = np.random.default_rng(4)
-    xs, ys = ([generator.random((shape[k], 3)) for shape in SHAPES] for k in (0, 1))
-    models = [model_argument(generator, *shape, 0.3) for shape in SHAPES]
-    outputs = [*OUTPUTS, "x_grad", "y_grad"]
-    settings = {"cost": cost, "feature_weights": None, "pos_weight": None, "outputs": outputs}
-    for threads in (1, 2):
-        many = _core.models_of_pairs(xs, ys, models=models, threads=threads, **settings)
-        for x, y, model, got in zip(xs, ys, models, many, strict=True):
-            assert_same_bits(got, _core.model_of_pair(x, y, model=model, **settings))
-
-
 def sdtw_argument(N, M):
     return Model.of((N, M), gamma=1.0, steps=SDTW).argument()
 
@@ -107,17 +94,6 @@ def test_bad_arguments_are_told_by_name():
     with pytest.raises(TypeError, match="one dtype"):
         _core.models_of_costs(
             [np.ones((3, 4)), np.ones((3, 4), np.float32)], models=models * 2, outputs=[], threads=1
-        )
-    with pytest.raises(ValueError, match="ys: has 2 entries, xs has 1"):
-        _core.models_of_pairs(
-            [np.ones((3, 2))],
-            [np.ones((4, 2))] * 2,
-            cost="mse",
-            feature_weights=None,
-            pos_weight=None,
-            models=models,
-            outputs=[],
-            threads=1,
         )
     assert _core.models_of_costs([], models=[], outputs=["h"], threads=None) == []
 
