@@ -30,6 +30,7 @@ thread_local! {
     static ALIGNMENT: Slot<plan::PairScratch> = const { Cell::new(None) };
     static FRAME_SYNCHRONOUS: Slot<FrameSynchronousScratch> = const { Cell::new(None) };
     static TANGENT: Slot<plan::tangent::Scratch> = const { Cell::new(None) };
+    static NONE: Slot<()> = const { Cell::new(None) };
 }
 
 impl Scratch for plan::PairScratch {
@@ -59,6 +60,17 @@ impl Scratch for plan::tangent::Scratch {
 
     fn slot() -> &'static LocalKey<Slot<Self>> {
         &TANGENT
+    }
+}
+
+/// For work that keeps nothing.
+impl Scratch for () {
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn slot() -> &'static LocalKey<Slot<Self>> {
+        &NONE
     }
 }
 

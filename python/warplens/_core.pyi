@@ -364,13 +364,6 @@ def costs_ragged(
     threads: int | None,
 ) -> list[PairResult | ValueError | MemoryError]: ...
 def model_of_costs(costs: _Floats, *, model: ModelArgument, outputs: Sequence[str]) -> ModelResult: ...
-def models_of_costs(
-    costs: Sequence[_Floats],
-    *,
-    models: Sequence[ModelArgument],
-    outputs: Sequence[str],
-    threads: int | None,
-) -> list[ModelResult | ValueError | MemoryError]: ...
 def model_of_classes(
     scores: _Floats,
     targets: NDArray[np.int64],
@@ -391,6 +384,9 @@ def model_of_pair(
     model: ModelArgument,
     outputs: Sequence[str],
 ) -> ModelResult: ...
+def models_of_costs(
+    costs: Sequence[_Floats], *, models: Sequence[ModelArgument], outputs: Sequence[str], threads: int | None
+) -> list[ModelResult | ValueError | MemoryError]: ...
 def pairwise_gradients(
     xs: Sequence[NDArray[_Float]],
     ys: Sequence[NDArray[_Float]] | None,

@@ -9,9 +9,17 @@ use super::model::Model;
 use crate::cost::CostRows;
 use crate::error::Error;
 use crate::shape::Shape;
+use crate::threads::stop;
 
 /// Shares of more bytes than this are kept block by block.
 const SHARE_BYTES: usize = 64 << 20;
+/// Cells between two looks at the watch that may stop the sweep.
+const CELLS_BETWEEN_LOOKS: usize = 1 << 16;
+
+/// Fails where the watch ends the call before row n.
+fn look(n: usize, m: usize) -> Result<(), Error> {
+    if n.is_multiple_of(CELLS_BETWEEN_LOOKS / m + 1) && !stop::may_go_on() { Err(Error::Stopped) } else { Ok(()) }
+}
 
 /// Takes rows from the last to the first.
 pub(super) trait RowsFromLast {
@@ -56,6 +64,7 @@ pub(super) fn sweep_in_blocks<C: CostRows, M: Minimum>(
     let mut ends = Ends::new();
     let mut total = M::NO_END;
     for n in 0..count {
+        look(n, m)?;
         let index = n / block;
         if is_kept && n % block == 0 && index < last_block {
             forward.save(&mut checkpoints[index * saved..][..saved]);
@@ -79,11 +88,13 @@ pub(super) fn sweep_in_blocks<C: CostRows, M: Minimum>(
             forward.restore(&checkpoints[index * saved..][..saved]);
             ends.clear();
             for n in of_block.clone() {
+                look(n, m)?;
                 let of_row = Some(&mut shares[n % block * row_length..][..row_length]);
                 ends.add_row(&mut forward, n, of_row)?;
             }
         }
         for n in of_block.rev() {
+            look(n, m)?;
             let share = |&(target, mass): &(usize, M::Mass)| (target, minimum.share(total, mass, n * m + target));
             probabilities.clear();
             probabilities.extend(ends.of_row(n % block).iter().map(share));
