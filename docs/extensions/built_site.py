@@ -28,7 +28,7 @@ STYLE = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)""",
 
 
 class Page(HTMLParser):
-    """What a page loads, links to, and offers as the end of a link."""
+    """Loads, links and anchors of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

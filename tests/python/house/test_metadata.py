@@ -1,4 +1,4 @@
-"""What indexes and libraries of citations are told, against the files it is taken from."""
+"""Metadata for indexes, libraries of citations and workflows, held to the files they are taken from."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What README.md shows works as it stands there, and its links lead somewhere from wherever it is read."""
+"""Snippets, commands, numbers and links of README.md, run and followed as they stand."""
 
 import json
 import re

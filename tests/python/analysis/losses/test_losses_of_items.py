@@ -1,4 +1,4 @@
-"""What each loss of the family teaches from stored items: laws of levels, measures and modified targets."""
+"""Laws of levels, measures and modified targets of stored items under each loss of the family."""
 
 import dataclasses
 

@@ -46,5 +46,5 @@ def keep(tab, tmp_path, name, **options):
 
 
 def no_wider_than_the_window(tab):
-    """Whether nothing of the page lies beside the window."""
+    """Return True if nothing of the page lies beside the window."""
     return tab.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -225,7 +225,7 @@ def short_page(tab, tmp_path):
 
 
 def gap(box, x, y):
-    """How far a point lies from a box, in pixels along the axis in which that is more."""
+    """Return the distance of a point from a box, in pixels along the axis in which that is more."""
     across = max(box["x"] - x, x - box["x"] - box["width"])
     return max(across, box["y"] - y, y - box["y"] - box["height"])
 

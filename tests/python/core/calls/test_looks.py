@@ -1,4 +1,4 @@
-"""What an alignment shows of itself: events, a figure, an entry in a notebook; and packages found lazily."""
+"""Events, figure and notebook entry of an alignment; packages that are found when named."""
 
 import base64
 import re
