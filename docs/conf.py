@@ -36,6 +36,7 @@ extensions = [
 exclude_patterns = ["_build", "extensions", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5"]
 templates_path = ["_templates"]
 nitpicky = True
+nitpick_ignore = [("py:class", "DataFrame")]  # of pandas, which is not installed with the package
 default_role = "named"
 
 # Pages are written in MyST; formulas stand between dollars there.

@@ -206,7 +206,7 @@ class Alignment:
         indices = self._result("path")
         return Path(indices, float(self._results["path_value"]), steps_between(indices))
 
-    def events(self, threshold: float = 0.5) -> NDArray[np.void]:
+    def events(self, threshold: float = 0.5) -> NDArray[Any]:
         """Return what the modified targets keep of each event of the weak target.
 
         An event is a maximal run [start, stop) of target frames with y(m,d) > 0 for one feature d; its level

@@ -37,7 +37,7 @@ _WIDEST, _HIGHEST = 360, 160
 """Pixels of a picture in a notebook."""
 
 
-def events_of(alignment: Alignment, y: NDArray[Any], threshold: float) -> NDArray[np.void]:
+def events_of(alignment: Alignment, y: NDArray[Any], threshold: float) -> NDArray[Any]:
     """Return a record for each event of the weak target y (M,D)."""
     analysis = import_module("warplens.analysis")
     import_module("warplens.analysis.events").check_threshold(threshold)
