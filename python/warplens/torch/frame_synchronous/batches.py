@@ -15,6 +15,7 @@ from warplens.torch.inputs.batches import (
     as_dtype,
     check_tensor,
     dtype_of_results,
+    one_int_each,
     values_are_readable,
 )
 
@@ -93,8 +94,8 @@ def as_tensors(
     return (
         as_dtype(scores, dtype).transpose(0, 1),
         targets.unsqueeze(0) if unbatched else targets,
-        _as_lengths("input_lengths", input_lengths, items, unbatched),
-        _as_lengths("target_lengths", target_lengths, items, unbatched),
+        one_int_each("input_lengths", input_lengths, items, "items", unbatched),
+        one_int_each("target_lengths", target_lengths, items, "items", unbatched),
     )
 
 
@@ -160,22 +161,6 @@ def _check_integers(name: str, tensor: object) -> None:
         raise TypeError(f"{name}: is a {type(tensor).__name__}; a torch.Tensor of integers is accepted")
     if tensor.dtype == torch.bool or tensor.is_floating_point() or tensor.is_complex():
         raise TypeError(f"{name}: has dtype {tensor.dtype}; integers are accepted")
-
-
-def _as_lengths(name: str, lengths: Lengths, items: int, unbatched: bool) -> Tensor:
-    accepted = "one int is accepted" if unbatched else f"one int for each of {items} items is accepted"
-    if not isinstance(lengths, Tensor):
-        try:
-            lengths = torch.as_tensor(lengths)
-        except (TypeError, ValueError, RuntimeError):
-            raise TypeError(f"{name}: is {lengths!r}; {accepted}") from None
-    if lengths.dtype == torch.bool or lengths.is_floating_point() or lengths.is_complex():
-        raise TypeError(f"{name}: has dtype {lengths.dtype}; {accepted}")
-    if unbatched and lengths.ndim == 0:
-        lengths = lengths.unsqueeze(0)
-    if lengths.shape != (items,):
-        raise ValueError(f"{name}: has shape {tuple(lengths.shape)}; {accepted}")
-    return lengths
 
 
 def _check_lengths(name: str, lengths: Tensor, most: int, of: str) -> None:

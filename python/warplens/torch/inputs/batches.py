@@ -249,12 +249,9 @@ def widest_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def as_lengths(name: str, lengths: Lengths | None, frames: Tensor, unbatched: bool) -> Tensor | None:
-    """Check lengths of padded sequences: (B,) int64 on their device."""
-    if lengths is None:
-        return None
-    batch, longest = frames.shape[:2]
-    accepted = "one int is accepted" if unbatched else f"one int for each of {batch} pairs is accepted"
+def one_int_each(name: str, lengths: Lengths, count: int, what: str, unbatched: bool) -> Tensor:
+    """Check for one integer for each of so many pairs or items: (count,), values and device as they are."""
+    accepted = "one int is accepted" if unbatched else f"one int for each of {count} {what} is accepted"
     if not isinstance(lengths, Tensor):
         try:
             lengths = torch.as_tensor(lengths)
@@ -264,8 +261,17 @@ def as_lengths(name: str, lengths: Lengths | None, frames: Tensor, unbatched: bo
         raise TypeError(f"{name}: has dtype {lengths.dtype}; {accepted}")
     if unbatched and lengths.ndim == 0:
         lengths = lengths.unsqueeze(0)
-    if lengths.shape != (batch,):
+    if lengths.shape != (count,):
         raise ValueError(f"{name}: has shape {tuple(lengths.shape)}; {accepted}")
+    return lengths
+
+
+def as_lengths(name: str, lengths: Lengths | None, frames: Tensor, unbatched: bool) -> Tensor | None:
+    """Check lengths of padded sequences: (B,) int64 on their device."""
+    if lengths is None:
+        return None
+    batch, longest = frames.shape[:2]
+    lengths = one_int_each(name, lengths, batch, "pairs", unbatched)
     if values_are_readable(lengths):
         for index, length in enumerate(lengths.tolist()):
             if not 1 <= length <= longest:
