@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from numpy.typing import ArrayLike
-from public_names import names_by_identity
+from public_names import is_made_by_warplens_alone, names_by_identity
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.domains.python._annotations import _parse_annotation
@@ -70,9 +70,7 @@ def signature(
     parameters = list(found.parameters.values())
     if what == "method" and parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
-    if what == "class" and any(
-        re.search(r"Settings|Model|Source|\b_[A-Z]", str(p.annotation)) for p in parameters
-    ):
+    if what == "class" and is_made_by_warplens_alone(obj):
         return "", None
     shown = [
         p if p.annotation is p.empty else p.replace(annotation=Written(written(p.annotation, names)))

@@ -122,9 +122,18 @@ def measure_alignment(
     threshold: float = THRESHOLD,
     h: NDArray[Any] | None = None,
 ) -> AlignmentMeasures:
-    """Compute marginals of a soft alignment and levels of its events in one call; as `summarize_levels`.
+    """Compute marginals of a soft alignment, levels of its events and measures of both in one call.
 
-    With h, the row sums (N,) of the soft alignment, come its measures.
+    Args:
+        H: the soft alignment H or, with rows that sum to 1, H~, (N, M), as float32 or float64.
+        weak: weak target, (M, D).
+        events: events of that weak target (`find_events`), K of them.
+        threshold: share of its own peak from which on a level counts towards the widening; in the measures,
+            the level under which an event counts as lost.
+        h: row sums of H, (N,); without them measures are left out (None).
+
+    Raises:
+        ValueError: the shapes do not fit.
     """
     _check_shapes(H, weak)
     # One precision for both, and none lost; sums are float64 anyway.

@@ -20,10 +20,15 @@ class Finished(Protocol):
 
 
 class Progress(Protocol):
-    """Listener to the progress of a run."""
+    """Listener to the progress of a run: whatever has these two methods."""
 
     def started(self, total: int, ignored: int) -> None:
-        """Receive the number of items and of other files, which are ignored, before the first item."""
+        """Receive the number of items and of other files, which are ignored, before the first item.
+
+        Args:
+            total: items of the run.
+            ignored: files of the folder that are no items.
+        """
 
     def finished(self, outcome: Finished) -> None:
         """Receive the outcome of one more item, in the order of their ids."""

@@ -102,7 +102,14 @@ class ItemOfRow:
         pitch_classes: bool | None = None,
         kind: ItemKind = "features",
     ) -> AnyItem:
-        """Read an item of a kind; `fps` and `pitch_classes` override those of manifest and file.
+        """Read an item of a kind.
+
+        Args:
+            size_limit: most bytes that its arrays may take; None allows any number.
+            fps: frames a second in place of that of manifest and file; None keeps it.
+            pitch_classes: fold lists of notes into twelve pitch classes, in place of what they say; None
+                keeps that.
+            kind: "features" for an `Item`; "labels", "multi-hot" or "tokens" for a `LabelItem`.
 
         Raises:
             ItemError: a cell or what it points to cannot be used, or is larger than `size_limit`.

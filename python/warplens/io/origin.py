@@ -41,7 +41,14 @@ class ItemInFile:
         pitch_classes: bool | None = None,
         kind: ItemKind = "features",
     ) -> AnyItem:
-        """Read an item of a kind; `fps` and `pitch_classes` override those of the file.
+        """Read an item of a kind.
+
+        Args:
+            size_limit: most bytes that its arrays may take; None allows any number.
+            fps: frames a second in place of that of the file; None keeps it.
+            pitch_classes: fold lists of notes into twelve pitch classes, in place of what it says; None
+                keeps that.
+            kind: "features" for an `Item`; "labels", "multi-hot" or "tokens" for a `LabelItem`.
 
         Raises:
             ItemError: the file is not an item, or its arrays would take more than `size_limit` bytes.
@@ -79,7 +86,17 @@ class NoItem:
         pitch_classes: bool | None = None,
         kind: ItemKind = "features",
     ) -> AnyItem:
-        """Raise `ItemError` with the reason."""
+        """Raise `ItemError` with the reason.
+
+        Args:
+            size_limit: of no use here, as are all others; they are those of `ItemInFile.read`.
+            fps: of no use.
+            pitch_classes: of no use.
+            kind: of no use.
+
+        Raises:
+            ItemError: always.
+        """
         raise ItemError(self.reason)
 
 
@@ -130,6 +147,10 @@ def names_in(group: str, kind: ItemKind) -> dict[str, str]:
 
 def read_npz(path: Path, *, size_limit: int | None = None) -> Item:
     """Read one item: keys `predictions` and `weak`, and where known the other fields of `Item`.
+
+    Args:
+        path: an npz file.
+        size_limit: most bytes that the arrays may take; None allows any number.
 
     Raises:
         ItemError: the file is not an npz file, is damaged, holds Python objects under one of the keys, its

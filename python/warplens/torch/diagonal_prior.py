@@ -66,7 +66,12 @@ class DiagonalPrior(CostWithPrior):
         return PriorTerm(self.weight, self.nu)
 
     def forward(self, n_frames: int, n_targets: int) -> Tensor:
-        """Return P (N,M) of one pair, without the weight."""
+        """Return P (N,M) of one pair, without the weight, as float64.
+
+        Args:
+            n_frames: N, prediction frames.
+            n_targets: M, target frames.
+        """
         N, M = torch.tensor(n_frames), torch.tensor(n_targets)
         return diagonal_penalties(N.view(1, 1, 1), M.view(1, 1, 1), n_frames, n_targets, self.nu)[0]
 

@@ -171,7 +171,22 @@ class SoftDTWLoss(UncastModule):
     def forward(
         self, x: Tensor, y: Tensor, x_lengths: Lengths | None = None, y_lengths: Lengths | None = None
     ) -> Tensor:
-        """Return the loss of predictions x (B,N,D) and targets y (B,M,D), or of one pair (N,D) and (M,D)."""
+        """Return the loss of a batch or of one pair; `soft_dtw_loss` says more of shapes and dtypes.
+
+        Args:
+            x: (B,N,D) predictions, or (N,D).
+            y: (B,M,D) targets, or (M,D).
+            x_lengths: (B,) ints, the prediction frames of each pair, as tensor or sequence; None: all N. What
+                lies behind is never read.
+            y_lengths: (B,) ints, and the target frames; None: all M.
+
+        Returns:
+            () or, with reduction "none", (B,), in the dtype of x and y, promoted.
+
+        Raises:
+            TypeError: An argument is not of an accepted type.
+            ValueError: Shapes do not fit, or on the CPU a length is out of range.
+        """
         return soft_dtw_loss(
             x,
             y,
@@ -191,6 +206,12 @@ class SoftDTWLoss(UncastModule):
         """Return what the loss teaches under its settings; `warplens.torch.align` says what that is.
 
         Reduction, normalization, `debias` and `sharp` play no part in it.
+
+        Args:
+            x: (B,N,D) predictions, or (N,D), as all others as the loss takes them.
+            y: (B,M,D) targets, or (M,D).
+            x_lengths: (B,) ints or None.
+            y_lengths: (B,) ints or None.
         """
         return align(x, y, x_lengths, y_lengths, **self._settings_of_alignment())
 

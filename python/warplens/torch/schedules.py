@@ -123,7 +123,15 @@ class GammaSchedule(Schedule):
 
 
 class ConstantGamma(GammaSchedule):
-    """Constant schedule gamma(t) = gamma."""
+    """Constant schedule gamma(t) = gamma.
+
+    Args:
+        loss: a loss with a `gamma` that is a number, as `GammaSchedule` takes it.
+        gamma: 0 or more, finite.
+
+    Raises:
+        ValueError: gamma is negative or not finite, or as `GammaSchedule`.
+    """
 
     def __init__(self, loss: nn.Module, gamma: float) -> None:
         self.gamma = as_number("gamma", gamma)
@@ -134,7 +142,17 @@ class ConstantGamma(GammaSchedule):
 
 
 class LinearGamma(GammaSchedule):
-    """Linear schedule gamma(t) = start + (end - start) min(t / steps, 1)."""
+    """Linear schedule gamma(t) = start + (end - start) min(t / steps, 1).
+
+    Args:
+        loss: a loss with a `gamma` that is a number, as `GammaSchedule` takes it.
+        start: gamma before the first step, 0 or more, finite.
+        end: gamma after `steps` steps and for ever, 0 or more, finite.
+        steps: number of steps from one to the other, at least 1.
+
+    Raises:
+        ValueError: one of them is out of range, or as `GammaSchedule`.
+    """
 
     def __init__(self, loss: nn.Module, start: float, end: float, steps: int) -> None:
         self.start, self.end = as_number("start", start), as_number("end", end)
@@ -146,7 +164,17 @@ class LinearGamma(GammaSchedule):
 
 
 class ExponentialGamma(GammaSchedule):
-    """Exponential schedule gamma(t) = start (end / start)^min(t / steps, 1), both above 0."""
+    """Exponential schedule gamma(t) = start (end / start)^min(t / steps, 1).
+
+    Args:
+        loss: a loss with a `gamma` that is a number, as `GammaSchedule` takes it.
+        start: gamma before the first step, above 0, finite.
+        end: gamma after `steps` steps and for ever, above 0, finite.
+        steps: number of steps from one to the other, at least 1.
+
+    Raises:
+        ValueError: one of them is out of range, or as `GammaSchedule`.
+    """
 
     def __init__(self, loss: nn.Module, start: float, end: float, steps: int) -> None:
         self.start, self.end = (
@@ -181,6 +209,10 @@ class PiecewiseGamma(GammaSchedule):
     def published(cls, loss: nn.Module, *, steps_per_epoch: int = 1) -> Self:
         """Return the published schedule: gamma 10 for 10 epochs, linear to 0.1 over 10 more, then constant.
 
+        Args:
+            loss: a loss with a `gamma` that is a number, as `GammaSchedule` takes it.
+            steps_per_epoch: calls of `step` in an epoch; 1 where it is called after each epoch.
+
         Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, ISMIR 2023, and the code that goes with it.
         """
         epoch = as_count("steps_per_epoch", steps_per_epoch)
@@ -191,7 +223,15 @@ class PiecewiseGamma(GammaSchedule):
 
 
 class PiecewisePriorWeight(Schedule):
-    """The weight of a `DiagonalPrior` over time: as `PiecewiseGamma` moves gamma."""
+    """The weight of a `DiagonalPrior` over time: as `PiecewiseGamma` moves gamma.
+
+    Args:
+        prior: the prior whose weight it moves.
+        points: (step, weight), steps whole and ascending, weights 0 or more.
+
+    Raises:
+        ValueError: no points, steps that do not ascend, a weight that is negative or not finite.
+    """
 
     def __init__(self, prior: DiagonalPrior, points: Points) -> None:
         self.points = _checked_points(points)
@@ -200,6 +240,10 @@ class PiecewisePriorWeight(Schedule):
     @classmethod
     def published(cls, prior: DiagonalPrior, *, steps_per_epoch: int = 1) -> Self:
         """Return the published schedule: weight 3 for 5 epochs, linear to 0 over 5 more.
+
+        Args:
+            prior: the prior whose weight it moves.
+            steps_per_epoch: calls of `step` in an epoch; 1 where it is called after each epoch.
 
         Source: J. Zeitler, S. Deniffel, M. Krause and M. Mueller, ISMIR 2023, and the code that goes with it.
         """

@@ -40,7 +40,13 @@ def level_colormap(scale: LevelScale) -> Colormap:
 
 
 def level_bar(ax: Axes | list[Axes], scale: LevelScale, **options: Any) -> Colorbar:
-    """Draw a colour bar beside the axes, with the threshold among its ticks."""
+    """Draw a colour bar beside the axes, with the threshold among its ticks.
+
+    Args:
+        ax: axes of one roll, or of several that share the scale.
+        scale: colours of the rolls.
+        options: further arguments of `Figure.colorbar`.
+    """
     first = ax[0] if isinstance(ax, list) else ax
     # On a plain norm, so that the bar is linear.
     mappable = ScalarMappable(Normalize(scale.low, scale.high), level_colormap(scale))
@@ -51,7 +57,12 @@ def level_bar(ax: Axes | list[Axes], scale: LevelScale, **options: Any) -> Color
 
 
 def cost_bar(ax: Axes, **options: Any) -> Colorbar:
-    """Draw a colour bar for the picture in an axes, pointed where values lie beyond its end."""
+    """Draw a colour bar for the picture in an axes, pointed where values lie beyond its end.
+
+    Args:
+        ax: axes with a picture, such as those of `cost_matrix`.
+        options: further arguments of `Figure.colorbar`.
+    """
     image = ax.images[0]
     _, high = image.get_clim()
     shown = image.get_array()

@@ -90,7 +90,17 @@ def row_sums(
     *,
     gammas: Sequence[float] | NDArray[np.float64] | None = None,
 ) -> Axes:
-    """Draw h(n) over time, (N,) or a line for each gamma, (G, N): how strongly each frame is updated."""
+    """Draw h(n) over time: how strongly each frame is updated.
+
+    Args:
+        h: row sums of the soft alignment, (N,), or a line for each gamma, (G, N).
+        ax: axes to draw in; None makes a figure of its own (`ax.figure`).
+        fps: prediction frames a second; None counts frames.
+        gammas: gammas of the lines, (G,), for the legend.
+
+    Raises:
+        ValueError: there are not as many gammas as lines.
+    """
     h = np.atleast_2d(h)
     if gammas is not None and len(gammas) != len(h):
         raise ValueError(f"gammas: {len(gammas)} of them, but h has {len(h)} rows")
@@ -202,7 +212,18 @@ def sweep_figure(
     recommended: float | None = None,
     **shares: Any,
 ) -> Figure:
-    """Draw the curves of a sweep in panels: shares, blur, entropy; arguments and errors as `sweep_curves`."""
+    """Draw the curves of a sweep in panels under each other: shares, blur, entropy.
+
+    Args:
+        gammas: ascending, (G,), positive.
+        blur: mean fade of onsets and offsets in frames, (G,).
+        entropy: entropy of the alignments in nats, (G,).
+        recommended: a gamma to mark in every panel.
+        shares: kept, short_event_peak, f_measure, lost_to_collapse and share, as `sweep_curves` takes them.
+
+    Raises:
+        ValueError: nothing is given, or as `sweep_curves`.
+    """
     panels: list[dict[str, Any]] = [shares, {"blur": blur}, {"entropy": entropy}]
     panels = [
         panel

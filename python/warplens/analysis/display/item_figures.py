@@ -20,7 +20,12 @@ _TITLE: dict[str, Any] = {"loc": "left", "fontsize": "medium"}
 
 
 def targets_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Draw predictions, modified targets at each gamma and, if known, the strong target under each other."""
+    """Draw predictions, modified targets at each gamma and, if known, the strong target under each other.
+
+    Args:
+        item: predictions (N, D), weak target (M, D) and, if known, strong target (N, D).
+        analysis: analysis of that item.
+    """
     rolls = [("predictions", predicted_levels(item.predictions, analysis.cost))]
     for g, gamma in enumerate(analysis.gammas):
         lost, total = (int(analysis.measures[name][g]) for name in ("events_below_threshold", "events"))
@@ -35,6 +40,10 @@ def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
     """Draw costs with the hard path, h(n), and at each gamma accumulated costs and soft alignment H~.
 
     H~ is computed again: analyses need not have kept it.
+
+    Args:
+        item: predictions (N, D) and weak target (M, D).
+        analysis: analysis of that item under soft DTW (`analysis.loss` is sdtw).
     """
     gammas = analysis.gammas
     figure = Figure(figsize=(11, 2.4 * (len(gammas) + 1)), dpi=150, layout="constrained")
@@ -68,7 +77,12 @@ def alignments_figure(item: Item, analysis: ItemAnalysis) -> Figure:
 
 
 def events_figure(item: Item, analysis: ItemAnalysis) -> Figure:
-    """Draw peaks of events over their expected durations, both at each gamma."""
+    """Draw peaks of events over their expected durations, both at each gamma.
+
+    Args:
+        item: the item, for its frames a second.
+        analysis: analysis of that item.
+    """
     figure = Figure(figsize=(5.5, 3.5), dpi=150, layout="constrained")
     magnitude_over_duration(
         analysis.levels.duration,
@@ -111,6 +125,14 @@ def write_figures(folder: Path, id: str, item: Item, analysis: ItemAnalysis) -> 
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG without anything that changes from run to run, whole or not at all."""
+    """Write a figure as PNG without anything that changes from run to run, whole or not at all.
+
+    Args:
+        path: the file; folders that are missing are made.
+        figure: what is drawn.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     with replacing(path) as file:
         figure.savefig(file, format="png", metadata={"Software": None})

@@ -22,7 +22,21 @@ def cost_matrix(
     path: NDArray[np.int64] | None = None,
     limits: tuple[float | None, float | None] = (None, None),
 ) -> Axes:
-    """Draw local costs C (N, M), low ones dark; see `alignment` for the other arguments."""
+    """Draw local costs, low ones dark.
+
+    Args:
+        C: costs c(x_n, y_m), (N, M), of any real dtype.
+        ax: axes to draw in; None makes a figure of its own (`ax.figure`).
+        fps: prediction frames a second; None counts frames.
+        path: a warping path to draw over it, (L, 2), frames and targets from 0.
+        limits: costs drawn darkest and lightest; None is the least or the greatest of C.
+
+    Returns:
+        The axes; the picture is `ax.images[0]`.
+
+    Raises:
+        ValueError: the matrix is not two-dimensional or empty.
+    """
     ax = _matrix(C, ax, fps, COST_COLORS, np.minimum, limits)
     return _path(ax, path, fps, "white")
 
@@ -36,9 +50,23 @@ def accumulated_cost(
     step_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
     path: NDArray[np.int64] | None = None,
 ) -> Axes:
-    """Draw soft accumulated costs D(n,m) of local costs C (N, M) (`accumulated_costs`), low ones dark.
+    """Draw soft accumulated costs D(n,m), the soft DTW of the first n frames and m targets, low ones dark.
 
     The highest twentieth has one colour: the borders, where few paths lead, can dwarf all else.
+
+    Args:
+        C: local costs c(x_n, y_m), (N, M), of any real dtype.
+        ax: axes to draw in; None makes a figure of its own (`ax.figure`).
+        fps: prediction frames a second; None counts frames.
+        gamma: softness, in the unit of the cost, 0 or more.
+        step_weights: (horizontal, vertical, diagonal).
+        path: a warping path to draw over it, (L, 2), frames and targets from 0.
+
+    Returns:
+        The axes; the picture is `ax.images[0]`.
+
+    Raises:
+        ValueError: C is not two-dimensional, empty or not finite; gamma is negative.
     """
     D = accumulated_costs(C, gamma=gamma, step_weights=step_weights)
     ax = _matrix(D, ax, fps, COST_COLORS, np.minimum, (None, float(np.quantile(D, 0.95))))

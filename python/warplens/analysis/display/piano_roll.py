@@ -84,7 +84,20 @@ def mark_event(
     label: str = "",
     linestyle: str = "-",
 ) -> Axes:
-    """Draw a box round frames first to last of one feature in a piano roll, with a label above it."""
+    """Draw a box round frames first to last of one feature in a piano roll, with a label above it.
+
+    Args:
+        ax: axes of a roll, as `piano_roll` returns them.
+        feature: the feature, from 0.
+        first: first frame, from 0.
+        last: last frame, which the box includes.
+        fps: frames a second, as the roll was drawn with; None where it counts frames.
+        label: text above the box, below it at the upper edge.
+        linestyle: line of the box, as matplotlib names it.
+
+    Returns:
+        The axes.
+    """
     start, stop = frame_edge(first, fps), frame_edge(last + 1, fps)
     box = Rectangle(
         (start, feature - 0.5), stop - start, 1, fill=False, color="black", lw=1.2, linestyle=linestyle

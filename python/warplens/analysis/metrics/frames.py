@@ -53,7 +53,13 @@ def precision_recall_f(
 
 
 def frame_f_measure(estimate: NDArray[Any], strong: NDArray[Any], *, threshold: float = THRESHOLD) -> float:
-    """Compute the F-measure of `precision_recall_f` at one threshold."""
+    """Compute the F-measure of `precision_recall_f` at one threshold.
+
+    Args:
+        estimate: levels, (N, D), of any real dtype.
+        strong: strongly aligned target, (N, D), active above 0.5.
+        threshold: level above which an estimate counts as active.
+    """
     return float(precision_recall_f(estimate, strong, (threshold,))[0, 2])
 
 
@@ -61,6 +67,10 @@ def average_precision(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
     """Compute average precision, sum_i (R_i - R_{i-1}) P_i; NaN where strong is never active.
 
     The thresholds are the distinct levels, from the highest; a cell is active at its level and above.
+
+    Args:
+        estimate: levels, (N, D), of any real dtype.
+        strong: strongly aligned target, (N, D), active above 0.5.
     """
     _check(estimate, strong)
     wanted = strong > STRONG_THRESHOLD
@@ -77,13 +87,23 @@ def average_precision(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
 
 
 def l1_distance(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
-    """Compute the mean absolute difference over all cells."""
+    """Compute the mean absolute difference over all cells.
+
+    Args:
+        estimate: levels, (N, D), of any real dtype.
+        strong: strongly aligned target, (N, D).
+    """
     _check(estimate, strong)
     return float(np.mean(np.abs(estimate - strong), dtype=np.float64))
 
 
 def l2_distance(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
-    """Compute the root mean square difference over all cells."""
+    """Compute the root mean square difference over all cells.
+
+    Args:
+        estimate: levels, (N, D), of any real dtype.
+        strong: strongly aligned target, (N, D).
+    """
     _check(estimate, strong)
     return math.sqrt(float(np.mean(np.square(estimate - strong), dtype=np.float64)))
 
@@ -92,6 +112,10 @@ def binary_cross_entropy(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
     """Compute the mean of -s log e - (1-s) log(1-e), logs at least -100; NaN outside [0, 1].
 
     Levels that leave [0, 1] by rounding count as 0 and 1.
+
+    Args:
+        estimate: levels e, (N, D), of any real dtype.
+        strong: strongly aligned target s, (N, D).
     """
     _check(estimate, strong)
     for levels in (estimate, strong):
@@ -109,6 +133,10 @@ def cosine_similarity(estimate: NDArray[Any], strong: NDArray[Any]) -> float:
     """Compute the mean of <e_n, s_n> / (|e_n| |s_n|) over frames with a strong target; NaN without any.
 
     A frame in which the estimate is all zero counts as 0.
+
+    Args:
+        estimate: levels e, (N, D), of any real dtype.
+        strong: strongly aligned target s, (N, D).
     """
     _check(estimate, strong)
     rows = strong.any(axis=1)

@@ -65,6 +65,10 @@ def note_measures(estimate: Notes, reference: Notes) -> dict[str, float]:
     Notes are matched one to one, as many as possible, where the feature agrees and the onset to within 50 ms;
     for note_f the offset must agree too, to within 50 ms or a fifth of the reference note's duration.
 
+    Args:
+        estimate: notes in seconds, such as those that `find_notes` finds in Y_mod.
+        reference: notes in seconds, on the same features.
+
     Returns:
         onset_error_ms and offset_error_ms, the mean absolute difference between notes that match by feature
         and onset (NaN without any; an onset that is off by more than 50 ms is no match), how many these are,

@@ -27,7 +27,16 @@ class Sound:
 
 @dataclass(frozen=True)
 class ReportItem:
-    """An item with its analysis, or the reason why there is none."""
+    """An item with its analysis, or the reason why there is none.
+
+    Attributes:
+        id: name of the item on the page.
+        item: predictions and targets; None where they could not be read.
+        analysis: analysis of that item; None where there is none.
+        error: why there is no analysis; None where there is one.
+        warning: what the page is to say of the item besides.
+        sounds: sounds of its targets, to be heard on the page.
+    """
 
     id: str
     item: Item | None = None

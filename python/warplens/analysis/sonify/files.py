@@ -41,6 +41,10 @@ def stereo(recording: NDArray[Any], sonification: NDArray[Any]) -> NDArray[np.fl
 def read_recording(file: Path | IO[bytes], sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
     """Read a recording as mono samples at a sample rate, (samples,) float32; needs the extra `sound`.
 
+    Args:
+        file: a file that libsndfile reads (WAV, FLAC, OGG, MP3 ...), or one that is open for reading bytes.
+        sample_rate: samples a second of the result.
+
     Raises:
         soundfile.LibsndfileError: the file is none that libsndfile reads.
     """
@@ -53,6 +57,11 @@ def read_recording(file: Path | IO[bytes], sample_rate: int = SAMPLE_RATE) -> ND
 
 def write_wav(file: Path | IO[bytes], samples: NDArray[Any], sample_rate: int = SAMPLE_RATE) -> None:
     """Write samples in [-1, 1], (samples,) or (samples, channels), as 16-bit PCM; beyond it they are clipped.
+
+    Args:
+        file: path, or a file that is open for writing bytes.
+        samples: mono (samples,) or several channels (samples, channels), real, in [-1, 1].
+        sample_rate: samples a second.
 
     Raises:
         ValueError: samples have more dimensions.

@@ -94,6 +94,9 @@ def most_voices(weak: NDArray[Any]) -> float:
     """Return the largest sum of levels over a weak target's frames, at least 1: the `voices` of its sounds.
 
     Rows of Y_mod are convex combinations of those of the weak target, so theirs is never larger.
+
+    Args:
+        weak: weak target, (M, D); negative levels count as 0.
     """
     return max(1.0, float(np.maximum(weak, 0).sum(axis=1, dtype=np.float64).max(initial=0.0)))
 

@@ -112,6 +112,9 @@ def pool(sweeps: Sequence[GammaSweep]) -> GammaSweep:
     Its means are those of all events and frames as if they were one item's, but for `short_event_peak`, whose
     events are short within their own item: the mean over the short events of all of them.
 
+    Args:
+        sweeps: at least one, over the same gammas, with one threshold.
+
     Raises:
         ValueError: there are none, or they differ in gammas or threshold.
     """

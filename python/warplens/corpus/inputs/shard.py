@@ -12,6 +12,10 @@ class Shard:
     """Part `index` of `count`, from 1.
 
     The parts of one list have no item in common and are all of it; their sizes differ by one at most.
+
+    Attributes:
+        index: number of this part, 1 to `count`.
+        count: how many parts there are.
     """
 
     index: int

@@ -38,6 +38,10 @@ _EVENT_RECORD = np.dtype([(name, np.int64) for name in _EVENT])
 def item_path(out: Path, item_id: str) -> Path:
     """Return the path of the results of an item.
 
+    Args:
+        out: folder of the results.
+        item_id: id of the item; a slash makes folders.
+
     Raises:
         ValueError: the id would lead out of the folder (see `check_id`).
     """
@@ -82,6 +86,9 @@ def save_analysis(path: Path, analysis: ItemAnalysis, key: str) -> None:
 
 def read_analysis(path: Path) -> ItemAnalysis:
     """Read the file of one item.
+
+    Args:
+        path: the file, as `item_path` has it.
 
     Raises:
         ItemError: it is not such a file, or is damaged.

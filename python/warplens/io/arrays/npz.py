@@ -79,6 +79,9 @@ class NpzArrays(Mapping[str, NDArray[Any]], Container):
 def open_npz(path: Path) -> Iterator[NpzArrays]:
     """Open an npz file; its arrays are read on demand.
 
+    Args:
+        path: the file.
+
     Raises:
         ItemError: the file is not an npz file, or proves to be damaged within the `with` block.
         OSError: the file cannot be read.

@@ -68,7 +68,13 @@ class PlacedNotes:
     def roll(
         self, n_frames: int, n_features: int, dtype: np.dtype[np.float32] | np.dtype[np.float64]
     ) -> NDArray[np.float32] | NDArray[np.float64]:
-        """Return the frames in which the notes sound, (N, D): 1 where one does, 0 elsewhere."""
+        """Return the frames in which the notes sound, (N, D): 1 where one does, 0 elsewhere.
+
+        Args:
+            n_frames: N.
+            n_features: D.
+            dtype: float32 or float64, of the result.
+        """
         roll = np.zeros((n_frames, n_features), dtype)
         for d, first, stop in zip(self.feature, self.first, self.stop, strict=True):
             roll[first:stop, d] = 1

@@ -150,7 +150,14 @@ class CTCLoss(FrameSynchronousLoss):
     def align(
         self, log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths
     ) -> CTCAlignment:
-        """Return what the loss teaches under its settings; `align_ctc` says what that is."""
+        """Return what the loss teaches under its settings; `align_ctc` says what that is.
+
+        Args:
+            log_probs: (T,B,K) or (T,K), as all others as the loss takes them.
+            targets: (B,S), (sum of lengths,) or (S,).
+            input_lengths: (B,) ints.
+            target_lengths: (B,) ints.
+        """
         tensors = as_tensors(log_probs, targets, input_lengths, target_lengths)
         backend = backend_of(self.backend, log_probs.device)
         tensors, settings = self._asked(tensors)

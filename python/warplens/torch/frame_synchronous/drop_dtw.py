@@ -179,7 +179,15 @@ class DropDTWLoss(BatchFirstLoss):
         *,
         drop: float | Tensor | None = None,
     ) -> FrameAlignment:
-        """Return what the loss teaches under its settings; `align_drop_dtw` says what that is."""
+        """Return what the loss teaches under its settings; `align_drop_dtw` says what that is.
+
+        Args:
+            x: (B,N,D) or (N,D), as all others as the loss takes them.
+            y: (B,M,D) or (M,D).
+            x_lengths: (B,) ints or None.
+            y_lengths: (B,) ints or None.
+            drop: in place of the module's: a number, (N,) or (B,N).
+        """
         pairs, cost = self._pairs(x, y, x_lengths, y_lengths)
         drops, gamma = self._drops(drop, pairs), as_gamma(self.gamma)
         lengths = lengths_or_all(pairs.x_lengths, pairs.x), lengths_or_all(pairs.y_lengths, pairs.y)

@@ -144,7 +144,14 @@ class ForwardSumLoss(BatchFirstLoss):
         *,
         prior: Tensor | None = None,
     ) -> LabelAlignment:
-        """Return what the loss teaches under its settings; `align_forward_sum` says what that is."""
+        """Return what the loss teaches under its settings; `align_forward_sum` says what that is.
+
+        Args:
+            log_probs: (B,N,M) or (N,M), as all others as the loss takes them.
+            x_lengths: (B,) ints or None.
+            y_lengths: (B,) ints or None.
+            prior: (N,M) or (B,N,M) log-probabilities that are added, or None.
+        """
         tensors, settings = self._asked(_as_items(log_probs, x_lengths, y_lengths), prior)
         return _lens(
             tensors, settings.snapshot(), backend_of(self.backend, log_probs.device), log_probs.ndim == 2

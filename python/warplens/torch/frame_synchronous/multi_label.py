@@ -140,7 +140,14 @@ class MultiLabelCTCLoss(BatchFirstLoss):
         x_lengths: Lengths | None = None,
         y_lengths: Lengths | None = None,
     ) -> LabelAlignment:
-        """Return what the loss teaches under its settings; `align_multi_label_ctc` says what that is."""
+        """Return what the loss teaches under its settings; `align_multi_label_ctc` says what that is.
+
+        Args:
+            log_probs: by the encoding, as all others as the loss takes them.
+            y: (B,M,D) or (M,D).
+            x_lengths: (B,) ints or None.
+            y_lengths: (B,) ints or None.
+        """
         items = _as_items(log_probs, y, x_lengths, y_lengths, self.encoding)
         tensors, settings = self._asked(items)
         backend = backend_of(self.backend, log_probs.device)
