@@ -60,22 +60,33 @@ def test_everything_is_that_of_numpy(backend, blank_logprob, prior, gamma):
         torch.testing.assert_close(y.grad, x.grad)
 
 
-def test_the_published_loss_is_ours():
-    """Rows with a blank beside them through torch's CTC, item after item, with its mean over tokens."""
-    x = log_probs().requires_grad_()
-    padded = functional.pad(x, (1, 0), value=-1.0)
-    terms = [
-        functional.ctc_loss(
-            padded[item, :N, None, : M + 1].log_softmax(2), torch.arange(1, M + 1)[None], (N,), (M,)
+def published(attention, tokens, frames, blank):
+    """The forward sum of NeMo 2.6 and RAD-TTS, by its formula: attention (B,1,N,M), tokens before frames."""
+    terms = []
+    for scores, M, N in zip(attention[:, 0], tokens, frames, strict=True):
+        with_blank = torch.cat([torch.full_like(scores[:N, :1], blank), scores[:N, :M]], dim=1)
+        log_probs = functional.log_softmax(with_blank, dim=1)[:, None]
+        terms.append(
+            functional.ctc_loss(log_probs, torch.arange(1, M + 1)[None], (N,), (M,), zero_infinity=True)
         )
-        for item, (N, M) in enumerate(zip(*LENGTHS, strict=True))
-    ]
-    torch.stack(terms).mean().backward()
-    y = x.detach().clone().requires_grad_()
-    loss = wlt.ForwardSumLoss(blank_logprob=-1.0, normalize="y_length")(y, *LENGTHS)
+    return torch.stack(terms).mean()
+
+
+@pytest.mark.parametrize("blank", [-1.0, -3.5])
+@pytest.mark.parametrize("normalized", [True, False])
+def test_the_published_loss_is_ours(blank, normalized):
+    """Its last item has fewer frames than tokens, and counts as 0."""
+    tokens, frames = [4, 3, 4], [9, 7, 3]
+    attention = log_probs()[:, None] + (0 if normalized else torch.arange(9.0)[:, None])
+    x, y = attention.clone().requires_grad_(), attention.clone().requires_grad_()
+    expected = published(x, tokens, frames, blank)
+    expected.backward()
+    ours = wlt.ForwardSumLoss(blank_logprob=blank, normalize="y_length", zero_infinity=True)
+    loss = ours(y[:, 0], frames, tokens)
     loss.backward()
-    torch.testing.assert_close(loss, torch.stack(terms).mean().detach())
+    torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(y.grad, x.grad)
+    assert (y.grad[2] == 0).all()
 
 
 @pytest.mark.parametrize("backend", ["core", "ops"])
