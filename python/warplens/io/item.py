@@ -139,6 +139,12 @@ def _placed(
 def _warnings_of(values: Mapping[str, Any], placed: Mapping[str, PlacedNotes]) -> list[str]:
     """Return what is to be told of the notes of the targets, once where it is the same for both."""
     told: dict[str, list[str]] = {}
+    if (weak := placed.get("weak")) is not None and weak.joined:
+        text = (
+            f"{weak.joined} of {len(weak.start)} notes begin while their pitch sounds or in the next frame: "
+            "each makes one event with the note before; end that one a frame earlier to keep them apart"
+        )
+        told[text] = ["weak"]
     for key, notes in placed.items():
         for text in (*values[key].warnings, *notes.warnings):
             told.setdefault(text, []).append(key)

@@ -38,6 +38,29 @@ def test_notes_after_the_last_frame_are_counted():
     assert warning == "weak: 1 of 3 notes begin after the last of 10 frames (1.00 s) and are left out"
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "joined"),
+    [
+        ([0.0, 0.5, 1.0], [0.4, 0.9, 1.4], 0),
+        ([0.0, 0.5, 1.0], [0.5, 0.9, 1.4], 1),
+        ([1.0, 0.0, 0.5], [1.4, 0.5, 1.0], 2),
+        ([0.0, 0.3, 1.0], [1.2, 0.6, 1.4], 2),
+        ([0.0, 0.0, 1.0], [0.4, 0.6, 1.4], 0),
+    ],
+)
+def test_notes_of_a_weak_list_that_leave_no_gap_are_counted(start, end, joined):
+    """As many as events are missing, but for notes that begin together, which are one."""
+    notes = Notes(np.array(start), np.array(end), np.full(3, 62))
+    other = Notes(np.r_[notes.start, 0.2], np.r_[notes.end, 1.5], np.r_[notes.pitch, 63])
+    given = {"predictions": np.full((20, 5), 0.5), "fps": 10, "lowest_pitch": 60}
+    item = make_item({**given, "weak": other, "strong": notes})
+    runs = int((np.diff(item.strong[:, 2], prepend=0) == 1).sum())
+    assert joined == len(set(start)) - runs
+    told = [warning for warning in item.warnings if "makes one event" in warning]
+    assert len(told) == (joined > 0)
+    assert not joined or told[0].startswith(f"weak: {joined} of 4 notes begin while their pitch sounds")
+
+
 @pytest.mark.parametrize(("lowest_pitch", "shift"), [(None, 0), (60, 0), (57, 9)])
 def test_pitch_classes_fold_all_octaves(lowest_pitch, shift):
     known = {} if lowest_pitch is None else {"lowest_pitch": lowest_pitch}

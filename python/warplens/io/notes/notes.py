@@ -56,6 +56,8 @@ class PlacedNotes:
         first: (K,) first frame in which each sounds.
         stop: (K,) one past the last.
         warnings: how many notes were left out and why, a sentence each.
+        joined: how many of them begin while a note of their pitch sounds, or in the frame after it: in a
+            roll they are one with it.
     """
 
     start: NDArray[np.float64]
@@ -64,6 +66,7 @@ class PlacedNotes:
     first: NDArray[np.int64]
     stop: NDArray[np.int64]
     warnings: tuple[str, ...]
+    joined: int = 0
 
     def roll(
         self, n_frames: int, n_features: int, dtype: np.dtype[np.float32] | np.dtype[np.float64]
@@ -193,6 +196,17 @@ def place_notes(
             f"{np.count_nonzero(~in_time)} of {count} notes begin after the last of {n_frames} frames "
             f"({seconds:.2f} s) and are left out"
         )
+    first, stop = first[kept], stop[kept]
+    joined = _joined(notes.pitch[kept], first, stop)
     return PlacedNotes(
-        notes.start[kept], notes.end[kept], feature[kept], first[kept], stop[kept], tuple(warnings)
+        notes.start[kept], notes.end[kept], feature[kept], first, stop, tuple(warnings), joined
     )
+
+
+def _joined(pitch: NDArray[np.int64], first: NDArray[np.int64], stop: NDArray[np.int64]) -> int:
+    """Count the notes that leave no frame between them and an earlier onset of their pitch."""
+    order = np.lexsort((first, pitch))
+    # One pitch after the other on a single axis, apart by more than any note lasts.
+    base = pitch[order] * (int(stop.max()) + 2)
+    begins, until = base + first[order], np.maximum.accumulate(base + stop[order])
+    return int(np.count_nonzero((begins[1:] <= until[:-1]) & (begins[1:] > begins[:-1])))
