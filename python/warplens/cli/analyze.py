@@ -10,6 +10,7 @@ from warplens.analysis.percent import percent
 from warplens.cli import options
 from warplens.cli.loss_options import loss_of, loss_options
 from warplens.cli.output import (
+    analysis_record,
     errors_as_sentences,
     exit_with_failures,
     print_ignored_results,
@@ -21,7 +22,7 @@ from warplens.cli.output import (
 )
 from warplens.cli.param_types import NumbersCommand, gammas_in
 from warplens.cli.progress import ProgressReport
-from warplens.corpus import Outcome, Run, Settings, Shard, analyze
+from warplens.corpus import Run, Settings, Shard, analyze
 from warplens.corpus.workers.engine import check_item_timeout
 
 _GAMMAS = " ".join(format(gamma, "g") for gamma in Settings.gammas)
@@ -138,7 +139,7 @@ def analyze_command(
     print_warnings(run.outcomes)
     if as_json:
         for outcome in run.outcomes:
-            print_json(_record(outcome))
+            print_json(analysis_record(outcome))
     elif not quiet:
         for line in _lost_events(run, settings):
             click.echo(line)
@@ -147,23 +148,6 @@ def analyze_command(
     if chosen_shard is not None and not quiet:
         print_next_step(chosen_shard, "analyze", "table and report")
     exit_with_failures(run.outcomes)
-
-
-def _record(outcome: Outcome) -> dict[str, Any]:
-    """Return what `--json` tells of an item: its measures at every gamma, by the columns of items.csv."""
-    measured = outcome.measured
-    about = {"id": outcome.id, "status": "ok" if measured else "failed"}
-    if measured is None:
-        return {**about, "error": outcome.error}
-    n_frames, n_targets, n_features = measured.shape
-    return {
-        **about,
-        "N": n_frames,
-        "M": n_targets,
-        "D": n_features,
-        "warning": outcome.warning,
-        "gammas": [{"gamma": gamma, **measured.measures(g)} for g, gamma in enumerate(measured.gammas)],
-    }
 
 
 def _lost_events(run: Run, settings: Settings) -> list[str]:

@@ -1,11 +1,13 @@
 """Command `warplens compare`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from warplens.analysis.compared_events import ComparedEvents, most_changed_first
-from warplens.cli.output import printable
+from warplens.cli import options
+from warplens.cli.output import print_json, printable
 from warplens.cli.param_types import NonEmptyPath, NumbersCommand, NumbersOption
 
 _MOST_ROWS = 20
@@ -30,7 +32,11 @@ _MOST_LEFT_OUT = 5
     show_default=True,
     help="File of the page.",
 )
-def compare_command(first: Path, second: Path, gammas: tuple[float, ...], out: Path) -> None:
+@options.quiet
+@options.as_json
+def compare_command(
+    first: Path, second: Path, gammas: tuple[float, ...], out: Path, quiet: bool, as_json: bool
+) -> None:
     """Show which events the second results keep that the first lose, and which they lose themselves.
 
     FIRST and SECOND are folders that `warplens analyze` wrote: from two checkpoints of a network, from two
@@ -70,10 +76,35 @@ def compare_command(first: Path, second: Path, gammas: tuple[float, ...], out: P
     except OSError as error:
         raise click.ClickException(printable(str(error))) from error
     pooled = comparison.pooled
-    for line in (*_table(comparison.items, pooled), "", comparison_headline(pooled, str(one), str(other))):
-        click.echo(printable(line))
+    if as_json:
+        for record in (*map(_record, comparison.items), *map(_record_left_out, comparison.left_out.items())):
+            print_json(record)
+    elif not quiet:
+        headline = comparison_headline(pooled, str(one), str(other))
+        for line in (*_table(comparison.items, pooled), "", headline):
+            click.echo(printable(line))
     _print_left_out(comparison.left_out)
-    click.echo(printable(f"Page: {out}"))
+    if not (as_json or quiet):
+        click.echo(printable(f"Page: {out}"))
+
+
+def _record(item: ComparedEvents) -> dict[str, Any]:
+    """Return what `--json` tells of an item that both results have."""
+    return {
+        "id": item.id,
+        "status": "ok",
+        "events": item.events,
+        "lost_by_first": item.lost_by_first,
+        "lost_by_second": item.lost_by_second,
+        "regained": item.n_regained,
+        "newly_lost": item.n_newly_lost,
+    }
+
+
+def _record_left_out(left_out: tuple[str, str]) -> dict[str, Any]:
+    """Return what it tells of an item that could not be compared."""
+    item_id, reason = left_out
+    return {"id": item_id, "status": "left out", "error": reason}
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

@@ -93,6 +93,23 @@ def exit_with_failures(outcomes: "Sequence[Finished]") -> None:
         raise SystemExit(1)
 
 
+def analysis_record(outcome: "Outcome") -> dict[str, Any]:
+    """Return what `--json` tells of an item: its measures at every gamma, by the columns of items.csv."""
+    measured = outcome.measured
+    about = {"id": outcome.id, "status": "ok" if measured else "failed"}
+    if measured is None:
+        return {**about, "error": outcome.error}
+    n_frames, n_targets, n_features = measured.shape
+    return {
+        **about,
+        "N": n_frames,
+        "M": n_targets,
+        "D": n_features,
+        "warning": outcome.warning,
+        "gammas": [{"gamma": gamma, **measured.measures(g)} for g, gamma in enumerate(measured.gammas)],
+    }
+
+
 def print_json(record: Mapping[str, Any]) -> None:
     """Print one line of JSON; numbers that are not finite, which JSON lacks, become null."""
     click.echo(json.dumps(_of_json(record)))

@@ -1,5 +1,6 @@
 """Command compare: a table on stdout, a page, and errors as sentences."""
 
+import json
 import re
 
 import pytest
@@ -44,6 +45,31 @@ def test_the_table_has_all_items_and_those_that_changed(results, tmp_path):
     )
     assert f"Page: {page}" in result.stdout
     assert page.read_text().startswith("<!doctype html>")
+
+
+def test_json_has_a_line_an_item_and_quiet_has_none(results, tmp_path):
+    save_corpus(tmp_path / "in", 2)
+    other = tmp_path / "out"
+    analyze([tmp_path / "in"], other, Settings((0.1,)))
+    arguments = (results, other, "--gamma", 30, 0.1, "-o", tmp_path / "page.html")
+    comparison = compare(results, other, gamma=30.0, second_gamma=0.1)
+    assert comparison.left_out
+    printed = run(*arguments, "--json")
+    records = [json.loads(line) for line in printed.stdout.splitlines()]
+    done, left_out = records[: len(comparison.items)], records[len(comparison.items) :]
+    for record, item in zip(done, comparison.items, strict=True):
+        assert (record["id"], record["status"], record["events"]) == (item.id, "ok", item.events)
+        assert (record["lost_by_first"], record["lost_by_second"]) == (
+            item.lost_by_first,
+            item.lost_by_second,
+        )
+        assert (record["regained"], record["newly_lost"]) == (item.n_regained, item.n_newly_lost)
+    assert {record["id"]: record["error"] for record in left_out} == comparison.left_out
+    quiet = run(*arguments, "-q")
+    assert quiet.exit_code == 0
+    assert quiet.stdout == ""
+    assert "not compared" in quiet.stderr
+    assert (tmp_path / "page.html").is_file()
 
 
 def test_folders_are_named_by_what_tells_them_apart(results, tmp_path):

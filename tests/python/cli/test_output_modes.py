@@ -74,6 +74,14 @@ def test_a_quiet_command_prints_what_failed_alone(command, folder, tmp_path):
     assert printed.stderr.startswith("1 of 4 items failed:\n  bad: ")
 
 
+def test_the_demo_is_quiet_and_gives_json(tmp_path):
+    printed = run("demo", "-o", tmp_path / "out", "--json")
+    records = [json.loads(line) for line in printed.stdout.splitlines()]
+    assert [(record["id"], record["status"]) for record in records] == [("figure-2", "ok"), ("piece", "ok")]
+    assert [values["gamma"] for values in records[0]["gammas"]] == [0.1, 1.0, 10.0]
+    assert run("demo", "-o", tmp_path / "out", "-q").output == ""
+
+
 @pytest.mark.parametrize("name", ["--gamma", "--gammas"])
 @pytest.mark.parametrize("words", [["0.1", "1", "10"], ["0.1,1,10"], ["0.1:10:3"]])
 def test_gammas_are_said_the_same_way_to_both_commands(name, words, folder, tmp_path):
