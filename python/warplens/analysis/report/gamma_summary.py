@@ -82,26 +82,33 @@ def gamma_summaries(overview: Overview) -> list[GammaSummary]:
 
 def headings(overview: Overview) -> list[str]:
     """Return the headings of `GammaSummary.measures`."""
-    return [shown.heading for shown in _known(overview)]
+    return [heading_of(shown, overview) for shown in _known(overview)]
 
 
-def headline(summaries: list[GammaSummary]) -> str:
+def heading_of(shown: ShownMeasure, overview: Overview) -> str:
+    """Return the heading of a measure, in the words of the loss."""
+    return shown.heading.replace("event", overview.word)
+
+
+def headline(summaries: list[GammaSummary], word: str = "event") -> str:
     """Say what is lost at the gamma that loses the largest share, and how much less others lose."""
     worst = max(reversed(summaries), key=lambda each: each.lost_share)
     if not worst.lost:
-        return f"At γ = {', '.join(each.gamma for each in summaries)} no event is lost."
-    others = [f"{_so_many(each.lost)} at γ = {each.gamma}" for each in summaries if each is not worst]
+        return f"At γ = {', '.join(each.gamma for each in summaries)} no {word} is lost."
+    others = [f"{_so_many(each.lost, word)} at γ = {each.gamma}" for each in summaries if each is not worst]
     rest = f" It loses {', '.join(others)}." if others else ""
     return (
-        f"At γ = {worst.gamma} this loss teaches the network to lose {worst.lost} of {worst.events} events "
+        f"At γ = {worst.gamma} this loss teaches the network to lose {worst.lost} of {worst.events} {word}s "
         f"({worst.lost_percent}).{rest}"
     )
 
 
-def advice(summaries: list[GammaSummary], threshold: str) -> str:
+def advice(summaries: list[GammaSummary], threshold: str, word: str = "event") -> str:
     """Recommend a gamma of the run, by the rule of `choose_gamma`."""
     with_events = [each for each in summaries if each.events]
     if not with_events:
+        if word == "label":
+            return "The items have no labels."
         return "The weak targets have no events: nothing is ever active in them."
     decimals = decimals_of_percent(SHARE_TO_KEEP)
     kept = [percent(each.kept, decimals) for each in with_events]
@@ -111,21 +118,21 @@ def advice(summaries: list[GammaSummary], threshold: str) -> str:
     if is_enough:
         words = (
             f"γ = {gamma} is the largest of the run that keeps at least {wanted} of all "
-            f"events at or above {threshold}: it keeps {kept[g]}."
+            f"{word}s at or above {threshold}: it keeps {kept[g]}."
         )
         worst = min(range(g + 1), key=lambda lower: with_events[lower].kept)
         if with_events[worst].kept < SHARE_TO_KEEP:
             words += f" A smaller one is not safer here: γ = {with_events[worst].gamma} keeps {kept[worst]}."
     else:
         words = (
-            f"No γ of the run keeps {wanted} of all events at or above {threshold}; "
+            f"No γ of the run keeps {wanted} of all {word}s at or above {threshold}; "
             f"the nearest is γ = {gamma}, which keeps {kept[g]}."
         )
     return words + " “warplens sweep” tries more values and gives its reasons."
 
 
-def _so_many(lost: int) -> str:
-    return f"{lost} event{'s' if lost > 1 else ''}" if lost else "none"
+def _so_many(lost: int, word: str) -> str:
+    return f"{lost} {word}{'s' if lost > 1 else ''}" if lost else "none"
 
 
 def _known(overview: Overview) -> list[ShownMeasure]:

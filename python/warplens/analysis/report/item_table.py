@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warplens.analysis.report.addresses import displayed
+from warplens.analysis.report.gamma_summary import heading_of
 from warplens.analysis.report.overview import NOTES, SHOWN, Overview, ShownMeasure
 
 
@@ -23,13 +24,14 @@ def item_table_json(overview: Overview, pages: Mapping[int, str]) -> str:
         "ids": [displayed(item_id) for item_id in overview.ids],
         "frames": overview.frames.tolist(),
         "targets": overview.targets.tolist(),
+        "word": overview.word,
         "events": overview.events.tolist(),
         "risk": overview.at_risk.tolist(),
         "lost": [_numbers(lost, 0) for lost in overview.lost],
         "measures": [
             {
                 "name": shown.name,
-                "heading": shown.heading,
+                "heading": heading_of(shown, overview),
                 "decimals": shown.decimals,
                 "values": [_numbers(values, shown.decimals) for values in overview.measures[shown.name]],
                 **_notes(overview, shown),

@@ -45,12 +45,14 @@ class Lesson:
         loses: whether any is.
         axes: what all rolls of the item share.
         rolls: Y_mod at the gammas that tell most, ascending.
+        word: what an event is called.
     """
 
     verdict: str
     loses: bool
     axes: RollAxes
     rolls: list[Panel]
+    word: str
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,9 @@ def verdict(lost: list[int], total: int, gammas: list[str], word: str = "event")
 def _lesson(axes: RollAxes, analysis: ItemAnalysis, telling: list[int]) -> Lesson:
     lost = [int(count) for count in analysis.measures["events_below_threshold"]]
     gammas = [format(gamma, "g") for gamma in analysis.gammas]
-    words = verdict(lost, len(analysis.events), gammas, analysis.loss.target_word)
-    return Lesson(words, any(lost), axes, [_y_mod(axes, analysis, g) for g in telling])
+    word = analysis.loss.target_word
+    words = verdict(lost, len(analysis.events), gammas, word)
+    return Lesson(words, any(lost), axes, [_y_mod(axes, analysis, g) for g in telling], word)
 
 
 def _telling_gammas(analysis: ItemAnalysis) -> list[int]:

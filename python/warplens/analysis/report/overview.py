@@ -56,6 +56,7 @@ class Overview:
         events: events of each weak target, (I,), 0 for failed items.
         lost: events under the threshold, (G, I), NaN where not known.
         measures: those of `SHOWN` and `NOTES` that a row knows, (G, I), NaN where not known.
+        word: what an event is called, "event" or "label".
     """
 
     ids: list[str]
@@ -66,9 +67,10 @@ class Overview:
     events: NDArray[np.int64]
     lost: NDArray[np.float64]
     measures: dict[str, NDArray[np.float64]]
+    word: str = "event"
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> "Overview":
+    def of(cls, rows: Iterable[Row], word: str = "event") -> "Overview":
         """Read the rows once; those of one item follow each other."""
         ids: list[str] = []
         failed: dict[int, str] = {}
@@ -108,6 +110,7 @@ class Overview:
                 for name, values in zip(names[1:], shown, strict=True)
                 if not np.isnan(values).all()
             },
+            word,
         )
 
     def __len__(self) -> int:

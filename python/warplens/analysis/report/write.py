@@ -43,11 +43,13 @@ class ItemPage:
         out: folder of the report.
         threshold: level under which an event counts as lost, as it is shown.
         neighbours: ids of the items before and after each, where there are any.
+        word: what an event is called.
     """
 
     out: Path
     threshold: str
     neighbours: Mapping[str, tuple[str | None, str | None]]
+    word: str = "event"
 
     def __call__(self, entry: ReportItem) -> bool:
         """Write the page of an item; return False where it cannot be written."""
@@ -66,6 +68,7 @@ class ItemPage:
                 after=after,
                 name=displayed(entry.id),
                 threshold=self.threshold,
+                word=self.word,
                 section=_section(entry, sounds, high=True),
             )
         except OSError:
@@ -109,7 +112,7 @@ def write_report(
     Raises:
         OSError: the report cannot be written.
     """
-    overview = Overview.of(rows)
+    overview = Overview.of(rows, loss.target_word)
     shown_threshold = format(threshold, "g")
     shown = overview.by_risk()
     names = [overview.ids[i] for i in shown]
@@ -117,7 +120,7 @@ def write_report(
     if many:
         chosen = shown if pages == "all" else shown[:ITEMS_AT_RISK]
         ids = [overview.ids[i] for i in chosen]
-        draw = ItemPage(out, shown_threshold, _neighbours(ids))
+        draw = ItemPage(out, shown_threshold, _neighbours(ids), overview.word)
         drawn = draw_each(draw, ids) if draw_each else (draw(load(item_id)) for item_id in ids)
         addresses = {
             i: page_address(item_id)
@@ -129,7 +132,7 @@ def write_report(
             around = _neighbours([overview.ids[i] for i in addresses])
             for item_id in around:
                 if around[item_id] != draw.neighbours[item_id]:
-                    ItemPage(out, shown_threshold, around)(load(item_id))
+                    ItemPage(out, shown_threshold, around, overview.word)(load(item_id))
         sections = (_brief_section(load(overview.ids[i]), addresses.get(i)) for i in shown[:ITEMS_UNFOLDED])
     else:
         addresses = {i: _anchor(overview.ids[i]) for i in shown}
@@ -145,7 +148,7 @@ def write_report(
         sections=sections,
         unfolded=ITEMS_UNFOLDED,
         n_sections=min(len(shown), ITEMS_UNFOLDED) if many else len(shown),
-        word=loss.target_word,
+        word=overview.word,
         loss_words="" if loss.name == "sdtw" else f", {', '.join(loss.describe())}",
     )
 
@@ -204,8 +207,8 @@ def _at_a_glance(overview: Overview, threshold: str, addresses: Mapping[int, str
         "overview": overview,
         "gammas": summaries,
         "headings": headings(overview),
-        "headline": headline(summaries) if summaries else "",
-        "advice": advice(summaries, threshold),
+        "headline": headline(summaries, overview.word) if summaries else "",
+        "advice": advice(summaries, threshold, overview.word),
         "failed": [(displayed(overview.ids[i]), displayed(why)) for i, why in overview.failed.items()],
         "addresses": [(displayed(overview.ids[i]), where) for i, where in addresses.items()],
         "table": Markup(item_table_json(overview, addresses)),

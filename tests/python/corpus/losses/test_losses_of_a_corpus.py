@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 pytest.importorskip("PIL")
 pytest.importorskip("jinja2")
 
+from analysis.report.report_pages import Page
 from corpus.sample_items import sample_item, save_item
 from label_items import LABELS, label_item, log_softmax, multi_hot_item, peaky_item, save_label_item
 
@@ -82,6 +84,27 @@ def test_pages_show_labels_by_name(folder, tmp_path):
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     for words in ("loss ctc", ">blank<", "all 4 labels", "<b>Labels</b>", "Peak of each label"):
         assert words in page, words
+
+
+@pytest.mark.parametrize("items", [3, 51])
+def test_reports_of_labels_speak_of_no_events(items, tmp_path):
+    """Both kinds: all items on one page, and an index with pages of their own."""
+    for seed in range(items):
+        save_label_item(tmp_path / "in" / f"i{seed:02}.npz", label_item(seed % 3))
+    analyze([tmp_path / "in"], tmp_path / "out", Settings((1.0, 5.0), loss=Loss("ctc"), threshold=0.9))
+    pages = [tmp_path / "out" / "report.html", *sorted((tmp_path / "out" / "items").glob("*.html"))]
+    assert (len(pages) > 1) == (items == 51)
+    for path in pages[:2]:
+        html = path.read_text("utf-8")
+        page = Page(html)
+        told = [page.text, *(attributes.get("aria-label", "") for _, attributes in page.tags)]
+        assert not [words for words in told if re.search(r"\b[Ee]vents?\b", words)]
+        assert "label that stays under it" in page.text
+    index = Page(pages[0].read_text("utf-8")).text
+    assert "this loss teaches the network to lose" in index
+    assert "labels at or above 0.9" in index
+    assert "peak of short labels" in index
+    assert '"word":"label"' in pages[0].read_text("utf-8")
 
 
 def test_frames_that_are_left_out_are_called_not_taught(tmp_path):

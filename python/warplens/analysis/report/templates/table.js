@@ -26,7 +26,7 @@
     return [
       whole("frames", "N", data.frames),
       whole("targets", "M", data.targets),
-      whole("events", "events", data.events),
+      whole("events", `${data.word}s`, data.events),
       ...(last > 0 ? [{ ...whole("risk", "at risk", data.risk), share: shareOf(data.risk) }] : []),
       ...data.lost.map((lost, g) => ({ ...whole(`lost:${data.gammas[g]}`, data.gammas[g], lost), share: shareOf(lost), group: "lost" })),
       ...data.measures.map((measure) => ({
@@ -200,7 +200,7 @@
 
   const failed = Object.keys(data.failed).length;
   const paged = Object.keys(data.pages).length;
-  kinds.append(element("option", "all items", { value: "all" }), element("option", "with lost events", { value: "risk" }));
+  kinds.append(element("option", "all items", { value: "all" }), element("option", `with lost ${data.word}s`, { value: "risk" }));
   if (failed) kinds.append(element("option", "failed", { value: "failed" }));
   if (paged < count - failed) kinds.append(element("option", "with a page", { value: "pages" }));
   data.gammas.forEach((gamma, g) => gammas.append(element("option", gamma, { value: g })));
