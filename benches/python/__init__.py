@@ -14,12 +14,13 @@ measures memory and exactness; `--help` lists the parts. It prints tables and wr
         memory      the rise of the peak in a fresh process
         wrapper     a training step beside the NumPy call that does the same work
         exactness   errors of gradients and soft alignments in float32
-        comparison  calls beside a plain call of the same run, each with its goal, for the five below
+        comparison  calls beside a plain call of the same run, each with its goal, for the six below
         cliffs      precisions, outputs and options of the NumPy calls
         torch_cliffs        options and derivatives of the PyTorch loss
         many_small_pairs    `cdist` and barycenters
         ctc         `CTCLoss` beside that of torch
         forward_sum         `ForwardSumLoss` beside torch's `ctc_loss`, item after item
+        ddtw_losses         losses of ddtw beside the same of ours
         reference   float64 results in NumPy, which these are held against
         kernels     results of the kernel benchmarks (`cargo bench`)
         long_pair   one pair of 100 000 x 5 000 frames

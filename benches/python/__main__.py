@@ -21,6 +21,7 @@ PARTS = (
     "small-pairs",
     "ctc",
     "forward-sum",
+    "ddtw",
 )
 
 
@@ -69,6 +70,7 @@ def _main() -> None:
     from .measure import (
         cliffs,
         ctc,
+        ddtw_losses,
         exactness,
         forward_sum,
         kernels,
@@ -141,6 +143,7 @@ def _main() -> None:
         "small-pairs": lambda: many_small_pairs.run(shrink, rounds, options.threads, options.aeon, _say),
         "ctc": lambda: ctc.run(shrink, rounds, _say),
         "forward-sum": lambda: forward_sum.run(shrink, rounds, _say),
+        "ddtw": lambda: ddtw_losses.run(shrink, rounds, _say),
     }
     for part, measure in comparisons.items():
         if part in options.parts:

@@ -14,6 +14,7 @@ TITLES_OF_COMPARISONS = {
     "small_pairs": "Many small pairs",
     "ctc": "CTC from logits to their gradient, beside torch's",
     "forward_sum": "Forward sum from log-probabilities to their gradient, beside the usual way",
+    "ddtw": "Value and gradient, beside the same losses of ddtw",
 }
 """Part of a record -> title of its table."""
 

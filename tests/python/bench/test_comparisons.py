@@ -10,6 +10,7 @@ from benches.python.measure import (
     cliffs,
     comparison,
     ctc,
+    ddtw_losses,
     forward_sum,
     many_small_pairs,
     reference,
@@ -76,6 +77,21 @@ def test_ctc_is_exact_and_every_goal_has_a_row():
     assert sorted(row.goal for row in rows if row.goal is not None) == sorted(ctc.GOALS.values())
     assert {sizes.title for sizes in ctc.SIZES} == {size for size, _ in ctc.GOALS}
     assert all(row.error < ctc.MOST_ERROR for row in rows if row.name != "torch itself")
+
+
+def test_losses_of_ddtw_are_ours():
+    rows = ddtw_losses.run(SHRINK, 1, silent)
+    if rows[0].seconds is None:
+        pytest.skip(f"ddtw or numba: {rows[0].note}")
+    check_measured(rows)
+    assert [row.name for row in rows] == [
+        "SDTW, MSE",
+        "SDTW, BCE",
+        "subsequences of x, MSE",
+        "CTC",
+        "CTC, blank weight 2",
+    ]
+    assert all(row.error < ddtw_losses.MOST_ERROR for row in rows)
 
 
 def means(xs):
