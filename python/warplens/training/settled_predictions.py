@@ -37,9 +37,9 @@ def settle_predictions(
     .. math::
         p(n) + \mathrm{rate} \cdot \min(q(n), 1) \, \bigl(Y_{mod}(n) - p(n)\bigr),
 
-    q(n) the probability that frame n is taught: what a loss leaves out stays as it is. Give the result to
-    `inspect_targets` as its `predictions`: its `kept` and `f_measure` then tell which events the loss itself
-    would keep, however well the network learns.
+    q(n) the probability that frame n is taught: what a loss leaves out stays as it is. `inspect_targets`
+    with as many `rounds` measures the targets that are taught then: which events the loss itself would keep,
+    however well the network learns.
 
     Args:
         loss: a loss of the family that can be inspected; a `ForwardSumLoss` with a blank cannot.

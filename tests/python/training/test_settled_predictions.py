@@ -7,7 +7,7 @@ import torch
 import warplens as wl
 from warplens.analysis.level_colors import predicted_levels
 from warplens.torch import CTCLoss, DropDTWLoss, ForwardSumLoss, MultiLabelCTCLoss, SoftDTWLoss
-from warplens.training import Probe, Probes, inspect_targets, settle_predictions
+from warplens.training import Probe, Probes, TargetInspector, inspect_targets, settle_predictions
 
 N, M, D = 24, 6, 5
 
@@ -132,3 +132,21 @@ def test_steps_between_corners_are_taught_in_every_frame():
     (settled,) = settle_predictions(steps, probes, rounds=1)
     (targets,) = inspect_targets(steps, probes).targets
     assert np.abs(torch.sigmoid(settled).numpy() - targets.y_mod).max() < 2e-4
+
+
+def test_an_inspection_measures_settled_targets_if_asked():
+    x = torch.randn(N, D)
+    probes = probes_of(x)
+    strong = np.repeat(probes.items[0].weak, N // M, axis=0)
+    items = [Probe("a", x, probes.items[0].weak, strong)]
+    probes = Probes(torch.nn.Identity(), items, predict=lambda inputs: inputs)
+    loss = SoftDTWLoss("bce_logits", gamma=3.0)
+    without, with_rounds = inspect_targets(loss, probes), inspect_targets(loss, probes, rounds=2)
+    settled = settle_predictions(loss, probes, rounds=2)
+    then = inspect_targets(loss, probes, predictions=settled).measures
+    expected = without.measures | {f"settled_{name}": then[name] for name in ("kept", "f_measure")}
+    assert with_rounds.measures == pytest.approx(expected, nan_ok=True)
+    inspector = TargetInspector(loss, probes, every=1, rounds=2)
+    assert inspector.step(0).measures == pytest.approx(expected, nan_ok=True)
+    with pytest.raises(ValueError, match="rounds"):
+        TargetInspector(loss, probes, rounds=-1)
