@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock pyproject.toml
 CARGO_MODEL_CHECK := cargo test --locked --features model-check --lib model_check
 CARGO_LINT := cargo clippy --locked --all-targets
-# As many tests at a time as there are cores, four at the most; whoever has nothing left takes over from the other.
-PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+# As many tests at a time as there are cores, four at the most; whoever has nothing left takes over from the other. A test
+# that hangs ends its process with the traceback of every thread, and the others go on.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --timeout 900 --timeout-method thread
 SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning -d docs/_build/doctrees
 CARGO_SANITIZE := test --locked --target x86_64-unknown-linux-gnu --target-dir target/sanitize
 
