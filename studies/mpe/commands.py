@@ -23,6 +23,8 @@ from warplens.training import Writer
 
 SCALED = HERE / "configurations" / "scaled.toml"
 RESULTS = HERE / "RESULTS.md"
+FURTHER = HERE / "further_results"
+"""Tables of the other configurations that come with the study."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -62,7 +64,8 @@ def _out(function: _F) -> _F:
         "--out",
         type=click.Path(path_type=Path),
         default=None,
-        help="the table (RESULTS.md of the study; of other configurations, beside their results)",
+        help="the table (of the scaled study RESULTS.md, of others that come with it in further_results, of "
+        "your own beside their results)",
     )(function)
 
 
@@ -221,10 +224,15 @@ def _draw_figures(places: Places, folder: Path) -> list[Path]:
 
 
 def _table_path(places: Places, config: Path, out: Path | None) -> Path:
-    """Return the path of the table: RESULTS.md of the scaled study; others lie beside their results."""
+    """Return the path of the table: beside the study for what comes with it, else beside its results."""
+    file = config.resolve()
     if out is not None:
         return out
-    return RESULTS if config.resolve() == SCALED.resolve() else places.results / "RESULTS.md"
+    if file == SCALED.resolve():
+        return RESULTS
+    if file.parent == SCALED.parent.resolve():
+        return FURTHER / places.configuration.name / "RESULTS.md"
+    return places.results / "RESULTS.md"
 
 
 def _write_table(places: Places, config: Path, out: Path | None) -> Path:

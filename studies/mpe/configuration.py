@@ -3,13 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from studies.mpe.errors import StudyError
 
 Start = Literal["full", "short"]
-Objective = Literal["sdtw", "strong", "em"]
+Objective = Literal["sdtw", "forward-sum", "subsequence", "drop", "multi-label-ctc", "strong", "em"]
+Output = Literal["sigmoid", "we", "ne3"]
+BlankRule = Literal["A", "B", "C"]
 Schedule = Literal["constant", "piecewise", "target-driven"]
 
 PARTS = ("pretraining", "finetuning", "test")
@@ -61,6 +63,7 @@ class Finetuning:
         step_weights: horizontal, vertical, diagonal.
         segment_measures: measures a segment; 0 cuts by `segment_seconds`.
         segment_seconds: length of a segment where measures are not known or not asked for.
+        measure_seconds: length of a measure where measures are not known, for `TargetErrors`.
         longest_seconds: longer segments are left out.
         relabel_steps: steps between two rounds of alignment of the EM baseline.
         look_steps: steps between two inspections of its probes by a target-driven schedule.
@@ -74,6 +77,7 @@ class Finetuning:
     step_weights: tuple[float, float, float]
     segment_measures: int
     segment_seconds: float
+    measure_seconds: float
     longest_seconds: float
     relabel_steps: int
     look_steps: int
@@ -81,39 +85,79 @@ class Finetuning:
 
 
 @dataclass(frozen=True)
+class TargetErrors:
+    """Errors of the weak targets that networks are fine-tuned on; a column of the table.
+
+    Attributes:
+        name: name of the column.
+        measures: measures by which each weak target is too long or too short, at its beginning or its end;
+            which of the four is drawn for each segment.
+        wrong_notes: share of the notes that are moved to another pitch.
+        missing_notes: share of the notes that are left out.
+    """
+
+    name: str = ""
+    measures: int = 0
+    wrong_notes: float = 0.0
+    missing_notes: float = 0.0
+
+
+@dataclass(frozen=True)
 class Run:
     """A row of the table: one way of fine-tuning, for every seed.
 
     Attributes:
-        name: name of the row and of its folder.
+        name: name of the run and of its folder.
         start: the pre-training it starts from.
-        objective: soft DTW; or "strong" targets, or hard-DTW labels ("em").
-        schedule: schedule of gamma, for soft DTW.
+        objective: "sdtw"; of its family "forward-sum" (every step advances a frame), "subsequence" (open
+            ends), "drop" (Drop-DTW) or "multi-label-ctc"; or "strong" targets, or hard-DTW labels ("em").
+        output: output layer: "sigmoid", or the categories of multi-label CTC, "we" or "ne3".
+        step_weights: horizontal, vertical, diagonal of "sdtw" and "subsequence"; () takes those of
+            fine-tuning.
+        skip_penalty: what each frame or target costs that "subsequence" leaves out.
+        drop: what each frame costs that "drop" leaves out.
+        blank_rule: of "multi-label-ctc": "A" takes blanks at their cost, "B" at twice their cost, "C" only
+            where they are needed.
+        schedule: schedule of gamma.
         gamma: gamma of the constant schedule, first gamma of the others.
         points: points of the piecewise schedule, (share of all steps, gamma).
         least_gamma: last gamma of the target-driven schedule.
-        factor: factor of each of its moves.
-        patience: inspections without gain that it waits before it moves.
+        factor: factor between two gammas that it tries.
+        prior: weight of a diagonal prior on the costs of "sdtw" as fine-tuning begins.
+        prior_until: share of the steps after which the prior has fallen to 0.
         paper_f: the paper's F-measure where it has one, to stand beside.
+        row: name of the row, `name` without the errors.
+        errors: errors of the weak targets.
     """
 
     name: str
     start: Start = "full"
     objective: Objective = "sdtw"
+    output: Output = "sigmoid"
+    step_weights: tuple[float, ...] = ()
+    skip_penalty: float = 0.0
+    drop: float = 0.0
+    blank_rule: BlankRule = "A"
     schedule: Schedule = "constant"
     gamma: float = 1.0
     points: tuple[tuple[float, float], ...] = ()
     least_gamma: float = 0.1
     factor: float = 0.5
-    patience: int = 2
+    prior: float = 0.0
+    prior_until: float = 0.0
     paper_f: float | None = None
+    row: str = ""
+    errors: TargetErrors = TargetErrors()
 
     @property
-    def first_gamma(self) -> float | None:
-        """Gamma at the start of fine-tuning; None where there is none."""
-        if self.objective != "sdtw":
-            return None
-        return self.points[0][1] if self.schedule == "piecewise" else self.gamma
+    def has_gamma(self) -> bool:
+        """True where the objective is a loss of the family."""
+        return self.objective not in ("strong", "em")
+
+    def with_errors(self, errors: TargetErrors) -> "Run":
+        """Return the run on weak targets with errors, under a name that says so."""
+        name = f"{self.name}, {errors.name}" if errors.name else self.name
+        return replace(self, name=name, row=self.name, errors=errors)
 
 
 @dataclass(frozen=True)
@@ -128,7 +172,7 @@ class Configuration:
         precision: "float32", or "bfloat16" for the network's products.
         pretraining: settings of pre-training.
         finetuning: settings of fine-tuning.
-        runs: the rows of the table.
+        runs: the rows of the table, each for all errors of the weak targets.
         data: sources by part (`PARTS`).
         paper_f_before: the paper's F-measure before fine-tuning.
     """
@@ -162,5 +206,13 @@ class Configuration:
         if run is None:
             del settings["finetuning"], settings["data"]["finetuning"], settings["data"]["test"]
         else:
-            settings["run"] = {k: v for k, v in asdict(run).items() if k not in ("name", "paper_f")}
+            # Options at their defaults are left out, so that a new one leaves finished cells as they are.
+            settings["run"] = _changed(run, Run(run.name), but=("name", "row", "paper_f", "errors"))
+            settings["errors"] = _changed(run.errors, TargetErrors(), but=("name",))
         return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _changed(given: Any, default: Any, *, but: tuple[str, ...]) -> dict[str, Any]:
+    """Return the settings in which one dataclass differs from another, but for some."""
+    before = asdict(default)
+    return {key: value for key, value in asdict(given).items() if key not in but and value != before[key]}

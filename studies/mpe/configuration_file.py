@@ -9,14 +9,17 @@ from typing import Any, TypeVar, get_args
 
 from studies.mpe.configuration import (
     PARTS,
+    BlankRule,
     Configuration,
     Finetuning,
     Objective,
+    Output,
     Pretraining,
     Run,
     Schedule,
     Source,
     Start,
+    TargetErrors,
 )
 from studies.mpe.errors import StudyError
 from studies.mpe.validation import check_study
@@ -49,7 +52,12 @@ def _configuration(table: dict[str, Any]) -> Configuration:
     data = table.pop("data", {})
     if set(data) != set(PARTS):
         raise StudyError(f"[[data.<part>]] is needed for each of {', '.join(PARTS)}; found: {sorted(data)}.")
-    runs = tuple(_filled(Run, f"run {i}", each) for i, each in enumerate(table.pop("runs", []), 1))
+    rows = [_run(f"run {i}", each) for i, each in enumerate(table.pop("runs", []), 1)]
+    errors = [
+        _filled(TargetErrors, f"errors {i}", each) for i, each in enumerate(table.pop("errors", [{}]), 1)
+    ]
+    # Column by column, so that whole columns are done when time is over.
+    runs = tuple(row.with_errors(each) for each in errors for row in rows)
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         raise StudyError(f"Two runs have one name among {names}; give each its own.")
@@ -62,6 +70,13 @@ def _configuration(table: dict[str, Any]) -> Configuration:
     return _filled(Configuration, "study", {**table, **sections})
 
 
+def _run(where: str, table: dict[str, Any]) -> Run:
+    for name in ("row", "errors"):
+        if name in table:
+            raise StudyError(f"{where} has no key `{name}`; errors of weak targets are tables [[errors]].")
+    return _filled(Run, where, table)
+
+
 def _source(part: str, table: dict[str, Any]) -> Source:
     options = dict(table)
     try:
@@ -69,6 +84,15 @@ def _source(part: str, table: dict[str, Any]) -> Source:
     except KeyError:
         raise StudyError(f"A [[data.{part}]] has no key `dataset`; name one.") from None
 
+
+_CHOICES = {
+    "start": Start,
+    "objective": Objective,
+    "output": Output,
+    "blank_rule": BlankRule,
+    "schedule": Schedule,
+}
+"""Keys that take one of some names."""
 
 _T = TypeVar("_T")
 
@@ -79,7 +103,7 @@ def _filled(kind: type[_T], where: str, table: Mapping[str, Any]) -> _T:
     if unknown:
         raise StudyError(f"{where} has no key `{unknown[0]}`; it takes {', '.join(known)}.")
     values = {name: _hashable(value) for name, value in table.items()}
-    for name, accepted in (("start", Start), ("objective", Objective), ("schedule", Schedule)):
+    for name, accepted in _CHOICES.items():
         if name in values and name in known and values[name] not in get_args(accepted):
             raise StudyError(
                 f"{where}: `{name}` is {values[name]!r}; one of {get_args(accepted)} is accepted."

@@ -25,20 +25,25 @@ class Places:
 
     @property
     def results(self) -> Path:
-        """Folder of all results of the study."""
+        """Folder of the study's table and figures, and of the lock that one process holds."""
         return self.data / "results" / self.configuration.name
 
     def pretraining(self, seed: int) -> Path:
-        """Return the folder of a pre-training."""
-        return self.results / f"seed-{seed}" / "pretraining"
+        """Return the folder of a pre-training, which studies of the same settings share."""
+        return self.data / "pretraining" / self.configuration.digest() / f"seed-{seed}"
 
     def start(self, run: Run, seed: int) -> Path:
         """Return the checkpoint that a run starts from."""
         return self.pretraining(seed) / ("checkpoint.pt" if run.start == "full" else "short.pt")
 
     def run(self, run: Run, seed: int) -> Path:
-        """Return the folder of a run."""
-        return self.results / f"seed-{seed}" / run.name.replace(" ", "-")
+        """Return the folder of a run, which studies that ask for the same share."""
+        words = "".join(c if c.isalnum() or c == "." else " " for c in run.name).split()
+        return self.data / "runs" / f"{'-'.join(words)}-{self.configuration.digest(run)}" / f"seed-{seed}"
+
+    def during(self, run: Run, seed: int, step: int) -> Path:
+        """Return the checkpoint that is kept after a step of a run."""
+        return self.run(run, seed) / f"step-{step}.pt"
 
     def is_done(self, run: Run | None, seed: int) -> bool:
         """Return True if the result of a pre-training (None) or of a run is there."""

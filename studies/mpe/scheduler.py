@@ -48,11 +48,9 @@ class Cell:
 
 
 def cells_of(places: Places) -> list[Cell]:
-    """List all cells, pre-trainings first, then row by row, so that whole rows are done when time is over."""
+    """List all cells seed by seed, each its pre-training first: every row has a seed early, then another."""
     study = places.configuration
-    return [Cell(None, seed) for seed in study.seeds] + [
-        Cell(run, seed) for run in study.runs for seed in study.seeds
-    ]
+    return [Cell(run, seed) for seed in study.seeds for run in (None, *study.runs)]
 
 
 def is_ready(cell: Cell, places: Places) -> bool:

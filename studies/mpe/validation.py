@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from studies.mpe.configuration import Configuration, Finetuning, Pretraining, Run
+from studies.mpe.configuration import Configuration, Finetuning, Pretraining, Run, TargetErrors
 from studies.mpe.errors import StudyError
 
 PRECISIONS = ("float32", "bfloat16")
@@ -42,7 +42,9 @@ def _check_pretraining(settings: Pretraining) -> None:
 def _check_finetuning(settings: Finetuning) -> None:
     where, weights = "finetuning", settings.step_weights
     _require_at_least_1(where, settings, ("steps", "batch", "relabel_steps", "look_steps", "inspect_steps"))
-    _require_above_0(where, settings, ("learning_rate", "segment_seconds", "longest_seconds"))
+    _require_above_0(
+        where, settings, ("learning_rate", "segment_seconds", "measure_seconds", "longest_seconds")
+    )
     _require(
         _are_numbers(weights) and len(weights) == 3,
         where,
@@ -53,6 +55,8 @@ def _check_finetuning(settings: Finetuning) -> None:
 
 
 def _check_run(where: str, run: Run) -> None:
+    _check_objective(where, run)
+    _check_errors(f"errors {run.errors.name!r}", run.errors)
     if run.schedule == "piecewise":
         points = run.points
         pairs = isinstance(points, tuple) and all(_are_numbers(p) and len(p) == 2 for p in points)
@@ -64,6 +68,55 @@ def _check_run(where: str, run: Run) -> None:
         _require_above_0(where, run, ("gamma", "least_gamma"))
         _require(run.least_gamma <= run.gamma, where, "least_gamma", run.least_gamma, "at most `gamma`")
         _require(0 < run.factor < 1, where, "factor", run.factor, "a number between 0 and 1")
+
+
+def _check_objective(where: str, run: Run) -> None:
+    """Refuse an output layer that an objective cannot read, and options that it would leave unread."""
+    if run.objective == "multi-label-ctc":
+        accepted = "'we' or 'ne3': multi-label CTC reads categories, one of them the blank, not sigmoids"
+        _require(run.output != "sigmoid", where, "output", run.output, accepted)
+    else:
+        accepted = f"'sigmoid': {run.objective!r} compares levels of pitches with targets and knows no blank"
+        _require(run.output == "sigmoid", where, "output", run.output, accepted)
+    for name, objectives in _READ_BY.items():
+        default = Run.__dataclass_fields__[name].default
+        unread = f"{default!r}: objective {run.objective!r} does not read it, {' and '.join(objectives)} do"
+        given = getattr(run, name)
+        _require(given == default or run.objective in objectives, where, name, given, unread)
+    if run.step_weights:
+        weights = run.step_weights
+        _require(
+            _are_numbers(weights) and len(weights) == 3,
+            where,
+            "step_weights",
+            weights,
+            "three numbers, 0 or more: horizontal, vertical, diagonal",
+        )
+    if run.objective == "drop":
+        _require_above_0(where, run, ("drop",))
+    if run.has_gamma:
+        _require_above_0(where, run, ("gamma",))
+    if run.prior:
+        _require(
+            0 < run.prior_until <= 1, where, "prior_until", run.prior_until, "a share above 0, at most 1"
+        )
+
+
+_READ_BY = {
+    "step_weights": ("sdtw", "subsequence"),
+    "skip_penalty": ("subsequence",),
+    "drop": ("drop",),
+    "blank_rule": ("multi-label-ctc",),
+    "prior": ("sdtw",),
+    "prior_until": ("sdtw",),
+}
+"""The objectives that read an option of a run."""
+
+
+def _check_errors(where: str, errors: TargetErrors) -> None:
+    for name in ("wrong_notes", "missing_notes"):
+        share = getattr(errors, name)
+        _require(0 <= share <= 1, where, name, share, "a share from 0 to 1")
 
 
 def _require_at_least_1(where: str, settings: Any, names: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from warplens.training.inspection import Inspection, ProbeTargets, inspect_targe
 from warplens.training.inspector import TargetInspector, Writer
 from warplens.training.measure_segments import MeasureSegments, measure_segments
 from warplens.training.probes import Probe, Probes
+from warplens.training.settled_predictions import settle_predictions
 from warplens.training.target_driven_gamma import TargetDrivenGamma
 from warplens.training.weak_targets import pad_silence, unfold
 
@@ -27,5 +28,6 @@ __all__ = [
     "inspect_targets",
     "measure_segments",
     "pad_silence",
+    "settle_predictions",
     "unfold",
 ]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import warplens as wl
 from warplens._align import align_in_full
+from warplens._numbers import as_count
 from warplens.analysis import EventLevels, Marginals, measure_alignment
 from warplens.analysis.events import THRESHOLD
 from warplens.analysis.losses.alignments import LEAST_PRESENCE
@@ -34,6 +35,7 @@ from warplens.training.loss_lenses import (
     taught_on,
 )
 from warplens.training.probes import Probe, Probes
+from warplens.training.settled_predictions import settle_predictions
 
 MEASURES = (
     "events",
@@ -53,6 +55,9 @@ MEASURES = (
     "predictions_f_measure",
 )
 """The measures of an `Inspection`."""
+
+SETTLED = ("kept", "f_measure")
+"""Measures that are also taken once predictions have settled, as `settled_kept` and `settled_f_measure`."""
 
 _FROM_EVENTS = MEASURES[: MEASURES.index("collapse")]
 
@@ -102,8 +107,10 @@ class Inspection:
             than half a frame), entropy_rate (that of the paths, in nats, over the number of frames),
             entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; where strong targets are known,
             the micro-averaged f_measure of Y_mod and predictions_f_measure; NaN where one is not defined.
-            Where targets are labels each is an event. Losses that may leave out frames, or have blanks, also
-            have not_taught and blank_share, shares of the frames.
+            Where targets are labels each is an event. If asked for, settled_kept and settled_f_measure are
+            those after some rounds in which predictions learn their targets (`settle_predictions`).
+            Losses that may leave out frames, or have blanks, also have not_taught and blank_share, shares of
+            the frames.
         word: what is written of events: "event", or "label".
     """
 
@@ -122,6 +129,7 @@ def inspect_targets(
     predictions: Sequence[Tensor] | None = None,
     gamma: float | None = None,
     threshold: float = THRESHOLD,
+    rounds: int = 0,
 ) -> Inspection:
     """Inspect what a loss teaches on probes.
 
@@ -131,11 +139,14 @@ def inspect_targets(
         predictions: predictions of each probe, (N,D); None asks the network.
         gamma: another gamma than that of the loss; None takes that of the loss.
         threshold: level under which an event counts as lost, and above which one counts as active.
+        rounds: rounds of `settle_predictions` after which `settled_kept` and `settled_f_measure` are taken
+            (3 is a good number, as long again for each); 0 leaves both out.
 
     Raises:
         ValueError: the cost has no modified targets, the loss is debiased or sharp, predictions do not fit,
-            probes have not the targets that the loss needs.
+            probes have not the targets that the loss needs, or rounds is negative.
     """
+    as_count("rounds", rounds, least=0)
     check_loss(loss)
     for probe in probes.items:
         check_probe(loss, probe)
@@ -149,6 +160,10 @@ def inspect_targets(
         else:
             targets.append(of_probe)
     measures, word = _measures(loss, targets, threshold), describe_loss(loss).target_word
+    if rounds:
+        settled = settle_predictions(loss, probes, rounds=rounds, predictions=given, gamma=used)
+        then = inspect_targets(loss, probes, predictions=settled, gamma=used, threshold=threshold).measures
+        measures |= {f"settled_{name}": then[name] for name in SETTLED}
     return Inspection(used, threshold, tuple(targets), tuple(left_out), measures, word)
 
 

@@ -52,6 +52,7 @@ class TargetInspector:
         pictures_of: number of probes that are drawn and heard.
         threshold: level under which an event counts as lost, and above which one counts as active.
         tag: prefix of all tags.
+        rounds: rounds after which settled targets are measured too, as in `inspect_targets`; 0 leaves it.
 
     Attributes:
         last: the last `Inspection`, None before the first.
@@ -83,6 +84,7 @@ class TargetInspector:
         pictures_of: int = 2,
         threshold: float = THRESHOLD,
         tag: str = "targets",
+        rounds: int = 0,
     ) -> None:
         check_loss(loss)
         for probe in probes.items:
@@ -95,6 +97,7 @@ class TargetInspector:
         self.threshold = check_threshold(as_number("threshold", threshold))
         self.writer = writer
         self.tag = tag
+        self.rounds = as_count("rounds", rounds, least=0)
         self.last: Inspection | None = None
         self.seconds = 0.0
         self._inspected: tuple[int, Writer | None] | None = None
@@ -131,7 +134,7 @@ class TargetInspector:
     def inspect(self, step: int, *, pictures: bool = True) -> Inspection:
         """Inspect now and write the result under this step."""
         begun = time.perf_counter()
-        inspection = inspect_targets(self.loss, self.probes, threshold=self.threshold)
+        inspection = inspect_targets(self.loss, self.probes, threshold=self.threshold, rounds=self.rounds)
         self.last = inspection
         if self.writer is not None:
             self._write_scalars(self.writer, inspection, step)

@@ -159,9 +159,7 @@ def taught_on(loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float) -> Tau
         NoPathError: it has no path.
         ValueError: predictions and targets do not fit.
     """
-    shown = _SHOWN_BY[type(loss)](at_gamma(loss, gamma), probe, x)
-    if not bool(shown.value.isfinite()):
-        raise wl.NoPathError("no path: the targets need more frames, or all paths are forbidden")
+    shown = shown_on(loss, probe, x, gamma)
     described = describe_loss(loss)
     targets = target_columns(item_of(loss, probe, _array(x)), described)
     y_mod = _array(shown.y_mod)
@@ -174,6 +172,19 @@ def taught_on(loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float) -> Tau
         y_mod[:, targets.classes] if described.target_word == "label" else y_mod,
     )
     return Taught(loss_alignment(arrays, described), targets)
+
+
+def shown_on(loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float) -> ShownAlignment:
+    """Align a probe by the settings of a loss, at a gamma.
+
+    Raises:
+        NoPathError: it has no path.
+        ValueError: predictions and targets do not fit.
+    """
+    shown = _SHOWN_BY[type(loss)](at_gamma(loss, gamma), probe, x)
+    if not bool(shown.value.isfinite()):
+        raise wl.NoPathError("no path: the targets need more frames, or all paths are forbidden")
+    return shown
 
 
 def at_gamma(loss: Any, gamma: float) -> Any:

@@ -1,7 +1,7 @@
 """Segments of recordings, and batches of them: random clips, or fixed segments with weak targets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import warplens as wl
-from studies.mpe.configuration import Finetuning
+from studies.mpe.configuration import Finetuning, TargetErrors
 from studies.mpe.errors import StudyError
 from studies.mpe.inputs.features import LEAST_MAGNITUDE, Features
 from studies.mpe.inputs.frames import FPS
+from studies.mpe.inputs.target_errors import mismatched_bounds, random_numbers, with_wrong_notes
 from warplens.training import measure_segments
 
 _CLIPS, _SEGMENTS = 1, 2
@@ -21,11 +22,19 @@ _CLIPS, _SEGMENTS = 1, 2
 
 @dataclass(frozen=True)
 class Segment:
-    """Frames first to stop of a recording."""
+    """Frames first to stop of a recording.
+
+    Attributes:
+        features: features of the recording.
+        first: first frame.
+        stop: one past the last frame.
+        notes: the notes that the weak target is made of, (K,88), where they are not those of the segment.
+    """
 
     features: Features
     first: int
     stop: int
+    notes: NDArray[np.uint8] | None = None
 
     @property
     def mel(self) -> NDArray[np.float32]:
@@ -38,8 +47,9 @@ class Segment:
         return np.asarray(self.features.roll[self.first : self.stop], np.float32)
 
     def weak(self) -> wl.WeakTargets:
-        """Return the weak target (M,88), the strong one without repetitions, and its frames' durations."""
-        return wl.collapse_repeats(self.strong)
+        """Return the weak target (M,88): its notes without repetitions, and the duration of each frame."""
+        notes = self.strong if self.notes is None else np.asarray(self.notes, np.float32)
+        return wl.collapse_repeats(notes)
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,48 @@ def segments_of(recordings: Sequence[Features], settings: Finetuning) -> list[Se
             "notes; raise `longest_seconds` or lower `segment_measures`."
         )
     return segments
+
+
+def with_errors(
+    segments: Sequence[Segment], errors: TargetErrors, settings: Finetuning, *, seed: int
+) -> list[Segment]:
+    """Return segments whose weak targets have errors; those of a seed are the same for every loss.
+
+    Left out are segments whose weak target then has no note, or more frames than the segment: there is no
+    path that gives each target frame a frame of its own, which some losses need.
+
+    Raises:
+        StudyError: none is left.
+    """
+    if errors == TargetErrors(errors.name):
+        return list(segments)
+    results = []
+    for segment in segments:
+        features, rng = segment.features, random_numbers(seed, segment.features.id, segment.first)
+        first, stop = mismatched_bounds(
+            (segment.first, segment.stop),
+            errors.measures,
+            _measure_starts(features, settings),
+            len(features),
+            rng,
+        )
+        notes = with_wrong_notes(np.array(features.roll[first:stop]), errors, rng)
+        changed = replace(segment, notes=notes)
+        if notes.any() and len(changed.weak().y) <= segment.stop - segment.first:
+            results.append(changed)
+    if not results:
+        raise StudyError(
+            f"No segment has a weak target left with the errors {errors.name!r}; lower its shares."
+        )
+    return results
+
+
+def _measure_starts(features: Features, settings: Finetuning) -> NDArray[np.int64]:
+    if features.measures is not None:
+        return np.round(features.measures * FPS).astype(np.int64)
+    # Counted from the beginning of the recording, as its segments are.
+    count = int(len(features) / (settings.measure_seconds * FPS)) + 2
+    return np.round(np.arange(count) * settings.measure_seconds * FPS).astype(np.int64)
 
 
 def _bounds(features: Features, settings: Finetuning) -> tuple[NDArray[np.int64], ...]:

@@ -1,40 +1,61 @@
-"""Figures after the paper's 4 and 5: modified targets of each gamma at the start, predictions at the end."""
+"""Figures of the study: what losses teach at the start, what networks predict at the end.
+
+After the paper's 4 and 5, a row a gamma; the same a row a loss; training; and promises beside outcomes.
+"""
 
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from studies.mpe.configuration import Run
 from studies.mpe.inputs.frames import FPS, LOWEST_PITCH
 from studies.mpe.places import Places
+from studies.mpe.record import read_result
+from studies.mpe.results.evaluation import THRESHOLD
+from studies.mpe.results.ordering import PREDICTORS, look_value
 from studies.mpe.results.outcome import EVENTS, EXCERPT
 from studies.mpe.results.table import CAPTIONS
 from warplens.analysis.display import figure5, magnitude_over_duration, save_figure
+from warplens.analysis.display.roll_grid import roll_grid
+
+_MARKERS = "osD^"
 
 
 def draw_figures(places: Places, folder: Path) -> list[Path]:
     """Draw the finished runs of the first seed that has any into a folder."""
     study = places.configuration
-    for seed in study.seeds:
-        done = [run for run in study.runs if places.is_done(run, seed)]
-        constant = [
-            run
-            for run in done
-            if run.objective == "sdtw" and run.schedule == "constant" and run.start == "full"
-        ]
-        if constant:
-            drawn = (
-                _figure_4(places, constant, seed),
-                _figure_5(places, constant, seed),
-                _training(places, done, seed),
-            )
-            folder.mkdir(parents=True, exist_ok=True)
-            paths = [folder / name for name in CAPTIONS]
-            for path, figure in zip(paths, drawn, strict=True):
-                save_figure(path, figure)
-            return paths
-    return []
+    seed = next((seed for seed in study.seeds if _of_paper(places, seed)), None)
+    if seed is None:
+        return []
+    done = [run for run in study.runs if places.is_done(run, seed)]
+    exact = [run for run in done if run.start == "full" and run.row == run.name]
+    figures = {
+        "figure-4.png": _figure_4(places, _of_paper(places, seed), seed),
+        "figure-5.png": _figure_5(places, _of_paper(places, seed), seed),
+        "training.png": _training(places, done, seed),
+        "losses.png": _losses(places, exact, seed),
+        "promises.png": _promises(places),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in CAPTIONS:
+        save_figure(folder / name, figures[name])
+    return [folder / name for name in CAPTIONS]
+
+
+def _of_paper(places: Places, seed: int) -> list[Run]:
+    """Return the finished runs of weighted SDTW at a constant gamma, exact targets and the usual start."""
+    study = places.configuration
+    return [
+        run
+        for run in study.runs
+        if run.objective == "sdtw"
+        and (run.schedule, run.start, run.prior) == ("constant", "full", 0)
+        and run.step_weights in ((), study.finetuning.step_weights)
+        and run.row == run.name
+        and places.is_done(run, seed)
+    ]
 
 
 def _figure_4(places: Places, runs: list[Run], seed: int) -> Figure:
@@ -88,4 +109,49 @@ def _training(places: Places, runs: list[Run], seed: int) -> Figure:
     for ax in (losses, gammas):
         ax.set_xlabel("step")
     losses.legend(fontsize="x-small")
+    return figure
+
+
+def _losses(places: Places, runs: list[Run], seed: int) -> Figure:
+    """Draw modified targets at the start beside predictions at the end, a row a loss."""
+    left, right = [], []
+    for run in runs:
+        with np.load(places.run(run, seed) / EXCERPT) as excerpt:
+            taught = "y_mod" in excerpt
+            title = f"$Y_{{mod}}$, {run.name}" if taught else run.name
+            left.append((title, excerpt["y_mod" if taught else "strong"]))
+            right.append((f"predictions, {run.name}", excerpt["predictions"]))
+    return roll_grid([left, right], FPS, LOWEST_PITCH, threshold=THRESHOLD)
+
+
+def _promises(places: Places) -> Figure:
+    """Draw F of modified targets over F in the end, a colour a row of the table, a point a seed."""
+    study = places.configuration
+    figure = Figure(figsize=(10, 4.2), dpi=150, layout="constrained")
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    measures = (
+        ("$Y_{mod}$ at the start", 0.0, "F of Y_mod"),
+        ("settled targets at the start", 0.0, "F, settled 3 rounds"),
+        ("$Y_{mod}$ after 25 %", 0.25, "F of Y_mod"),
+    )
+    colours = colormaps["tab20"].resampled(20)
+    for ax, (title, share, predictor) in zip(panels, measures, strict=True):
+        for i, run in enumerate(run for run in study.runs if run.objective != "strong"):
+            results = [read_result(places.run(run, seed), digest=study.digest(run)) for seed in study.seeds]
+            points = [
+                (result["f_measure"], value)
+                for result in results
+                if result and (value := look_value(result, share, PREDICTORS[predictor][0])) is not None
+            ]
+            if points:
+                x, y = zip(*points, strict=True)
+                ax.scatter(x, y, s=14, color=colours(i % 20), marker=_MARKERS[i // 20 % 4], label=run.name)
+        ax.axline((0, 0), slope=1, color="0.7", lw=0.8, zorder=0)
+        ax.set_title(title, loc="left", fontsize="medium")
+        ax.set_xlabel("F of the final predictions")
+    panels[0].set_ylabel("F of the targets")
+    panels[0].set_xlim(0, 1)
+    panels[0].set_ylim(0, 1)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="x-small")
     return figure

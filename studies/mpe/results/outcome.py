@@ -1,28 +1,36 @@
-"""Results of a run on the test, beside its modified targets at the start."""
+"""Results of a run on the test, beside what its modified targets promised."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from studies.mpe.configuration import Run
+from studies.mpe.configuration import Run, TargetErrors
 from studies.mpe.inputs.features import read_features
 from studies.mpe.inputs.frames import FPS, LOWEST_PITCH
 from studies.mpe.inputs.preparation import Progress
-from studies.mpe.inputs.segments import segments_of
+from studies.mpe.inputs.segments import segments_of, with_errors
 from studies.mpe.places import Places
 from studies.mpe.record import write_result
 from studies.mpe.results.evaluation import (
-    compare_with_predictions,
     event_durations,
     frame_scores,
-    logits_of,
-    modified_targets,
+    inspect_segments,
+    kept_in_targets,
+    kept_in_the_end,
+    logits_of_pitches,
+    part_of,
     predicted_peaks,
-    test_logits,
+    rank_correlation,
+    taught_peaks,
+    test_outputs,
 )
+from studies.mpe.results.promises import promises
 from studies.mpe.training.checkpoint import load_checkpoint, load_network
+from studies.mpe.training.finetuning import probe_id
 from studies.mpe.training.loop import losses_at_ends
+from studies.mpe.training.losses import loss_of
+from studies.mpe.training.model import parameter_count, with_output
 from studies.mpe.training.prediction import probabilities
 
 EXCERPT = "excerpt.npz"
@@ -33,13 +41,16 @@ EVENTS = "events.npz"
 
 
 def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[str, Any]:
-    """Evaluate a run on the test, beside its modified targets at the start, and write its result."""
+    """Evaluate a run on the test, beside what its modified targets promised, and write its result."""
     study = places.configuration
     recordings = read_features(study.data["test"], places.data)
     segments = segments_of(recordings, study.finetuning)
     path = places.run(run, seed) / "checkpoint.pt"
-    before = test_logits(load_network(places.start(run, seed), width=study.width), recordings)
-    after = test_logits(load_network(path, width=study.width), recordings)
+    first = with_output(load_network(places.start(run, seed), width=study.width), run.output)
+    last = load_network(path, width=study.width)
+    outputs = test_outputs(first, recordings)
+    before = logits_of_pitches(outputs, first)
+    after = logits_of_pitches(test_outputs(last, recordings), last)
     state = load_checkpoint(path)
     result: dict[str, Any] = {
         "digest": study.digest(run),
@@ -47,12 +58,14 @@ def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[st
         "seed": seed,
         "steps": state["step"],
         "seconds": state["seconds"],
+        "parameters": parameter_count(study.width, run.output),
         "start_digest": load_checkpoint(places.start(run, seed))["digest"],
         **losses_at_ends(state["losses"].tolist()),
         "first_gamma": float(state["gammas"][0]),
         "last_gamma": float(state["gammas"][-1]),
         "f_before": frame_scores(before, recordings)["f_measure"],
         **frame_scores(after, recordings),
+        **kept_in_the_end(after, segments),
         "test": [features.id for features in recordings],
     }
     shown = max(segments, key=lambda segment: int(np.count_nonzero(np.diff(segment.strong, axis=0) > 0)))
@@ -60,20 +73,31 @@ def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[st
     excerpt |= {
         "lowest_pitch": LOWEST_PITCH,
         "cost": "bce",
-        "before": probabilities(logits_of(before, shown)),
+        "before": probabilities(part_of(before, shown)),
     }
-    excerpt["predictions"] = probabilities(logits_of(after, shown))
+    excerpt["predictions"] = probabilities(part_of(after, shown))
     inspected = state["objective"].get("inspection_seconds")
     if inspected is not None:
         result["inspection_share"] = inspected / max(state["seconds"], 1e-9)
-    events = {"durations": event_durations(segments), "predicted": predicted_peaks(after, segments)}
-    if run.first_gamma is not None:
-        targets = modified_targets(
-            before, segments, gamma=run.first_gamma, step_weights=study.finetuning.step_weights
+    peaks = predicted_peaks(after, segments)
+    events = {"durations": event_durations(segments), "predicted": peaks}
+    loss = loss_of(run, study.finetuning.step_weights)
+    if loss is not None:
+        # At the start, on exact weak targets: event by event beside the predictions.
+        inspection = inspect_segments(loss, first, outputs, segments, gamma=float(loss.gamma))
+        promised = taught_peaks(inspection, segments)
+        result |= kept_in_targets(inspection, segments)
+        result["peak_rank_correlation"] = rank_correlation(promised, peaks)
+        events["promised"] = promised
+        excerpt["gamma"] = inspection.gamma
+        for targets in inspection.targets:
+            if targets.probe.id == probe_id(shown):
+                excerpt["y_mod"] = targets.y_mod
+        exact = run.errors == TargetErrors(run.errors.name)
+        with_their_errors = with_errors(segments, run.errors, study.finetuning, seed=seed)
+        result["looks"] = promises(
+            places, run, seed, loss, recordings, with_their_errors, peaks if exact else None
         )
-        result |= compare_with_predictions(targets, after, segments)
-        events["promised"] = targets.peaks
-        excerpt |= {"y_mod": targets.y_mod[segments.index(shown)], "gamma": run.first_gamma}
     folder = places.run(run, seed)
     _save_arrays(folder / EXCERPT, excerpt)
     _save_arrays(folder / EVENTS, events)

@@ -1,6 +1,7 @@
 """The table: `RESULTS.md`, made of the results that are there; missing ones are named."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -13,6 +14,8 @@ from studies.mpe.inputs.frames import FPS
 from studies.mpe.places import Places
 from studies.mpe.record import read_result
 from studies.mpe.results.evaluation import SHORT_FRAMES
+from studies.mpe.results.ordering import LEAST_DIFFERENCE, PREDICTORS, look_values, share_ordered_rightly
+from studies.mpe.training.finetuning import LOOKED_AT
 
 Result = Mapping[str, Any]
 Results = Mapping[tuple[str, int], Result]
@@ -24,6 +27,9 @@ CAPTIONS = {
     "figure-5.png": "After the paper's Figure 5: modified targets at the start, predictions at the end, a "
     "row a gamma",
     "training.png": "Loss as a share of its first value, and gamma, over the steps of fine-tuning",
+    "losses.png": "Modified targets at the start, predictions at the end, a row a loss",
+    "promises.png": "F-measure of the modified targets at the start, of settled ones, and of those after a "
+    "quarter of the steps, beside that of the final predictions; a point a run",
 }
 """Captions of the figures by file name."""
 
@@ -36,6 +42,8 @@ _COMPARISON = {
     "short_kept_in_y_mod": "short, in Y_mod",
     "short_kept_in_predictions": "short, in the end",
 }
+_SHOWN_PREDICTORS = ("F of Y_mod", "events kept", "F, settled 3 rounds")
+_CORRELATION = "peak_rank_correlation"
 _OF_A_SEED = ("f_before", "f_measure", "y_mod_f", "segments_f", "peak_rank_correlation")
 
 
@@ -76,7 +84,11 @@ def table(places: Places, *, command: str, figures: Path, remarks: str = "") -> 
         shared=shared,
         short_frames=SHORT_FRAMES,
         scores=_scores(study, results),
+        by_errors=_by_errors(study, results) if len({run.errors for run in study.runs}) > 1 else "",
         comparison=_comparison(study, results),
+        looks=_looks(study, results),
+        ordering=_ordering(study, results),
+        least_difference=LEAST_DIFFERENCE,
         seeds=_each_seed(study, results),
         figures=[(name, text) for name, text in CAPTIONS.items() if (figures / name).exists()],
         command=command,
@@ -122,24 +134,56 @@ def _scores(study: Configuration, results: Results) -> str:
     rows = []
     for run in study.runs:
         of_run = _of_run(study, results, run)
-        paper = ("", "") if run.paper_f is None else (_number(study.paper_f_before), _number(run.paper_f))
+        paper = "" if run.paper_f is None else _number(run.paper_f)
         measured = [_spread(of_run, key) for key in ("f_before", "f_measure", "precision", "recall")]
-        rows.append((run.name, *measured, *paper, f"{len(of_run)} of {len(study.seeds)}"))
-    head = ("run", "before", "after", "precision", "recall", "paper: before", "paper: after", "seeds")
+        parameters = f"{of_run[0]['parameters']:,}".replace(",", " ") if of_run else ""
+        rows.append((run.name, *measured, paper, parameters, f"{len(of_run)} of {len(study.seeds)}"))
+    head = ("run", "before", "after", "precision", "recall", "paper: after", "parameters", "seeds")
     return _markdown(head, rows)
 
 
+def _by_errors(study: Configuration, results: Results) -> str:
+    """Tabulate the final F-measure, a row a loss and a column for errors of the weak targets."""
+    errors = list(dict.fromkeys(run.errors for run in study.runs))
+    rows = []
+    for row in dict.fromkeys(run.row for run in study.runs):
+        runs = {run.errors: run for run in study.runs if run.row == row}
+        rows.append((row, *(_spread(_of_run(study, results, runs[each]), "f_measure") for each in errors)))
+    return _markdown(("run", *(each.name or "exact" for each in errors)), rows)
+
+
 def _comparison(study: Configuration, results: Results) -> str:
-    rows = [
-        (
-            run.name,
-            f"{run.first_gamma:g}",
-            *(_spread(_of_run(study, results, run), key) for key in _COMPARISON),
-        )
-        for run in study.runs
-        if run.first_gamma is not None
-    ]
+    rows = []
+    for run in study.runs:
+        of_run = _of_run(study, results, run)
+        if run.objective != "strong":
+            first = _number(_values(of_run, "first_gamma")[0]) if _values(of_run, "first_gamma") else ""
+            rows.append((run.name, first, *(_spread(of_run, key) for key in _COMPARISON)))
     return _markdown(("run", "gamma, start", *_COMPARISON.values()), rows)
+
+
+def _looks(study: Configuration, results: Results) -> str:
+    """Tabulate what was promised at each look, the numbers of a cell in the order of the looks."""
+    measures = [PREDICTORS[name][0] for name in _SHOWN_PREDICTORS]
+    rows = []
+    for run in study.runs:
+        of_run = [result for result in _of_run(study, results, run) if result.get("looks")]
+        if of_run:
+            cells = [_series(look_values(of_run, LOOKED_AT, key)) for key in (*measures, _CORRELATION)]
+            rows.append((run.name, *cells, _spread(of_run, "f_measure")))
+    return _markdown(("run", *_SHOWN_PREDICTORS, "rank correlation of peaks", "F, end"), rows)
+
+
+def _ordering(study: Configuration, results: Results) -> str:
+    """Tabulate which share of the pairs of runs each predictor orders rightly, a column a look."""
+    by_seed = [
+        [results[run.name, seed] for run in study.runs if (run.name, seed) in results] for seed in study.seeds
+    ]
+    rows = []
+    for name in PREDICTORS:
+        shares = [share_ordered_rightly(by_seed, name, share) for share in LOOKED_AT]
+        rows.append((name, *(_number(share) if count else "" for share, count in shares), str(shares[0][1])))
+    return _markdown(("predictor", *(f"after {100 * share:g} %" for share in LOOKED_AT), "pairs"), rows)
 
 
 def _each_seed(study: Configuration, results: Results) -> str:
@@ -177,6 +221,10 @@ def _percent(results: Sequence[Result], key: str) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _series(values: Iterable[float]) -> str:
+    return ", ".join("–" if math.isnan(value) else f"{value:.2f}" for value in values)
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

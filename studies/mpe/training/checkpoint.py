@@ -48,14 +48,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_network(path: Path, *, width: int) -> ConvStack:
-    """Load the network of a checkpoint.
+    """Load the network of a checkpoint, with the output layer that it has.
 
     Raises:
         StudyError: as `load_checkpoint`, or its network has another width.
     """
     state = load_checkpoint(path)
     check_width(state, path, width=width)
-    network = ConvStack(width)
+    network = ConvStack(width, state.get("output", "sigmoid"))
     network.load_state_dict(state["network"])
     return network
 

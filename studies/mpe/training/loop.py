@@ -25,8 +25,8 @@ class Objective(Protocol):
     def before_step(self, step: int, network: ConvStack) -> None:
         """Prepare a step, for example by relabelling."""
 
-    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Compute the loss of a batch's logits (B,N,88)."""
+    def __call__(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Compute the loss of what the network returns for a batch, (B,N,...)."""
 
     def gamma(self) -> float:
         """Return gamma of the loss; NaN where it has none."""
@@ -134,8 +134,8 @@ class Training:
         self.network.train()
         self.optimizer.zero_grad()
         with self._autocast():
-            logits = self.network(batch.mel.to(self.device))
-        loss = self.objective(logits.float(), batch)
+            outputs = self.network(batch.mel.to(self.device))
+        loss = self.objective(outputs.float(), batch)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
@@ -164,6 +164,7 @@ class Training:
         """Return the content of the checkpoint."""
         return {
             "width": self.network.width,
+            "output": self.network.output,
             "digest": self.digest,
             "seed": self.seed,
             "step": self.step,

@@ -1,4 +1,4 @@
-"""Objectives: soft DTW on weak targets, binary cross entropy on strong or hard-aligned ones."""
+"""Objectives: a loss on weak targets, binary cross entropy on strong or hard-aligned ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,14 +8,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from studies.mpe.inputs.segments import Batch, Segment
+from studies.mpe.training.losses import WeakLoss
 from studies.mpe.training.model import ConvStack
-from studies.mpe.training.prediction import segment_logits
-from warplens.torch import GammaSchedule, SoftDTWLoss
+from studies.mpe.training.prediction import segment_outputs
+from warplens.torch import GammaSchedule, MultiLabelCTCLoss, PiecewisePriorWeight
 from warplens.training import TargetInspector, hard_targets
 
 
 class WithoutGamma:
-    """Objective other than soft DTW."""
+    """Objective that is no loss of the family."""
 
     def gamma(self) -> float:
         """Return NaN: there is no gamma."""
@@ -28,9 +29,9 @@ class StrongTargets(WithoutGamma):
     def before_step(self, step: int, network: ConvStack) -> None:
         """Do nothing."""
 
-    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
+    def __call__(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Compute the loss of a batch's logits (B,N,88)."""
-        return frame_loss(logits, batch.strong, batch.lengths)
+        return frame_loss(outputs, batch.strong, batch.lengths)
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing."""
@@ -41,18 +42,34 @@ class StrongTargets(WithoutGamma):
 
 
 class WeakTargets:
-    """Weighted soft DTW under binary cross entropy, with a schedule of gamma and an inspector."""
+    """A loss of the family on weak targets, with schedules of gamma and of a prior, and an inspector.
 
-    def __init__(self, loss: SoftDTWLoss, schedule: GammaSchedule, inspector: TargetInspector) -> None:
+    Args:
+        loss: the loss; a `MultiLabelCTCLoss` reads log-probabilities, the others logits of pitches.
+        schedule: schedule of gamma.
+        inspector: inspector of the modified targets of probes.
+        prior_schedule: schedule of the weight of a diagonal prior, where there is one.
+    """
+
+    def __init__(
+        self,
+        loss: WeakLoss,
+        schedule: GammaSchedule,
+        inspector: TargetInspector,
+        prior_schedule: PiecewisePriorWeight | None = None,
+    ) -> None:
         self.loss = loss
         self.schedule = schedule
         self.inspector = inspector
+        self.prior_schedule = prior_schedule
         self.seconds_before = 0.0
 
     def before_step(self, step: int, network: ConvStack) -> None:
-        """Move gamma, except before the first step, and inspect the modified targets if it is due."""
+        """Move gamma and the prior, except before the first step, and inspect if it is due."""
         if step:
             self.schedule.step()
+            if self.prior_schedule is not None:
+                self.prior_schedule.step()
         self.inspector.step(step)
 
     @property
@@ -60,10 +77,10 @@ class WeakTargets:
         """Time spent inspecting, in all."""
         return self.seconds_before + self.inspector.seconds
 
-    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Compute the mean over pairs of soft DTW."""
-        device = logits.device
-        value: Tensor = self.loss(logits, batch.weak.to(device), batch.lengths, batch.weak_lengths)
+    def __call__(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Compute the mean over pairs of the loss."""
+        weak = batch.weak.to(outputs.device)
+        value: Tensor = self.loss(scores_for(self.loss, outputs), weak, batch.lengths, batch.weak_lengths)
         return value
 
     def gamma(self) -> float:
@@ -71,13 +88,25 @@ class WeakTargets:
         return self.schedule.get_last_gamma()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the schedule and the time spent inspecting."""
-        return {"schedule": self.schedule.state_dict(), "inspection_seconds": self.inspection_seconds}
+        """Return the state of the schedules and the time spent inspecting."""
+        prior = None if self.prior_schedule is None else self.prior_schedule.state_dict()
+        return {
+            "schedule": self.schedule.state_dict(),
+            "prior": prior,
+            "inspection_seconds": self.inspection_seconds,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the schedule and the time spent inspecting."""
+        """Restore the schedules and the time spent inspecting."""
         self.schedule.load_state_dict(state["schedule"])
+        if self.prior_schedule is not None:
+            self.prior_schedule.load_state_dict(state["prior"])
         self.seconds_before = state["inspection_seconds"]
+
+
+def scores_for(loss: WeakLoss, outputs: Tensor) -> Tensor:
+    """Return what a loss reads of the outputs of a network."""
+    return outputs.log_softmax(-1) if isinstance(loss, MultiLabelCTCLoss) else outputs
 
 
 class HardAlignedTargets(WithoutGamma):
@@ -110,15 +139,17 @@ class HardAlignedTargets(WithoutGamma):
                     cost="bce_logits",
                     step_weights=self.step_weights,
                 ).bool()
-                for logits, segment in zip(segment_logits(network, self.segments), self.segments, strict=True)
+                for logits, segment in zip(
+                    segment_outputs(network, self.segments), self.segments, strict=True
+                )
             ]
 
-    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
+    def __call__(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Compute the loss of a batch's logits against the labels of its segments."""
-        targets = torch.zeros(logits.shape)
+        targets = torch.zeros(outputs.shape)
         for b, i in enumerate(batch.indices):
             targets[b, : batch.lengths[b]] = self.labels[i].float()
-        return frame_loss(logits, targets, batch.lengths)
+        return frame_loss(outputs, targets, batch.lengths)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the labels, which later steps depend on."""

@@ -16,21 +16,21 @@ _CHUNK_FRAMES = 500
 _SEGMENTS_AT_ONCE = 8
 
 
-def recording_logits(network: ConvStack, features: Features) -> NDArray[np.float32]:
-    """Predict logits (N,88) of a whole recording; chunks overlap by the context of a frame: no seams."""
+def recording_outputs(network: ConvStack, features: Features) -> NDArray[np.float32]:
+    """Return the outputs (N,...) for a recording; chunks overlap by the context of a frame: no seams."""
     device = next(network.parameters()).device
     parts = []
     with undisturbed(network):
         for first in range(0, len(features), _CHUNK_FRAMES):
             start, stop = max(0, first - CONTEXT_FRAMES), first + _CHUNK_FRAMES + CONTEXT_FRAMES
             mel = torch.from_numpy(np.array(features.mel[start:stop]))
-            logits = network(mel[None].to(device))[0].float().cpu().numpy()
-            parts.append(logits[first - start :][:_CHUNK_FRAMES])
+            outputs = network(mel[None].to(device))[0].float().cpu().numpy()
+            parts.append(outputs[first - start :][:_CHUNK_FRAMES])
     return np.concatenate(parts)
 
 
-def segment_logits(network: ConvStack, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
-    """Predict logits (N,88) of each segment without what surrounds it."""
+def segment_outputs(network: ConvStack, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+    """Return the outputs (N,...) for each segment without what surrounds it."""
     device = next(network.parameters()).device
     results: list[NDArray[np.float32] | None] = [None] * len(segments)
     lengths = [segment.stop - segment.first for segment in segments]
@@ -42,10 +42,10 @@ def segment_logits(network: ConvStack, segments: Sequence[Segment]) -> list[NDAr
             length = lengths[by_length[at]]
             group = [i for i in by_length[at : at + _SEGMENTS_AT_ONCE] if lengths[i] == length]
             mel = torch.from_numpy(np.stack([segments[i].mel for i in group]))
-            for i, logits in zip(group, network(mel.to(device)).float().cpu().numpy(), strict=True):
-                results[i] = logits
+            for i, outputs in zip(group, network(mel.to(device)).float().cpu().numpy(), strict=True):
+                results[i] = outputs
             at += len(group)
-    return [logits for logits in results if logits is not None]
+    return [outputs for outputs in results if outputs is not None]
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -33,6 +33,7 @@ clip_norm = 0.0
 step_weights = [0.1, 1.0, 1.0]
 segment_measures = 8
 segment_seconds = 2.0
+measure_seconds = 0.5
 longest_seconds = 20.0
 relabel_steps = 5
 look_steps = 3
@@ -70,7 +71,6 @@ start = "short"
 schedule = "target-driven"
 gamma = 10.0
 factor = 0.3
-patience = 0
 
 [[runs]]
 name = "strong targets"
@@ -79,6 +79,46 @@ objective = "strong"
 [[runs]]
 name = "EM"
 objective = "em"
+
+[[runs]]
+name = "unweighted"
+step_weights = [1.0, 1.0, 1.0]
+
+[[runs]]
+name = "prior"
+prior = 3.0
+prior_until = 0.5
+
+[[runs]]
+name = "forward-sum"
+objective = "forward-sum"
+
+[[runs]]
+name = "subsequence"
+objective = "subsequence"
+skip_penalty = 10.0
+
+[[runs]]
+name = "drop"
+objective = "drop"
+drop = 40.0
+
+[[runs]]
+name = "CTC-A, we"
+objective = "multi-label-ctc"
+output = "we"
+
+[[runs]]
+name = "CTC-B, ne3"
+objective = "multi-label-ctc"
+output = "ne3"
+blank_rule = "B"
+
+[[runs]]
+name = "CTC-C, ne3"
+objective = "multi-label-ctc"
+output = "ne3"
+blank_rule = "C"
 """
 
 

@@ -52,13 +52,20 @@ def test_every_stage_runs_and_what_is_done_is_not_done_again(study, tmp_path, mo
         if run.start == "full" and run.objective != "em":
             assert told[-4:, 1].mean() < told[:4, 1].mean(), run.name
         with np.load(folder / "excerpt.npz") as excerpt:
-            if run.objective == "sdtw":
-                assert excerpt["y_mod"].shape == excerpt["strong"].shape
-                assert excerpt["y_mod"].max() > 0.5
-                assert -1 <= result["peak_rank_correlation"] <= 1
-                assert 0 <= result["y_mod_f"] <= 1
-            else:
+            if run.objective == "strong":
                 assert "y_mod" not in excerpt
+                assert "looks" not in result
+                continue
+            assert excerpt["y_mod"].shape == excerpt["strong"].shape
+            assert -1 <= result["peak_rank_correlation"] <= 1
+            assert 0 <= result["y_mod_f"] <= 1
+        # The looks begin with the start, whose modified targets are in the result as well.
+        assert [look["share"] for look in result["looks"]] == [0.0, 0.05, 0.1, 0.25]
+        assert [look["step"] for look in result["looks"]] == [0, 1, 1, 3]
+        first, *_, last = result["looks"]
+        assert first["f_measure"] == pytest.approx(result["y_mod_f"])
+        assert first["kept"] == pytest.approx(result["kept_in_y_mod"])
+        assert first["predictions_f_measure"] != last["predictions_f_measure"]
     gammas = history(places.run(runs[1], 0))[:, 2]
     assert gammas[0] == 10
     assert gammas[-1] == pytest.approx(0.1)
@@ -67,15 +74,17 @@ def test_every_stage_runs_and_what_is_done_is_not_done_again(study, tmp_path, mo
     assert "No cell is missing." in table
     assert "| gamma 0.1 |" in table
     assert "0.67" in table
+    assert "| F, settled 3 rounds |" in table
     assert "Tones are *easy*." in table
-    for name in ("figure-4.png", "figure-5.png", "training.png"):
+    for name in ("figure-4.png", "figure-5.png", "training.png", "losses.png", "promises.png"):
         assert (places.results / "figures" / name).stat().st_size > 10_000
         assert f"figures/{name}" in table
 
-    before = {path: path.stat().st_mtime_ns for path in places.results.rglob("*.pt")}
+    before = {path: path.stat().st_mtime_ns for path in places.data.rglob("*.pt")}
+    assert len(before) > len(runs)
     again = study("all")
     assert "begins" not in again
-    assert before == {path: path.stat().st_mtime_ns for path in places.results.rglob("*.pt")}
+    assert before == {path: path.stat().st_mtime_ns for path in places.data.rglob("*.pt")}
 
 
 def test_the_published_width_takes_a_step(tmp_path, write_study, small_datasets):
@@ -107,7 +116,7 @@ def test_a_cell_is_computed_by_one_process_at_a_time(study):
 def test_time_that_is_over_leaves_the_rest_for_the_next_call(study):
     told = study("all", "--minutes", "0")
     assert "time is over; run again to go on" in told
-    assert "Missing cells (5 of 5)" in (study.places.results / "RESULTS.md").read_text()
+    assert "Missing cells (13 of 13)" in (study.places.results / "RESULTS.md").read_text()
 
 
 def test_stages_in_the_wrong_order_say_which_comes_first(study):

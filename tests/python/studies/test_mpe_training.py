@@ -12,17 +12,19 @@ from studies.mpe.inputs.frames import FPS, SAMPLE_RATE
 from studies.mpe.inputs.segments import batch_of, indices_of_step, random_clips, segments_of
 from studies.mpe.places import HERE
 from studies.mpe.results.evaluation import (
-    compare_with_predictions,
     event_durations,
-    modified_targets,
+    inspect_segments,
+    kept_in_targets,
+    kept_in_the_end,
     predicted_peaks,
 )
 from studies.mpe.training.checkpoint import load_network, save_checkpoint
 from studies.mpe.training.finetuning import objective_of
 from studies.mpe.training.loop import Training
+from studies.mpe.training.losses import loss_of
 from studies.mpe.training.model import CONTEXT_FRAMES, ConvStack, parameter_count
 from studies.mpe.training.objectives import StrongTargets
-from studies.mpe.training.prediction import probabilities, recording_logits, segment_logits
+from studies.mpe.training.prediction import probabilities, recording_outputs, segment_outputs
 
 import warplens as wl
 from warplens.torch import align
@@ -69,7 +71,7 @@ def test_an_output_depends_on_its_context_alone():
 def test_a_recording_is_predicted_as_if_in_one_piece():
     torch.manual_seed(0)
     network, features = ConvStack(2).train(), some_features(frames=1203)
-    result = recording_logits(network, features)
+    result = recording_outputs(network, features)
     assert network.training
     with torch.no_grad():
         whole = network.eval()(torch.from_numpy(features.mel)[None])[0].numpy()
@@ -83,7 +85,7 @@ def test_segments_are_predicted_one_by_one_as_together(configurations):
     measures = np.array([0.0, 0.7, 1.5, 2.0, 3.1, 4.0, 5.2, 5.5])
     segments = segments_of([some_features(measures=measures)], settings)
     assert len({segment.stop - segment.first for segment in segments}) > 1
-    for segment, result in zip(segments, segment_logits(network, segments), strict=True):
+    for segment, result in zip(segments, segment_outputs(network, segments), strict=True):
         with torch.no_grad():
             alone = network.eval()(torch.from_numpy(segment.mel)[None])[0].numpy()
         assert np.abs(result - alone).max() < 1e-4
@@ -173,7 +175,7 @@ def test_a_run_that_was_interrupted_comes_to_the_same(tmp_path, configurations, 
     study = configurations["scaled"]
     finetuning = replace(study.finetuning, steps=9, relabel_steps=4, look_steps=2, segment_seconds=2.0)
     study = replace(study, finetuning=finetuning)
-    run = replace(study.run(name), patience=0)
+    run = study.run(name)
     segments = segments_of([some_features(frames=300)], finetuning)
     whole = training_of(tmp_path / "whole.pt", run, study, segments)
     whole.until(9)
@@ -210,8 +212,8 @@ def test_a_prediction_that_fails_leaves_the_network_as_it_was(configurations, tr
     network = ConvStack(2).train(training)
     network.register_forward_hook(lambda *_: 1 / 0)
     for predict in (
-        lambda: recording_logits(network, features),
-        lambda: segment_logits(network, segments_of([features], settings)),
+        lambda: recording_outputs(network, features),
+        lambda: segment_outputs(network, segments_of([features], settings)),
     ):
         with pytest.raises(ZeroDivisionError):
             predict()
@@ -252,12 +254,13 @@ def test_modified_targets_are_those_of_the_loss(configurations):
     features = some_features(frames=300)
     segments = segments_of([features], study.finetuning)
     logits = {features.id: np.random.default_rng(0).normal(size=(300, 88)).astype(np.float32)}
-    made = modified_targets(logits, segments, gamma=0.7, step_weights=(0.1, 1.0, 1.0))
+    loss = loss_of(replace(study.run("gamma 1"), gamma=0.7), study.finetuning.step_weights)
+    made = inspect_segments(loss, ConvStack(2), logits, segments, gamma=0.7)
     x = torch.from_numpy(logits[features.id][: segments[0].stop])
     taught = align(
         x, torch.from_numpy(segments[0].weak().y), cost="bce_logits", gamma=0.7, step_weights=(0.1, 1.0, 1.0)
     )
-    assert np.abs(made.y_mod[0] - taught.y_mod.numpy()).max() < 1e-5
+    assert np.abs(made.targets[0].y_mod - taught.y_mod.numpy()).max() < 1e-5
 
 
 def test_right_predictions_keep_every_event_and_score_one(configurations):
@@ -265,8 +268,9 @@ def test_right_predictions_keep_every_event_and_score_one(configurations):
     features = some_features(frames=400)
     segments = segments_of([features], study.finetuning)
     logits = {features.id: np.where(features.roll > 0, 9.0, -9.0).astype(np.float32)}
-    made = modified_targets(logits, segments, gamma=0.1, step_weights=study.finetuning.step_weights)
-    scores = compare_with_predictions(made, logits, segments)
+    loss = loss_of(study.run("gamma 0.1"), study.finetuning.step_weights)
+    made = inspect_segments(loss, ConvStack(2), logits, segments, gamma=0.1)
+    scores = kept_in_targets(made, segments) | kept_in_the_end(logits, segments)
     assert scores["y_mod_f"] > 0.97
     assert scores["segments_f"] == 1
     assert scores["kept_in_predictions"] == 1
@@ -305,6 +309,23 @@ def test_right_predictions_keep_every_event_and_score_one(configurations):
         ("learning_rate = 1e-3", "learning_rate = nan", "`learning_rate` is nan; a number"),
         ("[0.1, 1.0, 1.0]", "[0.1, 1.0]", r"`step_weights` is \(0\.1, 1\.0\); accepted is three numbers"),
         ("[0.1, 1.0, 1.0]", "[0.1, 1.0, -1]", "`step_weights` is .* three numbers"),
+        ('output = "we"', "", "run 'CTC-A, we': `output` is 'sigmoid'; accepted is 'we' or 'ne3'"),
+        (
+            'objective = "em"',
+            'output = "we"',
+            "`output` is 'we'; accepted is 'sigmoid': 'sdtw' .* no blank",
+        ),
+        ('objective = "em"', "drop = 3.0", "run 'EM': `drop` is 3.0; .* 'sdtw' does not read it, drop do"),
+        ('objective = "em"', "step_weights = [1.0]", "run 'EM': `step_weights` is .* three numbers"),
+        ('objective = "em"', "errors = 3", "run 5 has no key `errors`"),
+        ("drop = 40.0", "", "run 'drop': `drop` is 0.0; accepted is a number above 0"),
+        ("prior_until = 0.5", "", "run 'prior': `prior_until` is 0.0; accepted is a share"),
+        (
+            "[[data.test]]",
+            "[[errors]]\nwrong_notes = 1.5\n[[data.test]]",
+            "`wrong_notes` is 1.5; accepted is a share",
+        ),
+        ("[[data.test]]", "[[errors]]\nnotes = 1\n[[data.test]]", "errors 1 has no key `notes`"),
         ("factor = 0.3", "factor = 1.5", "run 'poor, target-driven': `factor` is 1.5"),
         ("factor = 0.3", "least_gamma = 20.0", "`least_gamma` is 20.0; accepted is at most `gamma`"),
         ('name = "smoke"', "name = 1", "`name` is 1; a text in quotes"),
