@@ -25,13 +25,32 @@ class Writer(Protocol):
     """The methods of a TensorBoard `SummaryWriter` that the inspector calls."""
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> object:
-        """Write one number."""
+        """Write one number.
+
+        Args:
+            tag: its name.
+            scalar_value: the number.
+            global_step: training step.
+        """
 
     def add_figure(self, tag: str, figure: Any, global_step: int) -> object:
-        """Write a matplotlib figure."""
+        """Write a matplotlib figure.
+
+        Args:
+            tag: its name.
+            figure: a `matplotlib.figure.Figure`.
+            global_step: training step.
+        """
 
     def add_audio(self, tag: str, snd_tensor: Any, global_step: int, sample_rate: int) -> object:
-        """Write samples, (1, samples) float32 in [-1, 1]."""
+        """Write a sound.
+
+        Args:
+            tag: its name.
+            snd_tensor: (1, samples) float32 in [-1, 1].
+            global_step: training step.
+            sample_rate: samples a second.
+        """
 
 
 class TargetInspector:
@@ -132,7 +151,12 @@ class TargetInspector:
         return self.inspect(step, pictures=pictures)
 
     def inspect(self, step: int, *, pictures: bool = True) -> Inspection:
-        """Inspect now and write the result under this step."""
+        """Inspect now and write the result under this step.
+
+        Args:
+            step: training step, under which the writer files it.
+            pictures: draw pictures and make sounds too.
+        """
         begun = time.perf_counter()
         inspection = inspect_targets(self.loss, self.probes, threshold=self.threshold, rounds=self.rounds)
         self.last = inspection
@@ -171,6 +195,10 @@ class TargetInspector:
 
         The features shown are those of the targets, so figures of all steps share their axes and layout. Of
         labels all classes that occur are shown, by name; Y_mod is faded where frames are not taught.
+
+        Args:
+            inspection: what `inspect` returned.
+            targets: one of `inspection.targets`.
         """
         from warplens.analysis.display import roll_grid
 

@@ -37,6 +37,10 @@ class MeasureSegments:
         up to half a millisecond (at most 1/20 of a frame) after the time of a frame is taken as that time,
         so that times which were rounded keep their frames.
 
+        Args:
+            fps: frames a second.
+            n_frames: N, the frames that there are.
+
         Raises:
             ValueError: fps or n_frames is not positive, or an excerpt has no frame among those.
         """
