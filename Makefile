@@ -16,7 +16,7 @@ CARGO_SANITIZE := test --locked --target x86_64-unknown-linux-gnu --target-dir t
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-quick compile lint check docs wheels wheel-arm64 test-arm64 licenses citation bench study study-smoke sanitize sanitize-threads clean
+.PHONY: help demo test test-quick compile lint check docs wheels wheel-arm64 smoke-arm64 test-arm64 licenses citation bench study study-smoke sanitize sanitize-threads clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,7 +34,7 @@ test-quick: $(VENV)/.study compile ## run all tests but those of the package tha
 	cargo test --locked
 	$(PYTEST) -m "not slow" $(TESTS)
 
-# Side by side: the last part of the extension is optimized as one piece, on one core, and the tests need not wait.
+# Side by side: neither keeps all cores busy to its end.
 compile: $(VENV)/.demo
 	cargo test --locked --no-run & tests=$$!; \
 	$(MAKE) --no-print-directory $(VENV)/.built; built=$$?; \
@@ -85,13 +85,25 @@ wheel-arm64: $(VENV)/wheels/.installed
 	$(call MATURIN_WHEEL,/usr/bin:) --target aarch64-unknown-linux-gnu
 	tests/arm64/python.sh target/arm64 $(WHEELS_BIN)/pip --constraint requirements/test.txt dist/*aarch64.whl pytest hypothesis
 
+# Whether the lanes of ARM work shows in a wheel that is built in a hurry too, by Debian's compiler and linker alone.
+ARM64_PYTHON := target/arm64/python
+ARM64_IN_A_HURRY := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=64 \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64
+
+smoke-arm64: $(VENV)/.demo ## use a wheel for 64-bit ARM under qemu, one built in a hurry (Debian's packages)
+	tests/arm64/packages.sh
+	rm -rf target/arm64/dist
+	PATH="$(abspath $(BIN)):/usr/bin:$$PATH" $(ARM64_IN_A_HURRY) CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+		maturin build --locked --release --target aarch64-unknown-linux-gnu --target-dir target/arm64/smoke \
+		--compatibility linux --out target/arm64/dist
+	tests/arm64/python.sh target/arm64 $(BIN)/pip --constraint requirements/demo.txt target/arm64/dist/*.whl
+	$(ARM64_PYTHON) tests/wheel/smoke.py
+
 # The tests of the kernels, then an installed wheel. ARM64_TESTS=tests/python/core runs the tests of a folder too (minutes):
 # those of fork and of memory limits are beyond qemu.
-ARM64_PYTHON := target/arm64/python
 test-arm64: wheel-arm64 ## run the kernel tests and a wheel for 64-bit ARM under qemu (Debian's packages)
-	PATH="/usr/bin:$$PATH" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
-	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64 \
+	PATH="/usr/bin:$$PATH" $(ARM64_IN_A_HURRY) \
 		cargo test --locked --release --target aarch64-unknown-linux-gnu --target-dir target/arm64/cargo --lib -- \
 		kernel simd scaled plan family
 	$(ARM64_PYTHON) tests/wheel/smoke.py

@@ -19,7 +19,8 @@ if [ ! -e "$folder/root/usr/bin/python3.11" ]; then
 fi
 rm -rf "$folder/site"
 "$pip" install --quiet --disable-pip-version-check --target "$folder/site" --only-binary :all: --python-version 3.11 \
-    --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux2014_aarch64 "$@"
+    --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux2014_aarch64 \
+    --platform linux_aarch64 "$@"
 
 # With its own name as argv[0], so that sys.executable is this script and children are started by it too.
 cat >"$folder/python" <<END

@@ -26,7 +26,8 @@ def test_gradcheck_and_gradgradcheck_of_every_parameter(seed, backend):
         return parameters.of(tensors).loss(([3, 2], [2, 2]), backend=backend)
 
     assert torch.autograd.gradcheck(loss, parameters.tensors())
-    assert torch.autograd.gradgradcheck(loss, parameters.tensors())
+    # Along random directions: every pair of all these numbers takes minutes.
+    assert torch.autograd.gradgradcheck(loss, parameters.tensors(), fast_mode=True)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
