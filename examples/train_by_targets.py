@@ -26,7 +26,7 @@ def train(seed: int, constant: float | None = None) -> dict[str, object]:
     loss_fn, optimizer = SoftDTWLoss("bce_logits"), torch.optim.Adam(network.parameters(), lr=0.05)
     probes = Probes(network, [Probe("first", spectra, torch.eye(12).numpy(), strong.numpy())])
     if constant is None:
-        gamma = TargetDrivenGamma(loss_fn, probes, start=10.0, end=0.1, every=20)
+        gamma = TargetDrivenGamma(loss_fn, probes, start=10.0, end=0.1, every=60)
     else:
         gamma = ConstantGamma(loss_fn, constant)
     first = inspect_targets(loss_fn, probes).measures["predictions_f_measure"]

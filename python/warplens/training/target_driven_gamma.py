@@ -1,11 +1,15 @@
-"""A gamma that falls when the modified targets ask for it, and only then.
+"""A gamma that falls as far as the predictions carry it, and no further.
 
-The way that Zeitler & Mueller recommend (ISMIR 2025, section 5.3): begin with a high gamma, inspect what the
-loss teaches, lower gamma, go on. A high gamma blurs targets, but as long as the network still gains from it,
-its targets get sharper by themselves; a low gamma on poor predictions lets alignments collapse.
+What Zeitler & Mueller recommend (ISMIR 2025, section 5.3) is to begin with a high gamma, to inspect what the
+loss teaches, and to lower gamma. A high gamma blurs targets. A low one sharpens them, but follows noise where
+the network knows nothing of its targets yet. Both can be seen on the predictions of the moment: every gamma
+can be tried on them, so no step is spent on waiting.
 """
 
 import math
+from collections.abc import Sequence
+
+from torch import Tensor
 
 from warplens._numbers import as_count, as_number
 from warplens.analysis.events import THRESHOLD, check_threshold
@@ -15,56 +19,63 @@ from warplens.training.limits import Limits, short_events, short_peak
 from warplens.training.loss_lenses import InspectedLoss, check_loss, check_probe
 from warplens.training.probes import Probes
 from warplens.training.ranks import as_on_rank_0
+from warplens.training.told_order import tells_order
 
-_STATE = ("best", "waited", "log", "last_reason")
+_STATE = ("log", "last_reason")
 """Attributes that an inspection changes beside gamma."""
 
 
 class TargetDrivenGamma(GammaSchedule):
     """Schedule that lowers gamma when the modified targets of probe items say so, and never raises it.
 
-    Every `every` steps it inspects the probes. Gamma becomes max(factor gamma, end) if all of this holds:
+    It inspects the probes when it is made, before the first step, and every `every` steps from then on. While
+    the targets are over a limit, as short events reach less than `least_short_peak` on average or the blur is
+    more than `most_blur` frames, it tries the next lower gamma, max(factor gamma, end), on the same
+    predictions, takes it if all of this holds, and goes on to the next at once:
 
-    1. The targets are over a limit: short events reach less than `least_short_peak` on average, or the blur
-       is more than `most_blur` frames.
-    2. They have stopped getting better by themselves: in `patience` inspections in a row they came no nearer
-       to the limit, by more than a share of `least_gain`, than before at this gamma.
-    3. On the same predictions, the lower gamma brings them nearer to the limit, the events that are short now
-       being compared with themselves, and keeps as many events at or above the threshold: where it would let
-       alignments collapse, it waits.
+    1. The targets come nearer to the limits than at the gamma before, the events that are short at the
+       inspection being compared with themselves.
+    2. At least as many events reach the threshold: no alignments collapse.
+    3. The predictions tell the order of their targets: the loss is lower for them than for the same
+       predictions moved round in time or played backwards. Those of a network that knows nothing fit no
+       better so, and a low gamma would follow their noise; a few steps at a high gamma change that.
 
-    The limits say how sharp the targets are, not whether they are right: alignments that went wrong at a high
-    gamma, as those of an untrained network do, get sharp where they are. `f_measure` of an `Inspection` shows
-    it where strong targets are known; a lower start or some pre-training is the remedy.
+    It stops at the first gamma that fails, within the limits, or at `end`. To stop too early costs the steps
+    to the next inspection; to fall on noise could not be taken back.
 
-    Where `torch.distributed` is initialised, step it on all ranks: each inspects, what rank 0 decides holds
-    for all, so gammas do not part where networks do (statistics of normalisation).
+    So a network that knows roughly where events are is trained at once as by a constant low gamma, and an
+    untrained one at `start` until it knows.
 
-    Each move has a sentence in `log`; `last_reason` says why gamma moved or stayed at the last inspection.
+    The limits say how sharp the targets are, not whether they are right. `f_measure` of an `Inspection` shows
+    it where strong targets are known.
+
+    Make it when the network has the weights that training starts from, on the device where it trains: the
+    first gamma depends on them. `load_state_dict` replaces what was found then. Where `torch.distributed` is
+    initialised, make it and step it on all ranks: each inspects, what rank 0 decides holds for all, so gammas
+    do not part where networks do (statistics of normalisation). Made before that, ranks may part until the
+    next inspection.
+
+    Each descent has a sentence in `log`; `last_reason` says why gamma moved or stayed at the last inspection.
 
     Args:
         loss: a loss of the family whose gamma is a number and that has modified targets. Labels are events.
         probes: network and items with at least one event; their targets are inspected, not trained on.
-        start: gamma at first.
+        start: the highest gamma.
         end: the lowest gamma, at most `start`.
-        factor: factor of each move, above 0 and below 1.
+        factor: factor from one gamma that is tried to the next, above 0 and below 1.
         every: steps from one inspection to the next.
         least_short_peak: see above, above 0; at 1 all events are taught at full level.
         most_blur: see above; None sets no limit.
-        patience: see above; 0 moves at once.
-        least_gain: see above.
         threshold: level under which an event counts as lost.
 
     Attributes:
-        log: a sentence for each move.
-        last_reason: a sentence for the last inspection, "" before it.
-        best: how much of the limits was kept at best at this gamma.
-        waited: inspections in a row that were no better.
+        log: a sentence for each descent.
+        last_reason: a sentence for the last inspection.
 
     Raises:
         TypeError: an argument is not a number, or not a whole one.
-        ValueError: a number is out of range, the probes hold no event, the loss has no modified targets, or
-            gamma is an `nn.Parameter`.
+        ValueError: a number is out of range, the probes hold no event, the loss has no modified targets,
+            gamma is an `nn.Parameter`, or predictions do not fit the probes.
     """
 
     _not_saved = ("_module", "_buffer", "_loss", "_probes")
@@ -80,8 +91,6 @@ class TargetDrivenGamma(GammaSchedule):
         every: int = 100,
         least_short_peak: float = 0.9,
         most_blur: float | None = None,
-        patience: int = 1,
-        least_gain: float = 0.02,
         threshold: float = THRESHOLD,
     ) -> None:
         check_loss(loss)
@@ -93,8 +102,6 @@ class TargetDrivenGamma(GammaSchedule):
         self.every = as_count("every", every)
         self.least_short_peak = as_number("least_short_peak", least_short_peak, above_zero=True)
         self.most_blur = None if most_blur is None else as_number("most_blur", most_blur, above_zero=True)
-        self.patience = as_count("patience", patience, least=0)
-        self.least_gain = as_number("least_gain", least_gain)
         self.threshold = check_threshold(as_number("threshold", threshold))
         if self.end > self.start:
             raise ValueError(f"end: is {self.end}, above start = {self.start}; gamma never rises")
@@ -102,8 +109,6 @@ class TargetDrivenGamma(GammaSchedule):
             raise ValueError("probes: their weak targets hold no event, so nothing can be lost")
         self.log: list[str] = []
         self.last_reason = ""
-        self.best = -math.inf
-        self.waited = 0
         self._loss, self._probes = loss, probes
         super().__init__(loss)
 
@@ -113,77 +118,84 @@ class TargetDrivenGamma(GammaSchedule):
         return Limits(self.least_short_peak, self.most_blur)
 
     def _value(self) -> float:
-        if self.last_step == 0:
-            return self.start
         if self.last_step % self.every:
             return self.last
         # All ranks inspect, as what they hold of the network may ask all of them; one decides.
+        before = self.last if self.last_step else self.start
         gamma, state = as_on_rank_0(
-            (self._after_inspection(), {name: getattr(self, name) for name in _STATE})
+            (self._after_inspection(before), {name: getattr(self, name) for name in _STATE})
         )
         vars(self).update(state)
         return gamma
 
-    def _after_inspection(self) -> float:
-        """Inspect the probes and return the gamma from now on."""
-        loss, gamma, limits = self._loss, self.last, self.limits
+    def _after_inspection(self, gamma: float) -> float:
+        """Inspect the probes and return the gamma from now on, at most that of before."""
         predictions = self._probes.predictions()
-        now = inspect_targets(
-            loss, self._probes, predictions=predictions, gamma=gamma, threshold=self.threshold
-        )
-        share = limits.share_kept(now)
-        if math.isnan(share):
-            return self._stay(f"no probe could be inspected ({', '.join(now.left_out)} not finite)")
-        if share >= 1.0:
-            self.best, self.waited = max(self.best, share), 0
-            return self._stay(f"{self._describe(now)}, within the limits")
-        if share > self.best * (1.0 + self.least_gain) or self.best == -math.inf:
-            self.best, self.waited = share, 0
-        else:
-            self.waited += 1
-        if self.waited < self.patience:
-            return self._stay(f"{self._describe(now)}; they may still get better at gamma {gamma:.4g}")
-        if gamma <= self.end:
-            return self._stay(f"{self._describe(now)}, but gamma {gamma:.4g} is the lowest allowed")
-        lower = max(self.factor * gamma, self.end)
-        then = inspect_targets(
-            loss, self._probes, predictions=predictions, gamma=lower, threshold=self.threshold
-        )
-        # Which events are short is known by their expected durations, and so another at another gamma.
-        short = short_events(now)
-        would = f"at gamma {lower:.4g} {self._describe(then, 'the same events', short_peak(then, short))}"
-        if not limits.share_kept(then, short) > share:
-            return self._stay(f"{self._describe(now)}, but {would}, which is no nearer to the limits")
-        if then.measures["kept"] < now.measures["kept"]:
-            return self._stay(
-                f"{self._describe(now)}, but {would}, and {_lost(then)} {now.word}s are lost instead of "
-                f"{_lost(now)}"
+        now = self._inspect(predictions, gamma)
+        share = self.limits.share_kept(now)
+        if math.isnan(share) or share >= 1.0:
+            left_out = f"no probe could be inspected ({', '.join(now.left_out)} not finite)"
+            why = left_out if math.isnan(share) else f"{self._describe(now)}, within the limits"
+            self.last_reason = f"Step {self.last_step}: gamma stays {gamma:.4g}: {why}."
+            return gamma
+        then, stopped = self._descend(predictions, now)
+        if then is now:
+            self.last_reason = (
+                f"Step {self.last_step}: gamma stays {gamma:.4g}: {self._describe(now)}, but {stopped}."
             )
-        self.best, self.waited = -math.inf, 0
-        waited = f", no better than {_inspections(self.patience)} before" if self.patience else ""
+            return gamma
         self.last_reason = (
-            f"Step {self.last_step}: gamma {gamma:.4g} -> {lower:.4g}: "
-            f"{self._describe(now)}{waited}; {would}."
+            f"Step {self.last_step}: gamma {gamma:.4g} -> {then.gamma:.4g}: {self._describe(now)}; "
+            f"{self._describe_same(now, then)}. No lower: {stopped}."
         )
         self.log.append(self.last_reason)
-        return lower
+        return then.gamma
 
-    def _stay(self, why: str) -> float:
-        self.last_reason = f"Step {self.last_step}: gamma stays {self.last:.4g}: {why}."
-        return self.last
+    def _descend(self, predictions: Sequence[Tensor], now: Inspection) -> tuple[Inspection, str]:
+        """Return the inspection at the gamma that is reached, `now` if none lower is, and why no lower."""
+        # Which events are short is known by their expected durations, and so others are at another gamma.
+        short, limits, reached = short_events(now), self.limits, now
+        while reached.gamma > self.end:
+            if limits.share_kept(reached) >= 1.0:
+                return reached, "that is within the limits"
+            tried = self._inspect(predictions, max(self.factor * reached.gamma, self.end))
+            if not limits.share_kept(tried, short) > limits.share_kept(reached, short):
+                return reached, f"{self._describe_same(now, tried)}, no nearer to the limits"
+            if tried.measures["kept"] < reached.measures["kept"]:
+                return reached, f"{self._describe_same(now, tried)}, more than before"
+            if not self._tell_order(predictions, tried):
+                return reached, (
+                    f"at gamma {tried.gamma:.4g} the predictions fit their targets no better than they would "
+                    "moved round in time"
+                )
+            reached = tried
+        return reached, f"gamma {self.end:.4g} is the lowest allowed"
+
+    def _inspect(self, predictions: Sequence[Tensor], gamma: float) -> Inspection:
+        return inspect_targets(
+            self._loss, self._probes, predictions=predictions, gamma=gamma, threshold=self.threshold
+        )
+
+    def _tell_order(self, predictions: Sequence[Tensor], inspection: Inspection) -> bool:
+        inspected = [
+            (probe, x)
+            for probe, x in zip(self._probes.items, predictions, strict=True)
+            if probe.id not in inspection.left_out
+        ]
+        probes, kept = zip(*inspected, strict=True)
+        return tells_order(self._loss, probes, kept, inspection.gamma)
+
+    def _describe_same(self, now: Inspection, then: Inspection) -> str:
+        """Say how the events that are short now fare at another gamma."""
+        peak = short_peak(then, short_events(now))
+        return f"at gamma {then.gamma:.4g} {self._describe(then, 'the same events', peak)}"
 
     def _describe(self, inspection: Inspection, who: str = "short events", peak: float | None = None) -> str:
         peak = inspection.measures["short_event_peak"] if peak is None else peak
         named = who.replace("event", inspection.word)
         words = f"{named} reach {peak:.3f} in the modified targets (limit {self.least_short_peak:g})"
+        measures = inspection.measures
         if self.most_blur is not None:
-            words += f" with a blur of {inspection.measures['blur']:.1f} frames (limit {self.most_blur:g})"
-        return words
-
-
-def _inspections(count: int) -> str:
-    return "the inspection" if count == 1 else f"{count} inspections"
-
-
-def _lost(inspection: Inspection) -> str:
-    return f"{inspection.measures['events_below_threshold']:.0f}"
+            words += f" with a blur of {measures['blur']:.1f} frames (limit {self.most_blur:g})"
+        lost = f"{measures['events_below_threshold']:.0f} of {measures['events']:.0f}"
+        return f"{words}, {lost} {inspection.word}s are lost"
