@@ -1,4 +1,4 @@
-"""Test of whether predictions tell the order of their targets.
+"""Permutation test of whether predictions tell the order of their targets.
 
 An alignment at a low gamma is sharp whatever the predictions are: on those of an untrained network it follows
 noise. What is known of time shows elsewhere: predictions that tell where targets are cost less as they are
