@@ -17,9 +17,9 @@ from warplens.torch import GammaSchedule
 from warplens.training.inspection import Inspection, inspect_targets
 from warplens.training.limits import Limits, short_events, short_peak
 from warplens.training.loss_lenses import InspectedLoss, check_loss, check_probe
+from warplens.training.permutation_test import tells_order
 from warplens.training.probes import Probes
 from warplens.training.ranks import as_on_rank_0
-from warplens.training.permutation_test import tells_order
 
 _STATE = ("log", "last_reason")
 """Attributes that an inspection changes beside gamma."""

@@ -13,7 +13,7 @@ from torch import nn
 import warplens as wl
 import warplens.torch as wlt
 from warplens.training import Probe, Probes, TargetDrivenGamma, inspect_targets
-from warplens.training.told_order import tells_order
+from warplens.training.permutation_test import tells_order
 
 LIMIT, WEIGHTS = 0.9, (0.1, 1.0, 1.0)
 
