@@ -56,8 +56,8 @@ MEASURES = (
 )
 """The measures of an `Inspection`."""
 
-SETTLED = ("kept", "f_measure")
-"""Measures that are also taken once predictions have settled, as `settled_kept` and `settled_f_measure`."""
+_SETTLED = {"settled_kept": "kept", "settled_f_measure": "predictions_f_measure"}
+"""Measures once predictions have settled, by the measure of an inspection of them."""
 
 _FROM_EVENTS = MEASURES[: MEASURES.index("collapse")]
 
@@ -107,10 +107,10 @@ class Inspection:
             than half a frame), entropy_rate (that of the paths, in nats, over the number of frames),
             entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; where strong targets are known,
             the micro-averaged f_measure of Y_mod and predictions_f_measure; NaN where one is not defined.
-            Where targets are labels each is an event. If asked for, settled_kept and settled_f_measure are
-            those after some rounds in which predictions learn their targets (`settle_predictions`).
-            Losses that may leave out frames, or have blanks, also have not_taught and blank_share, shares of
-            the frames.
+            Where targets are labels each is an event. If asked for: settled_kept, the share
+            kept after some rounds in which predictions learn their targets (`settle_predictions`), and
+            settled_f_measure, that of the predictions then. Losses that may leave out frames, or have blanks,
+            also have not_taught and blank_share, shares of the frames.
         word: what is written of events: "event", or "label".
     """
 
@@ -163,7 +163,7 @@ def inspect_targets(
     if rounds:
         settled = settle_predictions(loss, probes, rounds=rounds, predictions=given, gamma=used)
         then = inspect_targets(loss, probes, predictions=settled, gamma=used, threshold=threshold).measures
-        measures |= {f"settled_{name}": then[name] for name in SETTLED}
+        measures |= {name: then[source] for name, source in _SETTLED.items()}
     return Inspection(used, threshold, tuple(targets), tuple(left_out), measures, word)
 
 

@@ -38,8 +38,8 @@ def settle_predictions(
         p(n) + \mathrm{rate} \cdot \min(q(n), 1) \, \bigl(Y_{mod}(n) - p(n)\bigr),
 
     q(n) the probability that frame n is taught: what a loss leaves out stays as it is. `inspect_targets`
-    with as many `rounds` measures the targets that are taught then: which events the loss itself would keep,
-    however well the network learns.
+    with as many `rounds` measures the result: which events the loss itself keeps and how right predictions
+    get, however well the network learns.
 
     Args:
         loss: a loss of the family that can be inspected; a `ForwardSumLoss` with a blank cannot.

@@ -131,7 +131,7 @@ def _promises(places: Places) -> Figure:
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     measures = (
         ("$Y_{mod}$ at the start", 0.0, "F of Y_mod"),
-        ("settled targets at the start", 0.0, "F, settled 3 rounds"),
+        ("settled predictions at the start", 0.0, "F of settled predictions"),
         ("$Y_{mod}$ after 25 %", 0.25, "F of Y_mod"),
     )
     colours = colormaps["tab20"].resampled(20)

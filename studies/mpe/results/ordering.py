@@ -17,9 +17,10 @@ PREDICTORS: dict[str, tuple[str, int]] = {
     "entropy of paths": ("entropy_rate", -1),
     "blur": ("blur", -1),
     "collapse": ("collapse", -1),
-    "F, settled 1 round": ("after 1 rounds: f_measure", 1),
-    "F, settled 3 rounds": ("after 3 rounds: f_measure", 1),
-    "events kept, settled 3 rounds": ("after 3 rounds: kept", 1),
+    "events kept, settled": ("after 3 rounds: kept", 1),
+    "F of Y_mod, settled": ("after 3 rounds: f_measure", 1),
+    "F of settled predictions, 1 round": ("after 1 rounds: predictions_f_measure", 1),
+    "F of settled predictions": ("after 3 rounds: predictions_f_measure", 1),
     "F of the predictions": ("predictions_f_measure", 1),
 }
 """Measures of a look by what they are called, and their sign: 1 where more promises more."""

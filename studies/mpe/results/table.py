@@ -28,8 +28,8 @@ CAPTIONS = {
     "row a gamma",
     "training.png": "Loss as a share of its first value, and gamma, over the steps of fine-tuning",
     "losses.png": "Modified targets at the start, predictions at the end, a row a loss",
-    "promises.png": "F-measure of the modified targets at the start, of settled ones, and of those after a "
-    "quarter of the steps, beside that of the final predictions; a point a run",
+    "promises.png": "F-measure of modified targets and of settled predictions at the start, and of modified "
+    "targets after a quarter of the steps, beside that of the final predictions; a point a run",
 }
 """Captions of the figures by file name."""
 
@@ -42,7 +42,7 @@ _COMPARISON = {
     "short_kept_in_y_mod": "short, in Y_mod",
     "short_kept_in_predictions": "short, in the end",
 }
-_SHOWN_PREDICTORS = ("F of Y_mod", "events kept", "F, settled 3 rounds")
+_SHOWN_PREDICTORS = ("F of Y_mod", "events kept", "F of settled predictions")
 _CORRELATION = "peak_rank_correlation"
 _OF_A_SEED = ("f_before", "f_measure", "y_mod_f", "segments_f", "peak_rank_correlation")
 

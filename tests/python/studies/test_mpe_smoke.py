@@ -74,7 +74,7 @@ def test_every_stage_runs_and_what_is_done_is_not_done_again(study, tmp_path, mo
     assert "No cell is missing." in table
     assert "| gamma 0.1 |" in table
     assert "0.67" in table
-    assert "| F, settled 3 rounds |" in table
+    assert "| F of settled predictions |" in table
     assert "Tones are *easy*." in table
     for name in ("figure-4.png", "figure-5.png", "training.png", "losses.png", "promises.png"):
         assert (places.results / "figures" / name).stat().st_size > 10_000

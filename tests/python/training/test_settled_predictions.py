@@ -144,7 +144,10 @@ def test_an_inspection_measures_settled_targets_if_asked():
     without, with_rounds = inspect_targets(loss, probes), inspect_targets(loss, probes, rounds=2)
     settled = settle_predictions(loss, probes, rounds=2)
     then = inspect_targets(loss, probes, predictions=settled).measures
-    expected = without.measures | {f"settled_{name}": then[name] for name in ("kept", "f_measure")}
+    expected = without.measures | {
+        "settled_kept": then["kept"],
+        "settled_f_measure": then["predictions_f_measure"],
+    }
     assert with_rounds.measures == pytest.approx(expected, nan_ok=True)
     inspector = TargetInspector(loss, probes, every=1, rounds=2)
     assert inspector.step(0).measures == pytest.approx(expected, nan_ok=True)
