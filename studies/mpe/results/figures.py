@@ -119,7 +119,9 @@ def _losses(places: Places, runs: list[Run], seed: int) -> Figure:
         with np.load(places.run(run, seed) / EXCERPT) as excerpt:
             taught = "y_mod" in excerpt
             title = f"$Y_{{mod}}$, {run.name}" if taught else run.name
-            left.append((title, excerpt["y_mod" if taught else "strong"]))
+            roll = excerpt["y_mod" if taught else "strong"]
+            # What is hardly taught is faded.
+            left.append((title, roll * excerpt["presence"][:, None] if "presence" in excerpt else roll))
             right.append((f"predictions, {run.name}", excerpt["predictions"]))
     return roll_grid([left, right], FPS, LOWEST_PITCH, threshold=THRESHOLD)
 

@@ -34,7 +34,7 @@ from studies.mpe.training.model import parameter_count, with_output
 from studies.mpe.training.prediction import probabilities
 
 EXCERPT = "excerpt.npz"
-"""One segment of the test: targets, predictions before and after, modified targets."""
+"""One segment of the test: targets, predictions, modified targets, and how far frames are taught."""
 
 EVENTS = "events.npz"
 """All events of the test: duration in frames, peak in the modified targets ("promised") and as predicted."""
@@ -93,6 +93,8 @@ def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[st
         for targets in inspection.targets:
             if targets.probe.id == probe_id(shown):
                 excerpt["y_mod"] = targets.y_mod
+                if targets.presence is not None:
+                    excerpt["presence"] = targets.presence
         exact = run.errors == TargetErrors(run.errors.name)
         with_their_errors = with_errors(segments, run.errors, study.finetuning, seed=seed)
         result["looks"] = promises(

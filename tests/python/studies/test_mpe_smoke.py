@@ -57,6 +57,8 @@ def test_every_stage_runs_and_what_is_done_is_not_done_again(study, tmp_path, mo
                 assert "looks" not in result
                 continue
             assert excerpt["y_mod"].shape == excerpt["strong"].shape
+            may_leave_out = run.objective in ("drop", "subsequence", "multi-label-ctc", "forward-sum")
+            assert ("presence" in excerpt) == may_leave_out
             assert -1 <= result["peak_rank_correlation"] <= 1
             assert 0 <= result["y_mod_f"] <= 1
         # The looks begin with the start, whose modified targets are in the result as well.
