@@ -14,6 +14,9 @@ Output = Literal["sigmoid", "we", "ne3"]
 BlankRule = Literal["A", "B", "C"]
 Schedule = Literal["constant", "piecewise", "target-driven"]
 
+FAMILY: tuple[Objective, ...] = ("sdtw", "forward-sum", "subsequence", "drop", "multi-label-ctc")
+"""Objectives that are losses of the family, with a gamma and modified targets."""
+
 PARTS = ("pretraining", "finetuning", "test")
 """Parts of the data; an array of tables `[[data.<part>]]` each."""
 
@@ -101,6 +104,11 @@ class TargetErrors:
     wrong_notes: float = 0.0
     missing_notes: float = 0.0
 
+    @property
+    def are_none(self) -> bool:
+        """True where weak targets are exact, whatever the name."""
+        return self == TargetErrors(self.name)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -148,11 +156,6 @@ class Run:
     paper_f: float | None = None
     row: str = ""
     errors: TargetErrors = TargetErrors()
-
-    @property
-    def has_gamma(self) -> bool:
-        """True where the objective is a loss of the family."""
-        return self.objective not in ("strong", "em")
 
     def with_errors(self, errors: TargetErrors) -> "Run":
         """Return the run on weak targets with errors, under a name that says so."""

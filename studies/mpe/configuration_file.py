@@ -53,9 +53,10 @@ def _configuration(table: dict[str, Any]) -> Configuration:
     if set(data) != set(PARTS):
         raise StudyError(f"[[data.<part>]] is needed for each of {', '.join(PARTS)}; found: {sorted(data)}.")
     rows = [_run(f"run {i}", each) for i, each in enumerate(table.pop("runs", []), 1)]
-    errors = [
-        _filled(TargetErrors, f"errors {i}", each) for i, each in enumerate(table.pop("errors", [{}]), 1)
-    ]
+    tables = table.pop("errors", [{}])
+    if not all(isinstance(each, dict) for each in tables):
+        raise StudyError("`errors` is no list of tables; write [[errors]] above each.")
+    errors = [_filled(TargetErrors, f"errors {i}", each) for i, each in enumerate(tables, 1)]
     # Column by column, so that whole columns are done when time is over.
     runs = tuple(row.with_errors(each) for each in errors for row in rows)
     names = [run.name for run in runs]

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from studies.mpe.configuration import Configuration, Finetuning, Pretraining, Run, TargetErrors
+from studies.mpe.configuration import (
+    FAMILY,
+    Configuration,
+    Finetuning,
+    Pretraining,
+    Run,
+    TargetErrors,
+)
 from studies.mpe.errors import StudyError
 
 PRECISIONS = ("float32", "bfloat16")
@@ -55,8 +62,12 @@ def _check_finetuning(settings: Finetuning) -> None:
 
 
 def _check_run(where: str, run: Run) -> None:
-    _check_objective(where, run)
     _check_errors(f"errors {run.errors.name!r}", run.errors)
+    _check_schedule(where, run)
+    _check_objective(where, run)
+
+
+def _check_schedule(where: str, run: Run) -> None:
     if run.schedule == "piecewise":
         points = run.points
         pairs = isinstance(points, tuple) and all(_are_numbers(p) and len(p) == 2 for p in points)
@@ -78,11 +89,11 @@ def _check_objective(where: str, run: Run) -> None:
     else:
         accepted = f"'sigmoid': {run.objective!r} compares levels of pitches with targets and knows no blank"
         _require(run.output == "sigmoid", where, "output", run.output, accepted)
-    for name, objectives in _READ_BY.items():
-        default = Run.__dataclass_fields__[name].default
-        unread = f"{default!r}: objective {run.objective!r} does not read it, {' and '.join(objectives)} do"
-        given = getattr(run, name)
-        _require(given == default or run.objective in objectives, where, name, given, unread)
+    for key, readers in (("objective", _READ_BY), ("schedule", _READ_BY_SCHEDULE)):
+        for name, those in readers.items():
+            default, given = Run.__dataclass_fields__[name].default, getattr(run, name)
+            unread = f"{default!r}: {key} {getattr(run, key)!r} does not read it, {' and '.join(those)} do"
+            _require(given == default or getattr(run, key) in those, where, name, given, unread)
     if run.step_weights:
         weights = run.step_weights
         _require(
@@ -94,12 +105,13 @@ def _check_objective(where: str, run: Run) -> None:
         )
     if run.objective == "drop":
         _require_above_0(where, run, ("drop",))
-    if run.has_gamma:
+    if run.objective in FAMILY:
         _require_above_0(where, run, ("gamma",))
-    if run.prior:
-        _require(
-            0 < run.prior_until <= 1, where, "prior_until", run.prior_until, "a share above 0, at most 1"
-        )
+        least = min((gamma for _, gamma in run.points), default=1.0)
+        _require(least > 0, where, "points", run.points, "gammas above 0")
+    if run.prior or run.prior_until:
+        _require(run.prior > 0, where, "prior", run.prior, "a number above 0, as `prior_until` is given")
+        _require(0 < run.prior_until <= 1, where, "prior_until", run.prior_until, "a share above 0, up to 1")
 
 
 _READ_BY = {
@@ -109,14 +121,26 @@ _READ_BY = {
     "blank_rule": ("multi-label-ctc",),
     "prior": ("sdtw",),
     "prior_until": ("sdtw",),
+    "gamma": FAMILY,
+    "schedule": FAMILY,
 }
 """The objectives that read an option of a run."""
+
+_READ_BY_SCHEDULE = {
+    "gamma": ("constant", "target-driven"),
+    "points": ("piecewise",),
+    "least_gamma": ("target-driven",),
+    "factor": ("target-driven",),
+}
+"""The schedules that read an option of a run."""
 
 
 def _check_errors(where: str, errors: TargetErrors) -> None:
     for name in ("wrong_notes", "missing_notes"):
         share = getattr(errors, name)
         _require(0 <= share <= 1, where, name, share, "a share from 0 to 1")
+    if not errors.are_none:
+        _require(bool(errors.name), where, "name", errors.name, "a name for the column, as it has errors")
 
 
 def _require_at_least_1(where: str, settings: Any, names: Sequence[str]) -> None:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 import warplens as wl
 from warplens._align import align_in_full
-from warplens._numbers import as_count
 from warplens.analysis import EventLevels, Marginals, measure_alignment
 from warplens.analysis.events import THRESHOLD
 from warplens.analysis.losses.alignments import LEAST_PRESENCE
@@ -35,7 +34,7 @@ from warplens.training.loss_lenses import (
     taught_on,
 )
 from warplens.training.probes import Probe, Probes
-from warplens.training.settled_predictions import settle_predictions
+from warplens.training.settled_predictions import check_rounds, settle_predictions
 
 MEASURES = (
     "events",
@@ -144,10 +143,11 @@ def inspect_targets(
 
     Raises:
         ValueError: the cost has no modified targets, the loss is debiased or sharp, predictions do not fit,
-            probes have not the targets that the loss needs, or rounds is negative.
+            probes have not the targets that the loss needs, rounds is negative, or above 0 for a
+            `ForwardSumLoss` with a blank.
     """
-    as_count("rounds", rounds, least=0)
     check_loss(loss)
+    check_rounds(loss, rounds)
     for probe in probes.items:
         check_probe(loss, probe)
     given = probes.predictions() if predictions is None else predictions

@@ -15,6 +15,7 @@ from warplens.analysis.sonify import SAMPLE_RATE, most_voices, sonify
 from warplens.training.inspection import Inspection, ProbeTargets, inspect_targets, strong_roll
 from warplens.training.loss_lenses import InspectedLoss, check_loss, check_probe, describe_loss, levels_of
 from warplens.training.probes import Probes
+from warplens.training.settled_predictions import check_rounds
 
 _MARGIN_FEATURES = 2
 _DPI = 75
@@ -116,7 +117,8 @@ class TargetInspector:
         self.threshold = check_threshold(as_number("threshold", threshold))
         self.writer = writer
         self.tag = tag
-        self.rounds = as_count("rounds", rounds, least=0)
+        check_rounds(loss, rounds)
+        self.rounds = rounds
         self.last: Inspection | None = None
         self.seconds = 0.0
         self._inspected: tuple[int, Writer | None] | None = None

@@ -69,12 +69,7 @@ def settle_predictions(
     check_loss(loss)
     for probe in probes.items:
         check_probe(loss, probe)
-    if isinstance(loss, ForwardSumLoss) and loss.blank_logprob is not None:
-        raise ValueError(
-            "loss: a ForwardSumLoss with blank_logprob normalises its scores with the blank, so its targets "
-            "are not those of the predictions; give one without"
-        )
-    as_count("rounds", rounds, least=0)
+    check_rounds(loss, rounds)
     rate = as_number("rate", rate, above_zero=True)
     if rate > 1:
         raise ValueError(f"rate: is {rate}; a share of the way, above 0 and at most 1, is accepted")
@@ -93,6 +88,21 @@ def settle_predictions(
             x = to_predictions(p + rate * taught * (y_mod.to(p) - p))
         results.append(x)
     return results
+
+
+def check_rounds(loss: InspectedLoss, rounds: int) -> None:
+    """Raise unless rounds is a count, and 0 for a loss whose predictions cannot learn their targets.
+
+    Raises:
+        TypeError: rounds is not a whole number.
+        ValueError: it is negative, or above 0 for a `ForwardSumLoss` with a blank.
+    """
+    as_count("rounds", rounds, least=0)
+    if rounds and isinstance(loss, ForwardSumLoss) and loss.blank_logprob is not None:
+        raise ValueError(
+            "rounds: a ForwardSumLoss with blank_logprob normalises its scores with the blank, so its "
+            "targets are not those of the predictions; give 0, or a loss without it"
+        )
 
 
 def _taught_share(loss: InspectedLoss, shown: Any) -> Tensor:

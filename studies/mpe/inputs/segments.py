@@ -14,6 +14,7 @@ from studies.mpe.errors import StudyError
 from studies.mpe.inputs.features import LEAST_MAGNITUDE, Features
 from studies.mpe.inputs.frames import FPS
 from studies.mpe.inputs.target_errors import mismatched_bounds, random_numbers, with_wrong_notes
+from warplens.io.frame_times import first_frames
 from warplens.training import measure_segments
 
 _CLIPS, _SEGMENTS = 1, 2
@@ -108,7 +109,7 @@ def with_errors(
     Raises:
         StudyError: none is left.
     """
-    if errors == TargetErrors(errors.name):
+    if errors.are_none:
         return list(segments)
     results = []
     for segment in segments:
@@ -131,12 +132,11 @@ def with_errors(
     return results
 
 
-def _measure_starts(features: Features, settings: Finetuning) -> NDArray[np.int64]:
+def _measure_starts(features: Features, settings: Finetuning) -> NDArray[np.int64] | int:
     if features.measures is not None:
-        return np.round(features.measures * FPS).astype(np.int64)
-    # Counted from the beginning of the recording, as its segments are.
-    count = int(len(features) / (settings.measure_seconds * FPS)) + 2
-    return np.round(np.arange(count) * settings.measure_seconds * FPS).astype(np.int64)
+        # As segments are cut at measures.
+        return first_frames(features.measures, fps=FPS, n_frames=len(features))
+    return round(settings.measure_seconds * FPS)
 
 
 def _bounds(features: Features, settings: Finetuning) -> tuple[NDArray[np.int64], ...]:

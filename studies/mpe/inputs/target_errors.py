@@ -27,7 +27,7 @@ def random_numbers(seed: int, recording: str, first: int) -> np.random.Generator
 def mismatched_bounds(
     bounds: tuple[int, int],
     measures: int,
-    starts: NDArray[np.int64],
+    starts: NDArray[np.int64] | int,
     n_frames: int,
     rng: np.random.Generator,
 ) -> tuple[int, int]:
@@ -36,7 +36,7 @@ def mismatched_bounds(
     Args:
         bounds: first frame, and one past the last.
         measures: measures by which it is moved; 0 moves nothing.
-        starts: frames at which measures begin, ascending, the end of the last one included.
+        starts: first frames of measures, ascending, the end of the last one included; or frames a measure.
         n_frames: frames of the recording, where a move outwards ends.
         rng: generator of the segment.
 
@@ -46,17 +46,18 @@ def mismatched_bounds(
     at_end, outwards = rng.integers(2, size=2).astype(bool).tolist()
     if not measures:
         return bounds
-    places = np.clip(starts, 0, n_frames)
     first, stop = bounds
-    if at_end:
-        later = places[places > stop] if outwards else places[(places < stop) & (places > first)][::-1]
-        return first, _moved(stop, later, measures)
-    later = places[places < first][::-1] if outwards else places[(places > first) & (places < stop)]
-    return _moved(first, later, measures), stop
-
-
-def _moved(bound: int, places: NDArray[np.int64], measures: int) -> int:
-    return int(places[min(measures, len(places)) - 1]) if len(places) else bound
+    bound, later = (stop if at_end else first), at_end == outwards
+    if isinstance(starts, int):
+        steps = np.arange(1, measures + 1) * starts
+        places = np.clip(bound + steps if later else bound - steps, 0, n_frames)
+    else:
+        places = np.clip(starts, 0, n_frames)
+        places = places[places > bound] if later else places[places < bound][::-1]
+    if not outwards:
+        places = places[(places > first) & (places < stop)]
+    moved = int(places[min(measures, len(places)) - 1]) if len(places) else bound
+    return (first, moved) if at_end else (moved, stop)
 
 
 def with_wrong_notes(

@@ -30,7 +30,7 @@ def draw_figures(places: Places, folder: Path) -> list[Path]:
     if seed is None:
         return []
     done = [run for run in study.runs if places.is_done(run, seed)]
-    exact = [run for run in done if run.start == "full" and run.row == run.name]
+    exact = [run for run in done if run.start == "full" and run.errors.are_none]
     figures = {
         "figure-4.png": _figure_4(places, _of_paper(places, seed), seed),
         "figure-5.png": _figure_5(places, _of_paper(places, seed), seed),
@@ -53,7 +53,7 @@ def _of_paper(places: Places, seed: int) -> list[Run]:
         if run.objective == "sdtw"
         and (run.schedule, run.start, run.prior) == ("constant", "full", 0)
         and run.step_weights in ((), study.finetuning.step_weights)
-        and run.row == run.name
+        and run.errors.are_none
         and places.is_done(run, seed)
     ]
 

@@ -48,15 +48,15 @@ def ordered_rightly(
 
 
 def share_ordered_rightly(
-    runs_of_seeds: Sequence[Sequence[Mapping[str, Any]]], predictor: str, share: float
+    groups: Sequence[Sequence[Mapping[str, Any]]], predictor: str, share: float
 ) -> tuple[float, int]:
     """Return the share of pairs that a predictor orders rightly after a share of the steps, and their count.
 
-    Runs of different seeds are not compared. Runs without the measure are left out.
+    Runs of different groups, as of seeds, are not compared. Runs without the measure are left out.
     """
     measure, sign = PREDICTORS[predictor]
     right, count = 0.0, 0
-    for results in runs_of_seeds:
+    for results in groups:
         pairs = [
             (sign * value, result["f_measure"])
             for result in results

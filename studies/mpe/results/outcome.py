@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from studies.mpe.configuration import Run, TargetErrors
+from studies.mpe.configuration import Run
+from studies.mpe.errors import StudyError
 from studies.mpe.inputs.features import read_features
 from studies.mpe.inputs.frames import FPS, LOWEST_PITCH
 from studies.mpe.inputs.preparation import Progress
@@ -25,7 +26,7 @@ from studies.mpe.results.evaluation import (
     taught_peaks,
     test_outputs,
 )
-from studies.mpe.results.promises import promises
+from studies.mpe.results.promises import gamma_of, promises
 from studies.mpe.training.checkpoint import load_checkpoint, load_network
 from studies.mpe.training.finetuning import probe_id
 from studies.mpe.training.loop import losses_at_ends
@@ -52,6 +53,11 @@ def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[st
     before = logits_of_pitches(outputs, first)
     after = logits_of_pitches(test_outputs(last, recordings), last)
     state = load_checkpoint(path)
+    if state["step"] != study.finetuning.steps:
+        raise StudyError(
+            f"Run {run.name!r} has taken {state['step']} of {study.finetuning.steps} steps; run the stage "
+            "`finetune` to its end first."
+        )
     result: dict[str, Any] = {
         "digest": study.digest(run),
         "run": run.name,
@@ -84,7 +90,7 @@ def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[st
     loss = loss_of(run, study.finetuning.step_weights)
     if loss is not None:
         # At the start, on exact weak targets: event by event beside the predictions.
-        inspection = inspect_segments(loss, first, outputs, segments, gamma=float(loss.gamma))
+        inspection = inspect_segments(loss, first, outputs, segments, gamma=gamma_of(state, 0, loss))
         promised = taught_peaks(inspection, segments)
         result |= kept_in_targets(inspection, segments)
         result["peak_rank_correlation"] = rank_correlation(promised, peaks)
@@ -95,10 +101,9 @@ def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[st
                 excerpt["y_mod"] = targets.y_mod
                 if targets.presence is not None:
                     excerpt["presence"] = targets.presence
-        exact = run.errors == TargetErrors(run.errors.name)
         with_their_errors = with_errors(segments, run.errors, study.finetuning, seed=seed)
         result["looks"] = promises(
-            places, run, seed, loss, recordings, with_their_errors, peaks if exact else None
+            places, run, seed, loss, recordings, with_their_errors, peaks if run.errors.are_none else None
         )
     folder = places.run(run, seed)
     _save_arrays(folder / EXCERPT, excerpt)

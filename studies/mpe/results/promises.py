@@ -4,7 +4,7 @@ At the start and after 5, 10 and 25 % of the steps the network as it was then is
 with the gamma and the errors of the weak targets that it was trained with, on segments of the test.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,11 +52,11 @@ def promises(
         and the same of what is taught once predictions have settled for some rounds.
     """
     looks = []
-    for share, step, gamma, network in _networks(places, run, seed):
+    last = load_checkpoint(places.run(run, seed) / "checkpoint.pt")
+    for share, step, network in _networks(places, run, seed):
+        gamma = gamma_of(last, step, loss)
         set_prior(run, loss, step=step, steps=places.configuration.finetuning.steps)
         outputs = test_outputs(network, recordings)
-        # The EM baseline trains without gamma; the loss that looks at it has one.
-        gamma = gamma if np.isfinite(gamma) else float(loss.gamma)
         look: dict[str, Any] = {"share": share, "step": step, "gamma": gamma}
         for prefix, rounds in (("", 0), *((f"after {r} rounds: ", r) for r in SETTLED_ROUNDS)):
             inspection = inspect_segments(loss, network, outputs, segments, gamma=gamma, rounds=rounds)
@@ -78,10 +78,14 @@ def _numbers(
     return numbers
 
 
-def _networks(places: Places, run: Run, seed: int) -> Iterator[tuple[float, int, float, ConvStack]]:
+def gamma_of(state: Mapping[str, Any], step: int, loss: WeakLoss) -> float:
+    """Return the gamma of a step from the state of a run; of the EM baseline that of the loss that looks."""
+    gamma = float(state["gammas"][step])
+    return gamma if np.isfinite(gamma) else float(loss.gamma)
+
+
+def _networks(places: Places, run: Run, seed: int) -> Iterator[tuple[float, int, ConvStack]]:
     settings, width = places.configuration.finetuning, places.configuration.width
-    last = load_checkpoint(places.run(run, seed) / "checkpoint.pt")
-    gammas = last["gammas"].tolist()
     for share, step in steps_looked_at(settings.steps).items():
         if step == 0:
             network = with_output(load_network(places.start(run, seed), width=width), run.output)
@@ -89,4 +93,4 @@ def _networks(places: Places, run: Run, seed: int) -> Iterator[tuple[float, int,
             network = load_network(places.during(run, seed, step), width=width)
         else:
             continue
-        yield share, step, gammas[step], network
+        yield share, step, network

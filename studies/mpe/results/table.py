@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from studies.mpe.configuration import Configuration, Run, Source
+from studies.mpe.configuration import Configuration, Run, Source, Start
 from studies.mpe.inputs.features import read_features
 from studies.mpe.inputs.frames import FPS
 from studies.mpe.places import Places
@@ -176,12 +176,14 @@ def _looks(study: Configuration, results: Results) -> str:
 
 def _ordering(study: Configuration, results: Results) -> str:
     """Tabulate which share of the pairs of runs each predictor orders rightly, a column a look."""
-    by_seed = [
-        [results[run.name, seed] for run in study.runs if (run.name, seed) in results] for seed in study.seeds
+    groups = [
+        [results[run.name, seed] for run in study.runs if run.start == start and (run.name, seed) in results]
+        for seed in study.seeds
+        for start in get_args(Start)
     ]
     rows = []
     for name in PREDICTORS:
-        shares = [share_ordered_rightly(by_seed, name, share) for share in LOOKED_AT]
+        shares = [share_ordered_rightly(groups, name, share) for share in LOOKED_AT]
         rows.append((name, *(_number(share) if count else "" for share, count in shares), str(shares[0][1])))
     return _markdown(("predictor", *(f"after {100 * share:g} %" for share in LOOKED_AT), "pairs"), rows)
 

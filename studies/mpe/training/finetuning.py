@@ -48,7 +48,7 @@ def finetune(
     study, settings = places.configuration, places.configuration.finetuning
     exact = segments_of(read_features(study.data["finetuning"], places.data), settings)
     segments = with_errors(exact, run.errors, settings, seed=seed)
-    network = with_output(load_network(places.start(run, seed), width=study.width), run.output)
+    network = with_output(load_network(places.start(run, seed), width=study.width), run.output).to(device)
     objective = objective_of(run, study, segments, network, writer)
 
     def batch(step: int) -> Batch:
@@ -96,9 +96,10 @@ def objective_of(
 
 def probes_of(network: ConvStack, loss: WeakLoss, segments: Sequence[Segment]) -> Probes:
     """Make probes of segments, with what the network predicts in the form that the loss reads."""
-    device = next(network.parameters()).device
 
     def predict(mel: torch.Tensor) -> torch.Tensor:
+        # The network may move to another device after its probes are made.
+        device = next(network.parameters()).device
         return scores_for(loss, network(mel[None].to(device)))
 
     return Probes(network, [_probe(segment) for segment in segments], predict=predict)

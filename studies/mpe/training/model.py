@@ -67,10 +67,10 @@ def _convolution(n_in: int, n_out: int) -> list[nn.Module]:
 
 
 def with_output(network: ConvStack, output: Output) -> ConvStack:
-    """Return a network with another output layer that begins as near as it can to what a network predicts.
+    """Return a network with another output layer, whose probabilities of "on" are those of a network.
 
-    "On" of a pitch begins as its logit, all else at 0: under "we" the probability of each pitch is that of
-    before, and the overall blank is as likely as not; under "ne3" the rest is shared by blank and off.
+    All else begins at 0: under "we" the overall blank is as likely as not, under "ne3" blank and off share
+    what is not on.
     """
     if network.output == output:
         return network
@@ -80,6 +80,8 @@ def with_output(network: ConvStack, output: Output) -> ConvStack:
         given = state[f"frames.2.{name}"]
         scores = given.new_zeros(SHAPES[output] + given.shape[1:])
         scores[-N_PITCHES:, -1] = given
+        if name == "bias":
+            scores[-N_PITCHES:, -1] += math.log(SHAPES[output][-1] - 1)
         state[f"frames.2.{name}"] = scores.flatten(0, 1)
     made.load_state_dict(state)
     return made

@@ -117,8 +117,9 @@ def test_numbers_out_of_range_are_named(given, error, says):
 def test_losses_whose_targets_are_not_those_of_predictions_are_refused():
     probes = probes_of(torch.randn(N, 4).log_softmax(-1), labels=np.arange(4))
     assert len(settle_predictions(ForwardSumLoss(), probes)) == 1
-    with pytest.raises(ValueError, match="blank_logprob"):
-        settle_predictions(ForwardSumLoss(blank_logprob=-1.0), probes)
+    for refuses in (settle_predictions, TargetInspector, inspect_targets):
+        with pytest.raises(ValueError, match="blank_logprob"):
+            refuses(ForwardSumLoss(blank_logprob=-1.0), probes, rounds=1)
     with pytest.raises(ValueError, match="not affine"):
         settle_predictions(SoftDTWLoss("l1"), probes_of(torch.rand(N, D)))
     with pytest.raises(TypeError, match="loss: is a "):

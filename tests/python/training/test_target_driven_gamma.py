@@ -124,6 +124,7 @@ def test_poor_predictions_that_tell_the_order_are_taught_at_once_as_by_the_lowes
     assert chosen["kept"] >= low["kept"] > high["kept"]
     assert schedule.log == [schedule.last_reason]
     assert schedule.last_reason.startswith("Step 0: gamma 10 -> ")
+    assert loss.gamma.item() < 1.0
 
 
 def test_predictions_that_know_nothing_seldom_pass():
