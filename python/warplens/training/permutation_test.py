@@ -30,7 +30,7 @@ def tells_order(
     The costs at this gamma, summed over the probes, must be at most those of each of 17 changed versions, and
     less than theirs on average: predictions moved round by 2/11 to 9/11 of their length, the same backwards,
     and backwards alone. Of predictions that know nothing of time, and are as likely one version as another,
-    one set in 18 passes.
+    one set in 18 passes: who asks at many inspections in a row is likely to be told so once.
 
     Args:
         loss: a loss of the family.

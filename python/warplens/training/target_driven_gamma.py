@@ -44,7 +44,8 @@ class TargetDrivenGamma(GammaSchedule):
     to the next inspection; to fall on noise could not be taken back.
 
     So a network that knows roughly where events are is trained at once as by a constant low gamma, and an
-    untrained one at `start` until it knows.
+    untrained one at `start` until it knows, or until one inspection in some 18 takes noise for knowledge:
+    inspect a network that learns slowly seldom.
 
     The limits say how sharp the targets are, not whether they are right. `f_measure` of an `Inspection` shows
     it where strong targets are known.
