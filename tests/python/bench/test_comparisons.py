@@ -79,6 +79,7 @@ def test_ctc_is_exact_and_every_goal_has_a_row():
     assert all(row.error < ctc.MOST_ERROR for row in rows if row.name != "torch itself")
 
 
+@pytest.mark.slow  # numba compiles
 def test_losses_of_ddtw_are_ours():
     rows = ddtw_losses.run(SHRINK, 1, silent)
     if rows[0].seconds is None:

@@ -78,6 +78,8 @@ def halted(tmp_path, corpus, command):
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # Whoever runs the tests in the background may ignore it, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         wait_until(lambda: len(list(markers.iterdir())) == 2 or run.poll() is not None, "both workers")
