@@ -52,13 +52,12 @@ def _check_finetuning(settings: Finetuning) -> None:
     _require_above_0(
         where, settings, ("learning_rate", "segment_seconds", "measure_seconds", "longest_seconds")
     )
-    _require(
-        _are_numbers(weights) and len(weights) == 3,
-        where,
-        "step_weights",
-        weights,
-        "three numbers, 0 or more: horizontal, vertical, diagonal",
-    )
+    _check_step_weights(where, weights)
+
+
+def _check_step_weights(where: str, weights: tuple[float, ...]) -> None:
+    accepted = "three numbers, 0 or more: horizontal, vertical, diagonal"
+    _require(_are_numbers(weights) and len(weights) == 3, where, "step_weights", weights, accepted)
 
 
 def _check_run(where: str, run: Run) -> None:
@@ -95,14 +94,7 @@ def _check_objective(where: str, run: Run) -> None:
             unread = f"{default!r}: {key} {getattr(run, key)!r} does not read it, {' and '.join(those)} do"
             _require(given == default or getattr(run, key) in those, where, name, given, unread)
     if run.step_weights:
-        weights = run.step_weights
-        _require(
-            _are_numbers(weights) and len(weights) == 3,
-            where,
-            "step_weights",
-            weights,
-            "three numbers, 0 or more: horizontal, vertical, diagonal",
-        )
+        _check_step_weights(where, run.step_weights)
     if run.objective == "drop":
         _require_above_0(where, run, ("drop",))
     if run.objective in FAMILY:

@@ -27,6 +27,7 @@ from warplens.training.loss_lenses import (
     InspectedLoss,
     check_loss,
     check_probe,
+    core_settings,
     describe_loss,
     is_plain,
     item_of,
@@ -256,12 +257,7 @@ def _aligned(loss: SoftDTWLoss, x: Tensor, weak: Floats, gamma: float) -> _Align
         weak,
         cost=loss.cost,
         gamma=gamma,
-        step_weights=loss.step_weights.tolist(),
-        band=loss.band,
-        feature_weights=None if loss.feature_weights is None else _array(loss.feature_weights),
-        pos_weight=None if loss.pos_weight is None else _array(loss.pos_weight),
-        feature_reduction=loss.feature_reduction,
-        threads=1,
+        **core_settings(loss),
     )
     return _Alignment(rows_of(alone), alone.y_mod, alone.h, alone.entropy)
 

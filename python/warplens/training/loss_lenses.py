@@ -189,12 +189,7 @@ def value_on(loss: InspectedLoss, probe: Probe, x: Tensor) -> float:
             probe.weak.astype(predictions.dtype, copy=False),
             cost=loss.cost,
             gamma=float(loss.gamma.detach()),
-            step_weights=loss.step_weights.tolist(),
-            band=loss.band,
-            feature_weights=None if loss.feature_weights is None else _array(loss.feature_weights),
-            pos_weight=None if loss.pos_weight is None else _array(loss.pos_weight),
-            feature_reduction=loss.feature_reduction,
-            threads=1,
+            **core_settings(loss),
         )
     except wl.NoPathError:
         return math.inf
@@ -211,6 +206,18 @@ def shown_on(loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float) -> Show
     if not bool(shown.value.isfinite()):
         raise wl.NoPathError("no path: the targets need more frames, or all paths are forbidden")
     return shown
+
+
+def core_settings(loss: SoftDTWLoss) -> dict[str, Any]:
+    """Return the settings of a plain loss but cost and gamma, as the functions of `warplens` take them."""
+    return {
+        "step_weights": loss.step_weights.tolist(),
+        "band": loss.band,
+        "feature_weights": None if loss.feature_weights is None else _array(loss.feature_weights),
+        "pos_weight": None if loss.pos_weight is None else _array(loss.pos_weight),
+        "feature_reduction": loss.feature_reduction,
+        "threads": 1,
+    }
 
 
 def at_gamma(loss: Any, gamma: float) -> Any:

@@ -1,4 +1,4 @@
-"""What modified targets promise while a network is fine-tuned, beside what comes in the end.
+"""Promises of modified targets while a network is fine-tuned, beside what comes in the end.
 
 At the start and after 5, 10 and 25 % of the steps the network as it was then is inspected under its loss,
 with the gamma and the errors of the weak targets that it was trained with, on segments of the test.

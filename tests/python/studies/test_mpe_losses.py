@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from random_features import some_features
 from studies.mpe.configuration import Run, TargetErrors
 from studies.mpe.configuration_file import read_configuration
 from studies.mpe.errors import StudyError
-from studies.mpe.inputs.features import Features
 from studies.mpe.inputs.segments import _measure_starts, batch_of, segments_of, with_errors
 from studies.mpe.inputs.target_errors import (
     FARTHEST_MOVE,
@@ -27,15 +27,6 @@ from warplens.analysis import find_events
 @pytest.fixture(scope="module")
 def scaled():
     return read_configuration(HERE / "configurations" / "scaled.toml")
-
-
-def some_features(seed=0, frames=800):
-    rng = np.random.default_rng(seed)
-    roll = np.zeros((frames, 88), np.uint8)
-    for first in range(3, frames - 12, 5):
-        roll[first : first + rng.integers(1, 10), rng.integers(20, 60)] = 1
-    mel = rng.normal(size=(frames, 229)).astype(np.float32)
-    return Features(f"{seed}", "work", "tones", mel, roll, None)
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "we", "ne3"])
@@ -63,7 +54,7 @@ def test_pitch_logits_are_those_of_the_probability_of_on():
 
 
 def test_every_row_of_the_study_has_a_loss_whose_gradient_reaches_the_network(scaled):
-    segments = segments_of([some_features()], replace(scaled.finetuning, segment_seconds=2.0))
+    segments = segments_of([some_features(frames=800)], replace(scaled.finetuning, segment_seconds=2.0))
     batch = batch_of(segments[:2])
     for run in scaled.runs:
         loss = loss_of(run, scaled.finetuning.step_weights)
@@ -81,14 +72,14 @@ def test_every_row_of_the_study_has_a_loss_whose_gradient_reaches_the_network(sc
 
 
 def test_errors_that_are_none_change_nothing(scaled):
-    segments = segments_of([some_features()], scaled.finetuning)
+    segments = segments_of([some_features(frames=800)], scaled.finetuning)
     same = with_errors(segments, TargetErrors("exact"), scaled.finetuning, seed=0)
     assert all(a is b for a, b in zip(segments, same, strict=True))
 
 
 def test_errors_depend_on_the_segment_and_the_seed_alone(scaled):
     settings = replace(scaled.finetuning, segment_seconds=2.0)
-    segments = segments_of([some_features()], settings)
+    segments = segments_of([some_features(frames=800)], settings)
     errors = TargetErrors("much", measures=1, wrong_notes=0.3, missing_notes=0.2)
     together = with_errors(segments, errors, settings, seed=1)
     others = with_errors(segments[::-1], errors, settings, seed=1)[::-1]
@@ -122,7 +113,7 @@ def test_measures_are_those_that_segments_are_cut_at(scaled):
     measures = np.cumsum(np.full(14, 1.613)) - 1.0
     settings = replace(scaled.finetuning, segment_measures=4, measure_seconds=1.0)
     for known in (True, False):
-        features = replace(some_features(), measures=measures if known else None)
+        features = replace(some_features(frames=800), measures=measures if known else None)
         starts, moves = _measure_starts(features, settings), []
         for segment in segments_of([features], settings):
             for seed in range(20):
@@ -155,7 +146,7 @@ def test_shares_of_notes_are_moved_or_left_out():
 
 
 def test_errors_that_leave_no_note_say_so(scaled):
-    segments = segments_of([some_features()], scaled.finetuning)
+    segments = segments_of([some_features(frames=800)], scaled.finetuning)
     with pytest.raises(StudyError, match="No segment has a weak target left with the errors 'all'"):
         with_errors(segments, TargetErrors("all", missing_notes=1.0), scaled.finetuning, seed=0)
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from random_features import some_features
 from studies.mpe.configuration_file import read_configuration
 from studies.mpe.errors import StudyError
-from studies.mpe.inputs.features import LEAST_MAGNITUDE, Features, log_mel
+from studies.mpe.inputs.features import LEAST_MAGNITUDE, log_mel
 from studies.mpe.inputs.frames import FPS, SAMPLE_RATE
 from studies.mpe.inputs.segments import batch_of, indices_of_step, random_clips, segments_of
 from studies.mpe.places import HERE
@@ -43,15 +44,6 @@ def configurations():
     return {
         name: read_configuration(HERE / "configurations" / f"{name}.toml") for name in ("paper", "scaled")
     }
-
-
-def some_features(seed=0, frames=400, measures=None):
-    rng = np.random.default_rng(seed)
-    roll = np.zeros((frames, 88), np.uint8)
-    for first in range(3, frames - 12, 5):
-        roll[first : first + rng.integers(1, 10), rng.integers(20, 60)] = 1
-    mel = rng.normal(size=(frames, 229)).astype(np.float32)
-    return Features(f"{seed}", "work", "tones", mel, roll, measures)
 
 
 @pytest.mark.parametrize(("name", "count"), [("paper", 4_334_152), ("scaled", 283_972)])

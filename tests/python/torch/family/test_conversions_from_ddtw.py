@@ -1,4 +1,4 @@
-"""What the site says of ddtw: its losses, and ours under the settings of that page, agree in float64."""
+"""Agreement of the losses of ddtw with ours, under the settings of the page on conversions, in float64."""
 
 import functools
 
