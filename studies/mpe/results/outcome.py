@@ -28,10 +28,10 @@ from studies.mpe.results.evaluation import (
 )
 from studies.mpe.results.promises import gamma_of, promises
 from studies.mpe.training.checkpoint import load_checkpoint, load_network
-from studies.mpe.training.finetuning import probe_id
+from studies.mpe.training.finetuning import probe_id, start_of
 from studies.mpe.training.loop import losses_at_ends
 from studies.mpe.training.losses import loss_of
-from studies.mpe.training.model import parameter_count, with_output
+from studies.mpe.training.model import parameter_count
 from studies.mpe.training.prediction import probabilities
 
 EXCERPT = "excerpt.npz"
@@ -47,7 +47,7 @@ def evaluate(places: Places, run: Run, seed: int, progress: Progress) -> dict[st
     recordings = read_features(study.data["test"], places.data)
     segments = segments_of(recordings, study.finetuning)
     path = places.run(run, seed) / "checkpoint.pt"
-    first = with_output(load_network(places.start(run, seed), width=study.width), run.output)
+    first = start_of(places, run, seed)
     last = load_network(path, width=study.width)
     outputs = test_outputs(first, recordings)
     before = logits_of_pitches(outputs, first)

@@ -16,9 +16,9 @@ from studies.mpe.inputs.segments import Segment
 from studies.mpe.places import Places
 from studies.mpe.results.evaluation import inspect_segments, rank_correlation, taught_peaks, test_outputs
 from studies.mpe.training.checkpoint import load_checkpoint, load_network
-from studies.mpe.training.finetuning import steps_looked_at
+from studies.mpe.training.finetuning import start_of, steps_looked_at
 from studies.mpe.training.losses import WeakLoss
-from studies.mpe.training.model import ConvStack, with_output
+from studies.mpe.training.model import ConvStack
 from studies.mpe.training.schedules import set_prior
 from warplens.training import Inspection
 
@@ -88,7 +88,7 @@ def _networks(places: Places, run: Run, seed: int) -> Iterator[tuple[float, int,
     settings, width = places.configuration.finetuning, places.configuration.width
     for share, step in steps_looked_at(settings.steps).items():
         if step == 0:
-            network = with_output(load_network(places.start(run, seed), width=width), run.output)
+            network = start_of(places, run, seed)
         elif step < settings.steps:
             network = load_network(places.during(run, seed, step), width=width)
         else:

@@ -48,7 +48,7 @@ def finetune(
     study, settings = places.configuration, places.configuration.finetuning
     exact = segments_of(read_features(study.data["finetuning"], places.data), settings)
     segments = with_errors(exact, run.errors, settings, seed=seed)
-    network = with_output(load_network(places.start(run, seed), width=study.width), run.output).to(device)
+    network = start_of(places, run, seed).to(device)
     objective = objective_of(run, study, segments, network, writer)
 
     def batch(step: int) -> Batch:
@@ -74,6 +74,12 @@ def finetune(
     if log := getattr(getattr(objective, "schedule", None), "log", None):
         (places.run(run, seed) / "gamma.log").write_text("\n".join(map(str, log)) + "\n", "utf-8")
     return training.path
+
+
+def start_of(places: Places, run: Run, seed: int) -> ConvStack:
+    """Load the network that a run starts from, with the output layer of the run."""
+    width = places.configuration.width
+    return with_output(load_network(places.start(run, seed), width=width), run.output)
 
 
 def objective_of(

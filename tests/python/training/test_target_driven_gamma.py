@@ -128,7 +128,7 @@ def test_poor_predictions_that_tell_the_order_are_taught_at_once_as_by_the_lowes
 
 
 def test_predictions_that_know_nothing_seldom_pass():
-    """Of 18 versions that are as likely each is the best as often; gamma falls one step or two by chance."""
+    """Noise is the best of its 18 versions once in 18 times; gamma falls one step or two by chance."""
     falls = []
     for seed in range(40):
         strong = piece(seed)
