@@ -15,11 +15,13 @@ class ComparedEvents:
         id: the item.
         kept_by_first: True where the first keeps the event, its peak at or above the threshold, (K,).
         kept_by_second: True where the second does, (K,).
+        word: what the events are called, "event" or, of a loss of labels, "label".
     """
 
     id: str
     kept_by_first: NDArray[np.bool_]
     kept_by_second: NDArray[np.bool_]
+    word: str = "event"
 
     @property
     def events(self) -> int:
@@ -69,6 +71,7 @@ def pool_compared(items: Sequence[ComparedEvents], id: str) -> ComparedEvents:
         id,
         np.concatenate(nothing + [item.kept_by_first for item in items]),
         np.concatenate(nothing + [item.kept_by_second for item in items]),
+        word="label" if items and all(item.word == "label" for item in items) else "event",
     )
 
 

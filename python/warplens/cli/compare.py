@@ -93,7 +93,7 @@ def _record(item: ComparedEvents) -> dict[str, Any]:
     return {
         "id": item.id,
         "status": "ok",
-        "events": item.events,
+        f"{item.word}s": item.events,
         "lost_by_first": item.lost_by_first,
         "lost_by_second": item.lost_by_second,
         "regained": item.n_regained,
@@ -119,8 +119,11 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
 
 def _table(items: list[ComparedEvents], pooled: ComparedEvents) -> list[str]:
     """Lay out all items together, then those that changed, in columns."""
+    word = pooled.word
     changed = [item for item in most_changed_first(items) if item.changed]
-    rows: list[tuple[str, ...]] = [("item", "events", "lost by first", "by second", "regained", "newly lost")]
+    rows: list[tuple[str, ...]] = [
+        ("item", f"{word}s", "lost by first", "by second", "regained", "newly lost")
+    ]
     for item in (pooled, *changed[:_MOST_ROWS]):
         numbers = (item.events, item.lost_by_first, item.lost_by_second, item.n_regained, item.n_newly_lost)
         rows.append((printable(item.id), *map(str, numbers)))
@@ -130,10 +133,10 @@ def _table(items: list[ComparedEvents], pooled: ComparedEvents) -> list[str]:
         cells = [count.rjust(width) for count, width in zip(counts, widths[1:], strict=True)]
         lines.append("  ".join([name.ljust(widths[0]), *cells]))
     if len(changed) > _MOST_ROWS:
-        lines.append(f"... and {len(changed) - _MOST_ROWS} more items in which events changed")
+        lines.append(f"... and {len(changed) - _MOST_ROWS} more items in which {word}s changed")
     unchanged = len(items) - len(changed)
     if unchanged:
-        lines.append(f"{unchanged} of {len(items)} items keep and lose the same events in both")
+        lines.append(f"{unchanged} of {len(items)} items keep and lose the same {word}s in both")
     return lines
 
 

@@ -120,7 +120,7 @@ def compare(
             left_out[item_id] = "its weak targets differ"
             continue
         kept = [each.levels.peak[at] >= threshold for each, at in ((a, g), (b, k))]
-        items.append(ComparedEvents(item_id, *kept))
+        items.append(ComparedEvents(item_id, *kept, word=a.loss.target_word))
     if not items or threshold is None:
         reasons = sorted(set(left_out.values()))
         why = f": {'; '.join(reasons[:3])}" if reasons else ""

@@ -175,17 +175,29 @@ def _looks(study: Configuration, results: Results) -> str:
 
 
 def _ordering(study: Configuration, results: Results) -> str:
-    """Tabulate which share of the pairs of runs each predictor orders rightly, a column a look."""
-    groups = [
-        [results[run.name, seed] for run in study.runs if run.start == start and (run.name, seed) in results]
+    """Tabulate the share of pairs of runs that each predictor orders rightly: by look, and of each seed."""
+    by_seed = {
+        seed: [
+            [
+                results[run.name, seed]
+                for run in study.runs
+                if run.start == start and (run.name, seed) in results
+            ]
+            for start in get_args(Start)
+        ]
         for seed in study.seeds
-        for start in get_args(Start)
-    ]
+    }
+    groups = [group for of_seed in by_seed.values() for group in of_seed]
+    compared = by_seed if len(by_seed) > 1 else {}
     rows = []
     for name in PREDICTORS:
-        shares = [share_ordered_rightly(groups, name, share) for share in LOOKED_AT]
-        rows.append((name, *(_number(share) if count else "" for share, count in shares), str(shares[0][1])))
-    return _markdown(("predictor", *(f"after {100 * share:g} %" for share in LOOKED_AT), "pairs"), rows)
+        counted = [share_ordered_rightly(groups, name, share) for share in LOOKED_AT]
+        alone = [share_ordered_rightly(of_seed, name, LOOKED_AT[0]) for of_seed in compared.values()]
+        shares = [_number(share) if count else "" for share, count in (*counted, *alone)]
+        rows.append((name, *shares, str(counted[0][1])))
+    looks = [f"after {100 * share:g} %" for share in LOOKED_AT]
+    seeds = [f"seed {seed}, after {100 * LOOKED_AT[0]:g} %" for seed in compared]
+    return _markdown(("predictor", *looks, *seeds, "pairs"), rows)
 
 
 def _each_seed(study: Configuration, results: Results) -> str:

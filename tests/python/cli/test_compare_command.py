@@ -11,9 +11,10 @@ pytest.importorskip("click")
 
 from click.testing import CliRunner
 from corpus.sample_items import save_corpus
+from label_items import label_item, save_label_item
 
 from warplens.cli.commands import warplens
-from warplens.corpus import Settings, analyze
+from warplens.corpus import Loss, Settings, analyze
 from warplens.corpus.compare import compare
 
 
@@ -70,6 +71,23 @@ def test_json_has_a_line_an_item_and_quiet_has_none(results, tmp_path):
     assert quiet.stdout == ""
     assert "not compared" in quiet.stderr
     assert (tmp_path / "page.html").is_file()
+
+
+def test_labels_are_called_labels(tmp_path):
+    for seed in range(2):
+        save_label_item(tmp_path / "in" / f"{seed}.npz", label_item(seed))
+    analyze([tmp_path / "in"], tmp_path / "out", Settings((0.1, 3.0), loss=Loss("ctc")))
+    page = tmp_path / "page.html"
+    arguments = (tmp_path / "out", tmp_path / "out", "--gamma", 0.1, 3, "-o", page)
+    printed, lines = run(*arguments).stdout, run(*arguments, "--json").stdout.splitlines()
+    assert re.search(r"item +labels +lost by first", printed)
+    assert json.loads(lines[0])["labels"] == 4
+    for text in (
+        printed,
+        *lines,
+        re.sub(r"<script.*?</script>|<style.*?</style>", "", page.read_text(), flags=re.S),
+    ):
+        assert not re.search(r"\bevents?\b", text)
 
 
 def test_folders_are_named_by_what_tells_them_apart(results, tmp_path):

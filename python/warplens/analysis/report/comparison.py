@@ -47,9 +47,11 @@ def comparison_headline(pooled: ComparedEvents, first: str, second: str) -> str:
     lost = pooled.lost_by_first
     if lost:
         share = percent(pooled.n_regained / lost)
-        gained = f"{second} keeps {pooled.n_regained} of the {lost} events that {first} loses ({share})"
+        gained = (
+            f"{second} keeps {pooled.n_regained} of the {lost} {pooled.word}s that {first} loses ({share})"
+        )
     else:
-        gained = f"{first} loses none of {pooled.events} events"
+        gained = f"{first} loses none of {pooled.events} {pooled.word}s"
     return f"{gained}; {second} loses {pooled.n_newly_lost or 'none'} that {first} keeps."
 
 
@@ -90,6 +92,7 @@ def write_comparison(
         second=displayed(str(second)),
         headline=displayed(comparison_headline(pooled, str(first), str(second))),
         pooled=pooled,
+        word=pooled.word,
         pooled_shares=[_share(pooled.lost_by_first, pooled), _share(pooled.lost_by_second, pooled)],
         n_items=len(items),
         threshold=format(threshold, "g"),
@@ -151,7 +154,7 @@ def _panel(axes: RollAxes, item: ComparedEvents, side: ComparedSide, at: AtGamma
     ]
     return axes.performed(
         f"Y_mod, {displayed(str(side))}",
-        lost_words(lost, item.events),
+        lost_words(lost, item.events, item.word),
         analysis.y_mod[g],
         lost=marks[0],
         regained=marks[1],
