@@ -119,7 +119,7 @@ def compare(
         if not _same_events(a, b):
             left_out[item_id] = "its weak targets differ"
             continue
-        kept = [each.levels.peak[at] >= threshold for each, at in ((a, g), (b, k))]
+        kept = a.levels.peak[g] >= threshold, b.levels.peak[k] >= threshold
         items.append(ComparedEvents(item_id, *kept, word=a.loss.target_word))
     if not items or threshold is None:
         reasons = sorted(set(left_out.values()))

@@ -51,6 +51,7 @@ MEASURES = (
     "h_min",
     "h_mean",
     "h_max",
+    "contrast",
     "f_measure",
     "predictions_f_measure",
 )
@@ -105,8 +106,11 @@ class Inspection:
             `warplens.analysis.metrics`): events, events_below_threshold, kept, short_event_peak,
             long_event_peak, short_long_ratio, blur (frames), collapse (share of the targets that hold less
             than half a frame), entropy_rate (that of the paths, in nats, over the number of frames),
-            entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; where strong targets are known,
-            the micro-averaged f_measure of Y_mod and predictions_f_measure; NaN where one is not defined.
+            entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; contrast, by how much
+            predictions are higher where something is taught than elsewhere (means over all cells, weighed by
+            Y_mod and by 1 - Y_mod), which tells without strong targets whether a network has begun to learn;
+            where strong targets are known, the micro-averaged f_measure of Y_mod and predictions_f_measure.
+            NaN where one is not defined.
             Where targets are labels each is an event. If asked for: settled_kept, the share
             kept after some rounds in which predictions learn their targets (`settle_predictions`), and
             settled_f_measure, that of the predictions then. Losses that may leave out frames, or have blanks,
@@ -278,6 +282,7 @@ def _measures(loss: InspectedLoss, targets: Sequence[ProbeTargets], threshold: f
         "h_min": float(h.min()),
         "h_mean": float(h.mean(dtype=np.float64)),
         "h_max": float(h.max()),
+        "contrast": _contrast(loss, targets),
         **_against_strong(loss, targets, threshold),
         "blank_share": sum(each.blank_share * len(each.h) for each in targets) / len(h),
         "not_taught": _not_taught(targets),
@@ -298,6 +303,22 @@ def _entropy_per_frame(targets: Sequence[ProbeTargets]) -> float:
         return float(np.mean(entropies))
     presence = np.concatenate([each.presence for each in targets if each.presence is not None])
     return float(entropies @ presence / presence.sum()) if presence.any() else math.nan
+
+
+def _contrast(loss: InspectedLoss, targets: Sequence[ProbeTargets]) -> float:
+    """Return the mean prediction where something is taught less that elsewhere, cells weighed by Y_mod."""
+    sums = np.zeros((2, 2))  # taught or not, (weight, weighted prediction)
+    for each in targets:
+        taught = np.asarray(each.y_mod, np.float64)
+        predicted = np.asarray(levels_of(loss, each.probe, each.predictions), np.float64)
+        presence = np.ones(len(taught)) if each.presence is None else np.asarray(each.presence, np.float64)
+        for row, weights in zip(sums, (taught, 1.0 - taught), strict=True):
+            weights = weights * presence[:, np.newaxis]
+            row += weights.sum(), (weights * predicted).sum()
+    if not (sums[:, 0] > 0).all():
+        return math.nan
+    of_taught, elsewhere = sums[:, 1] / sums[:, 0]
+    return float(of_taught - elsewhere)
 
 
 def _not_taught(targets: Sequence[ProbeTargets]) -> float:

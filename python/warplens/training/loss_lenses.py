@@ -6,7 +6,6 @@ A loss of the family shows its alignment by `align`, whose result has `value`, `
 """
 
 import copy
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -173,26 +172,6 @@ def taught_on(loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float) -> Tau
         y_mod[:, targets.classes] if described.target_word == "label" else y_mod,
     )
     return Taught(loss_alignment(arrays, described), targets)
-
-
-def value_on(loss: InspectedLoss, probe: Probe, x: Tensor) -> float:
-    """Return the loss of a probe, undivided, at the gamma of the loss; +inf where there is no path."""
-    x = x if x.dtype == torch.float64 else x.float()
-    if not isinstance(loss, SoftDTWLoss) or not is_plain(loss) or not isinstance(loss.cost, str):
-        return float(_SHOWN_BY[type(loss)](loss, probe, x).value)
-    # The value alone, from one sweep of the core.
-    assert probe.weak is not None
-    predictions = _array(x)
-    try:
-        return wl.soft_dtw(
-            predictions,
-            probe.weak.astype(predictions.dtype, copy=False),
-            cost=loss.cost,
-            gamma=float(loss.gamma.detach()),
-            **core_settings(loss),
-        )
-    except wl.NoPathError:
-        return math.inf
 
 
 def shown_on(loss: InspectedLoss, probe: Probe, x: Tensor, gamma: float) -> ShownAlignment:

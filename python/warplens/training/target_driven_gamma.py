@@ -17,9 +17,11 @@ from warplens.torch import GammaSchedule
 from warplens.training.inspection import Inspection, inspect_targets
 from warplens.training.limits import Limits, short_events, short_peak
 from warplens.training.loss_lenses import InspectedLoss, check_loss, check_probe
-from warplens.training.permutation_test import tells_order
 from warplens.training.probes import Probes
 from warplens.training.ranks import as_on_rank_0
+
+_HARD = 1e-3
+"""Gamma at which the best alignment alone counts."""
 
 _STATE = ("log", "last_reason")
 """Attributes that an inspection changes beside gamma."""
@@ -28,24 +30,24 @@ _STATE = ("log", "last_reason")
 class TargetDrivenGamma(GammaSchedule):
     """Schedule that lowers gamma when the modified targets of probe items say so, and never raises it.
 
-    It inspects the probes when it is made, before the first step, and every `every` steps from then on. While
-    the targets are over a limit, as short events reach less than `least_short_peak` on average or the blur is
-    more than `most_blur` frames, it tries the next lower gamma, max(factor gamma, end), on the same
-    predictions, takes it if all of this holds, and goes on to the next at once:
+    It inspects the probes when it is made, before the first step, and every `every` steps from then on. Gamma
+    stays while the predictions know too little: where the targets of the best alignment alone teach
+    something, they are not higher by `least_contrast` than elsewhere. A low gamma would follow noise then,
+    with targets that are sharp and wrong. It also stays while the targets keep the limits: short events reach
+    `least_short_peak` on average, and the blur is at most `most_blur` frames. Else it tries the next lower
+    gamma, max(factor gamma, end), on the same predictions, takes it if both of this holds, and goes on to the
+    next at once:
 
     1. The targets come nearer to the limits than at the gamma before, the events that are short at the
        inspection being compared with themselves.
     2. At least as many events reach the threshold: no alignments collapse.
-    3. The predictions tell the order of their targets: the loss is lower for them than for the same
-       predictions moved round in time or played backwards. Those of a network that knows nothing fit no
-       better so, and a low gamma would follow their noise; a few steps at a high gamma change that.
 
     It stops at the first gamma that fails, within the limits, or at `end`. To stop too early costs the steps
     to the next inspection; to fall on noise could not be taken back.
 
-    So a network that knows roughly where events are is trained at once as by a constant low gamma, and an
-    untrained one at `start` until it knows, or until one inspection in some 18 takes noise for knowledge:
-    inspect a network that learns slowly seldom.
+    So a network that knows where events are is trained at once as by a constant low gamma, and an untrained
+    one at `start` until it knows. A network that is never sure, as its targets contradict one another, stays
+    at `start`: lower `least_contrast`, or `start`.
 
     The limits say how sharp the targets are, not whether they are right. `f_measure` of an `Inspection` shows
     it where strong targets are known.
@@ -67,6 +69,7 @@ class TargetDrivenGamma(GammaSchedule):
         every: steps from one inspection to the next.
         least_short_peak: see above, above 0; at 1 all events are taught at full level.
         most_blur: see above; None sets no limit.
+        least_contrast: see above, at least 0 and below 1; the `contrast` of an `Inspection`.
         threshold: level under which an event counts as lost.
 
     Attributes:
@@ -92,6 +95,7 @@ class TargetDrivenGamma(GammaSchedule):
         every: int = 100,
         least_short_peak: float = 0.9,
         most_blur: float | None = None,
+        least_contrast: float = 0.3,
         threshold: float = THRESHOLD,
     ) -> None:
         check_loss(loss)
@@ -103,6 +107,7 @@ class TargetDrivenGamma(GammaSchedule):
         self.every = as_count("every", every)
         self.least_short_peak = as_number("least_short_peak", least_short_peak, above_zero=True)
         self.most_blur = None if most_blur is None else as_number("most_blur", most_blur, above_zero=True)
+        self.least_contrast = as_number("least_contrast", least_contrast, below=1.0)
         self.threshold = check_threshold(as_number("threshold", threshold))
         if self.end > self.start:
             raise ValueError(f"end: is {self.end}, above start = {self.start}; gamma never rises")
@@ -156,6 +161,12 @@ class TargetDrivenGamma(GammaSchedule):
         """Return the inspection at the gamma that is reached, `now` if none lower is, and why no lower."""
         # Which events are short is known by their expected durations, and so others are at another gamma.
         short, limits, reached = short_events(now), self.limits, now
+        contrast = self._inspect(predictions, _HARD).measures["contrast"]
+        if not contrast >= self.least_contrast:
+            return reached, (
+                "where their best alignment teaches something the predictions are higher by "
+                f"{contrast:.3f} alone (limit {self.least_contrast:g})"
+            )
         while reached.gamma > self.end:
             if limits.share_kept(reached) >= 1.0:
                 return reached, "that is within the limits"
@@ -164,11 +175,6 @@ class TargetDrivenGamma(GammaSchedule):
                 return reached, f"{self._describe_same(now, tried)}, no nearer to the limits"
             if tried.measures["kept"] < reached.measures["kept"]:
                 return reached, f"{self._describe_same(now, tried)}, more than before"
-            if not self._tell_order(predictions, tried):
-                return reached, (
-                    f"at gamma {tried.gamma:.4g} the predictions fit their targets no better than they would "
-                    "moved round in time"
-                )
             reached = tried
         return reached, f"gamma {self.end:.4g} is the lowest allowed"
 
@@ -176,15 +182,6 @@ class TargetDrivenGamma(GammaSchedule):
         return inspect_targets(
             self._loss, self._probes, predictions=predictions, gamma=gamma, threshold=self.threshold
         )
-
-    def _tell_order(self, predictions: Sequence[Tensor], inspection: Inspection) -> bool:
-        inspected = [
-            (probe, x)
-            for probe, x in zip(self._probes.items, predictions, strict=True)
-            if probe.id not in inspection.left_out
-        ]
-        probes, kept = zip(*inspected, strict=True)
-        return tells_order(self._loss, probes, kept, inspection.gamma)
 
     def _describe_same(self, now: Inspection, then: Inspection) -> str:
         """Say how the events that are short now fare at another gamma."""

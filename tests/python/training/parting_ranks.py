@@ -29,7 +29,7 @@ def train_a_rank(rank, world, store, results):
         inputs = strong + 0.3 * torch.randn(strong.shape)
         model, loss = DistributedDataParallel(Normalised(6)), wlt.SoftDTWLoss("bce_logits")
         probes = Probes(model, [Probe("one", inputs, torch.eye(6).numpy())])
-        schedule = TargetDrivenGamma(loss, probes, every=2)
+        schedule = TargetDrivenGamma(loss, probes, every=2, least_contrast=0.1)
         inspector = TargetInspector(loss, probes, every=10)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
         gammas = []
