@@ -94,7 +94,7 @@ ARM64_IN_A_HURRY := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_
 smoke-arm64: $(VENV)/.demo ## use a wheel for 64-bit ARM under qemu, one built in a hurry (Debian's packages)
 	tests/arm64/packages.sh
 	rm -rf target/arm64/dist
-	PATH="$(abspath $(BIN)):/usr/bin:$$PATH" $(ARM64_IN_A_HURRY) CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+	PATH="$(abspath $(BIN)):/usr/bin:$$PATH" $(ARM64_IN_A_HURRY) CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
 		maturin build --locked --release --target aarch64-unknown-linux-gnu --target-dir target/arm64/smoke \
 		--compatibility linux --out target/arm64/dist
 	tests/arm64/python.sh target/arm64 $(BIN)/pip --constraint requirements/demo.txt target/arm64/dist/*.whl

@@ -12,7 +12,7 @@ packages=(libbz2-1.0 libc6 libcrypt1 libdb5.3 libexpat1 libffi8 libgcc-s1 liblzm
 
 if [ ! -e "$folder/root/usr/bin/python3.11" ]; then
     mkdir -p "$folder/packages" "$folder/root"
-    (cd "$folder/packages" && apt-get download -qq "${packages[@]/%/:arm64}")
+    (cd "$folder/packages" && apt-get download -qq -o APT::Sandbox::User=root "${packages[@]/%/:arm64}")
     for package in "$folder"/packages/*.deb; do
         dpkg -x "$package" "$folder/root"
     done
