@@ -52,7 +52,7 @@ def of_the_same(now, then):
 
 
 def contrast(some):
-    """How much higher predictions are where the best alignment teaches something: by a loop of our own."""
+    """Return by how much predictions are higher where the best alignment teaches something, by a loop."""
     taught, elsewhere = [], []
     for item, x in zip(some.items, some.predictions(), strict=True):
         y_mod = wl.align(x.numpy(), item.weak, cost="bce_logits", gamma=1e-3, step_weights=WEIGHTS).y_mod
