@@ -132,29 +132,41 @@ def _origin(source: Source) -> str:
 
 def _scores(study: Configuration, results: Results) -> str:
     rows = []
-    for run in study.runs:
+    has_paper = any(run.paper_f is not None for run in study.runs)
+    for run in _done(study, results):
         of_run = _of_run(study, results, run)
-        paper = "" if run.paper_f is None else _number(run.paper_f)
+        paper = [_number(run.paper_f)] if has_paper else []
         measured = [_spread(of_run, key) for key in ("f_before", "f_measure", "precision", "recall")]
-        parameters = f"{of_run[0]['parameters']:,}".replace(",", " ") if of_run else ""
-        rows.append((run.name, *measured, paper, parameters, f"{len(of_run)} of {len(study.seeds)}"))
-    head = ("run", "before", "after", "precision", "recall", "paper: after", "parameters", "seeds")
+        parameters = f"{of_run[0]['parameters']:,}".replace(",", " ")
+        rows.append((run.name, *measured, *paper, parameters, f"{len(of_run)} of {len(study.seeds)}"))
+    head = (
+        "run",
+        "before",
+        "after",
+        "precision",
+        "recall",
+        *(["paper: after"] * has_paper),
+        "parameters",
+        "seeds",
+    )
     return _markdown(head, rows)
 
 
 def _by_errors(study: Configuration, results: Results) -> str:
     """Tabulate the final F-measure, a row a loss and a column for errors of the weak targets."""
-    errors = list(dict.fromkeys(run.errors for run in study.runs))
+    errors = list(dict.fromkeys(run.errors for run in _done(study, results)))
     rows = []
     for row in dict.fromkeys(run.row for run in study.runs):
         runs = {run.errors: run for run in study.runs if run.row == row}
-        rows.append((row, *(_spread(_of_run(study, results, runs[each]), "f_measure") for each in errors)))
+        scores = [_spread(_of_run(study, results, runs[each]), "f_measure") for each in errors]
+        if any(scores):
+            rows.append((row, *scores))
     return _markdown(("run", *(each.name or "exact" for each in errors)), rows)
 
 
 def _comparison(study: Configuration, results: Results) -> str:
     rows = []
-    for run in study.runs:
+    for run in _done(study, results):
         of_run = _of_run(study, results, run)
         if run.objective != "strong":
             first = _number(_values(of_run, "first_gamma")[0]) if _values(of_run, "first_gamma") else ""
@@ -211,6 +223,11 @@ def _each_seed(study: Configuration, results: Results) -> str:
         rows.append((name, str(seed), *scores, gamma, loss, f"{result['seconds']:.0f}"))
     head = ("run", "seed", "before", "after", "F of Y_mod, start", "F, end, same frames", "rank correlation")
     return _markdown((*head, "gamma", "loss", "seconds"), rows)
+
+
+def _done(study: Configuration, results: Results) -> list[Run]:
+    """List the runs that are done with a seed at least; the others are named at the end of the table."""
+    return [run for run in study.runs if _of_run(study, results, run)]
 
 
 def _of_run(study: Configuration, results: Results, run: Run) -> list[Result]:

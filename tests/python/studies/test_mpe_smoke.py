@@ -74,6 +74,7 @@ def test_every_stage_runs_and_what_is_done_is_not_done_again(study, tmp_path, mo
 
     table = (places.results / "RESULTS.md").read_text()
     assert "No cell is missing." in table
+    assert "are left out; they are named" not in table
     assert "| gamma 0.1 |" in table
     assert "0.67" in table
     assert "| F of settled predictions |" in table
@@ -118,7 +119,10 @@ def test_a_cell_is_computed_by_one_process_at_a_time(study):
 def test_time_that_is_over_leaves_the_rest_for_the_next_call(study):
     told = study("all", "--minutes", "0")
     assert "time is over; run again to go on" in told
-    assert "Missing cells (13 of 13)" in (study.places.results / "RESULTS.md").read_text()
+    table = (study.places.results / "RESULTS.md").read_text()
+    assert "Missing cells (13 of 13)" in table
+    assert "Rows without a run that is done are left out" in table
+    assert "| gamma 0.1 |" not in table
 
 
 def test_stages_in_the_wrong_order_say_which_comes_first(study):
