@@ -4,6 +4,7 @@ The one package that stands above both `warplens.torch` and `warplens.analysis`;
 Pictures need `display`; the callbacks in `warplens.training.lightning` need the extra `lightning`.
 """
 
+from warplens.training.contrast import contrast
 from warplens.training.forced_alignment import forced_alignment
 from warplens.training.hard_targets import hard_targets
 from warplens.training.inspection import Inspection, ProbeTargets, inspect_targets
@@ -23,6 +24,7 @@ __all__ = [
     "TargetDrivenGamma",
     "TargetInspector",
     "Writer",
+    "contrast",
     "forced_alignment",
     "hard_targets",
     "inspect_targets",

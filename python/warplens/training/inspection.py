@@ -17,7 +17,6 @@ from warplens.analysis.events import THRESHOLD
 from warplens.analysis.losses.alignments import LEAST_PRESENCE
 from warplens.analysis.losses.measures import FAMILY_MEASURES, levels_of_events, marginals_of
 from warplens.analysis.losses.options import SDTW
-from warplens.analysis.losses.targets import target_columns
 from warplens.analysis.metrics import precision_recall_f, share_of_collapsed_targets
 from warplens.analysis.metrics.evaluation import rows_of
 from warplens.analysis.metrics.events import event_measures
@@ -30,9 +29,9 @@ from warplens.training.loss_lenses import (
     core_settings,
     describe_loss,
     is_plain,
-    item_of,
     levels_of,
     taught_on,
+    without_blank,
 )
 from warplens.training.probes import Probe, Probes
 from warplens.training.settled_predictions import check_rounds, settle_predictions
@@ -51,7 +50,6 @@ MEASURES = (
     "h_min",
     "h_mean",
     "h_max",
-    "contrast",
     "f_measure",
     "predictions_f_measure",
 )
@@ -106,11 +104,8 @@ class Inspection:
             `warplens.analysis.metrics`): events, events_below_threshold, kept, short_event_peak,
             long_event_peak, short_long_ratio, blur (frames), collapse (share of the targets that hold less
             than half a frame), entropy_rate (that of the paths, in nats, over the number of frames),
-            entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; contrast, by how much
-            predictions are higher where something is taught than elsewhere (means over all cells, weighed by
-            Y_mod and by 1 - Y_mod), which tells without strong targets whether a network has begun to learn;
-            where strong targets are known, the micro-averaged f_measure of Y_mod and predictions_f_measure.
-            NaN where one is not defined.
+            entropy_per_frame (mean of the frames' own), h_min, h_mean, h_max; where strong targets are known,
+            the micro-averaged f_measure of Y_mod and predictions_f_measure; NaN where one is not defined.
             Where targets are labels each is an event. If asked for: settled_kept, the share
             kept after some rounds in which predictions learn their targets (`settle_predictions`), and
             settled_f_measure, that of the predictions then. Losses that may leave out frames, or have blanks,
@@ -282,7 +277,6 @@ def _measures(loss: InspectedLoss, targets: Sequence[ProbeTargets], threshold: f
         "h_min": float(h.min()),
         "h_mean": float(h.mean(dtype=np.float64)),
         "h_max": float(h.max()),
-        "contrast": _contrast(loss, targets),
         **_against_strong(loss, targets, threshold),
         "blank_share": sum(each.blank_share * len(each.h) for each in targets) / len(h),
         "not_taught": _not_taught(targets),
@@ -303,22 +297,6 @@ def _entropy_per_frame(targets: Sequence[ProbeTargets]) -> float:
         return float(np.mean(entropies))
     presence = np.concatenate([each.presence for each in targets if each.presence is not None])
     return float(entropies @ presence / presence.sum()) if presence.any() else math.nan
-
-
-def _contrast(loss: InspectedLoss, targets: Sequence[ProbeTargets]) -> float:
-    """Return the mean prediction where something is taught less that elsewhere, cells weighed by Y_mod."""
-    sums = np.zeros((2, 2))  # taught or not, (weight, weighted prediction)
-    for each in targets:
-        taught = np.asarray(each.y_mod, np.float64)
-        predicted = np.asarray(levels_of(loss, each.probe, each.predictions), np.float64)
-        presence = np.ones(len(taught)) if each.presence is None else np.asarray(each.presence, np.float64)
-        for row, weights in zip(sums, (taught, 1.0 - taught), strict=True):
-            weights = weights * presence[:, np.newaxis]
-            row += weights.sum(), (weights * predicted).sum()
-    if not (sums[:, 0] > 0).all():
-        return math.nan
-    of_taught, elsewhere = sums[:, 1] / sums[:, 0]
-    return float(of_taught - elsewhere)
 
 
 def _not_taught(targets: Sequence[ProbeTargets]) -> float:
@@ -350,10 +328,8 @@ def _compared(loss: InspectedLoss, targets: ProbeTargets) -> tuple[Floats, Float
     taught = targets.y_mod
     if targets.presence is not None:
         taught = taught * targets.presence[:, np.newaxis]
-    described = describe_loss(loss)
-    columns = target_columns(item_of(loss, probe, targets.predictions), described)
-    rolls = (taught, predicted, np.asarray(strong_roll(loss, targets)))
-    y_mod, levels, strong = (columns.without_blank(roll) for roll in rolls)
+    strong = np.asarray(strong_roll(loss, targets))
+    y_mod, levels, strong = without_blank(loss, probe, targets.predictions, taught, predicted, strong)
     return y_mod, levels, strong
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import warplens as wl
@@ -141,6 +142,14 @@ def levels_of(loss: InspectedLoss, probe: Probe, predictions: Floats) -> Floats:
     item, described = item_of(loss, probe, predictions), describe_loss(loss)
     assert isinstance(item, LabelItem)
     return probabilities_of(item, described, target_columns(item, described).classes)
+
+
+def without_blank(
+    loss: InspectedLoss, probe: Probe, predictions: Floats, *rolls: NDArray[Any]
+) -> list[NDArray[Any]]:
+    """Return rolls (N,D) over the classes of Y_mod without the blank, where there is one."""
+    columns = target_columns(item_of(loss, probe, predictions), describe_loss(loss))
+    return [columns.without_blank(roll) for roll in rolls]
 
 
 def item_of(loss: InspectedLoss, probe: Probe, predictions: Floats) -> AnyItem:

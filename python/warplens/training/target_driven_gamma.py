@@ -14,14 +14,12 @@ from torch import Tensor
 from warplens._numbers import as_count, as_number
 from warplens.analysis.events import THRESHOLD, check_threshold
 from warplens.torch import GammaSchedule
+from warplens.training.contrast import contrast
 from warplens.training.inspection import Inspection, inspect_targets
 from warplens.training.limits import Limits, short_events, short_peak
 from warplens.training.loss_lenses import InspectedLoss, check_loss, check_probe
 from warplens.training.probes import Probes
 from warplens.training.ranks import as_on_rank_0
-
-_HARD = 1e-3
-"""Gamma at which the best alignment alone counts."""
 
 _STATE = ("log", "last_reason")
 """Attributes that an inspection changes beside gamma."""
@@ -31,11 +29,11 @@ class TargetDrivenGamma(GammaSchedule):
     """Schedule that lowers gamma when the modified targets of probe items say so, and never raises it.
 
     It inspects the probes when it is made, before the first step, and every `every` steps from then on. Gamma
-    stays while the predictions know too little: where the targets of the best alignment alone teach
-    something, they are not higher by `least_contrast` than elsewhere. A low gamma would follow noise then,
-    with targets that are sharp and wrong. It also stays while the targets keep the limits: short events reach
+    stays while the predictions know too little: where their best alignment teaches something they rise by
+    less than the share `least_contrast` of it (`contrast`). A low gamma would follow noise then, with targets
+    that are sharp and wrong. It also stays while the targets keep the limits: short events reach
     `least_short_peak` on average, and the blur is at most `most_blur` frames. Else it tries the next lower
-    gamma, max(factor gamma, end), on the same predictions, takes it if both of this holds, and goes on to the
+    gamma, max(factor gamma, end), on the same predictions, takes it if both of these hold, and goes on to the
     next at once:
 
     1. The targets come nearer to the limits than at the gamma before, the events that are short at the
@@ -46,8 +44,10 @@ class TargetDrivenGamma(GammaSchedule):
     to the next inspection; to fall on noise could not be taken back.
 
     So a network that knows where events are is trained at once as by a constant low gamma, and an untrained
-    one at `start` until it knows. A network that is never sure, as its targets contradict one another, stays
-    at `start`: lower `least_contrast`, or `start`.
+    one at `start` until it knows. How high that should be depends on the data: where few items can be learnt
+    by heart, a low gamma never leaves the first alignments, and 10 is right; where there are many, gamma 1
+    trains from nothing as well, and 10 costs the steps that it lasts. A network that is never sure, as its
+    targets contradict one another, stays at `start`: lower `least_contrast`.
 
     The limits say how sharp the targets are, not whether they are right. `f_measure` of an `Inspection` shows
     it where strong targets are known.
@@ -69,7 +69,7 @@ class TargetDrivenGamma(GammaSchedule):
         every: steps from one inspection to the next.
         least_short_peak: see above, above 0; at 1 all events are taught at full level.
         most_blur: see above; None sets no limit.
-        least_contrast: see above, at least 0 and below 1; the `contrast` of an `Inspection`.
+        least_contrast: see above, at least 0 and below 1; 0 asks for no knowledge.
         threshold: level under which an event counts as lost.
 
     Attributes:
@@ -161,12 +161,8 @@ class TargetDrivenGamma(GammaSchedule):
         """Return the inspection at the gamma that is reached, `now` if none lower is, and why no lower."""
         # Which events are short is known by their expected durations, and so others are at another gamma.
         short, limits, reached = short_events(now), self.limits, now
-        contrast = self._inspect(predictions, _HARD).measures["contrast"]
-        if not contrast >= self.least_contrast:
-            return reached, (
-                "where their best alignment teaches something the predictions are higher by "
-                f"{contrast:.3f} alone (limit {self.least_contrast:g})"
-            )
+        if reached.gamma > self.end and (knows_too_little := self._knows_too_little(predictions)):
+            return reached, knows_too_little
         while reached.gamma > self.end:
             if limits.share_kept(reached) >= 1.0:
                 return reached, "that is within the limits"
@@ -177,6 +173,18 @@ class TargetDrivenGamma(GammaSchedule):
                 return reached, f"{self._describe_same(now, tried)}, more than before"
             reached = tried
         return reached, f"gamma {self.end:.4g} is the lowest allowed"
+
+    def _knows_too_little(self, predictions: Sequence[Tensor]) -> str:
+        """Say what the predictions lack to be followed, nothing where they know enough."""
+        found = (
+            contrast(self._loss, self._probes, predictions=predictions) if self.least_contrast else math.nan
+        )
+        if math.isnan(found) or found >= self.least_contrast:
+            return ""
+        return (
+            f"the predictions rise by only {found:.3f} of what their best alignment teaches "
+            f"(limit {self.least_contrast:g})"
+        )
 
     def _inspect(self, predictions: Sequence[Tensor], gamma: float) -> Inspection:
         return inspect_targets(

@@ -99,6 +99,7 @@ def table(places: Places, *, command: str, figures: Path, remarks: str = "") -> 
         minutes=round(sum(result["seconds"] for result in made) / 60),
         inspection=_percent(list(results.values()), "inspection_share"),
         cells=len(cells),
+        has_left_out=len(_done(study, results)) < len(study.runs),
         missing=[f"{run}, seed {seed}" for run, seed in cells if (run, seed) not in results],
     )
 
