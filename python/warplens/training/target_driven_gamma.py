@@ -95,7 +95,7 @@ class TargetDrivenGamma(GammaSchedule):
         every: int = 100,
         least_short_peak: float = 0.9,
         most_blur: float | None = None,
-        least_contrast: float = 0.3,
+        least_contrast: float = 0.25,
         threshold: float = THRESHOLD,
     ) -> None:
         check_loss(loss)

@@ -60,7 +60,7 @@ def gamma_by_hand(loss, some, gamma, end, factor, most_blur):
         return min(peak / LIMIT, blur)
 
     now = reached = inspect_targets(loss, some, gamma=gamma)
-    knows = contrast(loss, some) >= 0.3
+    knows = contrast(loss, some) >= 0.25
     while knows and share(reached, reached, False) < 1 and gamma > end:
         lower = max(gamma * factor, end)
         then = inspect_targets(loss, some, gamma=lower)
@@ -126,7 +126,7 @@ def test_on_predictions_that_know_nothing_gamma_stays_high(bias):
         falls += scheduled(some, end=0.1, least_contrast=0.0)[0].gamma.item() < 10.0
         loss, schedule = scheduled(some, end=0.1)
         assert loss.gamma.item() == 10.0
-        assert re.search(r"gamma stays 10: .* rise by only -?0\.\d+ .*\(limit 0\.3\)", schedule.last_reason)
+        assert re.search(r"gamma stays 10: .* rise by only -?0\.\d+ .*\(limit 0\.25\)", schedule.last_reason)
     assert falls > 5
 
 
