@@ -2,8 +2,8 @@
 
 What Zeitler & Mueller recommend (ISMIR 2025, section 5.3) is to begin with a high gamma, to inspect what the
 loss teaches, and to lower gamma. A high gamma blurs targets. A low one sharpens them, but follows noise where
-the network knows nothing of its targets yet. Both can be seen on the predictions of the moment, on which every
-gamma can be tried.
+the network knows nothing of its targets yet. Both can be seen on the predictions of the moment, on which
+every gamma can be tried.
 """
 
 import math
