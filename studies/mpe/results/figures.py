@@ -4,6 +4,7 @@ After the paper's 4 and 5, a row a gamma; the same a row a loss; training; and p
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -21,6 +22,7 @@ from warplens.analysis.display import figure5, magnitude_over_duration, save_fig
 from warplens.analysis.display.roll_grid import roll_grid
 
 _MARKERS = "osD^"
+_LINES = ("-", "--", ":", "-.")
 
 
 def draw_figures(places: Places, folder: Path) -> list[Path]:
@@ -94,21 +96,23 @@ def _figure_5(places: Places, runs: list[Run], seed: int) -> Figure:
 
 def _training(places: Places, runs: list[Run], seed: int) -> Figure:
     """Draw the loss, as a share of its first value, and gamma over the steps."""
-    figure = Figure(figsize=(10, 3.4), dpi=150, layout="constrained")
+    figure = Figure(figsize=(10, 4.2), dpi=150, layout="constrained")
     losses, gammas = figure.subplots(1, 2)
-    for run in runs:
+    colours = colormaps["tab20"].resampled(20)
+    for i, run in enumerate(runs):
+        line: dict[str, Any] = {"color": colours(i % 20), "ls": _LINES[i // 20 % 4], "lw": 1}
         history = np.loadtxt(places.run(run, seed) / "history.csv", delimiter=",", skiprows=1, ndmin=2)
         width = max(1, len(history) // 40)
         smooth = np.convolve(history[:, 1], np.ones(width) / width, mode="valid")
-        losses.plot(np.arange(len(smooth)) + width / 2, smooth / abs(smooth[0]), label=run.name, lw=1)
+        losses.plot(np.arange(len(smooth)) + width / 2, smooth / abs(smooth[0]), label=run.name, **line)
         if np.isfinite(history[:, 2]).any():
-            gammas.plot(history[:, 0], history[:, 2], label=run.name, lw=1)
+            gammas.plot(history[:, 0], history[:, 2], **line)
     losses.set_ylabel("loss / first loss")
     gammas.set_ylabel("gamma")
     gammas.set_yscale("log")
     for ax in (losses, gammas):
         ax.set_xlabel("step")
-    losses.legend(fontsize="x-small")
+    figure.legend(loc="outside lower center", ncols=5, fontsize="x-small")
     return figure
 
 
