@@ -94,13 +94,17 @@ def _figure_5(places: Places, runs: list[Run], seed: int) -> Figure:
     )
 
 
+def _colour(i: int) -> Any:
+    """Return the colour of the i-th run of a figure; markers or lines tell apart those that share one."""
+    return colormaps["tab20"](i % 20)
+
+
 def _training(places: Places, runs: list[Run], seed: int) -> Figure:
     """Draw the loss, as a share of its first value, and gamma over the steps."""
     figure = Figure(figsize=(10, 4.2), dpi=150, layout="constrained")
     losses, gammas = figure.subplots(1, 2)
-    colours = colormaps["tab20"].resampled(20)
     for i, run in enumerate(runs):
-        line: dict[str, Any] = {"color": colours(i % 20), "ls": _LINES[i // 20 % 4], "lw": 1}
+        line: dict[str, Any] = {"color": _colour(i), "ls": _LINES[i // 20 % 4], "lw": 1}
         history = np.loadtxt(places.run(run, seed) / "history.csv", delimiter=",", skiprows=1, ndmin=2)
         width = max(1, len(history) // 40)
         smooth = np.convolve(history[:, 1], np.ones(width) / width, mode="valid")
@@ -140,7 +144,6 @@ def _promises(places: Places) -> Figure:
         ("settled predictions at the start", 0.0, "F of settled predictions"),
         ("$Y_{mod}$ after 25 %", 0.25, "F of Y_mod"),
     )
-    colours = colormaps["tab20"].resampled(20)
     for ax, (title, share, predictor) in zip(panels, measures, strict=True):
         for i, run in enumerate(run for run in study.runs if run.objective != "strong"):
             results = [read_result(places.run(run, seed), digest=study.digest(run)) for seed in study.seeds]
@@ -151,7 +154,7 @@ def _promises(places: Places) -> Figure:
             ]
             if points:
                 x, y = zip(*points, strict=True)
-                ax.scatter(x, y, s=14, color=colours(i % 20), marker=_MARKERS[i // 20 % 4], label=run.name)
+                ax.scatter(x, y, s=14, color=_colour(i), marker=_MARKERS[i // 20 % 4], label=run.name)
         ax.axline((0, 0), slope=1, color="0.7", lw=0.8, zorder=0)
         ax.set_title(title, loc="left", fontsize="medium")
         ax.set_xlabel("F of the final predictions")
